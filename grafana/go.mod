@@ -1,0 +1,3 @@
+module colorstream/grafana
+
+go 1.26.0

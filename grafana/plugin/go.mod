@@ -1,0 +1,3 @@
+module colorstream/grafana/plugin
+
+go 1.26.0

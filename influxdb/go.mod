@@ -1,0 +1,11 @@
+module colorstream/influxdb
+
+go 1.26.0
+
+require (
+	colorstream/generator v0.0.0
+)
+
+replace (
+	colorstream/generator => ../generator
+)
