@@ -2,10 +2,8 @@ module colorstream/influxdb
 
 go 1.26.0
 
-require (
-	colorstream/generator v0.0.0
-)
+require colorstream/generator v0.0.0
 
-replace (
-	colorstream/generator => ../generator
-)
+require github.com/google/go-cmp v0.7.0 // indirect
+
+replace colorstream/generator => ../generator

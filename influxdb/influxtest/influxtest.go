@@ -1,0 +1,240 @@
+// Package influxtest gives tests a real InfluxDB 2.
+//
+//	func TestMain(m *testing.M) { influxtest.Main(m) }
+//
+//	func TestWrite(t *testing.T) {
+//		db := influxtest.Shared(t).NewBucket(t)
+//		db.Write(t, "color_metrics,color=red mean=1 1760000000000000000")
+//		rows := db.Query(t, `from(bucket: "`+db.Bucket+`") |> range(start: 0)`)
+//
+// [Shared] is one server for all tests of a package, which keep apart by
+// having a bucket each. A test that stops the server takes one of its own with
+// [Start]; that costs about half a second.
+//
+// Where no influxd was built, tests are skipped, or fail if CI=true. The
+// package depends on the standard library only, and on a Unix system.
+package influxtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"colorstream/influxdb/influxd"
+	"colorstream/influxdb/setup"
+)
+
+// What every server starts with.
+const (
+	Org           = "colors"
+	DefaultBucket = "color_data"
+	User          = "admin"
+	Password      = "adminpassword"
+	AdminToken    = "the-test-admin-token"
+)
+
+const setupTimeout = 30 * time.Second
+
+// Server is a running InfluxDB, seen through one of its buckets.
+type Server struct {
+	URL        string
+	Org        string
+	Bucket     string
+	AdminToken string // permits everything
+
+	// Each permits what the program of that name does with Bucket: to write,
+	// to read, to read. TokenDir has them as files: worker, dashboard, grafana.
+	WorkerToken    string
+	DashboardToken string
+	GrafanaToken   string
+	TokenDir       string
+
+	*instance
+}
+
+// instance is the process behind one or more Servers.
+type instance struct {
+	config influxd.Config
+	log    *lockedBuffer
+
+	mu      sync.Mutex
+	running *influxd.Server // nil when stopped
+}
+
+// Start runs a server that belongs to the test alone.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	s, err := start(binary(t), t.TempDir())
+	if err != nil {
+		t.Fatalf("influxtest: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.stop(); err != nil {
+			t.Errorf("influxtest: %v", err)
+		}
+		if t.Failed() && s.log.Len() > 0 {
+			t.Logf("influxd printed:\n%s", s.log)
+		}
+	})
+	return s
+}
+
+// binary finds influxd or ends the test.
+func binary(t testing.TB) string {
+	t.Helper()
+	path, err := influxd.Find(os.Getenv)
+	switch {
+	case err == nil:
+		return path
+	case errors.Is(err, influxd.ErrNotBuilt) && os.Getenv("CI") != "true":
+		t.Skipf("this test wants a real InfluxDB, and %v: run `make influxd` once", err)
+	default:
+		t.Fatalf("influxtest: %v: run `make influxd`", err)
+	}
+	return ""
+}
+
+func start(binary, dir string) (*Server, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	log := new(lockedBuffer)
+	in := &instance{log: log, config: influxd.Config{
+		Binary: binary, Addr: addr, Dir: filepath.Join(dir, "influxdb"), Log: log,
+	}}
+	if err := in.start(); err != nil {
+		return nil, err
+	}
+	s := &Server{URL: "http://" + addr, Org: Org, Bucket: DefaultBucket, AdminToken: AdminToken, instance: in}
+	if err := s.setUp(filepath.Join(dir, "tokens")); err != nil {
+		return nil, errors.Join(err, in.stop())
+	}
+	return s, nil
+}
+
+// setUp makes the bucket and its three tokens.
+func (s *Server) setUp(tokenDir string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
+	defer cancel()
+	admin := setup.Admin{User: User, Password: Password, Token: AdminToken}
+	bucket := []string{s.Bucket}
+	db, err := setup.Apply(ctx, slog.New(slog.DiscardHandler), s.URL, admin, setup.Plan{
+		Org:     s.Org,
+		Buckets: []setup.Bucket{{Name: s.Bucket}},
+		Tokens: []setup.Token{
+			{Name: "worker", Description: s.Bucket + " worker", Write: bucket},
+			{Name: "dashboard", Description: s.Bucket + " dashboard", Read: bucket},
+			{Name: "grafana", Description: s.Bucket + " grafana", Read: bucket},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	folder := setup.Folder{Path: tokenDir}
+	if err := folder.Check(); err != nil {
+		return err
+	}
+	if err := db.WriteTokens(ctx, folder); err != nil {
+		return err
+	}
+	s.TokenDir = tokenDir
+	for name, token := range map[string]*string{"worker": &s.WorkerToken, "dashboard": &s.DashboardToken, "grafana": &s.GrafanaToken} {
+		text, err := os.ReadFile(filepath.Join(tokenDir, name))
+		if err != nil {
+			return err
+		}
+		*token = strings.TrimSpace(string(text))
+	}
+	return nil
+}
+
+// Stop ends the server as an outage would, politely; Restart brings it back at
+// the same address with the same data. Not for a shared server.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	s.refuseShared(t)
+	if err := s.stop(); err != nil {
+		t.Fatalf("influxtest: stop: %v", err)
+	}
+}
+
+// Restart stops the server, if it runs, and starts it again.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.Stop(t)
+	if err := s.start(); err != nil {
+		t.Fatalf("influxtest: restart: %v", err)
+	}
+}
+
+func (s *Server) refuseShared(t testing.TB) {
+	t.Helper()
+	if shared.instance == s.instance {
+		t.Fatal("influxtest: a shared server must not be stopped: use Start")
+	}
+}
+
+func (in *instance) start() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	running, err := influxd.Start(context.Background(), in.config)
+	if err == nil {
+		in.running = running
+	}
+	return err
+}
+
+func (in *instance) stop() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.running == nil {
+		return nil
+	}
+	err := in.running.Stop()
+	in.running = nil
+	return err
+}
+
+// freeAddr picks a port that nothing uses. It is given away between this and
+// influxd's start only if something else on the machine takes exactly it.
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// lockedBuffer is a buffer that several goroutines may use.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Len()
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

@@ -1,0 +1,93 @@
+package influxtest
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestMain(m *testing.M) { Main(m) }
+
+func TestWriteAndQuery(t *testing.T) {
+	t.Parallel()
+	db := Shared(t).NewBucket(t)
+	db.Write(t, `m,color=red f=1.5,i=2i,u=3u,b=true,s="a ""quoted"", text" 1760000000000000000`)
+	got := db.Query(t, `from(bucket: "`+db.Bucket+`") |> range(start: 0)
+		|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
+		|> keep(columns: ["_time", "color", "f", "i", "u", "b"])`)
+	want := []Row{{
+		"result": "_result", "table": int64(0), "_time": time.Unix(1760000000, 0).UTC(), "color": "red",
+		"f": 1.5, "i": int64(2), "u": uint64(3), "b": true,
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEachBucketIsAlone(t *testing.T) {
+	t.Parallel()
+	one, two := Shared(t).NewBucket(t), Shared(t).NewBucket(t)
+	one.Write(t, "m f=1")
+	if rows := two.Query(t, `from(bucket: "`+two.Bucket+`") |> range(start: 0)`); len(rows) != 0 {
+		t.Errorf("a new bucket has %v", rows)
+	}
+	if err := two.TryWrite(t, one.WorkerToken, "m f=1"); err == nil || !strings.Contains(err.Error(), "403") {
+		t.Errorf("writing with another bucket's token: %v, want a 403", err)
+	}
+	if _, err := two.TryQuery(t, one.DashboardToken, `from(bucket: "`+two.Bucket+`") |> range(start: 0)`); err == nil {
+		t.Error("another bucket's token reads")
+	}
+}
+
+func TestQueryErrorsAreReported(t *testing.T) {
+	t.Parallel()
+	db := Shared(t)
+	if _, err := db.TryQuery(t, db.AdminToken, `from(bucket: "color_data")`); err == nil {
+		t.Error("an unbounded query succeeds")
+	}
+	// This one fails while rows are read, when the status was sent already.
+	_, err := db.TryQuery(t, db.AdminToken, `import "array"
+		array.from(rows: [{x: 1}]) |> map(fn: (r) => ({x: if r.x == 1 then die(msg: "on purpose") else r.x}))`)
+	if err == nil || !strings.Contains(err.Error(), "on purpose") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRestartKeepsAddressAndData(t *testing.T) {
+	t.Parallel()
+	db := Start(t)
+	db.Write(t, "m f=1 1760000000000000000")
+	db.Stop(t)
+	if resp, err := http.Get(db.URL + "/health"); err == nil {
+		resp.Body.Close()
+		t.Fatal("a stopped server answers")
+	}
+	db.Restart(t)
+	if rows := db.Query(t, `from(bucket: "color_data") |> range(start: 0)`); len(rows) != 1 {
+		t.Errorf("after the restart there is %v", rows)
+	}
+}
+
+// The time that a test pays for a server of its own, and for a bucket.
+func BenchmarkStart(b *testing.B) {
+	path := binary(b)
+	for b.Loop() {
+		s, err := start(path, b.TempDir())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := s.stop(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkNewBucket(b *testing.B) {
+	db := Shared(b)
+	for b.Loop() {
+		db.NewBucket(b)
+	}
+}

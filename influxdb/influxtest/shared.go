@@ -1,0 +1,90 @@
+package influxtest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// shared is the package's one server. A test binary has one set of packages,
+// so this one variable is what a TestMain without arguments can reach.
+var shared struct {
+	sync.Mutex
+	main bool   // Main is there to clean up
+	dir  string // "" until the first use
+	err  error
+	*Server
+	buckets atomic.Int64
+}
+
+// Main is the whole of a TestMain in a package that uses [Shared].
+func Main(m *testing.M) {
+	shared.main = true
+	code := m.Run()
+	if err := stopShared(); err != nil {
+		fmt.Fprintln(os.Stderr, "influxtest:", err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// Shared returns the server that all tests of the package share, started at
+// the first call.
+func Shared(t testing.TB) *Server {
+	t.Helper()
+	path := binary(t)
+	shared.Lock()
+	defer shared.Unlock()
+	if !shared.main {
+		t.Fatal("influxtest: Shared needs a TestMain that calls influxtest.Main, which stops the server")
+	}
+	if shared.dir == "" {
+		if shared.dir, shared.err = os.MkdirTemp("", "influxtest-*"); shared.err == nil {
+			shared.Server, shared.err = start(path, shared.dir)
+		}
+	}
+	if shared.err != nil {
+		t.Fatalf("influxtest: start the shared server: %v", shared.err)
+	}
+	return shared.Server
+}
+
+func stopShared() error {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.dir == "" {
+		return nil
+	}
+	var err error
+	if shared.Server != nil {
+		err = shared.stop()
+	}
+	if removeErr := os.RemoveAll(shared.dir); err == nil {
+		err = removeErr
+	}
+	return err
+}
+
+// NewBucket returns the same server seen through a new, empty bucket with
+// tokens of its own.
+func (s *Server) NewBucket(t testing.TB) *Server {
+	t.Helper()
+	own := *s
+	own.Bucket = fmt.Sprintf("%s_%d", strings.ToLower(strings.Map(plain, t.Name())), shared.buckets.Add(1))
+	if err := own.setUp(filepath.Join(t.TempDir(), "tokens")); err != nil {
+		t.Fatalf("influxtest: make bucket %s: %v", own.Bucket, err)
+	}
+	return &own
+}
+
+// plain makes a test's name fit for a bucket's.
+func plain(r rune) rune {
+	if r < '0' || r > 'z' || r > '9' && r < 'A' || r > 'Z' && r < 'a' {
+		return '_'
+	}
+	return r
+}

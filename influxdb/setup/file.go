@@ -1,0 +1,123 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Folder is where the tokens' files lie, each named as its token.
+//
+// A file belongs to the user that runs this program and nobody else may read
+// it. Where the programs run under users of their own, each token named in
+// Groups goes to a group that its program is in, which may read it; the folder
+// then lets everyone pass, but not look around. This program needs no
+// privilege for that, only to be in those groups.
+type Folder struct {
+	Path   string
+	Groups map[string]int // token name → group id
+}
+
+// Check tells early whether files can be written into the folder, which it
+// makes if need be.
+func (f Folder) Check() error {
+	mode := fs.FileMode(0o700)
+	if len(f.Groups) > 0 {
+		mode = 0o711
+	}
+	if err := os.MkdirAll(f.Path, mode); err != nil {
+		return err
+	}
+	probe, err := os.CreateTemp(f.Path, ".probe-*")
+	if err != nil {
+		return err
+	}
+	probe.Close()
+	return os.Remove(probe.Name())
+}
+
+// WriteTokens sees to it that every file of the plan has a token that suits.
+// One that does is kept, and so the programs that read it at their start need
+// no restart.
+func (s *Server) WriteTokens(ctx context.Context, folder Folder) error {
+	for _, token := range s.plan.Tokens {
+		if err := s.writeToken(ctx, folder, token); err != nil {
+			return fmt.Errorf("token %q: %w", token.Name, err)
+		}
+	}
+	return nil
+}
+
+func (s *Server) writeToken(ctx context.Context, folder Folder, want Token) error {
+	path := filepath.Join(folder.Path, want.Name)
+	reason := "its file was missing or empty"
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read the file: %w", err)
+	}
+	if token := strings.TrimSpace(string(old)); token != "" {
+		suits, err := s.suits(ctx, token, want)
+		if err != nil {
+			return fmt.Errorf("try the token in %s: %w", path, err)
+		}
+		if suits {
+			return folder.protect(path, want.Name)
+		}
+		reason = "that in the file was refused or permits something else"
+	}
+	err = s.grant(ctx, want, func(token string) error { return folder.write(path, want.Name, token) })
+	if err != nil {
+		return err
+	}
+	s.log.Info("token made", "token", want.Name, "file", path, "reason", reason, "reads", want.Read, "writes", want.Write)
+	return nil
+}
+
+// write replaces the file such that a crash leaves the old one or the new one.
+func (f Folder) write(path, name, token string) error {
+	file, err := os.CreateTemp(f.Path, "."+name+"-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name()) // after the rename there is nothing to remove
+	_, err = file.WriteString(token + "\n")
+	if err == nil {
+		err = file.Sync()
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	if err := f.protect(file.Name(), name); err != nil {
+		return err
+	}
+	if err := os.Rename(file.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(f.Path)
+}
+
+// protect sets the file's mode and group.
+func (f Folder) protect(path, name string) error {
+	group, shared := f.Groups[name]
+	if !shared {
+		return os.Chmod(path, 0o600)
+	}
+	// The group first, or the old one could read the file for a moment.
+	if err := os.Chown(path, -1, group); err != nil {
+		return fmt.Errorf("%w (this program must run in group %d to give it the file)", err, group)
+	}
+	return os.Chmod(path, 0o640)
+}
+
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return folder.Sync()
+}

@@ -1,0 +1,172 @@
+// Package setup brings an InfluxDB 2 into the state that the other programs
+// rely on: an organisation, buckets with their retention, and for each program
+// a token in a file, which permits what the program does and nothing else.
+//
+// Everything is idempotent: a second run changes nothing, a run after another
+// was cut off completes it. What the plan does not name is left alone.
+//
+// Tokens are never read back from InfluxDB, which from 2.9 on keeps hashes
+// only. Whether a file's token is the right one is found out by trying what it
+// permits.
+package setup
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// What callers tell apart.
+var (
+	ErrUnreachable = errors.New("InfluxDB does not answer")
+	ErrNotInfluxDB = errors.New("what answers is not InfluxDB 2")
+	ErrPassword    = errors.New("InfluxDB refuses this user and password")
+	ErrOrg         = errors.New("the organisation does not exist and cannot be made")
+)
+
+// InfluxDB's own rules, here so that they can be checked before anything runs.
+const (
+	MinPassword  = 8
+	MaxPassword  = 72
+	MinRetention = time.Hour
+)
+
+// A Plan says what InfluxDB should have.
+type Plan struct {
+	Org     string
+	Buckets []Bucket // at least one
+	Tokens  []Token
+}
+
+// A Bucket is made if it is missing, and its retention is changed if it
+// differs.
+type Bucket struct {
+	Name      string
+	Retention time.Duration // whole seconds; 0 keeps everything
+}
+
+// A Token permits reading and writing the named buckets of the plan.
+type Token struct {
+	Name        string // of its file
+	Description string // in InfluxDB: all others with the same one are deleted when it is made anew; "" means Name
+	Read        []string
+	Write       []string
+}
+
+// Admin is who does it: made if the server is new.
+type Admin struct {
+	User, Password string
+	Token          string // an all-access token for a new server; usually "", a random one that nobody gets to know
+}
+
+func (t Token) description() string { return cmp.Or(t.Description, t.Name) }
+
+// A Server is an InfluxDB 2 at which the administrator has signed in.
+type Server struct {
+	log     *slog.Logger
+	api     *client
+	orgID   string
+	plan    Plan
+	buckets map[string]bucket // by name, those of the plan
+}
+
+// Apply makes the server at url match the plan, but for the tokens' files. The
+// caller must Close what it returns.
+func Apply(ctx context.Context, log *slog.Logger, url string, admin Admin, plan Plan) (*Server, error) {
+	s := &Server{log: log, api: newClient(url, ""), plan: plan, buckets: map[string]bucket{}}
+	if err := s.apply(ctx, admin); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) apply(ctx context.Context, admin Admin) error {
+	if err := s.onboard(ctx, admin); err != nil {
+		return fmt.Errorf("set InfluxDB up: %w", err)
+	}
+	if err := s.signIn(ctx, admin); err != nil {
+		return err
+	}
+	if err := s.ensureOrg(ctx); err != nil {
+		return fmt.Errorf("organisation %q: %w", s.plan.Org, err)
+	}
+	for _, b := range s.plan.Buckets {
+		if err := s.ensureBucket(ctx, b); err != nil {
+			return fmt.Errorf("bucket %q: %w", b.Name, err)
+		}
+	}
+	return nil
+}
+
+// Close signs out.
+func (s *Server) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+	defer cancel()
+	_ = s.api.call(ctx, http.MethodPost, "/api/v2/signout", nil, nil, nil) // the session ends by itself too
+	s.api.close()
+}
+
+// onboard gives a new server its administrator, organisation and first bucket.
+func (s *Server) onboard(ctx context.Context, admin Admin) error {
+	var setup struct{ Allowed bool }
+	if err := s.api.call(ctx, http.MethodGet, "/api/v2/setup", nil, nil, &setup); err != nil || !setup.Allowed {
+		return err
+	}
+	first := s.plan.Buckets[0]
+	err := s.api.call(ctx, http.MethodPost, "/api/v2/setup", nil, map[string]any{
+		"username": admin.User, "password": admin.Password, "token": admin.Token,
+		"org": s.plan.Org, "bucket": first.Name, "retentionPeriodSeconds": int64(first.Retention / time.Second),
+	}, nil)
+	if refused(err, http.StatusUnprocessableEntity) {
+		return nil // somebody was faster
+	}
+	if err == nil {
+		s.log.Info("InfluxDB was new and is set up", "user", admin.User, "org", s.plan.Org, "bucket", first.Name)
+	}
+	return err
+}
+
+func (s *Server) signIn(ctx context.Context, admin Admin) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.api.base+"/api/v2/signin", http.NoBody)
+	if err != nil {
+		return err
+	}
+	req.SetBasicAuth(admin.User, admin.Password)
+	err = s.api.send(req, nil)
+	if refused(err, http.StatusUnauthorized, http.StatusForbidden) {
+		return ErrPassword
+	}
+	if err != nil {
+		return fmt.Errorf("sign in: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) ensureOrg(ctx context.Context) error {
+	var found struct{ Orgs []struct{ ID string } }
+	err := s.api.call(ctx, http.MethodGet, "/api/v2/orgs", url.Values{"org": {s.plan.Org}}, nil, &found)
+	if err != nil && !refused(err, http.StatusNotFound) {
+		return err
+	}
+	if len(found.Orgs) > 0 {
+		s.orgID = found.Orgs[0].ID
+		return nil
+	}
+	var made struct{ ID string }
+	err = s.api.call(ctx, http.MethodPost, "/api/v2/orgs", nil, map[string]any{"name": s.plan.Org}, &made)
+	if refused(err, http.StatusUnauthorized, http.StatusForbidden) {
+		return fmt.Errorf("%w: %w", ErrOrg, err)
+	}
+	if err != nil {
+		return err
+	}
+	s.log.Info("organisation made", "org", s.plan.Org)
+	s.orgID = made.ID
+	return nil
+}

@@ -1,0 +1,80 @@
+package setup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	probeTimeout  = 3 * time.Second
+	probeInterval = 250 * time.Millisecond
+)
+
+// Wait returns when an InfluxDB 2 answers at url. Nobody there is what it
+// waits for, as long as ctx lasts, and tells once; something else there is an
+// error at once.
+func Wait(ctx context.Context, log *slog.Logger, url string) error {
+	c := newClient(url, "")
+	defer c.close()
+	tick := time.NewTicker(probeInterval)
+	defer tick.Stop()
+	for told := false; ; {
+		version, err := c.version(ctx)
+		switch {
+		case err == nil:
+			log.Debug("InfluxDB answers", "url", url, "version", version)
+			return nil
+		case errors.Is(err, ErrNotInfluxDB):
+			return err
+		case ctx.Err() != nil:
+			return fmt.Errorf("%w: %w", ErrUnreachable, err)
+		case !told:
+			told = true
+			log.Info("waiting for InfluxDB", "url", url, "reason", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ErrUnreachable, err)
+		}
+	}
+}
+
+// version asks who is there. InfluxDB 2 tells its version in its health
+// report; version 1 has no report like this, version 3 asks for a token.
+func (c *client) version(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/health", http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		return "", err
+	}
+	var health struct{ Name, Version, Status string }
+	known := json.Unmarshal(text, &health) == nil && health.Name == "influxdb"
+	switch version := strings.TrimPrefix(health.Version, "v"); {
+	case known && (strings.HasPrefix(version, "0.") || strings.HasPrefix(version, "1.") || strings.HasPrefix(version, "3.")):
+		return "", fmt.Errorf("%w: it is InfluxDB %s", ErrNotInfluxDB, version)
+	case known && health.Status == "pass":
+		return version, nil
+	case known || resp.StatusCode >= 500: // it, or a proxy before it, is starting
+		return "", fmt.Errorf("it answers %s", resp.Status)
+	default:
+		return "", fmt.Errorf("%w: %s answers %s", ErrNotInfluxDB, req.URL, resp.Status)
+	}
+}
