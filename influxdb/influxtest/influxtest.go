@@ -19,12 +19,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -72,6 +76,17 @@ type instance struct {
 // Start runs a server that belongs to the test alone.
 func Start(t testing.TB) *Server {
 	t.Helper()
+	s := StartEmpty(t)
+	if err := s.setUp(t.TempDir()); err != nil {
+		t.Fatalf("influxtest: set the server up: %v", err)
+	}
+	return s
+}
+
+// StartEmpty is [Start] without organisation, bucket and tokens: what someone
+// has who installed InfluxDB a moment ago.
+func StartEmpty(t testing.TB) *Server {
+	t.Helper()
 	s, err := start(binary(t), t.TempDir())
 	if err != nil {
 		t.Fatalf("influxtest: %v", err)
@@ -103,25 +118,24 @@ func binary(t testing.TB) string {
 }
 
 func start(binary, dir string) (*Server, error) {
-	addr, err := freeAddr()
+	in := &instance{log: new(lockedBuffer), config: influxd.Config{Binary: binary, Dir: filepath.Join(dir, "influxdb")}}
+	in.config.Log = in.log
+	var err error
+	for range 5 { // another test may take the port between the choice and the start
+		if in.config.Addr, err = freeAddr(); err != nil {
+			return nil, err
+		}
+		if err = in.start(); !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	log := new(lockedBuffer)
-	in := &instance{log: log, config: influxd.Config{
-		Binary: binary, Addr: addr, Dir: filepath.Join(dir, "influxdb"), Log: log,
-	}}
-	if err := in.start(); err != nil {
-		return nil, err
-	}
-	s := &Server{URL: "http://" + addr, Org: Org, Bucket: DefaultBucket, AdminToken: AdminToken, instance: in}
-	if err := s.setUp(filepath.Join(dir, "tokens")); err != nil {
-		return nil, errors.Join(err, in.stop())
-	}
-	return s, nil
+	return &Server{URL: "http://" + in.config.Addr, Org: Org, Bucket: DefaultBucket, AdminToken: AdminToken, instance: in}, nil
 }
 
-// setUp makes the bucket and its three tokens.
+// setUp makes the bucket and its three tokens, with files in tokenDir.
 func (s *Server) setUp(tokenDir string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
 	defer cancel()
@@ -179,7 +193,7 @@ func (s *Server) Restart(t testing.TB) {
 
 func (s *Server) refuseShared(t testing.TB) {
 	t.Helper()
-	if shared.instance == s.instance {
+	if s.isShared() {
 		t.Fatal("influxtest: a shared server must not be stopped: use Start")
 	}
 }
@@ -205,14 +219,19 @@ func (in *instance) stop() error {
 	return err
 }
 
-// freeAddr picks a port that nothing uses. It is given away between this and
-// influxd's start only if something else on the machine takes exactly it.
+// freeAddr picks a port that nothing uses. It is not one of those that the
+// system hands out by itself, or a stopped server's port might be another's
+// when it comes back.
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	var err error
+	for range 100 {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(10000)))
+		var l net.Listener
+		if l, err = net.Listen("tcp", addr); err == nil {
+			return addr, l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", fmt.Errorf("find a free port: %w", err)
 }
 
 // lockedBuffer is a buffer that several goroutines may use.

@@ -14,10 +14,10 @@ import (
 // so this one variable is what a TestMain without arguments can reach.
 var shared struct {
 	sync.Mutex
-	main bool   // Main is there to clean up
-	dir  string // "" until the first use
-	err  error
-	*Server
+	main    bool   // Main is there to clean up
+	dir     string // "" until the first use
+	err     error
+	server  *Server
 	buckets atomic.Int64
 }
 
@@ -32,6 +32,12 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
+func (s *Server) isShared() bool {
+	shared.Lock()
+	defer shared.Unlock()
+	return shared.server != nil && shared.server.instance == s.instance
+}
+
 // Shared returns the server that all tests of the package share, started at
 // the first call.
 func Shared(t testing.TB) *Server {
@@ -44,13 +50,16 @@ func Shared(t testing.TB) *Server {
 	}
 	if shared.dir == "" {
 		if shared.dir, shared.err = os.MkdirTemp("", "influxtest-*"); shared.err == nil {
-			shared.Server, shared.err = start(path, shared.dir)
+			shared.server, shared.err = start(path, shared.dir)
+		}
+		if shared.err == nil {
+			shared.err = shared.server.setUp(filepath.Join(shared.dir, "tokens"))
 		}
 	}
 	if shared.err != nil {
 		t.Fatalf("influxtest: start the shared server: %v", shared.err)
 	}
-	return shared.Server
+	return shared.server
 }
 
 func stopShared() error {
@@ -60,8 +69,8 @@ func stopShared() error {
 		return nil
 	}
 	var err error
-	if shared.Server != nil {
-		err = shared.stop()
+	if shared.server != nil {
+		err = shared.server.stop()
 	}
 	if removeErr := os.RemoveAll(shared.dir); err == nil {
 		err = removeErr
@@ -75,7 +84,7 @@ func (s *Server) NewBucket(t testing.TB) *Server {
 	t.Helper()
 	own := *s
 	own.Bucket = fmt.Sprintf("%s_%d", strings.ToLower(strings.Map(plain, t.Name())), shared.buckets.Add(1))
-	if err := own.setUp(filepath.Join(t.TempDir(), "tokens")); err != nil {
+	if err := own.setUp(t.TempDir()); err != nil {
 		t.Fatalf("influxtest: make bucket %s: %v", own.Bucket, err)
 	}
 	return &own

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -51,10 +52,8 @@ func (e *statusError) Error() string {
 // refused tells whether err is an answer with one of these statuses.
 func refused(err error, statuses ...int) bool {
 	if e, ok := errors.AsType[*statusError](err); ok {
-		for _, status := range statuses {
-			if e.status == status {
-				return true
-			}
+		if slices.Contains(statuses, e.status) {
+			return true
 		}
 	}
 	return false

@@ -25,7 +25,8 @@ func Wait(ctx context.Context, log *slog.Logger, url string) error {
 	defer c.close()
 	tick := time.NewTicker(probeInterval)
 	defer tick.Stop()
-	for told := false; ; {
+	var reason error // why there was no good answer so far
+	for {
 		version, err := c.version(ctx)
 		switch {
 		case err == nil:
@@ -33,16 +34,16 @@ func Wait(ctx context.Context, log *slog.Logger, url string) error {
 			return nil
 		case errors.Is(err, ErrNotInfluxDB):
 			return err
-		case ctx.Err() != nil:
-			return fmt.Errorf("%w: %w", ErrUnreachable, err)
-		case !told:
-			told = true
+		case reason == nil:
+			reason = err
 			log.Info("waiting for InfluxDB", "url", url, "reason", err)
+		case ctx.Err() == nil: // else it says only that the time is up
+			reason = err
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", ErrUnreachable, err)
+			return fmt.Errorf("%w: %w", ErrUnreachable, reason)
 		}
 	}
 }

@@ -1,0 +1,80 @@
+// Influxdb prepares an InfluxDB 2 server for the other programs: see package
+// setup. It runs before them, once, and is done; to run it again harms nothing.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"colorstream/generator/service"
+	"colorstream/influxdb/setup"
+)
+
+const help = `influxdb prepares an InfluxDB 2 server for Colorstream: it waits for the server, sets it up if it is new, and
+sees to the organisation, the bucket with its retention, and a token in a file for each program that uses it. What
+is there already is kept.
+
+usage: influxdb [help | version]
+
+variables:
+`
+
+func run(ctx context.Context, p service.Process) error {
+	if len(p.Args) > 0 {
+		switch p.Args[0] {
+		case "help", "-h", "-help", "--help":
+			fmt.Fprint(p.Stdout, help)
+			return service.WriteVariables(p.Stdout, config{})
+		case "version":
+			fmt.Fprintln(p.Stdout, service.Version())
+			return nil
+		default:
+			return service.Usage(fmt.Errorf("no such command: %q (try help)", p.Args[0]))
+		}
+	}
+	c, err := service.ParseConfig[config](p.Environ)
+	if err != nil {
+		return err
+	}
+	log := c.New(p.Stderr, "influxdb")
+
+	folder := setup.Folder{Path: c.TokenDir, Groups: c.Groups}
+	if err := folder.Check(); err != nil {
+		return fmt.Errorf("INFLUX_TOKEN_DIR=%s: tokens cannot be written there: %w", c.TokenDir, err)
+	}
+	waiting, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	if err := setup.Wait(waiting, log, c.URL); err != nil {
+		if ctx.Err() != nil {
+			return errors.New("interrupted while waiting for InfluxDB")
+		}
+		return explain(c, err)
+	}
+	db, err := setup.Apply(ctx, log, c.URL, setup.Admin{User: c.User, Password: c.Password}, c.plan())
+	if err != nil {
+		return explain(c, err)
+	}
+	defer db.Close()
+	if err := db.WriteTokens(ctx, folder); err != nil {
+		return explain(c, err)
+	}
+	log.Info("InfluxDB is ready", "url", c.URL, "org", c.Org, "bucket", c.Bucket, "retention", c.Retention, "tokens", c.TokenDir)
+	return nil
+}
+
+// explain adds the variables that a person can change.
+func explain(c config, err error) error {
+	switch {
+	case errors.Is(err, setup.ErrUnreachable):
+		return fmt.Errorf("INFLUX_URL=%s: waited %v (INFLUX_TIMEOUT): %w", c.URL, c.Timeout, err)
+	case errors.Is(err, setup.ErrPassword):
+		return fmt.Errorf("%w: INFLUX_ADMIN_USER=%s with INFLUX_ADMIN_PASSWORD, at INFLUX_URL=%s. "+
+			"It keeps those that it was first set up with; setting the variables does not change them. "+
+			"Set them to the first ones, or delete InfluxDB's data to start afresh", err, c.User, c.URL)
+	case errors.Is(err, setup.ErrOrg):
+		return fmt.Errorf("INFLUX_ORG=%s: %w", c.Org, err)
+	default:
+		return fmt.Errorf("INFLUX_URL=%s: %w", c.URL, err)
+	}
+}
