@@ -7,6 +7,8 @@ require (
 	colorstream/influxdb v0.0.0
 )
 
+require github.com/google/go-cmp v0.7.0 // indirect
+
 replace (
 	colorstream/generator => ../generator
 	colorstream/influxdb => ../influxdb

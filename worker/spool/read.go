@@ -1,0 +1,274 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+)
+
+// A reader is the open file of the segment that is being read.
+type reader struct {
+	number   uint64
+	file     File
+	scanner  scanner
+	failures int // in a row
+}
+
+// maxFailures is how often reading one place may fail before the rest of its segment is given up.
+const maxFailures = 3
+
+func (r *reader) close() {
+	if r.file != nil {
+		_ = r.file.Close() // it was only read
+	}
+	r.file, r.number = nil, 0
+}
+
+// Next returns the oldest record that was not delivered yet, and waits for one if need be. An error other than
+// ctx's and ErrClosed concerns the disk: the same call may work later, and a place that stays unreadable is given
+// up after three errors.
+func (s *Spool) Next(ctx context.Context) (Record, error) {
+	for {
+		rec, ok, err := s.TryNext()
+		if ok || err != nil {
+			return rec, err
+		}
+		select {
+		case <-s.appended:
+		case <-s.closed:
+			return Record{}, ErrClosed
+		case <-ctx.Done():
+			return Record{}, context.Cause(ctx)
+		}
+	}
+}
+
+// TryNext is Next without waiting: it returns false if there is no record.
+func (s *Spool) TryNext() (Record, bool, error) {
+	s.readMu.Lock()
+	defer s.readMu.Unlock()
+	for !s.isClose {
+		s.mu.Lock()
+		seg := s.segmentFrom(s.read.Segment)
+		if seg == nil {
+			s.mu.Unlock()
+			return Record{}, false, nil
+		}
+		if seg.number > s.read.Segment {
+			s.read = ID{Segment: seg.number}
+		}
+		at, end := max(s.read.Offset, firstRecord), seg.end
+		if at >= end {
+			if !seg.active {
+				s.leave(seg)
+			}
+			waiting := seg.active
+			s.mu.Unlock()
+			if waiting {
+				return Record{}, false, nil
+			}
+			s.release()
+			continue
+		}
+		s.mu.Unlock()
+		rec, ok, err := s.readRecord(seg, at, end)
+		if err != nil && !s.giveUp(seg, err) {
+			return Record{}, false, err
+		}
+		if ok {
+			return rec, true, nil
+		}
+	}
+	return Record{}, false, ErrClosed
+}
+
+// leave moves the reader behind the segment. What was counted and not found does not exist. mu is held.
+func (s *Spool) leave(seg *segment) {
+	seg.records = seg.inflight
+	s.read = ID{Segment: seg.number + 1}
+	if len(s.inflight) == 0 {
+		s.done = s.read
+	}
+}
+
+// readRecord reads the record at or after offset at and moves the reader behind it, or behind damage.
+func (s *Spool) readRecord(seg *segment, at, end int64) (Record, bool, error) {
+	if err := s.open(seg); err != nil {
+		return Record{}, false, err
+	}
+	s.reader.scanner.limit = end
+	h, offset, found, err := s.reader.scanner.find(at)
+	if err != nil {
+		return Record{}, false, err
+	}
+	next := min(offset+headerSize+h.length, end)
+	var data []byte
+	if found {
+		if data, err = s.reader.scanner.data(h, offset); err != nil {
+			return Record{}, false, err
+		}
+	} else {
+		next = end
+	}
+	s.reader.failures = 0
+	if offset > at || data == nil {
+		s.damage(seg, at, offset, next, found && data == nil)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.read = ID{seg.number, next}
+	if data == nil {
+		return Record{}, false, nil
+	}
+	if len(s.inflight) == 0 {
+		s.oldest = h.at
+	}
+	id := ID{seg.number, offset}
+	d := delivered{id: id, next: s.read, at: h.at}
+	if s.segmentFrom(seg.number) == seg {
+		seg.inflight++
+	} else {
+		d.dropped = true // while it was being read
+	}
+	s.inflight = append(s.inflight, d)
+	return Record{ID: id, Data: data, AppendedAt: unixNano(h.at)}, true, nil
+}
+
+// damage counts what could not be read between from and next: a stretch without a right header up to offset, and
+// the record there if its data is wrong. Going over it again after Rewind counts nothing.
+func (s *Spool) damage(seg *segment, from, offset, next int64, record bool) {
+	s.mu.Lock()
+	seg.damaged = true
+	again := from < seg.checked
+	if !again {
+		seg.checked = next
+		if offset > from {
+			s.stats.Damaged++
+		}
+		if record {
+			s.stats.Damaged++
+			seg.records--
+		}
+	}
+	s.mu.Unlock()
+	if !again {
+		s.warn("the spool skips a damaged record", "segment", s.name(seg), "offset", from, "bytes", next-from)
+	}
+}
+
+// open makes the reader's file that of seg.
+func (s *Spool) open(seg *segment) error {
+	if s.reader.file != nil && s.reader.number == seg.number {
+		return nil
+	}
+	s.reader.close()
+	return s.locate(seg, func(path string) error {
+		file, err := s.fs.OpenFile(path, os.O_RDONLY)
+		if err == nil {
+			s.reader = reader{
+				number: seg.number, file: file, failures: s.reader.failures,
+				scanner: scanner{file: file, window: s.reader.scanner.window[:0]},
+			}
+		}
+		return err
+	})
+}
+
+// giveUp tells whether the rest of a segment that cannot be read is to be skipped.
+func (s *Spool) giveUp(seg *segment, err error) bool {
+	s.reader.close()
+	s.mu.Lock()
+	listed := s.segmentFrom(seg.number) == seg
+	s.mu.Unlock()
+	if !listed {
+		return true // dropped while it was being read
+	}
+	if s.reader.failures++; s.reader.failures < maxFailures && !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	s.reader.failures = 0
+	s.mu.Lock()
+	lost := seg.records - seg.inflight
+	s.stats.Damaged++
+	seg.damaged = !errors.Is(err, fs.ErrNotExist)
+	s.leave(seg)
+	s.mu.Unlock()
+	s.log.Error("the spool cannot read the rest of a segment and skips it",
+		"segment", s.name(seg), "records", lost, "err", err)
+	return true
+}
+
+// Done forgets the record and all that were delivered before it.
+func (s *Spool) Done(id ID) {
+	s.readMu.Lock()
+	defer s.readMu.Unlock()
+	if s.isClose {
+		return
+	}
+	s.mu.Lock()
+	n := 0
+	for ; n < len(s.inflight) && s.inflight[n].id.compare(id) <= 0; n++ {
+		d := s.inflight[n]
+		s.done, s.oldest = d.next, d.at
+		if !d.dropped {
+			seg := s.segmentFrom(d.id.Segment)
+			seg.records--
+			seg.inflight--
+		}
+	}
+	s.inflight = slices.Delete(s.inflight, 0, n)
+	if len(s.inflight) == 0 {
+		s.done = s.read
+	} else {
+		s.oldest = s.inflight[0].at
+	}
+	done := s.done
+	s.mu.Unlock()
+	if n == 0 {
+		return
+	}
+	if err := s.cursor.set(done); err != nil {
+		s.warn("the spool cannot note how far it is; records may be sent again", "err", err)
+	}
+	s.release()
+}
+
+// Rewind lets all records that are not done be delivered again.
+func (s *Spool) Rewind() {
+	s.readMu.Lock()
+	defer s.readMu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.inflight {
+		if d.dropped {
+			s.stats.Dropped++
+		} else {
+			s.segmentFrom(d.id.Segment).inflight--
+		}
+	}
+	s.inflight = s.inflight[:0]
+	s.read = s.done
+}
+
+// release removes the segments that are done. readMu is held.
+func (s *Spool) release() {
+	s.mu.Lock()
+	n := 0
+	for n < len(s.segments) && !s.segments[n].active && s.done.compare(ID{s.segments[n].number, s.segments[n].end}) >= 0 {
+		n++
+	}
+	gone := slices.Clone(s.segments[:n])
+	s.segments = slices.Delete(s.segments, 0, n)
+	s.mu.Unlock()
+	if n == 0 {
+		return
+	}
+	// Once the file is gone the cursor must not point before it: were the removal undone by a power failure, an old
+	// record would be delivered that newer ones, already gone, had replaced.
+	if err := s.cursor.sync(); err != nil {
+		s.warn("the spool cannot note how far it is; records may be sent again", "err", err)
+	}
+	s.discard(gone...)
+}
