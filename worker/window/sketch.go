@@ -1,0 +1,87 @@
+package window
+
+import (
+	"maps"
+	"math"
+	"slices"
+)
+
+// MedianError bounds the error of an approximate median, relative to the middle value or, of two, to the larger
+// (a double below the normal ones, 2.2e-308, may be off by more).
+const MedianError = 1.0 / 1024
+
+// keyShift drops all but the sign, the exponent and the first nine bits of a double's fraction: values with one
+// key lie within a factor of 1+2^-9 of each other, and the middle between them is off by at most 2^-10.
+const keyShift = 52 - 9
+
+// A sketch stands in for values that a window has no room for: it counts them by their leading bits. Sum,
+// minimum, maximum and count stay exact. Keys are ordered like the values.
+type sketch struct {
+	counts   map[int32]uint64
+	count    uint64
+	sum      sum
+	min, max float64
+}
+
+func newSketch() *sketch {
+	return &sketch{counts: make(map[int32]uint64), min: math.Inf(1), max: math.Inf(-1)}
+}
+
+func (k *sketch) add(f float64) {
+	k.sum.add(f)
+	k.min, k.max = min(k.min, f), max(k.max, f)
+	k.count++
+	k.counts[key(f)]++
+}
+
+// addKey counts c values f for the median only.
+func (k *sketch) addKey(f float64, c uint64) {
+	if c > 0 {
+		k.counts[key(f)] += c
+	}
+}
+
+func (k *sketch) clone() *sketch {
+	c := *k
+	c.counts = maps.Clone(k.counts)
+	c.sum = k.sum.clone()
+	return &c
+}
+
+func (k *sketch) median() float64 {
+	var n uint64
+	for _, c := range k.counts {
+		n += c
+	}
+	keys := slices.Sorted(maps.Keys(k.counts))
+	at := func(rank uint64) float64 {
+		for _, key := range keys {
+			if rank < k.counts[key] {
+				return middle(key)
+			}
+			rank -= k.counts[key]
+		}
+		return middle(keys[len(keys)-1])
+	}
+	if n%2 == 1 {
+		return at(n / 2)
+	}
+	return at(n/2-1)/2 + at(n/2)/2
+}
+
+// key maps a double to an integer that grows with it.
+func key(f float64) int32 {
+	bits := math.Float64bits(math.Abs(f)) >> keyShift
+	if f < 0 {
+		return -int32(bits) - 1
+	}
+	return int32(bits)
+}
+
+// middle is the double halfway between the smallest and the largest with this key.
+func middle(key int32) float64 {
+	if key < 0 {
+		return -middle(-key - 1)
+	}
+	return math.Float64frombits(uint64(key)<<keyShift | 1<<(keyShift-1))
+}

@@ -1,0 +1,149 @@
+package window
+
+import (
+	"math"
+	"slices"
+)
+
+const (
+	// chunkSize is how many values are collected before they are stored away: 32 KiB.
+	chunkSize = 4096
+	// maxCounted bounds the integers that are counted instead of stored: counts for one colour take at most
+	// 512 KiB.
+	maxCounted = 1 << 16
+	// sketchEvery is how many values a colour still collects once its window is past the cap.
+	sketchEvery = 64
+)
+
+// values holds one colour's values: the newest in tail; before them, chunk by chunk, whole numbers as counts and
+// all others as they came; and past the window's cap, in a sketch. Full chunks are never changed until the window
+// is closed, so that a snapshot may share them.
+type values struct {
+	tail   []float64
+	chunks [][]float64
+	counts []uint64 // counts[i] values equal i
+	sketch *sketch
+}
+
+// add appends one value and returns by how much the number of stored values grew.
+func (v *values) add(value float64, capped bool) (grown int) {
+	v.tail = append(v.tail, value)
+	switch {
+	case len(v.tail) >= chunkSize:
+		return 1 + v.store(capped)
+	case capped && len(v.tail) >= sketchEvery:
+		return 1 + v.store(true)
+	}
+	return 1
+}
+
+// store puts the tail away and returns by how much the number of stored values grew: never above zero.
+func (v *values) store(capped bool) (grown int) {
+	n := len(v.tail)
+	switch {
+	case v.countTail():
+		v.tail = v.tail[:0]
+		return -n
+	case capped:
+		if v.sketch == nil {
+			v.sketch = newSketch()
+		}
+		for _, f := range v.tail {
+			v.sketch.add(f)
+		}
+		v.tail = v.tail[:0]
+		return -n
+	}
+	v.chunks = append(v.chunks, v.tail)
+	v.tail = make([]float64, 0, chunkSize)
+	return 0
+}
+
+// countTail counts the tail's values if all are whole numbers from 0 to maxCounted-1.
+func (v *values) countTail() bool {
+	most := 0
+	for _, f := range v.tail {
+		if !(f >= 0 && f < maxCounted) || f != math.Trunc(f) {
+			return false
+		}
+		most = max(most, int(f))
+	}
+	if most >= len(v.counts) {
+		size := 256
+		for size <= most {
+			size *= 2
+		}
+		v.counts = append(v.counts, make([]uint64, size-len(v.counts))...)
+	}
+	for _, f := range v.tail {
+		v.counts[int(f)]++
+	}
+	return true
+}
+
+func (v *values) count() int64 {
+	n := len(v.tail)
+	for _, chunk := range v.chunks {
+		n += len(chunk)
+	}
+	for _, c := range v.counts {
+		n += int(c)
+	}
+	if v.sketch != nil {
+		n += int(v.sketch.count)
+	}
+	return int64(n)
+}
+
+// clone copies what later additions change and shares what they do not.
+func (v *values) clone() *values {
+	c := &values{
+		tail:   slices.Clone(v.tail),
+		chunks: slices.Clone(v.chunks),
+		counts: slices.Clone(v.counts),
+	}
+	if v.sketch != nil {
+		c.sketch = v.sketch.clone()
+	}
+	return c
+}
+
+// stats computes the statistics. It reorders the tail, and puts the chunks' values together in new memory.
+func (v *values) stats() Stats {
+	s := Stats{Min: math.Inf(1), Max: math.Inf(-1), Count: v.count()}
+	var total sum
+	whole := v.tail
+	if len(v.chunks) > 0 {
+		whole = make([]float64, 0, len(v.chunks)*chunkSize+len(v.tail))
+		for _, chunk := range v.chunks {
+			whole = append(whole, chunk...)
+		}
+		whole = append(whole, v.tail...)
+	}
+	for _, f := range whole {
+		s.Min, s.Max = min(s.Min, f), max(s.Max, f)
+		total.add(f)
+	}
+	for i, c := range v.counts {
+		if c > 0 {
+			s.Min, s.Max = min(s.Min, float64(i)), max(s.Max, float64(i))
+			total.addProduct(uint64(i), c)
+		}
+	}
+	if k := v.sketch; k != nil {
+		s.Approximate = true
+		s.Min, s.Max = min(s.Min, k.min), max(s.Max, k.max)
+		total.merge(&k.sum)
+		for _, f := range whole {
+			k.addKey(f, 1)
+		}
+		for i, c := range v.counts {
+			k.addKey(float64(i), c)
+		}
+		s.Median = min(max(k.median(), s.Min), s.Max)
+	} else {
+		s.Median = median(whole, v.counts)
+	}
+	s.Mean = total.mean(s.Count)
+	return s
+}

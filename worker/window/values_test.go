@@ -1,0 +1,174 @@
+package window
+
+import (
+	"bytes"
+	"encoding/gob"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func gobRoundTrip(t *testing.T, state State) State {
+	t.Helper()
+	var b bytes.Buffer
+	if err := gob.NewEncoder(&b).Encode(state); err != nil {
+		t.Fatal(err)
+	}
+	var back State
+	if err := gob.NewDecoder(&b).Decode(&back); err != nil {
+		t.Fatal(err)
+	}
+	return back
+}
+
+func TestValuesAgainstOracle(t *testing.T) {
+	draw := map[string]func(*rand.Rand) float64{
+		"small whole numbers": func(r *rand.Rand) float64 { return float64(r.IntN(100) + 1) },
+		"whole numbers":       func(r *rand.Rand) float64 { return float64(r.IntN(maxCounted)) },
+		"negative":            func(r *rand.Rand) float64 { return -float64(r.IntN(100)) },
+		"normal":              func(r *rand.Rand) float64 { return r.NormFloat64() },
+		"anything":            randomValue,
+		"one value":           func(*rand.Rand) float64 { return 0.1 },
+		"huge":                func(r *rand.Rand) float64 { return math.MaxFloat64 * (1 - r.Float64()/100) },
+		"cancelling": func(r *rand.Rand) float64 {
+			return []float64{1e300, -1e300, 1e100, -1e100, 5, 1e-300}[r.IntN(6)]
+		},
+		"first counted, then not": func() func(*rand.Rand) float64 {
+			n := 0
+			return func(r *rand.Rand) float64 {
+				if n++; n%20_000 < 10_000 {
+					return float64(r.IntN(300))
+				}
+				return r.Float64() * 300
+			}
+		}(),
+	}
+	for name, next := range draw {
+		t.Run(name, func(t *testing.T) {
+			for _, n := range []int{1, 2, 3, 10, 1000, chunkSize, chunkSize + 1, 3*chunkSize + 777} {
+				r := rand.New(rand.NewPCG(uint64(n), 2))
+				all := make([]float64, n)
+				var v values
+				stored := 0
+				for i := range all {
+					all[i] = next(r)
+					stored += v.add(all[i], false)
+				}
+				if held := len(v.tail) + len(v.chunks)*chunkSize; stored != held {
+					t.Errorf("n %d: %d values stored, counted as %d", n, held, stored)
+				}
+				running := v.clone()
+				want := naiveStats("", all)
+				if diff := cmp.Diff(want, running.stats(), cmp.Comparer(near)); diff != "" {
+					t.Errorf("n %d, running: -want +got\n%s", n, diff)
+				}
+				if diff := cmp.Diff(want, v.stats(), cmp.Comparer(near)); diff != "" {
+					t.Errorf("n %d: -want +got\n%s", n, diff)
+				}
+			}
+		})
+	}
+}
+
+func TestPastTheCap(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	s := heardSet(Config{Width: 1000, MaxValues: 3 * chunkSize})
+	var all []float64
+	for range 200_000 {
+		f := math.Exp(r.NormFloat64() * 5)
+		all = append(all, f)
+		s.Add("red", f, 0)
+	}
+	w := s.Open()[0]
+	if w.stored > 3*chunkSize+sketchEvery {
+		t.Errorf("%d values are stored past the cap", w.stored)
+	}
+	got, want := w.Stats()[0], naiveStats("red", all)
+	if !got.Approximate {
+		t.Error("the window passed its cap and calls itself exact")
+	}
+	if e := math.Abs(got.Median/want.Median - 1); e > MedianError {
+		t.Errorf("median %v, exact %v: relative error %v", got.Median, want.Median, e)
+	}
+	got.Approximate, got.Median = false, want.Median
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+func TestSketchKeysAreOrdered(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	var all []float64
+	for range 10_000 {
+		all = append(all, randomValue(r))
+	}
+	slices.Sort(all)
+	for i, f := range all {
+		if i > 0 && key(all[i-1]) > key(f) {
+			t.Fatalf("key(%v) > key(%v)", all[i-1], f)
+		}
+		if m := middle(key(f)); math.Abs(f) > 1e-300 && math.Abs(m/f-1) > MedianError {
+			t.Fatalf("%v is kept as %v", f, m)
+		}
+	}
+}
+
+func TestSelectAt(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	shapes := map[string]func(i, n int) float64{
+		"random": func(int, int) float64 { return r.Float64() }, "rising": func(i, _ int) float64 { return float64(i) },
+		"falling": func(i, _ int) float64 { return float64(-i) }, "equal": func(int, int) float64 { return 1 },
+		"organ pipe": func(i, n int) float64 { return float64(min(i, n-i)) },
+		"two values": func(i, _ int) float64 { return float64(i % 2) },
+	}
+	for name, shape := range shapes {
+		for _, n := range []int{1, 2, 33, 100, 1000, 5000} {
+			v := make([]float64, n)
+			for i := range v {
+				v[i] = shape(i, n)
+			}
+			sorted := slices.Sorted(slices.Values(v))
+			for _, k := range []int{0, n / 3, n / 2, n - 1} {
+				if got := selectAt(slices.Clone(v), k); got != sorted[k] {
+					t.Errorf("%s, n %d: element %d is %v, want %v", name, n, k, got, sorted[k])
+				}
+			}
+		}
+	}
+}
+
+// FuzzSum holds sums of arbitrary doubles against big rationals.
+func FuzzSum(f *testing.F) {
+	f.Add([]byte{0x7f, 0xef, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xef, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	f.Add([]byte("0123456789abcdef01234567"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var all []float64
+		var s, half sum
+		for ; len(data) >= 8; data = data[8:] {
+			var bits uint64
+			for _, b := range data[:8] {
+				bits = bits<<8 | uint64(b)
+			}
+			x := math.Float64frombits(bits)
+			if x-x != 0 {
+				continue
+			}
+			all = append(all, x)
+			if len(all)%2 == 0 {
+				s.add(x)
+			} else {
+				half.add(x)
+			}
+		}
+		if len(all) == 0 {
+			return
+		}
+		s.merge(&half)
+		if got, want := s.mean(int64(len(all))), naiveStats("", all).Mean; !near(got, want) {
+			t.Errorf("mean of %v is %v, want %v", all, got, want)
+		}
+	})
+}
