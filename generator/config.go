@@ -1,0 +1,176 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/redis/go-redis/v9"
+
+	"colorstream/generator/message"
+	"colorstream/generator/publish"
+	"colorstream/generator/service"
+	"colorstream/generator/source"
+)
+
+// Config is all that the environment says. Its tags are the reference of the variables.
+type Config struct {
+	RedisURL  string            `env:"REDIS_URL" envDefault:"redis://localhost:6379/0" secret:"true" help:"where Redis is"`
+	Channel   string            `env:"REDIS_CHANNEL" envDefault:"colors" help:"the channel, or the stream's key"`
+	Transport publish.Transport `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub or stream"`
+
+	Interval time.Duration `env:"GENERATOR_INTERVAL" envDefault:"1s" help:"time between two messages"`
+	Rate     float64       `env:"GENERATOR_RATE" help:"messages a second; overrides the interval"`
+	Pace     Pace          `env:"GENERATOR_PACE" envDefault:"steady" help:"steady (interval or rate), times (as far apart as the input's times) or max (as fast as Redis takes them)"`
+	Speed    float64       `env:"GENERATOR_SPEED" envDefault:"1" help:"with the pace times: 60 plays an hour in a minute"`
+	Count    int64         `env:"GENERATOR_COUNT" envDefault:"0" help:"stop after so many messages; 0 means never, or at the input's end"`
+
+	Colors List  `env:"GENERATOR_COLORS" envDefault:"red,blue,green,yellow" help:"random messages: the colours"`
+	Names  List  `env:"GENERATOR_NAMES" envDefault:"value_name" help:"random messages: the names"`
+	Min    int64 `env:"GENERATOR_MIN" envDefault:"1" help:"random messages: the smallest value, a whole number"`
+	Max    int64 `env:"GENERATOR_MAX" envDefault:"100" help:"random messages: the largest value"`
+	Seed   Seed  `env:"GENERATOR_SEED" help:"random messages: the same seed gives the same messages"`
+
+	Input       string          `env:"GENERATOR_INPUT" help:"replay this .csv or .jsonl file (or .gz of one) instead; - reads standard input"`
+	InputFormat source.Format   `env:"GENERATOR_INPUT_FORMAT" help:"csv or jsonl; else told by the name or the content"`
+	Separator   string          `env:"GENERATOR_INPUT_SEPARATOR" help:"CSV: , ; tab or any other character; else told by the header"`
+	ColorField  string          `env:"GENERATOR_INPUT_COLOR" envDefault:"color" help:"column or field of the colour"`
+	NameField   string          `env:"GENERATOR_INPUT_NAME" envDefault:"name" help:"column or field of the name; may be absent if it is this"`
+	ValueField  string          `env:"GENERATOR_INPUT_VALUE" envDefault:"value" help:"column or field of the value"`
+	TimeField   string          `env:"GENERATOR_INPUT_TIME" envDefault:"ts" help:"column or field of the event time; may be absent if it is this"`
+	TimeUnit    source.TimeUnit `env:"GENERATOR_INPUT_TIME_UNIT" envDefault:"auto" help:"of times that are numbers: s, ms, us, ns or auto (by size; ms for the field ts of JSON lines)"`
+
+	StreamMax int64  `env:"GENERATOR_STREAM_MAX" envDefault:"10000000" help:"stream transport: wait while the stream is longer, 0 means never"`
+	Addr      string `env:"GENERATOR_ADDR" envDefault:"127.0.0.1:8052" help:"HTTP for /healthz, /readyz, /metrics; off for none"`
+
+	Log service.Log
+}
+
+// Pace says what sets the time between two messages.
+type Pace string
+
+// The paces.
+const (
+	PaceSteady Pace = "steady"
+	PaceTimes  Pace = "times"
+	PaceMax    Pace = "max"
+)
+
+// UnmarshalText refuses every other word.
+func (p *Pace) UnmarshalText(text []byte) error {
+	switch *p = Pace(text); *p {
+	case PaceSteady, PaceTimes, PaceMax:
+		return nil
+	}
+	return errors.New("is none of steady, times and max")
+}
+
+// Seed is a whole number or unset.
+type Seed struct {
+	Set    bool
+	Number uint64
+}
+
+// UnmarshalText reads the number.
+func (s *Seed) UnmarshalText(text []byte) (err error) {
+	if s.Number, err = strconv.ParseUint(string(text), 10, 64); err != nil {
+		return errors.New("is not a whole number of 0 or more")
+	}
+	s.Set = true
+	return nil
+}
+
+func (s Seed) String() string {
+	if !s.Set {
+		return ""
+	}
+	return strconv.FormatUint(s.Number, 10)
+}
+
+// List is words between commas; white space around them is dropped.
+type List []string
+
+// UnmarshalText splits at the commas.
+func (l *List) UnmarshalText(text []byte) error {
+	*l = strings.Split(string(text), ",")
+	for i, word := range *l {
+		(*l)[i] = strings.TrimSpace(word)
+	}
+	return nil
+}
+
+func (l List) String() string { return strings.Join(l, ",") }
+
+// Validate says what does not fit together.
+func (c Config) Validate() error {
+	var errs []error
+	check := func(ok bool, variable string, value any, problem string) {
+		if !ok {
+			errs = append(errs, service.Invalid(variable, value, problem))
+		}
+	}
+	_, err := redis.ParseURL(c.RedisURL)
+	check(err == nil, "REDIS_URL", "", "is not a Redis URL such as redis://user:password@host:6379/0 (rediss:// with TLS)")
+	check(c.Interval > 0, "GENERATOR_INTERVAL", c.Interval, "must be more than 0 (GENERATOR_PACE=max publishes without a pause)")
+	check(c.Rate >= 0 && c.Rate <= 1e9, "GENERATOR_RATE", c.Rate, "must be more than 0 and at most 1000000000")
+	check(c.Speed > 0 && c.Speed <= 1e9, "GENERATOR_SPEED", c.Speed, "must be more than 0 and at most 1000000000")
+	check(c.Pace != PaceTimes || c.Input != "", "GENERATOR_PACE", c.Pace, "needs GENERATOR_INPUT: random messages have no times")
+	check(c.Count >= 0, "GENERATOR_COUNT", c.Count, "must not be negative")
+	check(c.StreamMax >= 0, "GENERATOR_STREAM_MAX", c.StreamMax, "must not be negative")
+	check(c.Min <= c.Max, "GENERATOR_MIN", c.Min, fmt.Sprintf("is more than GENERATOR_MAX, %d", c.Max))
+	const exact = 1 << 53 // the largest whole number up to which a double holds each
+	check(c.Min >= -exact, "GENERATOR_MIN", c.Min, "is below -2^53: such numbers are not exact")
+	check(c.Max <= exact, "GENERATOR_MAX", c.Max, "is above 2^53: such numbers are not exact")
+	for _, color := range c.Colors {
+		if err := (message.Message{Color: color}).Validate(); err != nil {
+			errs = append(errs, service.Invalid("GENERATOR_COLORS", c.Colors, err.Error()))
+			break
+		}
+	}
+	for _, name := range c.Names {
+		check(utf8.ValidString(name), "GENERATOR_NAMES", name, "is not valid UTF-8")
+	}
+	_, err = c.separator()
+	check(err == nil, "GENERATOR_INPUT_SEPARATOR", c.Separator, "is not one character, nor the word tab")
+	return errors.Join(errs...)
+}
+
+// separator is 0 where the header tells it.
+func (c Config) separator() (rune, error) {
+	switch c.Separator {
+	case "":
+		return 0, nil
+	case "tab", `\t`:
+		return '\t', nil
+	}
+	r, size := utf8.DecodeRuneInString(c.Separator)
+	if size != len(c.Separator) || r == utf8.RuneError || strings.ContainsRune("\"\r\n\ufeff", r) {
+		return 0, errors.New("not a separator")
+	}
+	return r, nil
+}
+
+// interval is the time between two messages at a steady pace, in nanoseconds.
+func (c Config) interval() float64 {
+	if c.Rate > 0 {
+		return math.Max(1, float64(time.Second)/c.Rate)
+	}
+	return float64(c.Interval)
+}
+
+func (c Config) sourceOptions() source.Options {
+	separator, _ := c.separator() // Validate has refused a wrong one
+	return source.Options{
+		Format:    c.InputFormat,
+		Separator: separator,
+		TimeUnit:  c.TimeUnit,
+		Color:     source.Field{Variable: "GENERATOR_INPUT_COLOR", Name: c.ColorField},
+		Name:      source.Field{Variable: "GENERATOR_INPUT_NAME", Name: c.NameField, Optional: c.NameField == "name"},
+		Value:     source.Field{Variable: "GENERATOR_INPUT_VALUE", Name: c.ValueField},
+		Time:      source.Field{Variable: "GENERATOR_INPUT_TIME", Name: c.TimeField, Optional: c.TimeField == "ts"},
+	}
+}

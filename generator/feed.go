@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"colorstream/generator/ledger"
+	"colorstream/generator/message"
+	"colorstream/generator/publish"
+	"colorstream/generator/source"
+)
+
+// records is where messages come from. Without wait, Next answers source.ErrPending when none is at hand.
+type records interface {
+	Next(ctx context.Context, wait bool) (source.Record, error)
+}
+
+// pacer says when a message is due that has the time at, and by how much it had to put its schedule off.
+type pacer interface {
+	Next(now, at time.Time) (due time.Time, putOff time.Duration)
+}
+
+// sink takes messages and publishes those that wait, in order, when told to. It holds publish.BatchSize at most.
+type sink interface {
+	Add(message.Message)
+	Waiting() int
+	// Flush tells whether it had to wait for Redis.
+	Flush(ctx context.Context) (waited bool, err error)
+}
+
+// A feed moves messages from the records to the sink, each when it is due. It is one goroutine.
+type feed struct {
+	log     *slog.Logger
+	records records
+	pacer   pacer
+	sink    sink
+	ledger  *ledger.Ledger
+	count   int64 // 0 means without end
+
+	now    time.Time // a look at the clock that is at most one batch old
+	waited bool      // since the last message for something else than the pace
+	behind behind
+}
+
+// run ends at the input's end, after count messages, with an error, or with nil when ctx ends. What it took from the
+// records has then been counted by the sink.
+func (f *feed) run(ctx context.Context) error {
+	f.now = time.Now()
+	for n := int64(0); f.count == 0 || n < f.count; {
+		record, err := f.records.Next(ctx, f.sink.Waiting() == 0)
+		refused, isRefused := errors.AsType[*source.Refused](err)
+		switch {
+		case err == nil:
+		case isRefused:
+			f.ledger.Refuse(refused)
+			f.log.Debug("refused", "line", refused.Line, "reason", refused.Reason, "error", refused.Detail)
+			continue
+		case errors.Is(err, source.ErrPending):
+			f.waited = true
+			if err := f.flush(ctx); err != nil {
+				return ended(ctx, err)
+			}
+			continue
+		default:
+			if flushErr := f.flush(ctx); flushErr != nil {
+				err = flushErr
+			}
+			return ended(ctx, err)
+		}
+		if err := f.await(ctx, record); err != nil {
+			return ended(ctx, err)
+		}
+		f.ledger.Read(record)
+		f.sink.Add(record.Message)
+		n++
+		if f.sink.Waiting() == publish.BatchSize {
+			if err := f.flush(ctx); err != nil {
+				return ended(ctx, err)
+			}
+		}
+	}
+	return ended(ctx, f.flush(ctx))
+}
+
+// ended makes nil of the ends that are none of an error.
+func ended(ctx context.Context, err error) error {
+	if errors.Is(err, io.EOF) || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		return nil
+	}
+	return err
+}
+
+// await returns when the record is due. What is due before it is published meanwhile.
+func (f *feed) await(ctx context.Context, record source.Record) error {
+	due, putOff := f.pacer.Next(f.now, record.Time)
+	if !f.waited {
+		f.behind.add(f.log, f.now, putOff)
+	}
+	f.waited = false
+	if !due.After(f.now) {
+		return nil
+	}
+	if err := f.flush(ctx); err != nil {
+		return err
+	}
+	if pause := due.Sub(f.now); pause > 0 {
+		if pause > time.Minute {
+			f.log.Info("the next message is due later", "line", record.Line, "ts", record.Time, "in", pause.Round(time.Second))
+		}
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-timer.C:
+		}
+		f.now = time.Now()
+	}
+	return nil
+}
+
+// flush publishes what waits and looks at the clock. It ends with an error too if ctx has ended.
+func (f *feed) flush(ctx context.Context) error {
+	waited, err := f.sink.Flush(ctx)
+	f.waited = f.waited || waited
+	f.now = time.Now()
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return err
+}
+
+// behind tells that the pace is too fast for Redis or for this machine, but not more than every ten seconds.
+type behind struct {
+	total    time.Duration
+	reported time.Time
+}
+
+func (b *behind) add(log *slog.Logger, now time.Time, putOff time.Duration) {
+	if putOff == 0 {
+		return
+	}
+	b.total += putOff
+	if now.Sub(b.reported) > 10*time.Second {
+		b.reported = now
+		log.Warn("cannot keep the pace, so it is slower than asked for", "behind_in_all", b.total.Round(time.Millisecond))
+	}
+}

@@ -1,0 +1,5 @@
+package publish
+
+import "context"
+
+func (s *stream) fence(context.Context) error { return nil }

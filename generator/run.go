@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"colorstream/generator/ledger"
+	"colorstream/generator/pace"
+	"colorstream/generator/publish"
+	"colorstream/generator/service"
+	"colorstream/generator/source"
+)
+
+// run is the program: it carries out the subcommand.
+func run(ctx context.Context, p service.Process) error {
+	command, args := "run", p.Args
+	if len(args) > 0 {
+		command, args = args[0], args[1:]
+	}
+	wanted := 0
+	if command == "replay" {
+		wanted = 1
+	}
+	if len(args) != wanted && command != "help" {
+		return service.Usage(fmt.Errorf("%s takes %d words behind it, not %d (see `generator help`)", command, wanted, len(args)))
+	}
+	switch command {
+	case "run":
+		return start(ctx, p)
+	case "replay":
+		p.Environ = maps.Clone(p.Environ)
+		p.Environ["GENERATOR_INPUT"] = args[0]
+		p.Environ["GENERATOR_ADDR"] = addrOff // another generator may run beside it
+		return start(ctx, p)
+	case "check":
+		return check(ctx, p)
+	case "healthcheck":
+		return healthcheck(ctx, p)
+	case "version":
+		_, err := fmt.Fprintln(p.Stdout, "generator", service.Version())
+		return err
+	case "help", "-h", "-help", "--help":
+		return help(p.Stdout)
+	}
+	return service.Usage(fmt.Errorf("there is no command %q: it is one of run, replay FILE, check, healthcheck, version and help", command))
+}
+
+// addrOff is the GENERATOR_ADDR that means no HTTP.
+const addrOff = "off"
+
+func start(ctx context.Context, p service.Process) error {
+	config, err := service.ParseConfig[Config](p.Environ)
+	if err != nil {
+		return err
+	}
+	status := newStatus(p, config)
+	log := config.Log.New(status, "generator")
+	for _, name := range service.UnknownVariables(p.Environ, "GENERATOR_", config) {
+		log.Warn("unknown variable, ignored: is its name right? (`generator help` lists all)", "variable", name)
+	}
+	g := &generator{log: log, config: config, account: ledger.New(), health: new(service.Health)}
+	redisUp := g.health.Condition("redis", "nothing has been published yet")
+	g.publisher, err = publish.New(log, publish.Options{
+		URL: config.RedisURL, Channel: config.Channel, Transport: config.Transport, StreamMax: config.StreamMax,
+	}, redisUp.Set)
+	if err != nil {
+		return err
+	}
+	if err := g.open(p.Stdin); err != nil {
+		return errors.Join(err, g.publisher.Close())
+	}
+	log.Info("start", "version", service.Version(), "config", service.LogValue(config))
+	err = g.run(ctx, status)
+	counts := g.publisher.Counts()
+	log.Info("stop", "read", g.account.ReadTotal(), "published", counts.Published, "unheard", counts.Unheard,
+		"refused", g.account.RefusedTotal(), "unconfirmed", counts.Unconfirmed, "unsent", counts.Unsent, "errors", counts.Errors)
+	return errors.Join(err, g.account.Print(p.Stdout, counts, config.Transport))
+}
+
+// A generator is all the parts of one run.
+type generator struct {
+	log       *slog.Logger
+	config    Config
+	account   *ledger.Ledger
+	health    *service.Health
+	publisher *publish.Publisher
+	records   records
+	input     *source.Input // nil for random messages
+	ahead     *source.Ahead // likewise
+}
+
+// open finds the records.
+func (g *generator) open(stdin io.Reader) error {
+	if g.config.Input == "" {
+		seed := g.config.Seed.Number
+		if !g.config.Seed.Set {
+			seed = rand.Uint64()
+		}
+		g.records = source.NewRandom(seed, g.config.Colors, g.config.Names, g.config.Min, g.config.Max)
+		return nil
+	}
+	input, err := source.Open(g.config.Input, stdin, g.config.sourceOptions())
+	if err != nil {
+		return fmt.Errorf("GENERATOR_INPUT: %w", err)
+	}
+	g.input, g.ahead = input, source.ReadAhead(input.Next)
+	g.records = g.ahead
+	return nil
+}
+
+// run publishes until there is no more to publish or ctx ends, then stops everything in the order of the data.
+func (g *generator) run(ctx context.Context, status *status) error {
+	background, stop := context.WithCancel(ctx)
+	defer stop()
+	group, background := errgroup.WithContext(background)
+	if g.config.Addr != addrOff {
+		l, err := service.Listen("GENERATOR_ADDR", g.config.Addr)
+		if err != nil {
+			return errors.Join(err, g.close())
+		}
+		group.Go(func() error {
+			return service.Serve(background, g.log, l, service.Mux(g.health, g.metrics()))
+		})
+	}
+	group.Go(func() error {
+		status.follow(background, g)
+		return nil
+	})
+	group.Go(func() error {
+		defer stop()
+		f := &feed{
+			log: g.log, records: g.records, pacer: g.pacer(), sink: g.publisher, ledger: g.account, count: g.config.Count,
+		}
+		return f.run(background)
+	})
+	err := group.Wait()
+	err = errors.Join(err, g.close())
+	if err == nil && ctx.Err() == nil && g.publisher.Counts().Published == 0 {
+		return g.nothing()
+	}
+	return err
+}
+
+func (g *generator) pacer() pacer {
+	switch g.config.Pace {
+	case PaceMax:
+		return pace.Max{}
+	case PaceTimes:
+		return pace.NewTimes(g.config.Speed)
+	}
+	return pace.NewSteady(time.Now(), g.config.interval())
+}
+
+// nothing says why an input was read to its end and nothing was published.
+func (g *generator) nothing() error {
+	if r := g.account.FirstRefused(); r != nil {
+		return fmt.Errorf("nothing was published: all %d lines of %s were refused, the first: %w", g.account.RefusedTotal(), g.input.Name, r)
+	}
+	if g.publisher.Counts().Unconfirmed > 0 {
+		return errors.New("nothing was published for certain: the connection to Redis broke before it answered")
+	}
+	return fmt.Errorf("nothing was published: %s holds no messages", g.input.Name)
+}
+
+// close frees what open and publish.New took.
+func (g *generator) close() error {
+	var err error
+	if g.input != nil {
+		stopped := g.ahead.Stop()
+		err = g.input.Close()
+		select {
+		case <-stopped:
+		case <-time.After(100 * time.Millisecond): // standard input that is silent: the process's end ends the read
+		}
+	}
+	return errors.Join(err, g.publisher.Close())
+}

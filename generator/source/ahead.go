@@ -1,0 +1,80 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// ErrPending says that no record is at hand yet.
+var ErrPending = errors.New("the next record has not come yet")
+
+// Ahead reads an input on a goroutine of its own, so that whoever takes its records can do something else while
+// the input (a pipe, a terminal) is silent.
+type Ahead struct {
+	items chan item
+	stop  context.CancelFunc
+	done  chan struct{}
+	final error
+}
+
+type item struct {
+	record Record
+	err    error
+}
+
+// ReadAhead starts to read. Stop must be called in the end.
+func ReadAhead(next func() (Record, error)) *Ahead {
+	ctx, stop := context.WithCancel(context.Background())
+	a := &Ahead{items: make(chan item, 1024), stop: stop, done: make(chan struct{}), final: io.EOF}
+	go func() {
+		defer close(a.done)
+		defer close(a.items)
+		for ctx.Err() == nil {
+			record, err := next()
+			if _, refused := errors.AsType[*Refused](err); err != nil && !refused {
+				a.final = err
+				return
+			}
+			select {
+			case a.items <- item{record, err}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return a
+}
+
+// Next returns the next record, or what Input.Next says in its place. If none has come yet, it waits for one until
+// ctx ends, or returns ErrPending if it is not to wait.
+func (a *Ahead) Next(ctx context.Context, wait bool) (Record, error) {
+	select {
+	case i, ok := <-a.items:
+		return a.result(i, ok)
+	default:
+	}
+	if !wait {
+		return Record{}, ErrPending
+	}
+	select {
+	case i, ok := <-a.items:
+		return a.result(i, ok)
+	case <-ctx.Done():
+		return Record{}, context.Cause(ctx)
+	}
+}
+
+func (a *Ahead) result(i item, ok bool) (Record, error) {
+	if !ok {
+		return Record{}, a.final
+	}
+	return i.record, i.err
+}
+
+// Stop ends the reading. The channel tells when it has ended: at once, unless a read of a silent input is under
+// way, which only input or the process's end can end.
+func (a *Ahead) Stop() <-chan struct{} {
+	a.stop()
+	return a.done
+}
