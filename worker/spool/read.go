@@ -16,8 +16,14 @@ type reader struct {
 	failures int // in a row
 }
 
-// maxFailures is how often reading one place may fail before the rest of its segment is given up.
-const maxFailures = 3
+// maxFailures is how often reading one place may fail before the rest of its segment is given up. A caller that
+// waits longer from time to time so gives a disk some minutes to come back.
+const maxFailures = 10
+
+// An openError does not say that a segment is damaged: too many files may be open.
+type openError struct{ error }
+
+func (e openError) Unwrap() error { return e.error }
 
 func (r *reader) close() {
 	if r.file != nil {
@@ -27,8 +33,8 @@ func (r *reader) close() {
 }
 
 // Next returns the oldest record that was not delivered yet, and waits for one if need be. An error other than
-// ctx's and ErrClosed concerns the disk: the same call may work later, and a place that stays unreadable is given
-// up after three errors.
+// ctx's and ErrClosed concerns the disk: the same call, after a wait, may work. A place that stays unreadable is
+// given up after ten errors.
 func (s *Spool) Next(ctx context.Context) (Record, error) {
 	for {
 		rec, ok, err := s.TryNext()
@@ -59,8 +65,8 @@ func (s *Spool) TryNext() (Record, bool, error) {
 		if seg.number > s.read.Segment {
 			s.read = ID{Segment: seg.number}
 		}
-		at, end := max(s.read.Offset, firstRecord), seg.end
-		if at >= end {
+		at := max(s.read.Offset, firstRecord)
+		if at >= seg.end {
 			if !seg.active {
 				s.leave(seg)
 			}
@@ -73,7 +79,7 @@ func (s *Spool) TryNext() (Record, bool, error) {
 			continue
 		}
 		s.mu.Unlock()
-		rec, ok, err := s.readRecord(seg, at, end)
+		rec, ok, err := s.readRecord(seg, at)
 		if err != nil && !s.giveUp(seg, err) {
 			return Record{}, false, err
 		}
@@ -94,10 +100,13 @@ func (s *Spool) leave(seg *segment) {
 }
 
 // readRecord reads the record at or after offset at and moves the reader behind it, or behind damage.
-func (s *Spool) readRecord(seg *segment, at, end int64) (Record, bool, error) {
+func (s *Spool) readRecord(seg *segment, at int64) (Record, bool, error) {
 	if err := s.open(seg); err != nil {
-		return Record{}, false, err
+		return Record{}, false, openError{err}
 	}
+	s.mu.Lock()
+	end := seg.end
+	s.mu.Unlock()
 	s.reader.scanner.limit = end
 	h, offset, found, err := s.reader.scanner.find(at)
 	if err != nil {
@@ -166,13 +175,24 @@ func (s *Spool) open(seg *segment) error {
 	s.reader.close()
 	return s.locate(seg, func(path string) error {
 		file, err := s.fs.OpenFile(path, os.O_RDONLY)
-		if err == nil {
-			s.reader = reader{
-				number: seg.number, file: file, failures: s.reader.failures,
-				scanner: scanner{file: file, window: s.reader.scanner.window[:0]},
-			}
+		if err != nil {
+			return err
 		}
-		return err
+		size, err := file.Size()
+		if err != nil {
+			_ = file.Close()
+			return err
+		}
+		s.mu.Lock()
+		if seg.end == unknownEnd {
+			seg.end, seg.size = size, size
+		}
+		s.mu.Unlock()
+		s.reader = reader{
+			number: seg.number, file: file, failures: s.reader.failures,
+			scanner: scanner{file: file, window: s.reader.scanner.window[:0]},
+		}
+		return nil
 	})
 }
 
@@ -185,14 +205,19 @@ func (s *Spool) giveUp(seg *segment, err error) bool {
 	if !listed {
 		return true // dropped while it was being read
 	}
-	if s.reader.failures++; s.reader.failures < maxFailures && !errors.Is(err, fs.ErrNotExist) {
+	_, opening := errors.AsType[openError](err)
+	gone := errors.Is(err, fs.ErrNotExist)
+	if !opening || errors.Is(err, fs.ErrPermission) {
+		s.reader.failures++
+	}
+	if !gone && s.reader.failures < maxFailures {
 		return false
 	}
 	s.reader.failures = 0
 	s.mu.Lock()
 	lost := seg.records - seg.inflight
 	s.stats.Damaged++
-	seg.damaged = !errors.Is(err, fs.ErrNotExist)
+	seg.damaged = !gone
 	s.leave(seg)
 	s.mu.Unlock()
 	s.log.Error("the spool cannot read the rest of a segment and skips it",

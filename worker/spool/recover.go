@@ -150,12 +150,6 @@ func (s *Spool) load(seg *segment) {
 		s.aside = append(s.aside, seg)
 		return
 	}
-	if err != nil {
-		s.stats.Damaged++
-		s.log.Error("the spool cannot read a segment and leaves it alone", "file", path, "err", err)
-		return
-	}
-	seg.end = seg.size
 	from := firstRecord
 	switch {
 	case s.done.Segment > seg.number:
@@ -164,7 +158,13 @@ func (s *Spool) load(seg *segment) {
 	case s.done.Segment == seg.number:
 		from = max(from, s.done.Offset)
 	}
-	seg.checked = from
+	seg.checked, seg.end = from, seg.size
+	if err != nil {
+		seg.end = unknownEnd // the reader tries again
+		s.segments = append(s.segments, seg)
+		s.log.Error("the spool cannot open a segment yet", "file", path, "err", err)
+		return
+	}
 	sc := scanner{file: file, limit: seg.size}
 	if magic, err := sc.view(0, len(segmentMagic)); err == nil && string(magic) != segmentMagic {
 		seg.damaged = seg.state == stateSealed || seg.size > firstRecord // a crash may leave less of an open one
@@ -222,7 +222,7 @@ func (s *Spool) openCursor() {
 	}
 	s.cursor.file = file
 	// Sooner or later it must hold a position, lest numbers be used again once all segments are gone.
-	if err := s.cursor.set(s.done); err != nil {
+	if err := errors.Join(s.cursor.set(s.done), s.fs.SyncDir(s.config.Dir)); err != nil {
 		s.log.Warn("the spool cannot write its cursor; after a restart records are sent again", "err", err)
 	}
 }

@@ -16,14 +16,17 @@ const (
 	stateDamaged = "damaged"
 )
 
-const numberDigits = 16
+const (
+	numberDigits = 16
+	unknownEnd   = 1 << 62
+)
 
 // A segment is what is known of one segment file. Spool.mu guards it.
 type segment struct {
 	number uint64
 	state  string
 	size   int64 // of the file
-	end    int64 // everything before may be read
+	end    int64 // everything before may be read; unknownEnd if the file could not be opened yet
 	oldest int64 // when the first record was appended
 	// records are those not done; inflight of them are with the reader.
 	records, inflight int64
