@@ -182,6 +182,11 @@ func (s *Spool) shrink() {
 	var gone []*segment
 	var dropped, asideBytes int64
 	for excess := s.bytes() - s.config.MaxBytes; excess > 0; {
+		if i := slices.IndexFunc(s.garbage, func(seg *segment) bool { return seg.held }); i >= 0 {
+			s.garbage[i].held = false // rather than something that nobody has read yet
+			excess -= s.garbage[i].size
+			continue
+		}
 		if len(s.aside) > 0 {
 			seg := s.aside[0]
 			s.aside = s.aside[1:]

@@ -17,11 +17,14 @@ const (
 	cursorSize  = 28
 )
 
-// A cursor keeps a position in a file. Without a file it keeps nothing, which only makes records come again.
+// A cursor keeps a position in a file. Without a file it keeps nothing, and records come again after a restart.
 type cursor struct {
-	file  File
-	dirty bool
+	file   File
+	dirty  bool
+	failed error // of the last write
 }
+
+var errNoCursor = errors.New("there is no cursor file")
 
 func encodeCursor(id ID) []byte {
 	b := append(make([]byte, 0, cursorSize), cursorMagic...)
@@ -68,16 +71,26 @@ func (c *cursor) set(id ID) error {
 		return nil
 	}
 	c.dirty = true
-	_, err := c.file.WriteAt(encodeCursor(id), 0)
-	return err
+	if _, err := c.file.WriteAt(encodeCursor(id), 0); err != nil {
+		c.failed = err
+		return err
+	}
+	c.failed = nil
+	return nil
 }
 
 func (c *cursor) sync() error {
-	if c.file == nil || !c.dirty {
+	switch {
+	case c.file == nil:
+		return errNoCursor
+	case c.failed != nil:
+		return c.failed
+	case !c.dirty:
 		return nil
 	}
-	c.dirty = false
-	return c.file.Sync()
+	err := c.file.Sync()
+	c.dirty = err != nil
+	return err
 }
 
 func (c *cursor) close() error {

@@ -142,7 +142,7 @@ func TestRandomFaults(t *testing.T) {
 					fsys.dead = true
 				}
 				switch op {
-				case "mkdir", "lock", "readdir", "read", "open": // may keep it from opening or reading: see above
+				case "mkdir", "lock", "readdir", "read", "open", "stat": // may keep it from opening or reading: see above
 					return works
 				}
 				if rng.IntN(6) == 0 {

@@ -286,14 +286,29 @@ func (s *Spool) release() {
 	}
 	gone := slices.Clone(s.segments[:n])
 	s.segments = slices.Delete(s.segments, 0, n)
+	done, held := s.done, len(s.garbage) > 0
 	s.mu.Unlock()
-	if n == 0 {
+	if n == 0 && !held {
 		return
 	}
-	// Once the file is gone the cursor must not point before it: were the removal undone by a power failure, an old
-	// record would be delivered that newer ones, already gone, had replaced.
-	if err := s.cursor.sync(); err != nil {
-		s.warn("the spool cannot note how far it is; records may be sent again", "err", err)
+	// Once a file is gone the cursor must not point before it: should the file before it still be there, or be there
+	// again after a power failure, old records would be delivered without the newer ones that replaced them.
+	err := s.cursor.sync()
+	if err != nil {
+		err = errors.Join(s.cursor.set(done), s.cursor.sync())
 	}
+	if err != nil {
+		s.mu.Lock()
+		s.hold(gone)
+		s.garbage = append(s.garbage, gone...)
+		s.mu.Unlock()
+		s.warn("the spool cannot note how far it is; records may be sent again", "err", err)
+		return
+	}
+	s.mu.Lock()
+	for _, seg := range s.garbage {
+		seg.held = false
+	}
+	s.mu.Unlock()
 	s.discard(gone...)
 }

@@ -160,7 +160,7 @@ func (s *Spool) load(seg *segment) {
 	}
 	seg.checked, seg.end = from, seg.size
 	if err != nil {
-		seg.end = unknownEnd // the reader tries again
+		seg.end, seg.oldest = unknownEnd, s.config.Now().UnixNano() // the reader tries again
 		s.segments = append(s.segments, seg)
 		s.log.Error("the spool cannot open a segment yet", "file", path, "err", err)
 		return
@@ -221,8 +221,9 @@ func (s *Spool) openCursor() {
 		return
 	}
 	s.cursor.file = file
-	// Sooner or later it must hold a position, lest numbers be used again once all segments are gone.
-	if err := errors.Join(s.cursor.set(s.done), s.fs.SyncDir(s.config.Dir)); err != nil {
+	err = errors.Join(s.cursor.set(s.done), s.cursor.sync(), s.fs.SyncDir(s.config.Dir))
+	if err != nil {
+		s.hold(s.garbage)
 		s.log.Warn("the spool cannot write its cursor; after a restart records are sent again", "err", err)
 	}
 }

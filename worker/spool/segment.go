@@ -32,6 +32,7 @@ type segment struct {
 	records, inflight int64
 	active            bool  // gets appends
 	damaged           bool  // something in it could not be read
+	held              bool  // must not be removed yet: see release
 	checked           int64 // damage before this offset is counted
 }
 
@@ -92,12 +93,26 @@ func (s *Spool) rename(seg *segment, state string) error {
 	return s.fs.SyncDir(s.config.Dir)
 }
 
-// discard removes the file of a segment that is no longer listed, or keeps it aside if something in it could not be
-// read. What cannot be removed is tried again at the next call.
+// hold keeps segments that are no longer listed from being removed. mu is held, or nobody else is there yet.
+func (s *Spool) hold(segments []*segment) {
+	for _, seg := range segments {
+		seg.held = true
+	}
+}
+
+// discard removes the files of segments that are no longer listed, or keeps them aside if something in them could
+// not be read. What cannot be removed, or not yet, is tried again at the next call.
 func (s *Spool) discard(gone ...*segment) {
 	s.mu.Lock()
-	gone = append(s.garbage, gone...)
-	s.garbage = nil
+	var held []*segment
+	for _, seg := range s.garbage {
+		if seg.held {
+			held = append(held, seg)
+		} else {
+			gone = append(gone, seg)
+		}
+	}
+	s.garbage = held
 	s.mu.Unlock()
 	for _, seg := range gone {
 		s.mu.Lock()
