@@ -2,7 +2,12 @@ module colorstream/influxdb
 
 go 1.26.0
 
-require colorstream/generator v0.0.0
+require (
+	colorstream/generator v0.0.0
+	github.com/alicebob/miniredis/v2 v2.40.0
+)
+
+require github.com/yuin/gopher-lua v1.1.1 // indirect
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect

@@ -1,11 +1,15 @@
-// Stack runs the whole of Colorstream on one machine, without containers.
+// Stack runs the whole of Colorstream on one machine, without containers: Redis, InfluxDB, the worker, the
+// generator, the page, and Grafana where it is installed.
+//
+// It needs a checkout and Go; InfluxDB is built once (see package influxd), Redis and Grafana are the machine's.
+// All data lies in one folder. It is a launcher for trying and developing, not an init system: what dies is not
+// restarted, it takes the rest down.
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -13,38 +17,63 @@ import (
 	"colorstream/influxdb/influxd"
 )
 
+const help = `stack runs all of Colorstream on this machine, without containers. Run it inside the checkout.
+
+usage: stack [run]     start everything; Ctrl-C stops it, a second Ctrl-C kills it
+       stack stop      stop what runs
+       stack influxd   build InfluxDB if there is none yet, and print its path
+       stack help | version
+
+Every program gets the variables that it knows; ` + "`bin/PROGRAM help`" + ` lists them. The launcher's own:
+`
+
 func run(ctx context.Context, p service.Process) error {
-	command := ""
+	command := "run"
 	if len(p.Args) > 0 {
 		command = p.Args[0]
 	}
 	switch command {
-	case "influxd":
-		return buildInfluxd(ctx, p)
+	case "help", "-h", "-help", "--help":
+		fmt.Fprint(p.Stdout, help)
+		return service.WriteVariables(p.Stdout, config{})
+	case "version":
+		fmt.Fprintln(p.Stdout, service.Version())
+		return nil
+	case standInCommand:
+		return serveStandIn(ctx, p)
+	case "run", "stop", "influxd":
 	default:
-		return service.Usage(fmt.Errorf("no such command: %q", command))
+		return service.Usage(fmt.Errorf("no such command: %q (try help)", command))
 	}
-}
-
-// buildInfluxd sees to it that there is an influxd and prints its path.
-func buildInfluxd(ctx context.Context, p service.Process) error {
 	root, err := findRoot(".")
 	if err != nil {
 		return err
 	}
-	path, err := builder(root, p.Environ, p.Stderr).Build(ctx)
+	if command == "influxd" {
+		path, err := builder(root, p).Build(ctx)
+		if err == nil {
+			fmt.Fprintln(p.Stdout, path)
+		}
+		return err
+	}
+	c, err := service.ParseConfig[config](p.Environ)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(p.Stdout, path)
-	return nil
+	if !filepath.IsAbs(c.Data) {
+		c.Data = filepath.Join(root, c.Data)
+	}
+	if command == "stop" {
+		return stop(ctx, p.Stdout, c.Data)
+	}
+	return up(ctx, p, root, c)
 }
 
-func builder(root string, environ map[string]string, out io.Writer) *influxd.Builder {
+func builder(root string, p service.Process) *influxd.Builder {
 	return &influxd.Builder{
 		Server: filepath.Join(root, "influxdb", "server"),
-		Out:    out,
-		Getenv: func(name string) string { return environ[name] },
+		Out:    p.Stderr,
+		Getenv: func(name string) string { return p.Environ[name] },
 	}
 }
 
@@ -59,7 +88,7 @@ func findRoot(dir string) (string, error) {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", errors.New("run this inside the checkout: no folder influxdb/server in this one nor above it")
+			return "", errors.New("run this inside the checkout: there is no folder influxdb/server here or above")
 		}
 	}
 }
