@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"net/url"
+	"time"
+
+	"colorstream/generator/service"
+)
+
+// config is everything that the environment says. The help texts are what `help` prints.
+type config struct {
+	InfluxURL    string `env:"INFLUX_URL" envDefault:"http://localhost:8086" help:"where InfluxDB answers"`
+	InfluxOrg    string `env:"INFLUX_ORG" envDefault:"colors" help:"InfluxDB's organisation"`
+	InfluxBucket string `env:"INFLUX_BUCKET" envDefault:"color_data" help:"the bucket that the worker writes"`
+	InfluxToken  string `env:"INFLUX_TOKEN,required" secret:"true" help:"a token that may read the bucket"`
+
+	GrafanaURL       string `env:"GRAFANA_URL" envDefault:"http://localhost:3000" help:"where the page reaches Grafana"`
+	GrafanaPublicURL string `env:"GRAFANA_PUBLIC_URL" envDefault:"http://localhost:3000" help:"where readers of the page reach Grafana"`
+
+	Addr     string        `env:"DASHBOARD_ADDR" envDefault:"127.0.0.1:8050" help:"address to listen on"`
+	Refresh  time.Duration `env:"DASHBOARD_REFRESH" envDefault:"5s" help:"how often InfluxDB is read, and the panel's refresh"`
+	Lookback time.Duration `env:"DASHBOARD_LOOKBACK" envDefault:"24h" help:"colours without a window for this long are not shown"`
+	Stale    time.Duration `env:"DASHBOARD_STALE" envDefault:"30s" help:"a colour whose newest window ended longer ago is marked stale"`
+	// Window is the worker's own variable: the two programs then cannot differ.
+	Window time.Duration `env:"WORKER_WINDOW" envDefault:"5s" help:"the worker's window: a point's time is its start"`
+
+	Log service.Log
+}
+
+// Validate checks what the types of the fields cannot.
+func (c config) Validate() error {
+	return errors.Join(
+		webAddress("INFLUX_URL", c.InfluxURL),
+		webAddress("GRAFANA_URL", c.GrafanaURL),
+		webAddress("GRAFANA_PUBLIC_URL", c.GrafanaPublicURL),
+		between("DASHBOARD_REFRESH", c.Refresh, 500*time.Millisecond, time.Hour),
+		between("DASHBOARD_LOOKBACK", c.Lookback, time.Minute, 10*365*24*time.Hour),
+		between("DASHBOARD_STALE", c.Stale, time.Second, 10*365*24*time.Hour),
+		between("WORKER_WINDOW", c.Window, time.Millisecond, 24*time.Hour),
+	)
+}
+
+func webAddress(variable, value string) error {
+	u, err := url.Parse(value)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return service.Invalid(variable, value, "is not an address such as http://localhost:8086")
+	}
+	if u.RawQuery != "" || u.Fragment != "" {
+		return service.Invalid(variable, value, "must be without ? and #")
+	}
+	return nil
+}
+
+func between(variable string, d, low, high time.Duration) error {
+	switch {
+	case d < low:
+		return service.Invalid(variable, d, "must be at least "+low.String())
+	case d > high:
+		return service.Invalid(variable, d, "must be at most "+high.String())
+	}
+	return nil
+}

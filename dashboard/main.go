@@ -1,0 +1,7 @@
+// Command dashboard serves the page that shows the newest statistics of every colour beside a panel of Grafana's.
+// Run it with `help` to see what it reads from the environment.
+package main
+
+import "colorstream/generator/service"
+
+func main() { service.Main(run) }
