@@ -48,7 +48,7 @@ func (s *Server) TryQuery(t testing.TB, token, flux string) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := s.post(t, token, "/api/v2/query?"+url.Values{"org": {s.Org}}.Encode(), "application/json", body)
+	answer, err := s.call(t, http.MethodPost, token, "/api/v2/query?"+url.Values{"org": {s.Org}}.Encode(), "application/json", body)
 	if err != nil {
 		return nil, err
 	}
@@ -68,18 +68,26 @@ func (s *Server) Write(t testing.TB, lines string) {
 func (s *Server) TryWrite(t testing.TB, token, lines string) error {
 	t.Helper()
 	query := url.Values{"org": {s.Org}, "bucket": {s.Bucket}, "precision": {"ns"}}
-	_, err := s.post(t, token, "/api/v2/write?"+query.Encode(), "text/plain; charset=utf-8", []byte(lines))
+	_, err := s.call(t, http.MethodPost, token, "/api/v2/write?"+query.Encode(), "text/plain; charset=utf-8", []byte(lines))
 	return err
 }
 
-func (s *Server) post(t testing.TB, token, path, contentType string, body []byte) ([]byte, error) {
+// Get reads from InfluxDB's HTTP API.
+func (s *Server) Get(t testing.TB, token, path string) ([]byte, error) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, bytes.NewReader(body))
+	return s.call(t, http.MethodGet, token, path, "", nil)
+}
+
+func (s *Server) call(t testing.TB, method, token, path, contentType string, body []byte) ([]byte, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Authorization", "Token "+token)
-	req.Header.Set("Content-Type", contentType)
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, err
