@@ -89,28 +89,28 @@ func (c Config) complete() (Config, error) {
 
 	var wrong []error
 	if u := c.Upstream; u == nil {
-		wrong = append(wrong, errors.New("Upstream: Grafana's address is missing"))
+		wrong = append(wrong, errors.New("no Upstream, that is, Grafana's address"))
 	} else if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Opaque != "" ||
 		u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
-		wrong = append(wrong, fmt.Errorf("Upstream: %q must be http://host:port or https://host:port, "+
+		wrong = append(wrong, fmt.Errorf("the Upstream %q must be http://host:port or https://host:port, "+
 			"without a path, a user or a query (Grafana under a sub-path is not supported)", u.Redacted()))
 	}
 	if !plainUID.MatchString(c.DashboardUID) {
-		wrong = append(wrong, fmt.Errorf("DashboardUID: %q must be 1 to 40 letters, digits, - or _", c.DashboardUID))
+		wrong = append(wrong, fmt.Errorf("the DashboardUID %q must be 1 to 40 letters, digits, - or _", c.DashboardUID))
 	}
 	if !plainUID.MatchString(c.DataSourceUID) {
-		wrong = append(wrong, fmt.Errorf("DataSourceUID: %q must be 1 to 40 letters, digits, - or _", c.DataSourceUID))
+		wrong = append(wrong, fmt.Errorf("the DataSourceUID %q must be 1 to 40 letters, digits, - or _", c.DataSourceUID))
 	}
 	if len(c.PanelIDs) == 0 || slices.Min(c.PanelIDs) < 1 {
-		wrong = append(wrong, fmt.Errorf("PanelIDs: %v must be positive numbers, at least one", c.PanelIDs))
+		wrong = append(wrong, fmt.Errorf("the PanelIDs %v must be positive numbers, at least one", c.PanelIDs))
 	}
 	if c.Refresh < 100*time.Millisecond {
-		wrong = append(wrong, fmt.Errorf("Refresh: %v must be at least 100ms", c.Refresh))
+		wrong = append(wrong, fmt.Errorf("the Refresh %v must be at least 100ms", c.Refresh))
 	}
 	if min(l.Requests, l.Queries, l.Fetches, l.Queue, l.Points, l.PostedQueries) < 1 ||
 		min(l.BodyBytes, l.ResponseBytes, l.SharedBytes, l.CacheBytes) < 1 ||
 		min(l.QueueTime, l.BodyTime, l.HeaderTime, l.ResponseTime, l.Range) < 1 {
-		wrong = append(wrong, fmt.Errorf("Limits: %+v must all be positive", *l))
+		wrong = append(wrong, fmt.Errorf("the Limits %+v must all be positive", *l))
 	}
 	if err := errors.Join(wrong...); err != nil {
 		return c, fmt.Errorf("configure the proxy: %w", err)

@@ -74,13 +74,13 @@ func acceptsGzip(header http.Header) bool {
 
 // errRedirect is Grafana's wish to send the browser elsewhere: to a login, or to another host. Nothing that passes
 // needs that.
-var errRedirect = errors.New("Grafana redirects; it asks for a login or has another root address")
+var errRedirect = errors.New("a redirect from Grafana: it asks for a login, or has another root address")
 
 // modifyResponse makes the answer that goes down.
 func (p *Proxy) modifyResponse(response *http.Response) error {
 	switch code := response.StatusCode; {
 	case code < 200:
-		return fmt.Errorf("Grafana answers %d, which nothing here asks for", code)
+		return fmt.Errorf("answer %d from Grafana, which nothing here asks for", code)
 	case code >= 300 && code < 400 && code != http.StatusNotModified:
 		return errRedirect
 	}

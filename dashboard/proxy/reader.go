@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -56,7 +56,7 @@ func (r *reader) read(ctx context.Context) (*board, error) {
 		}
 	}
 	if errors.Is(err, errAbsent) {
-		return nil, fmt.Errorf("Grafana has no dashboard with uid %q", r.cfg.DashboardUID)
+		return nil, fmt.Errorf("no dashboard with uid %q in Grafana at %s", r.cfg.DashboardUID, r.cfg.Upstream)
 	}
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (r *reader) read(ctx context.Context) (*board, error) {
 		return nil, err
 	}
 	if missing := b.missing(r.cfg.PanelIDs); len(missing) == len(r.cfg.PanelIDs) {
-		return nil, fmt.Errorf("Grafana's dashboard %q has none of the panels %v", r.cfg.DashboardUID, missing)
+		return nil, fmt.Errorf("none of the panels %v in Grafana's dashboard %q", missing, r.cfg.DashboardUID)
 	}
 	return b, nil
 }
@@ -81,12 +81,12 @@ func (r *reader) get(ctx context.Context, path string) ([]byte, error) {
 	response, err := r.transport.RoundTrip(request)
 	if err != nil {
 		if isTimeout(err) {
-			return nil, fmt.Errorf("Grafana at %s does not answer within %v", r.cfg.Upstream, readTime)
+			return nil, fmt.Errorf("no answer from Grafana at %s within %v", r.cfg.Upstream, readTime)
 		}
-		if inner, ok := errors.AsType[*url.Error](err); ok {
-			err = inner.Err
+		if op, ok := errors.AsType[*net.OpError](err); ok {
+			err = op.Err // the address is said already
 		}
-		return nil, fmt.Errorf("Grafana at %s does not answer: %w", r.cfg.Upstream, err)
+		return nil, fmt.Errorf("no answer from Grafana at %s: %w", r.cfg.Upstream, err)
 	}
 	defer response.Body.Close()
 	switch code := response.StatusCode; {
@@ -94,17 +94,17 @@ func (r *reader) get(ctx context.Context, path string) ([]byte, error) {
 	case code == http.StatusNotFound, code == http.StatusGone, code == http.StatusNotAcceptable:
 		return nil, errAbsent
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, code >= 300 && code < 400:
-		return nil, fmt.Errorf("Grafana at %s does not let anonymous viewers see the dashboard (it answers %d): "+
+		return nil, fmt.Errorf("anonymous viewers may not see the dashboard of Grafana at %s (it answers %d): "+
 			"set GF_AUTH_ANONYMOUS_ENABLED=true there", r.cfg.Upstream, code)
 	default:
-		return nil, fmt.Errorf("Grafana at %s answers %d", r.cfg.Upstream, code)
+		return nil, fmt.Errorf("an error from Grafana at %s: status %d", r.cfg.Upstream, code)
 	}
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxBoardBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("Grafana at %s broke off its answer: %w", r.cfg.Upstream, err)
+		return nil, fmt.Errorf("a broken answer from Grafana at %s: %w", r.cfg.Upstream, err)
 	}
 	if len(data) > maxBoardBytes {
-		return nil, fmt.Errorf("Grafana's dashboard %q is larger than %d bytes", r.cfg.DashboardUID, maxBoardBytes)
+		return nil, fmt.Errorf("more than %d bytes in Grafana's dashboard %q", maxBoardBytes, r.cfg.DashboardUID)
 	}
 	return data, nil
 }

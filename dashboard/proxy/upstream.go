@@ -33,7 +33,7 @@ type upstream struct {
 }
 
 var (
-	errTooLarge = errors.New("Grafana's answer is too large")
+	errTooLarge = errors.New("an answer from Grafana that is too large")
 	errClosed   = errors.New("the proxy is stopping")
 )
 
