@@ -162,6 +162,10 @@ func (c Config) interval() float64 {
 	return float64(c.Interval)
 }
 
+func (c Config) publishOptions() publish.Options {
+	return publish.Options{URL: c.RedisURL, Channel: c.Channel, Transport: c.Transport, StreamMax: c.StreamMax}
+}
+
 func (c Config) sourceOptions() source.Options {
 	separator, _ := c.separator() // Validate has refused a wrong one
 	return source.Options{

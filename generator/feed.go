@@ -57,6 +57,9 @@ func (f *feed) run(ctx context.Context) error {
 		case isRefused:
 			f.ledger.Refuse(refused)
 			f.log.Debug("refused", "line", refused.Line, "reason", refused.Reason, "error", refused.Detail)
+			if ctx.Err() != nil {
+				return ended(ctx, f.flush(ctx))
+			}
 			continue
 		case errors.Is(err, source.ErrPending):
 			f.waited = true

@@ -25,12 +25,11 @@ func run(ctx context.Context, p service.Process) error {
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
 	}
-	wanted := 0
-	if command == "replay" {
-		wanted = 1
-	}
-	if len(args) != wanted && command != "help" {
-		return service.Usage(fmt.Errorf("%s takes %d words behind it, not %d (see `generator help`)", command, wanted, len(args)))
+	switch {
+	case command == "replay" && len(args) != 1:
+		return service.Usage(errors.New("replay needs a file behind it: generator replay FILE (- is standard input)"))
+	case command != "replay" && len(args) > 0:
+		return service.Usage(fmt.Errorf("%s takes no words behind it: %q (settings are variables, see `generator help`)", command, args))
 	}
 	switch command {
 	case "run":
@@ -68,21 +67,19 @@ func start(ctx context.Context, p service.Process) error {
 	}
 	g := &generator{log: log, config: config, account: ledger.New(), health: new(service.Health)}
 	redisUp := g.health.Condition("redis", "nothing has been published yet")
-	g.publisher, err = publish.New(log, publish.Options{
-		URL: config.RedisURL, Channel: config.Channel, Transport: config.Transport, StreamMax: config.StreamMax,
-	}, redisUp.Set)
+	g.publisher, err = publish.New(log, config.publishOptions(), redisUp.Set)
 	if err != nil {
 		return err
 	}
+	log.Info("start", "version", service.Version(), "config", service.LogValue(config))
 	if err := g.open(p.Stdin); err != nil {
 		return errors.Join(err, g.publisher.Close())
 	}
-	log.Info("start", "version", service.Version(), "config", service.LogValue(config))
 	err = g.run(ctx, status)
 	counts := g.publisher.Counts()
 	log.Info("stop", "read", g.account.ReadTotal(), "published", counts.Published, "unheard", counts.Unheard,
 		"refused", g.account.RefusedTotal(), "unconfirmed", counts.Unconfirmed, "unsent", counts.Unsent, "errors", counts.Errors)
-	return errors.Join(err, g.account.Print(p.Stdout, counts, config.Transport))
+	return errors.Join(err, g.account.Print(p.Stdout, counts))
 }
 
 // A generator is all the parts of one run.
@@ -103,6 +100,7 @@ func (g *generator) open(stdin io.Reader) error {
 		seed := g.config.Seed.Number
 		if !g.config.Seed.Set {
 			seed = rand.Uint64()
+			g.log.Info("random messages; GENERATOR_SEED makes the same ones again", "seed", seed)
 		}
 		g.records = source.NewRandom(seed, g.config.Colors, g.config.Names, g.config.Min, g.config.Max)
 		return nil

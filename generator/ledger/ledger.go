@@ -10,9 +10,9 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
-	"text/tabwriter"
 	"time"
 
 	"colorstream/generator/message"
@@ -98,31 +98,32 @@ func (l *Ledger) FirstRefused() *source.Refused {
 	return l.first[0]
 }
 
-// Print writes the account for a person.
-func (l *Ledger) Print(w io.Writer, c publish.Counts, transport publish.Transport) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	row := func(name string, n any, note string) { fmt.Fprintf(t, "%s\t%d\t  %s\n", name, n, note) }
+// Print writes the account for a person: a line for each sum, with a note where the sum is not 0, then the first
+// refused lines. The unheard messages are among the published ones.
+func (l *Ledger) Print(w io.Writer, c publish.Counts) error {
 	elapsed := l.Elapsed()
+	var text strings.Builder
+	row := func(name string, n int64, note string) {
+		if n == 0 {
+			note = ""
+		}
+		text.WriteString(strings.TrimRight(fmt.Sprintf("%-12s %12d  %s", name, n, note), " ") + "\n")
+	}
 	row("read", l.ReadTotal(), "")
-	row("published", c.Published, fmt.Sprintf("in %s, %.0f a second", elapsed.Round(time.Millisecond), float64(c.Published)/elapsed.Seconds()))
-	if transport == publish.PubSub {
-		row("of these unheard", c.Unheard, "nobody was subscribed when they were published")
-	}
+	row("published", int64(c.Published),
+		fmt.Sprintf("in %s, %.0f a second", elapsed.Round(time.Millisecond), float64(c.Published)/elapsed.Seconds()))
+	row("  unheard", int64(c.Unheard), "nobody was subscribed when they were published")
 	row("refused", l.RefusedTotal(), l.reasons())
-	if transport == publish.PubSub {
-		row("unconfirmed", c.Unconfirmed, "sent, but the connection broke before the answer: not sent again, to double none")
-	}
-	row("unsent", c.Unsent, "given up at the end")
-	row("errors", c.Errors, "attempts that failed; what they held was tried again or is counted above")
-	if err := t.Flush(); err != nil {
-		return err
-	}
+	row("unconfirmed", int64(c.Unconfirmed), "the connection broke before Redis answered; not sent again, so that none is doubled")
+	row("unsent", int64(c.Unsent), "given up at the end")
+	row("errors", int64(c.Errors), "failed attempts to publish; all that they held is counted above")
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range l.first {
-		fmt.Fprintf(w, "  refused: %v\n", r)
+		fmt.Fprintf(&text, "refused %v\n", r)
 	}
-	return nil
+	_, err := io.WriteString(w, text.String())
+	return err
 }
 
 // reasons lists the reasons for refusals, the most frequent first.

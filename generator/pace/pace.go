@@ -50,4 +50,9 @@ func (s *Steady) after(n int64) time.Duration {
 }
 
 // lateness is what a schedule is to be put off by when a message that was due then comes now.
-func lateness(now, due time.Time) time.Duration { return max(0, now.Sub(due)-CatchUp) }
+func lateness(now, due time.Time) time.Duration {
+	if late := now.Sub(due); late > CatchUp { // subtracting first could overflow
+		return late - CatchUp
+	}
+	return 0
+}

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -27,7 +28,7 @@ func newClient(url string) (*redis.Client, *dialing, error) {
 		return nil, nil, fmt.Errorf("REDIS_URL: %w", err)
 	}
 	d := new(dialing)
-	o.ClientName = "colorstream-generator"
+	o.ClientName = "colorstream-generator-" + rand.Text()
 	o.MaxRetries = -1
 	o.DialerRetries = 1
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = 3*time.Second, 5*time.Second, 5*time.Second

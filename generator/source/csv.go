@@ -20,8 +20,9 @@ type csvRecords struct {
 	skipped                  int64
 	unit                     TimeUnit
 	color, name, value, time int
-	noName                   string // the name of every message if there is no such column
-	unclosed                 *Refused
+	noName                   string   // the name of every message if there is no such column
+	line                     int      // of the newest record
+	unclosed                 *Refused // the newest record, if it may be an open quotation
 }
 
 func newCSV(r *bufio.Reader, skipped int64, o Options) (*csvRecords, error) {
@@ -32,6 +33,7 @@ func newCSV(r *bufio.Reader, skipped int64, o Options) (*csvRecords, error) {
 	c := &csvRecords{bound: &bound{r: r}, skipped: skipped, unit: o.TimeUnit}
 	c.csv = csv.NewReader(c.bound)
 	c.csv.Comma = separator
+	c.line = 1
 	c.csv.ReuseRecord = true
 	c.csv.TrimLeadingSpace = !unicode.IsSpace(separator) // else it would eat separators
 	c.bound.renew()
@@ -114,15 +116,15 @@ func (c *csvRecords) next() (Record, error) {
 	if err != nil {
 		return c.failed(err, len(cells), offset)
 	}
-	line, _ := c.csv.FieldPos(0)
+	c.line, _ = c.csv.FieldPos(0)
 	m, err := c.message(cells)
 	if err == nil {
 		err = m.Validate()
 	}
 	if err != nil {
-		return Record{}, refuse(line, offset, err)
+		return Record{}, refuse(c.line, offset, err)
 	}
-	return Record{Message: m, Line: line, Offset: offset}, nil
+	return Record{Message: m, Line: c.line, Offset: offset}, nil
 }
 
 func (c *csvRecords) failed(err error, cells int, offset int64) (Record, error) {
@@ -131,11 +133,13 @@ func (c *csvRecords) failed(err error, cells int, offset int64) (Record, error) 
 	case errors.Is(err, io.EOF) && c.unclosed != nil:
 		return Record{}, fmt.Errorf("a quotation mark in line %d is never closed: nothing behind it was read", c.unclosed.Line)
 	case errors.Is(err, errTooLong):
-		line, _ := c.csv.FieldPos(0)
-		return Record{}, fmt.Errorf("a line after line %d is longer than %d bytes: is a quotation mark not closed?", line, MaxLine)
+		return Record{}, fmt.Errorf("what begins after line %d is longer than %d bytes: is a quotation mark not closed?", c.line, MaxLine)
 	case !ok:
 		return Record{}, err
-	case errors.Is(err, csv.ErrFieldCount):
+	}
+	c.line = parse.Line
+	if errors.Is(err, csv.ErrFieldCount) {
+		c.unclosed = nil
 		return Record{}, &Refused{parse.StartLine, Columns,
 			fmt.Sprintf("has %d cells, but the header has %d", cells, c.csv.FieldsPerRecord), offset}
 	}

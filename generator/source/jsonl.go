@@ -106,15 +106,18 @@ func (j *jsonRecords) decode(text string) (message.Message, error) {
 			}
 			return message.Message{}, j.missing(f.Field, f.key, keys)
 		}
+		if len(found) > 1 {
+			return message.Message{}, &message.Error{Reason: message.DuplicateField,
+				Detail: fmt.Sprintf("field %q stands twice", f.Name)}
+		}
+		value := found[0]
 		if f.key == "ts" {
-			found = j.times(found)
+			value = j.time(value)
 		}
-		for _, value := range found { // two of a name are refused there too
-			if len(payload) > 1 {
-				payload = append(payload, ',')
-			}
-			payload = fmt.Appendf(payload, "%q:%s", f.key, value)
+		if len(payload) > 1 {
+			payload = append(payload, ',')
 		}
+		payload = fmt.Appendf(payload, "%q:%s", f.key, value)
 	}
 	m, err := message.Decode(string(append(payload, '}')))
 	if e, ok := errors.AsType[*message.Error](err); ok {
@@ -126,20 +129,16 @@ func (j *jsonRecords) decode(text string) (message.Message, error) {
 	return m, err
 }
 
-// times turns numbers of another unit into what a message's ts is; what it cannot turn it leaves, to be refused.
-func (j *jsonRecords) times(values []json.RawMessage) []json.RawMessage {
-	turned := make([]json.RawMessage, len(values))
-	for i, value := range values {
-		turned[i] = value
-		var text string
-		if json.Unmarshal(value, &text) != nil {
-			text = string(value)
-		}
-		if t, err := parseTime(text, j.o.TimeUnit); err == nil && !t.IsZero() {
-			turned[i] = t.AppendFormat(nil, `"2006-01-02T15:04:05.999999999Z07:00"`)
-		}
+// time turns a number of another unit into what a message's ts is; what it cannot turn it leaves, to be refused.
+func (j *jsonRecords) time(value json.RawMessage) json.RawMessage {
+	var text string
+	if json.Unmarshal(value, &text) != nil {
+		text = string(value)
 	}
-	return turned
+	if t, err := parseTime(text, j.o.TimeUnit); err == nil && !t.IsZero() {
+		return t.AppendFormat(nil, `"2006-01-02T15:04:05.999999999Z07:00"`)
+	}
+	return value
 }
 
 // renamed tells which field of the input an error is about, if it is called otherwise there.
