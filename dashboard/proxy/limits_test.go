@@ -1,0 +1,324 @@
+package proxy_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"colorstream/dashboard/proxy"
+)
+
+// decisions reads a page's metric.
+func decisions(t testing.TB, p *page, decision string) float64 {
+	t.Helper()
+	families, err := p.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() != "colorstream_page_proxy_requests_total" {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			if metric.GetLabel()[0].GetValue() == decision {
+				return metric.GetCounter().GetValue()
+			}
+		}
+	}
+	t.Fatalf("no metric for decision %s", decision)
+	return 0
+}
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	p := newPage(t, newGrafana(t).URL, nil)
+	fetch(t, p, "GET", solo, "")
+	fetch(t, p, "GET", "/api/users", "")
+	fetch(t, p, "GET", "/api/annotations", "")
+	for decision, want := range map[string]float64{"pass": 1, "denied": 1, "here": 1, "shared": 0, "failed": 0, "busy": 0, "gone": 0} {
+		if got := decisions(t, p, decision); got != want {
+			t.Errorf("decision %s: %v, want %v", decision, got, want)
+		}
+	}
+	families, err := p.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var latencies uint64
+	for _, family := range families {
+		if family.GetName() == "colorstream_page_proxy_upstream_seconds" {
+			for _, metric := range family.GetMetric() {
+				latencies += metric.GetHistogram().GetSampleCount()
+			}
+		}
+	}
+	if latencies != 1 {
+		t.Errorf("%d latencies for one request to Grafana", latencies)
+	}
+}
+
+func TestSlowBody(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits.BodyTime = 100 * time.Millisecond })
+	conn, err := net.Dial("tcp", p.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	began := time.Now()
+	raw := query(body(meanQuery))
+	if _, err := io.WriteString(conn, raw[:len(raw)-10]); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != 408 || time.Since(began) > 5*time.Second {
+		t.Errorf("answer %d after %v, want 408", response.StatusCode, time.Since(began))
+	}
+	if seen, _ := g.record(); len(seen) != 0 {
+		t.Errorf("Grafana was asked %q", seen)
+	}
+}
+
+// The time that a query's body may take does not bound what comes after it on the connection.
+func TestDeadlinesEndWithTheirRequest(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	g.answer = func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(300 * time.Millisecond) // longer than the body may take
+		_, _ = io.WriteString(w, "ok")
+	}
+	p := newPage(t, g.URL, func(cfg *proxy.Config) {
+		cfg.Limits.BodyTime, cfg.Limits.ResponseTime = 100*time.Millisecond, 2*time.Second
+	})
+	if response, _ := fetch(t, p, "POST", "/api/ds/query", body(meanQuery)); response.StatusCode != 200 {
+		t.Errorf("a slow query: %d", response.StatusCode)
+	}
+	if response, _ := fetch(t, p, "GET", solo, ""); response.StatusCode != 200 {
+		t.Errorf("the next request: %d", response.StatusCode)
+	}
+}
+
+func TestSlowGrafana(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	g.answer = func(http.ResponseWriter, *http.Request) { <-release }
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits.HeaderTime = 100 * time.Millisecond })
+	for _, c := range [][2]string{{"GET", solo}, {"GET", "/public/build/a.js"}, {"POST", "/api/ds/query"}} {
+		text := ""
+		if c[0] == "POST" {
+			text = body(meanQuery)
+		}
+		if response, message := fetch(t, p, c[0], c[1], text); response.StatusCode != 504 || !strings.Contains(message, "in time") {
+			t.Errorf("%v: answer %d %q", c, response.StatusCode, message)
+		}
+	}
+}
+
+// More queries than may run wait for their turn; more than may wait, or longer, are told to come back.
+func TestQueriesQueue(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	release := make(chan struct{})
+	var mu sync.Mutex
+	running, most := 0, 0
+	g.answer = func(w http.ResponseWriter, _ *http.Request) {
+		mu.Lock()
+		running++
+		most = max(most, running)
+		mu.Unlock()
+		<-release
+		mu.Lock()
+		running--
+		mu.Unlock()
+		_, _ = io.WriteString(w, "ok")
+	}
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits.Queries, cfg.Limits.Queue = 2, 3 })
+	statuses := make(chan *http.Response, 10)
+	var all sync.WaitGroup
+	for i := range 10 {
+		all.Go(func() {
+			// Ten different ranges.
+			mine := strings.Replace(body(meanQuery), `"from":"17672256`, fmt.Sprintf(`"from":"176722%d`, 10+i), 1)
+			response, _, err := try(t, p, "POST", "/api/ds/query", mine)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			statuses <- response
+		})
+	}
+	eventually(t, "five are told to come back", func() bool { return decisions(t, p, "busy") == 5 })
+	close(release)
+	all.Wait()
+	close(statuses)
+	count := make(map[int]int)
+	for response := range statuses {
+		count[response.StatusCode]++
+		if response.StatusCode == 503 && response.Header.Get("Retry-After") != "1" {
+			t.Errorf("Retry-After %q", response.Header.Get("Retry-After"))
+		}
+	}
+	if count[200] != 5 || count[503] != 5 || most != 2 {
+		t.Errorf("answers %v, at most %d at a time; want 5 of 200, 5 of 503, 2 at a time", count, most)
+	}
+}
+
+func TestWaitingEnds(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	release := make(chan struct{})
+	var once sync.Once
+	arrived := make(chan struct{})
+	g.answer = func(http.ResponseWriter, *http.Request) {
+		once.Do(func() { close(arrived) })
+		<-release
+	}
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits.Fetches, cfg.Limits.QueueTime = 1, 50*time.Millisecond })
+	var first sync.WaitGroup
+	first.Go(func() { _, _, _ = try(t, p, "GET", solo, "") })
+	<-arrived
+	if response, _ := fetch(t, p, "GET", solo, ""); response.StatusCode != 503 {
+		t.Errorf("answer %d, want 503", response.StatusCode)
+	}
+	close(release)
+	first.Wait()
+	if response, _ := fetch(t, p, "GET", solo, ""); response.StatusCode != 200 {
+		t.Errorf("afterwards: %d", response.StatusCode)
+	}
+}
+
+func TestRequestsAreBounded(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	arrived, release := make(chan struct{}), make(chan struct{})
+	g.answer = func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-release
+	}
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits.Requests = 1 })
+	var first sync.WaitGroup
+	first.Go(func() { _, _, _ = try(t, p, "GET", solo, "") })
+	<-arrived
+	if response, _ := fetch(t, p, "GET", "/public/build/a.js", ""); response.StatusCode != 503 {
+		t.Errorf("answer %d, want 503", response.StatusCode)
+	}
+	close(release)
+	first.Wait()
+}
+
+// An answer that breaks off is not taken for a whole one.
+func TestGrafanaDiesInTheMiddle(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	g.answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		w.Header().Set("Cache-Control", "public, max-age=60")
+		_, _ = io.WriteString(w, "half")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	p := newPage(t, g.URL, nil)
+	if _, _, err := try(t, p, "GET", solo, ""); err == nil {
+		t.Error("a stream that broke off ends like a whole one")
+	}
+	for _, method := range []string{"GET", "POST"} {
+		target, text := "/public/build/a.js", ""
+		if method == "POST" {
+			target, text = "/api/ds/query", body(meanQuery)
+		}
+		for range 2 {
+			if response, text := fetch(t, p, method, target, text); response.StatusCode != 502 || strings.Contains(text, "half") {
+				t.Errorf("%s: answer %d %q", target, response.StatusCode, text)
+			}
+		}
+	}
+}
+
+func TestAnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	g.answer = func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery != "" && strings.Contains(r.URL.RawQuery, "panelId=2") {
+			_ = http.NewResponseController(w).Flush() // no Content-Length
+		}
+		_, _ = io.WriteString(w, strings.Repeat("x", 1500))
+	}
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits.ResponseBytes = 1000 })
+	if response, _ := fetch(t, p, "GET", solo, ""); response.StatusCode != 502 {
+		t.Errorf("answer %d, want 502", response.StatusCode)
+	}
+	if _, text, err := try(t, p, "GET", strings.Replace(solo, "panelId=1", "panelId=2", 1), ""); err == nil || len(text) > 1000 {
+		t.Errorf("%d bytes came, error %v", len(text), err)
+	}
+}
+
+// What Grafana sends comes at once, not when it is complete.
+func TestStreaming(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	release := make(chan struct{})
+	g.answer = func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "first")
+		_ = http.NewResponseController(w).Flush()
+		<-release
+	}
+	p := newPage(t, g.URL, nil)
+	response, err := p.Client().Get(p.URL + solo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	first := make([]byte, 5)
+	if _, err := io.ReadFull(response.Body, first); err != nil || string(first) != "first" {
+		t.Errorf("got %q, %v", first, err)
+	}
+	close(release)
+}
+
+// When everything is over, no goroutine is left. Not parallel: others' goroutines count, too.
+func TestNoGoroutineIsLeft(t *testing.T) {
+	before := runtime.NumGoroutine()
+	g := newGrafana(t)
+	release := make(chan struct{})
+	g.answer = func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "slow") {
+			select {
+			case <-release:
+			case <-r.Context().Done():
+			}
+		}
+		_, _ = io.WriteString(w, "x")
+	}
+	p := newPage(t, g.URL, nil)
+	client := &http.Client{Timeout: 50 * time.Millisecond, Transport: p.Client().Transport}
+	for i := range 20 {
+		fetch(t, p, "GET", solo, "")
+		fetch(t, p, "POST", "/api/ds/query", body(medianQuery))
+		if response, err := client.Get(fmt.Sprintf("%s/public/build/slow%d.js", p.URL, i)); err == nil {
+			response.Body.Close()
+			t.Error("a slow answer came")
+		}
+	}
+	p.stop() // ends the transfers that browsers left
+	p.CloseClientConnections()
+	p.Close()
+	close(release)
+	g.Close()
+	eventually(t, "all goroutines have ended", func() bool {
+		return runtime.NumGoroutine() <= before
+	})
+}

@@ -1,0 +1,259 @@
+package proxy_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"colorstream/dashboard/proxy"
+)
+
+// Grafana appears, disappears and returns, and each is known within five seconds.
+func TestGrafanaComesAndGoes(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	p := newPageAway(t, "http://"+address, nil) // with the default times
+	within := func(what string, holds func(proxy.State) bool) {
+		t.Helper()
+		began := time.Now()
+		eventually(t, what, func() bool { return holds(p.State()) })
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s after %v, want 5 s at most", what, took)
+		}
+		if since := p.State().Since; since.After(time.Now()) || time.Since(since) > time.Minute {
+			t.Errorf("%s since %v", what, since)
+		}
+	}
+	within("nobody answers", func(s proxy.State) bool {
+		return !s.Available && strings.Contains(s.Reason, address) && strings.Contains(s.Reason, "refused")
+	})
+	if response, text := fetch(t, p, "GET", solo, ""); response.StatusCode != 502 || !strings.Contains(text, "does not answer") {
+		t.Errorf("a panel without Grafana: %d %q", response.StatusCode, text)
+	}
+	g := newGrafana(t)
+	for range 2 {
+		if l, err = net.Listen("tcp", address); err != nil {
+			t.Fatal(err)
+		}
+		real := &http.Server{Handler: g}
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = real.Serve(l) })
+		within("Grafana answers", func(s proxy.State) bool {
+			return s.Available && s.Reason == "" && s.Revision != "" && cmp.Equal(s.Panels, []int{1, 2, 3, 4})
+		})
+		if response, _ := fetch(t, p, "POST", "/api/ds/query", body(meanQuery)); response.StatusCode != 200 {
+			t.Errorf("a query: %d", response.StatusCode)
+		}
+		real.Close()
+		serving.Wait()
+		within("Grafana is gone", func(s proxy.State) bool { return !s.Available && s.Reason != "" })
+	}
+}
+
+func TestReasons(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		handler http.HandlerFunc
+		want    []string
+	}{
+		"absent":    {http.NotFound, []string{"colors", "no dashboard"}},
+		"anonymous": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, []string{"GF_AUTH_ANONYMOUS_ENABLED", "401"}},
+		"login":     {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", http.StatusFound) }, []string{"GF_AUTH_ANONYMOUS_ENABLED"}},
+		"error":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, []string{"500"}},
+		"not JSON":  {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, []string{"JSON"}},
+		"v2 schema": {func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"metadata":{},"spec":{"elements":{"panel-1":{}}}}`)
+		}, []string{"classic"}},
+		"no panels": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"dashboard":{"panels":[{"id":12}]}}`) }, []string{"panels", "[1 2 3 4]"}},
+		"hangs":     {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, []string{"within"}},
+		"broken":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, []string{"no answer"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(c.handler)
+			t.Cleanup(server.Close)
+			p := newPageAway(t, server.URL, nil)
+			eventually(t, "the reason is known", func() bool {
+				s := p.State()
+				for _, word := range c.want {
+					if s.Available || !strings.Contains(s.Reason, word) {
+						return false
+					}
+				}
+				return true
+			})
+		})
+	}
+}
+
+// The dashboard's newer address is found when the classic one is gone, and used from then on.
+func TestNewerAddress(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		asked = append(asked, r.URL.Path)
+		mu.Unlock()
+		if r.URL.Path != "/apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards/colors" {
+			http.NotFound(w, r)
+			return
+		}
+		fmt.Fprintf(w, `{"kind":"Dashboard","metadata":{"generation":3},"spec":{"panels":[{"id":1,"datasource":%s,"targets":[{"query":"x"}]}]}}`, source)
+	}))
+	t.Cleanup(server.Close)
+	p := newPage(t, server.URL, func(cfg *proxy.Config) { cfg.Refresh = 100 * time.Millisecond })
+	if got := p.State().Panels; !cmp.Equal(got, []int{1}) {
+		t.Errorf("panels %v", got)
+	}
+	eventually(t, "three more looks", func() bool { mu.Lock(); defer mu.Unlock(); return len(asked) >= 6 })
+	mu.Lock()
+	defer mu.Unlock()
+	last := asked[len(asked)-1]
+	if last != asked[len(asked)-2] || !strings.Contains(last, "v1beta1") || asked[0] != "/api/dashboards/uid/colors" {
+		t.Errorf("asked %q", asked)
+	}
+}
+
+// An edit is in force with its first query, whatever Config.Refresh is, and what was edited away is denied.
+func TestEditsFlow(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Refresh = time.Hour })
+	before := p.State().Revision
+	edited := meanQuery + "\n|> yield()"
+	if response, _ := fetch(t, p, "POST", "/api/ds/query", body(edited)); response.StatusCode != 403 {
+		t.Errorf("before the edit: %d", response.StatusCode)
+	}
+	g.set(func() { g.dashboard, g.queries = dashboard(2, edited), []string{edited, medianQuery} })
+	began := time.Now()
+	if response, text := fetch(t, p, "POST", "/api/ds/query", body(edited)); response.StatusCode != 200 {
+		t.Errorf("after the edit: %d %s", response.StatusCode, text)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("the edit was in force after %v", took)
+	}
+	if response, _ := fetch(t, p, "POST", "/api/ds/query", body(meanQuery)); response.StatusCode != 403 {
+		t.Errorf("the old query after the edit: %d", response.StatusCode)
+	}
+	if p.State().Revision == before {
+		t.Error("the revision is the same after an edit")
+	}
+}
+
+func TestEditsAreSeenByThemselves(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Refresh = 100 * time.Millisecond })
+	before := p.State().Revision
+	g.set(func() { g.dashboard = dashboard(2, meanQuery) }) // another title, perhaps
+	eventually(t, "the revision changes", func() bool { return p.State().Revision != before })
+	g.set(func() { g.dashboard = "" })
+	eventually(t, "the dashboard is gone", func() bool { return !p.State().Available })
+	if response, _ := fetch(t, p, "POST", "/api/ds/query", body(meanQuery)); response.StatusCode != 403 {
+		t.Errorf("a query of a dashboard that is gone: %d", response.StatusCode)
+	}
+}
+
+// Whoever posts unknown queries does not make the proxy ask Grafana more than twice a second.
+func TestUnknownQueriesAreCheap(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Refresh = time.Hour })
+	began := time.Now()
+	var all sync.WaitGroup
+	for i := range 200 {
+		all.Go(func() {
+			if response, _, err := try(t, p, "POST", "/api/ds/query", body(fmt.Sprint("unknown ", i))); err != nil || response.StatusCode != 403 {
+				t.Errorf("%v %v", response, err)
+			}
+		})
+	}
+	all.Wait()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if most := 3 + int(time.Since(began)/(500*time.Millisecond)); g.looks > most {
+		t.Errorf("%d looks at the dashboard in %v, want %d at most", g.looks, time.Since(began), most)
+	}
+}
+
+// Each unknown path is logged once, and the log's memory is bounded.
+func TestUnknownPathsAreLoggedOnce(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return log.Write(p)
+	}), nil))
+	handler, err := proxy.New(logger, proxy.Config{Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}, DashboardUID: "colors"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		for i := range 400 {
+			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", fmt.Sprintf("/api/new/%d?secret=x", i), nil))
+			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/login", nil)) // known, and not wanted
+		}
+	}
+	if n := strings.Count(log.String(), "\n"); n != 256 {
+		t.Errorf("%d lines for 400 unknown paths, want 256", n)
+	}
+	if !strings.Contains(log.String(), "path=/api/new/0\n") || strings.Contains(log.String(), "secret") || strings.Contains(log.String(), "login") {
+		t.Errorf("log:\n%.500s", log.String())
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func TestConfigErrors(t *testing.T) {
+	t.Parallel()
+	good := func() proxy.Config {
+		return proxy.Config{Upstream: &url.URL{Scheme: "http", Host: "localhost:3000"}, DashboardUID: "colors"}
+	}
+	for _, c := range []struct {
+		change func(*proxy.Config)
+		want   string
+	}{
+		{func(*proxy.Config) {}, ""},
+		{func(c *proxy.Config) { c.Upstream = nil }, "Upstream"},
+		{func(c *proxy.Config) { c.Upstream.Scheme = "ftp" }, "ftp://localhost:3000"},
+		{func(c *proxy.Config) { c.Upstream.Path = "/grafana" }, "sub-path"},
+		{func(c *proxy.Config) { c.Upstream.User = url.UserPassword("admin", "secret") }, "user"},
+		{func(c *proxy.Config) { c.DashboardUID = "a/b" }, `"a/b"`},
+		{func(c *proxy.Config) { c.DashboardUID = "" }, "DashboardUID"},
+		{func(c *proxy.Config) { c.DataSourceUID = "ü" }, "DataSourceUID"},
+		{func(c *proxy.Config) { c.PanelIDs = []int{} }, "PanelIDs"},
+		{func(c *proxy.Config) { c.PanelIDs = []int{0} }, "[0]"},
+		{func(c *proxy.Config) { c.Refresh = time.Millisecond }, "1ms"},
+		{func(c *proxy.Config) { c.Limits.Queries = -1 }, "Limits"},
+	} {
+		cfg := good()
+		c.change(&cfg)
+		_, err := proxy.New(slog.New(slog.DiscardHandler), cfg, nil)
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("a good configuration: %v", err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret")):
+			t.Errorf("error %v, want one with %q", err, c.want)
+		}
+	}
+}
