@@ -52,7 +52,7 @@ func (c config) Validate() error {
 	for variable, addr := range map[string]string{
 		"GENERATOR_ADDR": c.GeneratorAddr, "WORKER_ADDR": c.WorkerAddr, "DASHBOARD_ADDR": c.DashboardAddr,
 	} {
-		if _, _, err := net.SplitHostPort(addr); err != nil && addr != addrOff {
+		if _, _, err := net.SplitHostPort(addr); err != nil && (variable != "GENERATOR_ADDR" || addr != addrOff) {
 			problems = append(problems, service.Invalid(variable, addr, "is not an address such as 127.0.0.1:8050"))
 		}
 	}
@@ -60,7 +60,7 @@ func (c config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// addrOff is what a program's address is where it should not listen.
+// addrOff is what the generator's address is where it should not listen.
 const addrOff = "off"
 
 // ours tells whether the server at address is to be started here, and on which host and port: those on other

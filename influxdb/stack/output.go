@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 )
 
 // output is the one screen that all parts share: whole lines, each with its part's name before it.
@@ -52,11 +53,13 @@ func (o *output) part(name string) *partWriter {
 	return &partWriter{out: o, name: name, style: fmt.Sprint(palette[o.parts%len(palette)])}
 }
 
-// partWriter collects one part's output into lines. It is written to by one goroutine at a time.
+// partWriter collects one part's output into lines. It is written to by one goroutine at a time; muted, it prints
+// none of them.
 type partWriter struct {
 	out         *output
 	name, style string
 	rest        []byte
+	muted       atomic.Bool
 }
 
 const longestLine = 16 << 10
@@ -69,13 +72,15 @@ func (p *partWriter) Write(text []byte) (int, error) {
 			return len(text), nil
 		}
 		p.rest = rest
-		p.out.line(p.name, p.style, string(bytes.TrimRight(line, "\r")))
+		if !p.muted.Load() {
+			p.out.line(p.name, p.style, string(bytes.TrimRight(line, "\r")))
+		}
 	}
 }
 
 // flush prints a last line that has no end.
 func (p *partWriter) flush() {
-	if len(p.rest) > 0 {
+	if len(p.rest) > 0 && !p.muted.Load() {
 		p.out.line(p.name, p.style, string(p.rest))
 		p.rest = nil
 	}

@@ -50,7 +50,7 @@ func (s *stack) findRedis() {
 }
 
 func (s *stack) redisPart() (part, error) {
-	p := part{name: "redis", patience: serverPatience, grace: serverGrace, ready: accepts(s.redis.listen)}
+	p := part{name: "redis", quiet: true, patience: serverPatience, grace: serverGrace, ready: accepts(s.redis.listen)}
 	u, err := url.Parse(s.RedisURL)
 	if err != nil {
 		return p, err
@@ -114,7 +114,7 @@ func (s *stack) influxPart() (part, error) {
 		return part{}, err
 	}
 	return part{
-		name: "influxd", patience: serverPatience, grace: serverGrace,
+		name: "influxd", quiet: true, patience: serverPatience, grace: serverGrace,
 		ready: answers("http://" + s.influx.listen + "/health"),
 		// influxd reads a config file where it is started: from a folder that has none.
 		spec: process.Spec{Path: s.influx.path, Args: influxd.Args(s.influx.listen, folder), Dir: folder},

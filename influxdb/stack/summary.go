@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -27,13 +28,13 @@ func (s *stack) summary() []string {
 	if s.redis.note != "" {
 		add("", "%s", s.redis.note)
 	}
-	add("data", "%s", s.Data)
+	add("data", "%s", near(s.Data))
 	lines = append(lines, "Look inside:")
 	lines = append(lines,
 		fmt.Sprintf("  redis-cli -u %s subscribe %s", redacted(s.RedisURL), s.RedisChannel),
 		fmt.Sprintf("  curl -s http://%s/latest", reach(s.DashboardAddr)),
 		fmt.Sprintf(`  curl -s %s/api/v2/query?org=%s -H "Authorization: Token $(cat %s)" -H "Content-Type: application/vnd.flux" -d 'from(bucket: %q) |> range(start: -1m)'`,
-			strings.TrimRight(s.InfluxURL, "/"), url.QueryEscape(s.InfluxOrg), filepath.Join(s.tokenDir(), "dashboard"), s.InfluxBucket),
+			strings.TrimRight(s.InfluxURL, "/"), url.QueryEscape(s.InfluxOrg), near(filepath.Join(s.tokenDir(), "dashboard")), s.InfluxBucket),
 		"Ctrl-C stops it all, as does `make stop` elsewhere.", "")
 	return lines
 }
@@ -52,4 +53,16 @@ func redacted(address string) string {
 		return "REDIS_URL"
 	}
 	return u.Redacted()
+}
+
+// near shortens a path that lies in the working folder.
+func near(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if short, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(short) {
+		return short
+	}
+	return path
 }

@@ -20,6 +20,7 @@ type part struct {
 	ready    func(context.Context) error
 	patience time.Duration // how long to wait for that
 
+	quiet  bool          // what it prints before it is ready and while it stops matters only if it fails
 	finite bool          // it may end by itself, if it ends well
 	grace  time.Duration // how long it may take to stop
 }
@@ -50,6 +51,7 @@ func newSupervisor(out *output) *supervisor {
 func (s *supervisor) start(p part) (*runningPart, error) {
 	r := &runningPart{part: p, out: s.out.part(p.name)}
 	p.spec.Output = r.out
+	r.out.muted.Store(p.quiet)
 	var err error
 	if r.Process, err = process.Start(p.spec); err != nil {
 		return nil, fmt.Errorf("%s: %w", p.name, err)
@@ -70,6 +72,7 @@ func (s *supervisor) await(ctx context.Context, r *runningPart) error {
 	for {
 		reason := r.ready(bound)
 		if reason == nil {
+			r.out.muted.Store(false)
 			return nil
 		}
 		select {
@@ -140,6 +143,7 @@ func (s *supervisor) watch(ctx context.Context) error {
 func (s *supervisor) stop(hurry context.Context) error {
 	var problems []error
 	for _, r := range slices.Backward(s.running) {
+		r.out.muted.Store(r.quiet)
 		stopped := make(chan error, 1)
 		go func() { stopped <- r.Stop(r.grace) }()
 		select {

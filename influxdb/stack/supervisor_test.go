@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"colorstream/generator/service"
 	"colorstream/influxdb/process"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,6 +29,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(role) {
 	case "":
 		os.Exit(m.Run())
+	case "stack": // the launcher itself
+		service.Main(run)
 	case "serve": // until it is asked to stop
 		signals := make(chan os.Signal, 1)
 		signal.Notify(signals, syscall.SIGTERM)
@@ -406,7 +409,7 @@ func TestConfigIsChecked(t *testing.T) {
 	t.Parallel()
 	err := config{
 		External: []string{"kafka"}, RedisURL: "redis://%", InfluxURL: "localhost", GrafanaURL: "http://localhost:3000",
-		DashboardAddr: "8050", WorkerAddr: addrOff, GeneratorAddr: ":8052",
+		DashboardAddr: "8050", WorkerAddr: ":8051", GeneratorAddr: addrOff,
 	}.Validate()
 	if err == nil {
 		t.Fatal("no error")

@@ -15,7 +15,9 @@ import (
 	"colorstream/influxdb/process"
 )
 
-const signalDelay = 100 * time.Millisecond
+// signalDelay is how soon a signal still belongs to the first one: a keystroke may arrive twice, from the terminal
+// and from a program in between.
+const signalDelay = 300 * time.Millisecond
 
 // stack is one run of everything.
 type stack struct {
@@ -68,20 +70,24 @@ func up(ctx context.Context, p service.Process, root string, c config) error {
 	if interrupted {
 		err = nil
 		out.say("stopping; a second Ctrl-C kills what is left")
-		select {
-		case <-signals: // the first one, which may come a moment after ctx's end
-		case <-time.After(signalDelay):
-		}
 	} else if len(s.sup.running) > 0 {
 		out.say("%s: stopping the rest", firstLine(err))
 	}
 	hurry, cancelHurry := context.WithCancel(context.Background())
 	defer cancelHurry()
 	go func() {
-		select {
-		case <-signals:
-			cancelHurry()
-		case <-hurry.Done():
+		settled := time.After(signalDelay)
+		for again := false; ; {
+			select {
+			case <-settled:
+				again = true
+			case <-signals:
+				if again {
+					cancelHurry()
+				}
+			case <-hurry.Done():
+				return
+			}
 		}
 	}()
 	err = errors.Join(s.sup.stop(hurry), err) // the error last: it is what one looks for
@@ -120,9 +126,9 @@ func (s *stack) ports() []port {
 	}
 	add(s.redis.ours, port{"Redis", s.redis.listen, "REDIS_URL", "REDIS_URL=redis://localhost:6380/0 (or STACK_EXTERNAL=redis to use the one that is there)"})
 	add(s.influx.ours, port{"InfluxDB", s.influx.listen, "INFLUX_URL", "INFLUX_URL=http://localhost:8087"})
-	add(s.grafana.ours, port{"Grafana", s.grafana.listen, "GRAFANA_URL", "GRAFANA_URL=http://localhost:3001 GRAFANA_PUBLIC_URL=http://localhost:3001"})
-	add(s.DashboardAddr != addrOff, port{"the page", s.DashboardAddr, "DASHBOARD_ADDR", "DASHBOARD_ADDR=127.0.0.1:9050"})
-	add(s.WorkerAddr != addrOff, port{"the worker", s.WorkerAddr, "WORKER_ADDR", "WORKER_ADDR=127.0.0.1:9051"})
+	add(s.grafana.ours, port{"Grafana", s.grafana.listen, "GRAFANA_URL", "GRAFANA_URL=http://localhost:3001"})
+	add(true, port{"the page", s.DashboardAddr, "DASHBOARD_ADDR", "DASHBOARD_ADDR=127.0.0.1:9050"})
+	add(true, port{"the worker", s.WorkerAddr, "WORKER_ADDR", "WORKER_ADDR=127.0.0.1:9051"})
 	add(s.GeneratorAddr != addrOff, port{"the generator", s.GeneratorAddr, "GENERATOR_ADDR", "GENERATOR_ADDR=127.0.0.1:9052"})
 	return ports
 }
@@ -220,7 +226,11 @@ func (s *stack) token(name string) map[string]string {
 }
 
 func (s *stack) pagePart() part {
-	p := s.program("dashboard", s.token("dashboard"))
+	set := s.token("dashboard")
+	if s.process.Environ["GRAFANA_PUBLIC_URL"] == "" {
+		set["GRAFANA_PUBLIC_URL"] = s.GrafanaURL // it is on this machine, as are its readers
+	}
+	p := s.program("dashboard", set)
 	p.ready = answers("http://" + reach(s.DashboardAddr) + "/healthz")
 	return p
 }
@@ -231,9 +241,7 @@ func (s *stack) workerPart() part {
 		set["WORKER_SPOOL_DIR"] = filepath.Join(s.Data, "spool")
 	}
 	p := s.program("worker", set)
-	if s.WorkerAddr != addrOff {
-		p.ready = answers("http://" + reach(s.WorkerAddr) + "/healthz")
-	}
+	p.ready = answers("http://" + reach(s.WorkerAddr) + "/healthz")
 	return p
 }
 
