@@ -51,6 +51,11 @@ func run(ctx context.Context, p service.Process) error {
 		}
 		return explain(c, err)
 	}
+	unlock, err := folder.Lock()
+	if err != nil {
+		return fmt.Errorf("INFLUX_TOKEN_DIR=%s: %w", c.TokenDir, err)
+	}
+	defer unlock()
 	db, err := setup.Apply(ctx, log, c.URL, setup.Admin{User: c.User, Password: c.Password}, c.plan())
 	if err != nil {
 		return explain(c, err)

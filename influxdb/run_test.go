@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,6 +145,21 @@ func TestNewServer(t *testing.T) {
 	if diff := cmp.Diff(first, tokens(t, dir)); diff != "" {
 		t.Error("a restart changes tokens:", diff)
 	}
+	checkPowers(t, db, dir)
+}
+
+func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	db, dir := influxtest.StartEmpty(t), t.TempDir()
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			if _, err := runs(t, db, dir, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
 	checkPowers(t, db, dir)
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Folder is where the tokens' files lie, each named as its token.
@@ -38,6 +39,24 @@ func (f Folder) Check() error {
 	}
 	probe.Close()
 	return os.Remove(probe.Name())
+}
+
+// Lock waits until no other process prepares a server with this folder: two
+// at once would each delete the other's new tokens as old ones. The kernel
+// takes the lock back from a process that dies.
+func (f Folder) Lock() (unlock func(), err error) {
+	folder, err := os.Open(f.Path)
+	if err != nil {
+		return nil, err
+	}
+	for err = syscall.EINTR; err == syscall.EINTR; {
+		err = syscall.Flock(int(folder.Fd()), syscall.LOCK_EX)
+	}
+	if err != nil {
+		folder.Close()
+		return nil, fmt.Errorf("lock %s: %w", f.Path, err)
+	}
+	return func() { folder.Close() }, nil
 }
 
 // WriteTokens sees to it that every file of the plan has a token that suits.
