@@ -133,3 +133,33 @@ func TestErrorsTellWhatToDo(t *testing.T) {
 	check("slow", func(c *Config) { c.URL = slow.URL }, "InfluxDB does not answer in time", "INFLUX_URL=")
 	check("busy", func(c *Config) { c.URL = busy.URL }, "InfluxDB is too busy", "503 Service Unavailable")
 }
+
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	db := influxtest.Shared(t).NewBucket(t)
+	r := newReader(t, db)
+	from := time.Now().Add(-time.Hour).Truncate(time.Minute).UTC()
+	at := func(n int) time.Time { return from.Add(time.Duration(n) * 5 * time.Second) }
+	write(t, db,
+		point("red", at(-1), 1000), point("red", at(0), 10), point("red", at(1), 20), point("red", at(11), 30),
+		point("red", at(24), 7), point("blue", at(12), 1), point("red", at(36), 1000))
+	check := func(statistic string, step time.Duration, want ...Line) {
+		t.Helper()
+		got, err := r.History(t.Context(), statistic, from, from.Add(3*time.Minute), step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s by %v: %s", statistic, step, diff)
+		}
+	}
+	check(series.Mean, time.Minute,
+		Line{"blue", []Value{{at(12), 1}}}, Line{"red", []Value{{at(0), 20}, {at(24), 7}}})
+	check(series.Max, time.Minute,
+		Line{"blue", []Value{{at(12), 3}}}, Line{"red", []Value{{at(0), 32}, {at(24), 9}}})
+	check(series.Min, 5*time.Second,
+		Line{"blue", []Value{{at(12), -1}}}, Line{"red", []Value{{at(0), 8}, {at(1), 18}, {at(11), 28}, {at(24), 5}}})
+	if _, err := r.History(t.Context(), `mean") |> drop(`, from, at(1), time.Second); err == nil {
+		t.Error("an unknown statistic is asked of InfluxDB")
+	}
+}

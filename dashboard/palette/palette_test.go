@@ -1,0 +1,38 @@
+package palette
+
+import (
+	"fmt"
+	"image/color"
+	"testing"
+)
+
+func TestOf(t *testing.T) {
+	check := func(name, light, dark string) {
+		t.Helper()
+		if got := Of(name); got != (Shade{light, dark}) {
+			t.Errorf("%q: got %v, want %s and %s", name, got, light, dark)
+		}
+	}
+	check("red", "#e02f44", "#f2495c")
+	check(" Yellow", "#e0b400", "#fade2a")
+	check("orchid", "#da70d6", "#da70d6")
+	check("white", "#babbbc", "#ffffff") // darkened on white
+	check("black", "#000000", "#4d4d4d") // lightened on black
+	// Never change these: a colour keeps its hue for ever.
+	check("kitchen", "#b62b79", "#e36db0")
+}
+
+func TestEveryShadeStandsOut(t *testing.T) {
+	parse := func(s string) (c color.RGBA) {
+		if _, err := fmt.Sscanf(s, "#%02x%02x%02x", &c.R, &c.G, &c.B); err != nil {
+			t.Fatal(s, err)
+		}
+		return c
+	}
+	for i := range 2000 {
+		shade := Of(fmt.Sprint("name ", i))
+		if l, d := contrast(parse(shade.Light), white), contrast(parse(shade.Dark), black); l < minContrast || d < minContrast {
+			t.Errorf("name %d: %v has contrasts %.2f and %.2f", i, shade, l, d)
+		}
+	}
+}
