@@ -20,7 +20,7 @@ type output struct {
 const nameWidth = 9
 
 // palette is of colours that can be read on dark and light screens.
-var palette = []int{36, 33, 35, 32, 34, 31, 96, 95}
+var palette = []int{36, 33, 35, 32, 34, 96, 95}
 
 func newOutput(w io.Writer, environ map[string]string) *output {
 	file, ok := w.(*os.File)

@@ -23,7 +23,7 @@ func (s *stack) summary() []string {
 	default:
 		add("Grafana", "%s (not started here)", s.GrafanaURL)
 	}
-	add("InfluxDB", "%s  user %s, password in INFLUX_ADMIN_PASSWORD (adminpassword if that is not set)%s", s.InfluxURL, s.InfluxUser, elsewhere(s.influx))
+	add("InfluxDB", "%s (an API, no pages); user %s, password in INFLUX_ADMIN_PASSWORD, else adminpassword%s", s.InfluxURL, s.InfluxUser, elsewhere(s.influx))
 	add("Redis", "%s%s", redacted(s.RedisURL), elsewhere(s.redis))
 	if s.redis.note != "" {
 		add("", "%s", s.redis.note)
