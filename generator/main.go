@@ -2,6 +2,13 @@
 // from a CSV or JSON-lines file or from standard input. `generator help` lists its variables.
 package main
 
-import "colorstream/generator/service"
+import (
+	"github.com/redis/go-redis/v9/logging"
 
-func main() { service.Main(run) }
+	"colorstream/generator/service"
+)
+
+func main() {
+	logging.Disable() // go-redis writes a line for every failed attempt to connect; we write one for them all
+	service.Main(run)
+}

@@ -22,7 +22,7 @@ func (d *dialing) failing() bool { return d.started.Load() != d.done.Load() }
 
 // newClient makes a client with one connection and without retries: whether a command may be sent again is not a
 // question for a client.
-func newClient(url string) (*redis.Client, *dialing, error) {
+func newClient(url string, timeout time.Duration) (*redis.Client, *dialing, error) {
 	o, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, nil, fmt.Errorf("REDIS_URL: %w", err)
@@ -31,7 +31,7 @@ func newClient(url string) (*redis.Client, *dialing, error) {
 	o.ClientName = "colorstream-generator-" + rand.Text()
 	o.MaxRetries = -1
 	o.DialerRetries = 1
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = 3*time.Second, 5*time.Second, 5*time.Second
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = min(timeout, 3*time.Second), timeout, timeout
 	o.PoolSize, o.MaxActiveConns, o.PipelinePoolSize = 1, 1, -1
 	o.ReadBufferSize, o.WriteBufferSize = 64<<10, 128<<10
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}

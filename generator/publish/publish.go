@@ -15,6 +15,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,8 @@ type Options struct {
 	Transport Transport
 	// StreamMax is the length of the stream above which Flush waits; 0 means never.
 	StreamMax int64
+
+	timeout time.Duration // of a read or write; tests make it short
 }
 
 // Counts is what has become of the messages so far.
@@ -105,7 +108,7 @@ type transport interface {
 
 // New makes a Publisher. It does not connect yet. state is told why nothing can be published, and nil when it can.
 func New(log *slog.Logger, o Options, state func(error)) (*Publisher, error) {
-	client, dial, err := newClient(o.URL)
+	client, dial, err := newClient(o.URL, cmp.Or(o.timeout, 5*time.Second))
 	if err != nil {
 		return nil, err
 	}
@@ -128,10 +131,12 @@ func (p *Publisher) Waiting() int { return p.batch.n }
 // under way then is still waited for, at most for the client's time-outs. It tells whether it had to wait for Redis.
 func (p *Publisher) Flush(ctx context.Context) (waited bool, err error) {
 	b := p.batch
+	if b.n == 0 {
+		return false, nil
+	}
 	for b.n > 0 {
 		err := p.transport.send(context.WithoutCancel(ctx), b)
 		if err == nil {
-			p.isUp()
 			break
 		}
 		waited = true
@@ -142,6 +147,7 @@ func (p *Publisher) Flush(ctx context.Context) (waited bool, err error) {
 			return waited, err
 		}
 	}
+	p.isUp()
 	return waited, nil
 }
 

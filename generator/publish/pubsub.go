@@ -44,7 +44,6 @@ func (s *pubsub) send(ctx context.Context, b *batch) error {
 	if published > 0 {
 		s.p.listened(receivers)
 	}
-	s.p.unconfirmed.Add(unconfirmed)
 	return failed
 }
 
