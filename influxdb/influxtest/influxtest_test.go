@@ -2,6 +2,7 @@ package influxtest
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,20 @@ func TestQueryErrorsAreReported(t *testing.T) {
 	_, err := db.TryQuery(t, db.AdminToken, `import "array"
 		array.from(rows: [{x: 1}]) |> map(fn: (r) => ({x: if r.x == 1 then die(msg: "on purpose") else r.x}))`)
 	if err == nil || !strings.Contains(err.Error(), "on purpose") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Whoever may read a bucket must not reach the machine's other services.
+func TestFluxDoesNotConnectToThisMachine(t *testing.T) {
+	t.Parallel()
+	service := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it is reached") }))
+	defer service.Close()
+	db := Shared(t)
+	_, err := db.TryQuery(t, db.DashboardToken, `import "experimental/http"
+		import "array"
+		array.from(rows: [{status: http.get(url: "`+service.URL+`").statusCode}])`)
+	if err == nil || !strings.Contains(err.Error(), "no such host") {
 		t.Errorf("got %v", err)
 	}
 }
