@@ -18,10 +18,15 @@ type records interface {
 	Next(ctx context.Context, wait bool) (source.Record, error)
 }
 
-// pacer says when a message is due that has the time at, and by how much it had to put its schedule off.
+// pacer says when a message is due that has the time at.
 type pacer interface {
-	Next(now, at time.Time) (due time.Time, putOff time.Duration)
+	Next(now, at time.Time) time.Time
+	// PutOff makes all that follows later.
+	PutOff(time.Duration)
 }
+
+// catchUp is how late the schedule may be without being put off: so much is made up for by a burst.
+const catchUp = 250 * time.Millisecond
 
 // sink takes messages and publishes those that wait, in order, when told to. It holds publish.BatchSize at most.
 type sink interface {
@@ -98,31 +103,39 @@ func ended(ctx context.Context, err error) error {
 
 // await returns when the record is due. What is due before it is published meanwhile.
 func (f *feed) await(ctx context.Context, record source.Record) error {
-	due, putOff := f.pacer.Next(f.now, record.Time)
-	if !f.waited {
-		f.behind.add(f.log, f.now, putOff)
-	}
-	f.waited = false
-	if !due.After(f.now) {
-		return nil
-	}
-	if err := f.flush(ctx); err != nil {
-		return err
+	due := f.pacer.Next(f.now, record.Time)
+	if due.After(f.now) {
+		if err := f.flush(ctx); err != nil {
+			return err
+		}
 	}
 	if pause := due.Sub(f.now); pause > 0 {
-		if pause > time.Minute {
-			f.log.Info("the next message is due later", "line", record.Line, "ts", record.Time, "in", pause.Round(time.Second))
+		if err := f.pause(ctx, pause, record); err != nil {
+			return err
 		}
-		timer := time.NewTimer(pause)
-		defer timer.Stop()
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-timer.C:
+	} else if late := -pause; late > catchUp {
+		f.pacer.PutOff(late - catchUp)
+		if !f.waited {
+			f.behind.add(f.log, f.now, late-catchUp)
 		}
-		f.now = time.Now()
 	}
+	f.waited = false
 	return nil
+}
+
+func (f *feed) pause(ctx context.Context, pause time.Duration, record source.Record) error {
+	if pause > time.Minute && record.Line > 0 {
+		f.log.Info("the next message is due later", "line", record.Line, "ts", record.Time, "in", pause.Round(time.Second))
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		f.now = time.Now()
+		return nil
+	}
 }
 
 // flush publishes what waits and looks at the clock. It ends with an error too if ctx has ended.
@@ -142,11 +155,8 @@ type behind struct {
 	reported time.Time
 }
 
-func (b *behind) add(log *slog.Logger, now time.Time, putOff time.Duration) {
-	if putOff == 0 {
-		return
-	}
-	b.total += putOff
+func (b *behind) add(log *slog.Logger, now time.Time, late time.Duration) {
+	b.total += late
 	if now.Sub(b.reported) > 10*time.Second {
 		b.reported = now
 		log.Warn("cannot keep the pace, so it is slower than asked for", "behind_in_all", b.total.Round(time.Millisecond))

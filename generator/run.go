@@ -124,6 +124,7 @@ func (g *generator) run(ctx context.Context, status *status) error {
 		if err != nil {
 			return errors.Join(err, g.close())
 		}
+		g.log.Info("listening", "address", l.Addr().String())
 		group.Go(func() error {
 			return service.Serve(background, g.log, l, service.Mux(g.health, g.metrics()))
 		})

@@ -6,4 +6,7 @@ import "time"
 type Max struct{}
 
 // Next is now.
-func (Max) Next(now, _ time.Time) (due time.Time, putOff time.Duration) { return now, 0 }
+func (Max) Next(now, _ time.Time) time.Time { return now }
+
+// PutOff changes nothing.
+func (Max) PutOff(time.Duration) {}

@@ -1,17 +1,14 @@
 // Package pace says when messages are due.
 //
 // A due time is always computed from the start and the number of the message, or from the start and the message's
-// own time, never from the message before: rounding and delays do not add up. A loop that is late catches up, but
-// only by CatchUp; what it is later than that, the whole schedule is put off by, so that a pause is not followed
-// by a burst.
+// own time, never from the message before: rounding and delays do not add up. A loop that is late catches up, since
+// later messages are due at their old times; the loop bounds that by putting the whole schedule off, so that a
+// pause is not followed by a burst.
 //
 // A pacer is a value with arithmetic only: it neither waits nor looks at a clock. It is for one goroutine.
 package pace
 
 import "time"
-
-// CatchUp is how late a schedule may be without being put off.
-const CatchUp = 250 * time.Millisecond
 
 // grain is the shortest time between two due times. At intervals below it, messages fall due in groups, which are
 // published together: waking for each would cost more than publishing it.
@@ -30,14 +27,11 @@ func NewSteady(start time.Time, interval float64) *Steady {
 	return &Steady{start: start, interval: interval}
 }
 
-// Next tells when the next message is due, and by how much the schedule was put off because it was late. Each call
-// is one message.
-func (s *Steady) Next(now, _ time.Time) (due time.Time, putOff time.Duration) {
-	due = s.start.Add(s.after(s.number))
+// Next tells when the next message is due. Each call is one message.
+func (s *Steady) Next(_, _ time.Time) time.Time {
+	due := s.start.Add(s.after(s.number))
 	s.number++
-	putOff = lateness(now, due)
-	s.start = s.start.Add(putOff)
-	return due.Add(putOff), putOff
+	return due
 }
 
 // after is the time from start to the n-th message.
@@ -49,10 +43,5 @@ func (s *Steady) after(n int64) time.Duration {
 	return after
 }
 
-// lateness is what a schedule is to be put off by when a message that was due then comes now.
-func lateness(now, due time.Time) time.Duration {
-	if late := now.Sub(due); late > CatchUp { // subtracting first could overflow
-		return late - CatchUp
-	}
-	return 0
-}
+// PutOff makes everything later by d.
+func (s *Steady) PutOff(d time.Duration) { s.start = s.start.Add(d) }

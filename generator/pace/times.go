@@ -14,22 +14,19 @@ type Times struct {
 // NewTimes makes a pace that starts with the first message that has a time.
 func NewTimes(speed float64) *Times { return &Times{speed: speed} }
 
-// Next tells when the message whose time is at is due, and by how much the schedule was put off because it was late.
-func (t *Times) Next(now, at time.Time) (due time.Time, putOff time.Duration) {
+// Next tells when the message whose time is at is due.
+func (t *Times) Next(now, at time.Time) time.Time {
 	switch {
 	case at.IsZero():
-		return now, 0
+		return now
 	case t.newest.IsZero():
 		t.first, t.newest, t.start = at, at, now
-		return now, 0
+		return now
 	case !at.After(t.newest):
-		return now, 0
+		return now
 	}
 	t.newest = at
-	due = t.start.Add(scale(at.Sub(t.first), t.speed))
-	putOff = lateness(now, due)
-	t.start = t.start.Add(putOff)
-	return due.Add(putOff), putOff
+	return t.start.Add(scale(at.Sub(t.first), t.speed))
 }
 
 // scale divides, and keeps what does not fit a Duration at the longest one.
@@ -40,3 +37,6 @@ func scale(d time.Duration, speed float64) time.Duration {
 	}
 	return longest
 }
+
+// PutOff makes everything later by d.
+func (t *Times) PutOff(d time.Duration) { t.start = t.start.Add(d) }

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"colorstream/generator/ledger"
+	"colorstream/generator/message"
+	"colorstream/generator/pace"
+	"colorstream/generator/publish"
+	"colorstream/generator/source"
+)
+
+// outlet is a sink that notes when what was published.
+type outlet struct {
+	start   time.Time
+	waiting []float64
+	flushes []string
+	// before is called with each flush that has something to publish.
+	before func(n int) (waited bool, err error)
+}
+
+func (o *outlet) Add(m message.Message) { o.waiting = append(o.waiting, m.Value) }
+
+func (o *outlet) Waiting() int { return len(o.waiting) }
+
+func (o *outlet) Flush(context.Context) (waited bool, err error) {
+	if len(o.waiting) == 0 {
+		return false, nil
+	}
+	if o.before != nil {
+		waited, err = o.before(len(o.flushes))
+	}
+	if err == nil {
+		o.flushes = append(o.flushes, fmt.Sprintf("%s %v", time.Since(o.start), o.waiting))
+	}
+	o.waiting = nil
+	return waited, err
+}
+
+// list is records at hand; a nil one is pending once, and takes a second to come.
+type list struct {
+	records []any
+	end     error
+}
+
+func (l *list) Next(ctx context.Context, wait bool) (source.Record, error) {
+	if len(l.records) == 0 {
+		return source.Record{}, l.end
+	}
+	next := l.records[0]
+	if next == nil {
+		if !wait {
+			return source.Record{}, source.ErrPending
+		}
+		time.Sleep(time.Second)
+		l.records = l.records[1:]
+		return l.Next(ctx, wait)
+	}
+	l.records = l.records[1:]
+	if err, ok := next.(error); ok {
+		return source.Record{}, err
+	}
+	return next.(source.Record), nil
+}
+
+func values(n int) (records []any) {
+	for i := range n {
+		records = append(records, source.Record{Message: message.Message{Color: "red", Value: float64(i)}, Line: i + 1})
+	}
+	return records
+}
+
+// inBubble runs a feed in fake time and gives back when it published what.
+func inBubble(t *testing.T, f *feed, wantErr error, want ...string) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		o, ok := f.sink.(*outlet)
+		if !ok {
+			o = &outlet{}
+			f.sink = o
+		}
+		o.start = time.Now()
+		f.log = slog.New(slog.NewTextHandler(t.Output(), nil))
+		f.ledger = ledger.New()
+		if f.pacer == nil {
+			f.pacer = pace.NewSteady(time.Now(), float64(time.Second))
+		}
+		if err := f.run(t.Context()); !errors.Is(err, wantErr) {
+			t.Errorf("ends with %v, want %v", err, wantErr)
+		}
+		if diff := cmp.Diff(want, o.flushes); diff != "" {
+			t.Errorf("-want +got\n%s", diff)
+		}
+	})
+}
+
+func TestFeedPaces(t *testing.T) {
+	t.Parallel()
+	eof := &list{values(3), io.EOF}
+	inBubble(t, &feed{records: eof}, nil, "0s [0]", "1s [1]", "2s [2]")
+	inBubble(t, &feed{records: &list{values(9), io.EOF}, count: 2}, nil, "0s [0]", "1s [1]")
+	inBubble(t, &feed{records: &list{values(3), io.EOF}, pacer: pace.Max{}}, nil, "0s [0 1 2]")
+	broken := errors.New("disk gone")
+	inBubble(t, &feed{records: &list{values(2), broken}, pacer: pace.Max{}}, broken, "0s [0 1]")
+
+	at := func(value float64, after time.Duration) source.Record {
+		return source.Record{Message: message.Message{Color: "red", Value: value, Time: time.Unix(1e9, 0).Add(after)}}
+	}
+	timed := []any{at(1, 0), at(2, 0), at(3, 3*time.Second), at(4, time.Second), at(5, time.Hour)}
+	inBubble(t, &feed{records: &list{timed, io.EOF}, pacer: pace.NewTimes(1)}, nil, "0s [1 2]", "3s [3 4]", "1h0m0s [5]")
+	inBubble(t, &feed{records: &list{timed, io.EOF}, pacer: pace.NewTimes(3600)}, nil, "0s [1 2]", "833.333µs [3 4]", "1s [5]")
+}
+
+func TestFeedCountsRefusedLines(t *testing.T) {
+	t.Parallel()
+	records := values(2)
+	records = slices.Insert(records, 1, any(&source.Refused{Line: 2, Reason: message.ValueType, Detail: "no"}))
+	f := &feed{records: &list{records, io.EOF}, pacer: pace.Max{}}
+	inBubble(t, f, nil, "0s [0 1]")
+	if f.ledger.ReadTotal() != 3 || f.ledger.RefusedTotal() != 1 {
+		t.Errorf("%d read, %d refused", f.ledger.ReadTotal(), f.ledger.RefusedTotal())
+	}
+}
+
+// What has been read is not held back while the input is silent.
+func TestFeedOfASilentInput(t *testing.T) {
+	t.Parallel()
+	records := slices.Insert(values(4), 2, any(nil))
+	inBubble(t, &feed{records: &list{records, io.EOF}, pacer: pace.Max{}}, nil, "0s [0 1]", "1s [2 3]")
+}
+
+// After an outage a steady pace goes on, without a burst of what it missed; and every message is there.
+func TestFeedAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	o := &outlet{before: func(n int) (bool, error) {
+		if n == 1 {
+			time.Sleep(10 * time.Second)
+			return true, nil
+		}
+		return false, nil
+	}}
+	inBubble(t, &feed{sink: o, records: &list{values(5), io.EOF}}, nil,
+		"0s [0]", "11s [1]", "11s [2]", "11.75s [3]", "12.75s [4]")
+}
+
+func TestFeedEndsWithRedis(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("NOPERM")
+	o := &outlet{before: func(n int) (bool, error) {
+		if n == 1 {
+			return false, refused
+		}
+		return false, nil
+	}}
+	inBubble(t, &feed{sink: o, records: &list{values(5), io.EOF}}, refused, "0s [0]")
+}
+
+func TestFeedStops(t *testing.T) {
+	t.Parallel()
+	for _, p := range []pacer{pace.Max{}, nil} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			o := &outlet{start: time.Now()}
+			o.before = func(n int) (bool, error) {
+				time.Sleep(time.Millisecond)
+				if n == 3 {
+					cancel()
+				}
+				return false, nil
+			}
+			if p == nil {
+				p = pace.NewSteady(time.Now(), float64(time.Hour))
+				time.AfterFunc(time.Minute, cancel)
+			}
+			f := &feed{
+				log: slog.New(slog.DiscardHandler), sink: o, pacer: p, ledger: ledger.New(),
+				records: source.NewRandom(1, []string{"red"}, nil, 1, 9),
+			}
+			if err := f.run(ctx); err != nil {
+				t.Errorf("%T: %v", p, err)
+			}
+			sent := 0
+			for range o.flushes {
+				sent++
+			}
+			if sent == 0 || o.Waiting() != 0 {
+				t.Errorf("%T: %d flushes, %d messages left", p, sent, o.Waiting())
+			}
+		})
+	}
+}
+
+// A high rate is kept without a drift and in few round trips.
+func TestFeedRate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const rate, seconds = 50_000, 10
+		total := 0
+		o := &outlet{start: time.Now()}
+		o.before = func(int) (bool, error) {
+			total += len(o.waiting)
+			time.Sleep(100 * time.Microsecond) // the round trip
+			return false, nil
+		}
+		f := &feed{
+			log: slog.New(slog.DiscardHandler), sink: o, ledger: ledger.New(),
+			pacer: pace.NewSteady(time.Now(), float64(time.Second)/rate), count: rate*seconds + 1,
+			records: source.NewRandom(1, []string{"red"}, nil, 1, 9),
+		}
+		if err := f.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(o.start); took < seconds*time.Second || took > seconds*time.Second+10*time.Millisecond {
+			t.Errorf("%d messages took %s, want %d s", total, took, seconds)
+		}
+		if n := len(o.flushes); n > 1001*seconds {
+			t.Errorf("%d round trips", n)
+		}
+	})
+}
+
+// BenchmarkFeed is the generator without Redis: making, encoding into nothing, pacing.
+func BenchmarkFeed(b *testing.B) {
+	f := &feed{
+		log: slog.New(slog.DiscardHandler), sink: new(hole), pacer: pace.NewSteady(time.Now(), 1), ledger: ledger.New(),
+		records: source.NewRandom(1, []string{"red", "blue", "green", "yellow"}, []string{"value_name"}, 1, 100),
+		count:   int64(b.N),
+	}
+	if err := f.run(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+type hole struct {
+	n      int
+	buffer []byte
+}
+
+func (h *hole) Add(m message.Message) {
+	h.n = (h.n + 1) % (publish.BatchSize + 1)
+	h.buffer = m.AppendJSON(h.buffer[:0])
+}
+
+func (h *hole) Waiting() int { return h.n }
+
+func (h *hole) Flush(context.Context) (bool, error) {
+	h.n = 0
+	return false, nil
+}
