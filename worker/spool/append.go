@@ -55,7 +55,7 @@ func classOf(err error) Class {
 
 const (
 	slowAppend = time.Second
-	keepBuffer = 1 << 20 // a larger buffer is given back after the append
+	keepBuffer = 2 << 20 // a larger buffer is given back after the append
 )
 
 // Append adds a record, of 1 byte to MaxRecord, and returns nil when it is durable. Any other failure than ErrClosed
