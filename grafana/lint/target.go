@@ -1,0 +1,145 @@
+package lint
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+
+	"colorstream/grafana/classic"
+	"colorstream/grafana/provision"
+	"colorstream/grafana/query"
+)
+
+// keys are what a Flux target may hold.
+var keys = []string{"refId", "datasource", "query", "hide", "queryType", "rawQuery", "key"}
+
+// builtin are the data sources that are Grafana's own.
+var builtin = []string{"-- Grafana --", "-- Mixed --", "-- Dashboard --", "grafana", "__expr__"}
+
+func (r *report) targets(p *classic.Panel, declared []string) {
+	refs := map[string]bool{}
+	if len(p.Targets) > 0 || len(p.Datasource) > 0 && string(p.Datasource) != "null" {
+		r.source("the panel", p.Datasource)
+	}
+	for _, t := range p.Targets {
+		ref := t.Text("refId")
+		switch {
+		case ref == "":
+			r.add("target", "a query has no refId: name it A, B, …")
+		case refs[ref]:
+			r.add("target", "two queries have the refId %q: give one another letter", ref)
+		}
+		refs[ref] = true
+		for key := range t {
+			if !slices.Contains(keys, key) {
+				r.add("target", "query %s has the unknown key %q: correct or remove it (known are %s)", ref, key, strings.Join(keys, ", "))
+			}
+		}
+		r.source("query "+ref, t["datasource"])
+		r.flux("query "+ref, t.Text("query"), declared, true)
+	}
+}
+
+// source checks a reference to a data source.
+func (r *report) source(what string, raw json.RawMessage) {
+	var ref *struct{ Type, UID string }
+	const use = `use {"type": "influxdb", "uid": "` + provision.DataSource + `"}`
+	switch err := json.Unmarshal(raw, &ref); {
+	case len(raw) == 0 || ref == nil && err == nil:
+		r.add("datasource", "%s names no data source: %s", what, use)
+	case err != nil:
+		r.add("datasource", "%s names its data source the old way, by %s: %s", what, raw, use)
+	case strings.Contains(ref.UID, "DS_"):
+		r.add("datasource", "the data source of %s is the placeholder %s: %s", what, ref.UID, use)
+	case slices.Contains(builtin, ref.UID):
+	case ref.UID != provision.DataSource || ref.Type != "influxdb":
+		r.add("datasource", "the data source of %s is %q of type %q: %s", what, ref.UID, ref.Type, use)
+	}
+}
+
+var (
+	macro   = regexp.MustCompile(`\b([a-zA-Z]+)\.(timeRangeStart|timeRangeStop|windowPeriod|bucket|defaultBucket|organization)\b`)
+	vMember = regexp.MustCompile(`\bv\.([a-zA-Z]+)`)
+	from    = regexp.MustCompile(`from\s*\(\s*bucket:\s*"`)
+	every   = regexp.MustCompile(`every:\s*(\d\w*)`)
+	legacy  = regexp.MustCompile(`\$__\w+`)
+)
+
+// flux checks the text of a query. Declared are the variables that it may use,
+// nil if that is another's business. Charted ones follow the dashboard's time.
+func (r *report) flux(what, text string, declared []string, charted bool) {
+	if strings.TrimSpace(text) == "" {
+		r.add("query", "%s is empty: write it, or remove it", what)
+		return
+	}
+	for _, m := range macro.FindAllStringSubmatch(text, -1) {
+		if m[1] != "v" {
+			r.add("macro", "%s: write v.%s instead of %s", what, m[2], m[0])
+		}
+	}
+	for _, m := range vMember.FindAllStringSubmatch(text, -1) {
+		if !slices.Contains(query.Macros, m[1]) {
+			r.add("macro", "%s: Grafana does not know v.%s, only v.%s", what, m[1], strings.Join(query.Macros, ", v."))
+		}
+	}
+	if m := legacy.FindString(text); m != "" {
+		r.add("macro", "%s: %s is no Flux: use v.timeRangeStart, v.timeRangeStop, v.windowPeriod", what, m)
+	}
+	if from.MatchString(text) {
+		r.add("bucket", "%s names a bucket: write from(bucket: v.defaultBucket), so that INFLUX_BUCKET decides", what)
+	}
+	for _, use := range query.Reference.FindAllStringSubmatch(text, -1) {
+		name := use[1] + use[3] + use[5]
+		if declared != nil && !strings.HasPrefix(name, "__") && !slices.Contains(declared, name) {
+			r.add("variable", "%s uses %s, but the dashboard has no variable %q: add it, or correct the name", what, use[0], name)
+		}
+	}
+	if charted {
+		if !strings.Contains(text, "v.timeRangeStart") {
+			r.add("range", "%s does not follow the time picker: use range(start: v.timeRangeStart, stop: v.timeRangeStop)", what)
+		}
+		if m := every.FindStringSubmatch(text); m != nil && strings.Contains(text, "aggregateWindow") {
+			r.add("every", "%s has the fixed step %s, too fine for 30 days: use every: v.windowPeriod", what, m[1])
+		}
+	}
+}
+
+func names(d *classic.Dashboard) []string {
+	out := []string{}
+	for _, v := range d.Templating.List {
+		out = append(out, v.Name)
+	}
+	return out
+}
+
+// variables checks template variables and annotations.
+func (r *report) variables(d *classic.Dashboard) {
+	defer func() { r.where = "" }()
+	declared := names(d)
+	for i, v := range d.Templating.List {
+		r.where = "variable " + v.Name
+		if slices.Contains(declared[:i], v.Name) {
+			r.add("variable", "there are two of this name: rename one")
+		}
+		if v.Type == "datasource" {
+			r.add("variable", "a variable for the data source does not work on the page and in alerts: refer to %s itself", provision.DataSource)
+		}
+		if v.Type != "query" {
+			continue
+		}
+		r.source("it", v.Datasource)
+		r.flux("its query", v.Flux(), declared, false)
+		if strings.Contains(v.Flux(), "tagValues") && !strings.Contains(v.Flux(), "start:") {
+			r.add("range", "schema.tagValues looks back 30 days unless told otherwise: give it a start")
+		}
+	}
+	for _, a := range d.Annotations.List {
+		if a.BuiltIn != 0 {
+			continue
+		}
+		r.where = "annotation " + a.Name
+		r.source("it", a.Datasource)
+		r.flux("its query", a.Target.Text("query"), declared, true)
+	}
+}
