@@ -94,7 +94,7 @@ func NewSet(cfg Config) *Set {
 func (s *Set) Add(color string, value float64, at int64) Verdict {
 	w := s.current
 	if w == nil || !w.contains(at) {
-		if w = s.find(at); w == nil {
+		if w = s.find(at, at); w == nil {
 			return Late
 		}
 	}
@@ -114,7 +114,7 @@ func (s *Set) AddEvent(color string, value float64, at, event int64) Verdict {
 	}
 	w := s.current
 	if w == nil || !w.contains(event) {
-		if w = s.find(event); w == nil {
+		if w = s.find(event, at); w == nil {
 			return Late
 		}
 	}
@@ -139,9 +139,9 @@ func (s *Set) addTo(w *Window, color string, value float64) Verdict {
 	return Added
 }
 
-// find gives the open window in which at lies, made if it is not there, or nil if it is closed.
-func (s *Set) find(at int64) *Window {
-	start, end := span(at, s.width)
+// find gives the open window in which the instant lies, made if it is not there, or nil if it is closed.
+func (s *Set) find(instant, at int64) *Window {
+	start, end := span(instant, s.width)
 	i, found := slices.BinarySearchFunc(s.open, start, func(w *Window, start int64) int {
 		switch {
 		case w.Start < start:
@@ -158,7 +158,7 @@ func (s *Set) find(at int64) *Window {
 	if s.closed.overlaps(start, end) {
 		return nil
 	}
-	w := &Window{Start: start, End: end, colors: make(map[string]*values)}
+	w := &Window{Start: start, End: end, First: at, colors: make(map[string]*values)}
 	s.open = slices.Insert(s.open, i, w)
 	s.current = w
 	return w
@@ -227,8 +227,27 @@ func (s *Set) Heard(at int64) {
 	}
 }
 
+// Gap tells that between two instants nothing was heard, while the source seemed well.
+func (s *Set) Gap(from, to int64) {
+	deaf := s.deaf
+	s.Lost(from)
+	if !deaf {
+		s.Heard(to)
+	}
+}
+
 // Open lists the open windows, in the order of their start. They remain the set's.
 func (s *Set) Open() []*Window { return s.open }
+
+// Oldest is the source time of the first message in any open window: every message before it is in a closed
+// window, or in none. Without an open window it is how far source time has come.
+func (s *Set) Oldest() int64 {
+	oldest := s.now
+	for _, w := range s.open {
+		oldest = min(oldest, w.First)
+	}
+	return oldest
+}
 
 // IsClosed tells whether the window in which at lies has closed.
 func (s *Set) IsClosed(at int64) bool {

@@ -15,6 +15,7 @@ type State struct {
 // An OpenWindow is a snapshot of a Window.
 type OpenWindow struct {
 	Start, End       int64
+	First            int64
 	Incomplete       bool
 	Arrivals, Events bool
 	Colors           []OpenValues
@@ -51,7 +52,7 @@ func (s *Set) Snapshot() State {
 	state := s.Memory()
 	for _, w := range s.open {
 		o := OpenWindow{
-			Start: w.Start, End: w.End, Incomplete: w.Incomplete, Arrivals: w.arrivals, Events: w.events,
+			Start: w.Start, End: w.End, First: w.First, Incomplete: w.Incomplete, Arrivals: w.arrivals, Events: w.events,
 		}
 		for color, v := range w.colors {
 			o.Colors = append(o.Colors, v.snapshot(color))
@@ -89,7 +90,7 @@ func (s *Set) Restore(state State) error {
 		if s.closed.overlaps(o.Start, o.End) {
 			continue
 		}
-		w := s.find(o.Start)
+		w := s.find(o.Start, o.First)
 		w.Incomplete, w.arrivals, w.events = o.Incomplete || o.Events, o.Arrivals, o.Events
 		for _, c := range o.Colors {
 			v, err := restoreValues(c)

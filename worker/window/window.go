@@ -26,6 +26,8 @@ import "slices"
 type Window struct {
 	// Start and End bound the window: Start belongs to it, End does not.
 	Start, End int64
+	// First is the source time of the window's first message.
+	First int64
 	// Incomplete windows were not heard from their start to their end.
 	Incomplete bool
 

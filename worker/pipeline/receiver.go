@@ -1,0 +1,218 @@
+// Package pipeline is the way of a message through the worker:
+//
+//		source ─► Receiver ─► Closer ─► Store ─► spool ─► sender
+//
+//	  - The [Receiver] decodes messages and adds them to their windows, in the source's goroutine. Nothing in it can
+//	    block.
+//	  - The [Closer] computes the statistics of closed windows and writes them as lines.
+//	  - The [Store] makes lines durable, in the spool, and tells the source what it need not keep any more.
+//
+// Each is one goroutine; between them are queues, so that a slow disk never holds up the socket. The spool, the
+// sender and the source are the caller's: the package declares what it needs of them.
+package pipeline
+
+import (
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	"colorstream/generator/message"
+	"colorstream/worker/window"
+)
+
+// Reasons of the worker's own for which a message is kept aside; the others are those of package message.
+const (
+	Late          message.Reason = "late"
+	Future        message.Reason = "future"
+	TooManyColors message.Reason = "max_colors"
+)
+
+// maxAside is how much of a refused message is kept.
+const maxAside = 4 << 10
+
+// An Aside is a message that could not be counted.
+type Aside struct {
+	Reason  message.Reason
+	Payload string
+	At      time.Time
+}
+
+// Counts say what became of the messages received: each is in one of Counted, Again and Refused.
+type Counts struct {
+	Received uint64
+	// Counted messages are in a window.
+	Counted uint64
+	// Again are those that an earlier run had in a window, and that came once more.
+	Again   uint64
+	Refused map[message.Reason]uint64
+	// Closed are the windows closed, and Incomplete those among them that were not heard whole.
+	Closed, Incomplete uint64
+	// Newest is the source time of the newest message.
+	Newest time.Time
+}
+
+// A Receiver takes messages from a source. It implements source.Sink.
+type Receiver struct {
+	log *slog.Logger
+	// aside takes refused messages; it must not block.
+	aside func(Aside)
+	out   *queue[job]
+
+	mu     sync.Mutex // held from Begin to End
+	base   time.Time
+	clock  *window.Clock // nil if the source has a time of its own
+	behind time.Duration // what was last said of the clock
+	set    *window.Set
+	counts Counts
+	at     int64
+	dirty  bool // the open windows have changed since the last checkpoint
+}
+
+// A job is what the Closer gets: windows that have closed, or a checkpoint of the open ones.
+type job struct {
+	windows []*window.Window
+	memory  window.State
+	// safe is the source time before which every message is in a closed window, or in none.
+	safe     int64
+	closedAt time.Time
+
+	checkpoint *window.State
+}
+
+// NewReceiver makes a Receiver for a set. The clock gives messages their arrival; it is nil for a source whose
+// messages have a time of the source's own.
+func NewReceiver(log *slog.Logger, set *window.Set, clock *window.Clock, aside func(Aside)) *Receiver {
+	return &Receiver{
+		log: log, set: set, clock: clock, aside: aside, out: newQueue[job](), base: time.Now(),
+		counts: Counts{Refused: make(map[message.Reason]uint64)},
+	}
+}
+
+// Begin locks the receiver.
+func (r *Receiver) Begin() (now int64) {
+	r.mu.Lock()
+	t := time.Now()
+	if r.clock == nil {
+		return t.UnixNano()
+	}
+	now, skipped, behind := r.clock.Read(t.UnixNano(), int64(t.Sub(r.base)))
+	if skipped > 0 {
+		r.log.Warn("the clock went forward, or the machine slept: the windows meanwhile are incomplete",
+			"by", time.Duration(skipped).Round(time.Millisecond))
+		r.set.Gap(now-skipped, now)
+	}
+	r.watchClock(time.Duration(behind))
+	return now
+}
+
+// watchClock says when the clock was set back, and when that is made good.
+func (r *Receiver) watchClock(behind time.Duration) {
+	switch {
+	case behind > time.Second && r.behind == 0:
+		r.log.Warn("the clock was set back: windows go on from where they were, at half speed, until it has caught up",
+			"by", behind.Round(time.Millisecond))
+		r.behind = behind
+	case behind == 0 && r.behind != 0:
+		r.log.Info("the clock has caught up")
+		r.behind = 0
+	}
+}
+
+// End unlocks the receiver.
+func (r *Receiver) End() { r.mu.Unlock() }
+
+// Message decodes a message and adds it to its window.
+func (r *Receiver) Message(payload string, at int64, again bool) {
+	r.counts.Received++
+	r.at = at
+	m, err := message.Decode(payload)
+	if err != nil {
+		reason := message.NotJSON
+		if e, ok := err.(*message.Error); ok { // not errors.AsType: a flood of these must be cheap
+			reason = e.Reason
+		}
+		r.refuse(reason, payload, at)
+		return
+	}
+	var verdict window.Verdict
+	if m.Time.IsZero() {
+		verdict = r.set.Add(m.Color, m.Value, at)
+	} else {
+		verdict = r.set.AddEvent(m.Color, m.Value, at, m.Time.UnixNano())
+	}
+	switch verdict {
+	case window.Added:
+		r.counts.Counted++
+		r.dirty = true
+	case window.Late:
+		if again {
+			r.counts.Again++
+			return
+		}
+		r.refuse(Late, payload, at)
+	case window.Future:
+		r.refuse(Future, payload, at)
+	case window.TooManyColors:
+		r.refuse(TooManyColors, payload, at)
+	}
+}
+
+func (r *Receiver) refuse(reason message.Reason, payload string, at int64) {
+	r.counts.Refused[reason]++
+	r.aside(Aside{reason, strings.Clone(payload[:min(len(payload), maxAside)]), time.Unix(0, at)})
+}
+
+// Advance closes the windows that have ended.
+func (r *Receiver) Advance(at int64) {
+	windows := r.set.Advance(at)
+	if len(windows) == 0 {
+		return
+	}
+	r.counts.Closed += uint64(len(windows))
+	for _, w := range windows {
+		if w.Incomplete {
+			r.counts.Incomplete++
+		}
+	}
+	r.dirty = true
+	r.out.put(job{windows: windows, memory: r.set.Memory(), safe: r.set.Oldest(), closedAt: time.Now()})
+}
+
+// Heard implements source.Sink.
+func (r *Receiver) Heard(at int64) {
+	r.set.Heard(at)
+}
+
+// Lost implements source.Sink.
+func (r *Receiver) Lost(at int64) {
+	r.set.Lost(at)
+}
+
+// Checkpoint has the open windows saved, if they have changed since the last time.
+func (r *Receiver) Checkpoint() {
+	r.Begin()
+	defer r.End()
+	if !r.dirty {
+		return
+	}
+	r.dirty = false
+	state := r.set.Snapshot()
+	r.out.put(job{checkpoint: &state})
+}
+
+// Close tells that no more messages come. The Closer ends when it has done what there is.
+func (r *Receiver) Close() { r.out.close() }
+
+// Counts tells what became of the messages so far.
+func (r *Receiver) Counts() Counts {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.counts
+	c.Refused = maps.Clone(c.Refused)
+	if r.at != 0 {
+		c.Newest = time.Unix(0, r.at)
+	}
+	return c
+}

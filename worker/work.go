@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"colorstream/generator/service"
+	"colorstream/worker/aside"
+	"colorstream/worker/pipeline"
+	"colorstream/worker/source"
+	"colorstream/worker/spool"
+	"colorstream/worker/window"
+)
+
+// flushTime is how long a stopping worker goes on sending.
+const flushTime = 5 * time.Second
+
+// A messageSource is what brings the messages: Pub/Sub or a stream.
+type messageSource interface {
+	Run(ctx context.Context) error
+	Reconnects() uint64
+}
+
+// work puts the worker together and runs it until ctx ends. It stops in the order of the data: the source, then
+// each stage when the one before it is done.
+func work(ctx context.Context, log *slog.Logger, cfg config) error {
+	options, err := redis.ParseURL(cfg.RedisURL)
+	if err != nil {
+		return service.Invalid("REDIS_URL", "", redisURLProblem(err))
+	}
+	listener, err := service.Listen("WORKER_ADDR", cfg.Addr)
+	if err != nil {
+		return err
+	}
+	queue, err := spool.Open(log, spool.OS{}, spool.Config{Dir: cfg.SpoolDir, MaxBytes: cfg.SpoolMaxBytes})
+	if err != nil {
+		_ = listener.Close()
+		return err
+	}
+	defer queue.Close()
+
+	var health service.Health
+	redisState := health.Condition("redis", "not subscribed yet")
+	diskState := health.Condition("spool", "")
+	diskState.Set(nil)
+
+	asideClient := redis.NewClient(options)
+	defer asideClient.Close()
+	keeper := aside.New(log, asideClient, cfg.Channel+":rejected")
+
+	set := window.NewSet(window.Config{
+		Width: cfg.Window, Lateness: cfg.Lateness, Idle: cfg.Idle, MaxColors: cfg.MaxColors, MaxValues: cfg.MaxValues,
+	})
+	stored := func(int64) {}
+	store := pipeline.NewStore(log, cfg.SpoolDir, queue, diskState.Set, func(safe int64) { stored(safe) })
+	reached := store.Recover(set)
+	var clock *window.Clock
+	if cfg.Transport == pubsub {
+		clock = new(window.Clock)
+		if reached > 0 {
+			clock.Start(reached, 0)
+		}
+	}
+	receiver := pipeline.NewReceiver(log, set, clock, func(a pipeline.Aside) {
+		keeper.Keep(string(a.Reason), a.Payload, a.At)
+	})
+	registry := prometheus.NewRegistry()
+	m := newMetrics(registry)
+	closer := pipeline.NewCloser(log, receiver, store, m.closeTime)
+
+	var messages messageSource
+	if cfg.Transport == stream {
+		s := source.NewStream(log, options, cfg.Channel, cfg.Window, reached, receiver, redisState.Set, store.Full)
+		stored = s.Stored
+		messages = s
+		m.watchStream(s)
+	} else {
+		messages = source.NewPubSub(log, options, cfg.Channel, cfg.Window, receiver, redisState.Set)
+	}
+	sender, err := newSender(log, cfg, queue, m)
+	if err != nil {
+		return err
+	}
+	health.Probe("influxdb", func() error { return delivered(cfg, queue, sender, time.Now()) })
+	m.watch(receiver, store, queue, keeper, messages)
+
+	return runStages(ctx, stages{
+		serve: func(ctx context.Context) error {
+			return service.Serve(ctx, log, listener, service.Mux(&health, registry))
+		},
+		receive: messages.Run,
+		received: func() {
+			if cfg.Transport == pubsub {
+				receiver.Checkpoint()
+			}
+			receiver.Close()
+		},
+		checkpoints: func(ctx context.Context) {
+			if cfg.Transport == pubsub {
+				pipeline.KeepCheckpoints(ctx, receiver, store)
+			}
+		},
+		close: closer.Run,
+		store: store.Run,
+		aside: keeper.Run,
+		send:  sender.Run,
+		stopped: func() {
+			c := receiver.Counts()
+			refused := uint64(0)
+			for _, n := range c.Refused {
+				refused += n
+			}
+			log.Info("stopped", "received", c.Received, "counted", c.Counted, "refused", refused, "windows", c.Closed,
+				"waiting_in_spool", queue.Stats().Records)
+		},
+	})
+}
+
+// delivered tells whether InfluxDB keeps up: no closed window waits for longer than three windows' time.
+func delivered(cfg config, queue *spool.Spool, sender *sender, now time.Time) error {
+	oldest := queue.Stats().Oldest
+	if oldest.IsZero() {
+		return nil
+	}
+	wait := now.Sub(oldest)
+	if wait < 3*cfg.Window {
+		return nil
+	}
+	return fmt.Errorf("the oldest window waits for InfluxDB at %s for %v: %s", cfg.InfluxURL, wait.Round(time.Second), sender.Problem())
+}
