@@ -1,0 +1,75 @@
+# Colorstream. `make` lists what there is to do; README.md says more.
+
+MODULES := generator influxdb worker dashboard grafana grafana/plugin
+PROGRAMS := generator influxdb worker dashboard
+
+# The tools that `make check` runs, in one place.
+GOFUMPT := mvdan.cc/gofumpt@v0.12.0
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.DEFAULT_GOAL := help
+.PHONY: help run stop build influxd replay test check bench up down logs lint-dashboards dashboards-pull vuln clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## start everything on this machine, without Docker (Ctrl-C stops it)
+	@exec bin/stack run
+
+stop: bin/stack ## stop what `make run` started elsewhere
+	@bin/stack stop
+
+build: bin/stack ## build the programs into bin/
+	@for p in $(PROGRAMS); do (cd $$p && go build -o ../bin/$$p .) || exit; done
+
+# Go's build cache decides what is to be done.
+.PHONY: bin/stack
+bin/stack:
+	@cd influxdb && go build -o ../bin/stack ./stack
+
+influxd: bin/stack ## build the InfluxDB server once (about 4 minutes; needs cargo)
+	@bin/stack influxd
+
+replay: ## publish your own data: make replay FILE=data.csv, with GENERATOR_… variables
+	@test -n "$(FILE)" || { echo 'make replay needs a file: make replay FILE=data.csv' >&2; exit 2; }
+	@cd generator && go build -o ../bin/generator .
+	@exec bin/generator replay "$(FILE)"
+
+# On a machine that cannot build InfluxDB the tests that need it are skipped, and say so; in CI they fail.
+test: bin/stack ## run all tests, with the race detector, each module alone
+	@bin/stack influxd >/dev/null || [ "$$CI" != true ]
+	@for m in $(MODULES); do echo "== $$m"; (cd $$m && GOWORK=off go test -race -timeout 20m ./...) || exit; done
+
+check: ## all that CI runs: formatting, vet, staticcheck, go fix, tidy, dashboards, tests
+	@for m in $(MODULES); do echo "== $$m: static checks"; (cd $$m && export GOWORK=off && \
+		unformatted=$$(go run $(GOFUMPT) -l .) && { [ -z "$$unformatted" ] || { echo "gofumpt: $$unformatted"; false; }; } && \
+		go mod tidy -diff && go vet ./... && go run $(STATICCHECK) ./... && \
+		fixes=$$(go fix -diff ./... 2>&1) && { [ -z "$$fixes" ] || { echo "go fix: $$fixes"; false; }; }) || exit; done
+	@go build $(MODULES:%=./%/...)
+	@$(MAKE) --no-print-directory test
+
+bench: ## run the benchmarks (minutes; nothing else should run)
+	@for m in $(MODULES); do echo "== $$m"; (cd $$m && GOWORK=off go test -run '^$$' -bench . -benchmem ./...) || exit; done
+
+lint-dashboards: bin/stack ## check the dashboards and alerts, and every query of theirs against InfluxDB
+	@bin/stack influxd >/dev/null
+	@cd grafana && go run . lint
+
+dashboards-pull: ## save what was edited in Grafana's UI to grafana/dashboards
+	@cd grafana && go run . pull
+
+up: ## start everything with Docker
+	docker compose up --build --detach --wait
+
+down: ## stop it; the data stays
+	docker compose down
+
+logs: ## follow the containers' logs
+	docker compose logs --follow
+
+vuln: ## look for known vulnerabilities (needs the network)
+	@for m in $(MODULES); do echo "== $$m"; (cd $$m && GOWORK=off go run $(GOVULNCHECK) ./...) || exit; done
+
+clean: stop ## remove all data and built programs; the built InfluxDB stays in the cache
+	rm -rf data bin
