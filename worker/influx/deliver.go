@@ -12,6 +12,8 @@ const (
 	// MaxLines and MaxBytes bound one request.
 	MaxLines = 5000
 	MaxBytes = 4 << 20
+	// leastBytes is what the bound does not fall below, whatever InfluxDB says; less is tried each time anew.
+	leastBytes = 64 << 10
 )
 
 // A delivery brings lines to InfluxDB by whatever number of requests it takes.
@@ -78,8 +80,8 @@ func (d *delivery) request(ctx context.Context, lines [][]byte) error {
 
 // split delivers lines that were refused together.
 func (d *delivery) split(ctx context.Context, lines [][]byte, size int, answer *WriteError) error {
-	if answer.Class == TooLarge {
-		d.maxBytes = min(d.maxBytes, max(size/2, 1))
+	if answer.Class == TooLarge && len(lines) > 1 {
+		d.maxBytes = min(d.maxBytes, max(size/2, leastBytes))
 	}
 	switch {
 	case len(lines) == 1:

@@ -41,6 +41,7 @@ type QuarantineConfig struct {
 //
 //	00000001.jsonl    {"at":"2026-01-02T03:04:05.678Z","reason":"unable to parse: invalid number","line":"color_metrics,color=red mean=x 1"}
 //	00000002.resend   the same, while it is being sent again or when that was interrupted
+//	00000003.damaged  a file that was sent again and had lines that could not be read
 //	lock              held by flock(2) during each change
 //
 // A line that is not UTF-8 is kept as "base64" instead. Processes may share the folder: the worker adds lines while
@@ -58,7 +59,7 @@ type Quarantined struct {
 	Base64 []byte    `json:"base64,omitempty"`
 }
 
-// Quarantine makes an entry for a line.
+// quarantined makes an entry for a line.
 func quarantined(line []byte, reason string, at time.Time) Quarantined {
 	q := Quarantined{At: at.UTC(), Reason: reason, Line: string(line)}
 	if !utf8.Valid(line) {
@@ -83,8 +84,9 @@ func NewQuarantine(log *slog.Logger, config QuarantineConfig) *Quarantine {
 }
 
 const (
-	stateKept   = ".jsonl"
-	stateResend = ".resend"
+	stateKept    = ".jsonl"
+	stateResend  = ".resend"
+	stateDamaged = ".damaged"
 )
 
 // A quarantineFile is one file of the folder.
@@ -112,7 +114,8 @@ func (q *Quarantine) files() ([]quarantineFile, error) {
 		state := filepath.Ext(entry.Name())
 		digits := strings.TrimSuffix(entry.Name(), state)
 		number, err := strconv.Atoi(digits)
-		if err != nil || len(digits) != 8 || state != stateKept && state != stateResend || !entry.Type().IsRegular() {
+		ours := state == stateKept || state == stateResend || state == stateDamaged
+		if err != nil || len(digits) != 8 || !ours || !entry.Type().IsRegular() {
 			continue
 		}
 		if info, err := entry.Info(); err == nil { // else it is gone
@@ -238,6 +241,9 @@ func (q *Quarantine) Each(visit func(Quarantined) error) (damaged int, err error
 		return 0, fmt.Errorf("quarantine: %w", err)
 	}
 	for _, f := range files {
+		if f.state == stateDamaged {
+			continue
+		}
 		bad, err := q.each(f, visit)
 		damaged += bad
 		if err != nil {
