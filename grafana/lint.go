@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+
+	"colorstream/generator/service"
+	"colorstream/grafana/lint"
+	"colorstream/grafana/provision"
+	"colorstream/grafana/query"
+	"colorstream/grafana/verify"
+	"colorstream/influxdb/influxd"
+	"colorstream/influxdb/setup"
+)
+
+// What the InfluxDB that lives for one run is set up with.
+const (
+	lintOrg      = "lint"
+	lintBucket   = "known"
+	lintToken    = "the-token-of-a-server-that-lives-for-seconds"
+	lintPassword = "adminpassword"
+)
+
+// lintAll prints every problem and fails if there is one.
+func lintAll(ctx context.Context, p service.Process, dir string) error {
+	set, err := provision.Load(os.DirFS(dir))
+	if err != nil {
+		return err
+	}
+	problems := lint.Set(set)
+	ran := ""
+	found, err := runQueries(ctx, p.Environ, set)
+	switch {
+	case errors.Is(err, influxd.ErrNotBuilt) && p.Environ["CI"] != "true":
+		ran = "; their queries were not run, as " + err.Error() + ": run `make influxd` once"
+	case err != nil:
+		return fmt.Errorf("run the queries: %w", err)
+	default:
+		problems = append(problems, found...)
+		ran = fmt.Sprintf("; %d queries return what they should", len(set.Queries()))
+	}
+	for _, problem := range problems {
+		fmt.Fprintln(p.Stdout, problem)
+	}
+	if n := len(problems); n > 0 {
+		return fmt.Errorf("%d %s in dashboards and alert rules", n, map[bool]string{true: "problem", false: "problems"}[n == 1])
+	}
+	_, err = fmt.Fprintf(p.Stdout, "%d dashboards and %d files of alert rules are in order%s\n", len(set.Dashboards), rulesFiles(set), ran)
+	return err
+}
+
+func rulesFiles(set *provision.Set) int {
+	n := 0
+	for _, f := range set.Alerting {
+		if len(f.Groups) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// runQueries starts an InfluxDB for them.
+func runQueries(ctx context.Context, environ map[string]string, set *provision.Set) (_ []lint.Problem, err error) {
+	binary, err := influxd.Find(func(name string) string { return environ[name] })
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "lint-dashboards-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	server, err := influxd.Start(ctx, influxd.Config{Binary: binary, Addr: addr, Dir: filepath.Join(dir, "influxdb"), Log: io.Discard})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, server.Stop()) }()
+	admin := setup.Admin{User: "admin", Password: lintPassword, Token: lintToken}
+	db, err := setup.Apply(ctx, slog.New(slog.DiscardHandler), server.URL(), admin, setup.Plan{
+		Org: lintOrg, Buckets: []setup.Bucket{{Name: lintBucket}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	db.Close()
+	return verify.Queries(ctx, query.Client{URL: server.URL(), Org: lintOrg, Token: lintToken}, lintBucket, set)
+}
+
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}

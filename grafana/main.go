@@ -1,0 +1,5 @@
+package main
+
+import "colorstream/generator/service"
+
+func main() { service.Main(run) }
