@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"net/url"
+	"regexp"
+	"strings"
 	"time"
 
 	"colorstream/generator/service"
@@ -17,8 +19,13 @@ type config struct {
 
 	GrafanaURL       string `env:"GRAFANA_URL" envDefault:"http://localhost:3000" help:"where the page reaches Grafana"`
 	GrafanaPublicURL string `env:"GRAFANA_PUBLIC_URL" envDefault:"http://localhost:3000" help:"where readers of the page reach Grafana"`
+	GrafanaUID       string `env:"DASHBOARD_GRAFANA_UID" envDefault:"colors" help:"uid of the Grafana dashboard whose panels 1 to 4 are shown"`
+	GrafanaSource    string `env:"DASHBOARD_GRAFANA_DATASOURCE" envDefault:"colorstream-influxdb" help:"uid of the only Grafana data source that the page's readers may query"`
 
 	Addr     string        `env:"DASHBOARD_ADDR" envDefault:"127.0.0.1:8050" help:"address to listen on"`
+	User     string        `env:"DASHBOARD_USER" help:"if set, the page asks for this user name and the password"`
+	Password string        `env:"DASHBOARD_PASSWORD" secret:"true" help:"the password; without TLS in front it travels in clear"`
+	Clients  int           `env:"DASHBOARD_CLIENTS" envDefault:"5000" help:"browsers that may follow the live updates at a time"`
 	Refresh  time.Duration `env:"DASHBOARD_REFRESH" envDefault:"5s" help:"how often InfluxDB is read, and the panel's refresh"`
 	Lookback time.Duration `env:"DASHBOARD_LOOKBACK" envDefault:"24h" help:"colours without a window for this long are not shown"`
 	Stale    time.Duration `env:"DASHBOARD_STALE" envDefault:"30s" help:"a colour whose newest window ended longer ago is marked stale"`
@@ -30,13 +37,27 @@ type config struct {
 
 // Validate checks what the types of the fields cannot.
 func (c config) Validate() error {
+	var login error
+	switch {
+	case c.User != "" && c.Password == "":
+		login = service.Invalid("DASHBOARD_PASSWORD", "", "must be set when DASHBOARD_USER is (or DASHBOARD_PASSWORD_FILE)")
+	case c.User == "" && c.Password != "":
+		login = service.Invalid("DASHBOARD_USER", "", "must be set when DASHBOARD_PASSWORD is")
+	case strings.Contains(c.User, ":"):
+		login = service.Invalid("DASHBOARD_USER", c.User, "must be without a colon")
+	}
 	return errors.Join(
+		login,
 		webAddress("INFLUX_URL", c.InfluxURL),
 		webAddress("GRAFANA_URL", c.GrafanaURL),
+		rootAddress("GRAFANA_URL", c.GrafanaURL),
+		identifier("DASHBOARD_GRAFANA_UID", c.GrafanaUID),
+		identifier("DASHBOARD_GRAFANA_DATASOURCE", c.GrafanaSource),
 		webAddress("GRAFANA_PUBLIC_URL", c.GrafanaPublicURL),
 		between("DASHBOARD_REFRESH", c.Refresh, 500*time.Millisecond, time.Hour),
 		between("DASHBOARD_LOOKBACK", c.Lookback, time.Minute, 10*365*24*time.Hour),
 		between("DASHBOARD_STALE", c.Stale, time.Second, 10*365*24*time.Hour),
+		atLeastOne("DASHBOARD_CLIENTS", c.Clients),
 		between("WORKER_WINDOW", c.Window, time.Millisecond, 24*time.Hour),
 	)
 }
@@ -48,6 +69,36 @@ func webAddress(variable, value string) error {
 	}
 	if u.RawQuery != "" || u.Fragment != "" {
 		return service.Invalid(variable, value, "must be without ? and #")
+	}
+	return nil
+}
+
+// rootAddress refuses what webAddress permits and the proxy cannot do.
+func rootAddress(variable, value string) error {
+	u, err := url.Parse(value)
+	switch {
+	case err != nil:
+		return nil // said already
+	case u.User != nil:
+		return service.Invalid(variable, u.Redacted(), "must be without a user: readers of the page are anonymous viewers")
+	case u.Path != "" && u.Path != "/":
+		return service.Invalid(variable, value, "must be without a path: Grafana under a sub-path is not supported")
+	}
+	return nil
+}
+
+var identifiers = regexp.MustCompile(`\A[A-Za-z0-9_-]{1,40}\z`)
+
+func identifier(variable, value string) error {
+	if !identifiers.MatchString(value) {
+		return service.Invalid(variable, value, "must be 1 to 40 letters, digits, - or _")
+	}
+	return nil
+}
+
+func atLeastOne(variable string, n int) error {
+	if n < 1 {
+		return service.Invalid(variable, n, "must be at least 1")
 	}
 	return nil
 }

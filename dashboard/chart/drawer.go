@@ -100,12 +100,15 @@ func NewDrawer(log *slog.Logger, source Source, config Config) *Drawer {
 // ErrNoData is returned, with a picture that says so, if nothing could be read.
 var ErrNoData = errors.New("there is nothing to draw: InfluxDB cannot be read")
 
+// ErrZone is returned for a time zone that is not known.
+var ErrZone = errors.New("unknown time zone")
+
 // SVG returns the picture. If InfluxDB cannot be read it shows what was read before, with a note; if there is no
 // such thing, it is a picture of the reason and the error is [ErrNoData].
 func (d *Drawer) SVG(ctx context.Context, r Request) ([]byte, error) {
 	zone, err := d.config.Zone(r.Zone)
 	if err != nil {
-		return nil, fmt.Errorf("time zone %q: %w", r.Zone, err)
+		return nil, fmt.Errorf("%w %q: %w", ErrZone, r.Zone, err)
 	}
 	h, err := d.history(ctx, historyKey{r.Statistic, r.Range})
 	if err != nil {

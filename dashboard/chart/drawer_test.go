@@ -99,7 +99,7 @@ func TestUnknownZone(t *testing.T) {
 	now := epoch
 	r := request(time.Hour)
 	r.Zone = "Nowhere/Land"
-	if _, err := newDrawer(t, &source{}, &now).SVG(t.Context(), r); err == nil {
-		t.Error("an unknown time zone is taken")
+	if _, err := newDrawer(t, &source{}, &now).SVG(t.Context(), r); !errors.Is(err, ErrZone) {
+		t.Errorf("an unknown time zone: %v", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // latest answers /latest and /latest.csv. With ?color=red (any number of them) it lists those colours only; a colour
 // that is not there is no error, since it may be there in five seconds.
 func (s *Server) latest(w http.ResponseWriter, r *http.Request) {
-	d := s.config.newDocument(s.source.Snapshot(), time.Now())
+	d := s.document(time.Now())
 	if colors, ok := r.URL.Query()["color"]; ok {
 		d.Colors = slices.DeleteFunc(d.Colors, func(w window) bool { return !slices.Contains(colors, w.Color) })
 	}
@@ -39,11 +39,6 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, contentType strin
 	h.Set("Content-Type", contentType)
 	// It answers If-None-Match, HEAD and ranges.
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
-}
-
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, what string, err error) {
-	s.log.Error("cannot answer a request", "path", r.URL.Path, "while", what, "error", err)
-	http.Error(w, "cannot "+what, http.StatusInternalServerError)
 }
 
 // prefersCSV tells whether an Accept header names CSV before JSON, at no lower a quality.

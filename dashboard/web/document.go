@@ -7,20 +7,25 @@ import (
 	"time"
 
 	"colorstream/dashboard/latest"
-	"colorstream/influxdb/series"
+	"colorstream/dashboard/palette"
 )
 
 // A document is what /latest answers:
 //
 //	{
 //	  "window_seconds": 5,
+//	  "stale_after_seconds": 30,
 //	  "newest": "2026-01-02T03:04:00Z",
 //	  "stale": false,
-//	  "reason": "",
 //	  "omitted": 0,
+//	  "state": {
+//	    "influxdb": {"ok": true, "since": "2026-01-02T03:00:00Z", "text": "InfluxDB answers"},
+//	    "grafana": {"ok": true, "since": "2026-01-02T03:00:01Z", "text": "Grafana shows the panel", "panels": [1, 2, 3, 4], "revision": "f00"}
+//	  },
 //	  "colors": [
 //	    {
 //	      "color": "red",
+//	      "shade": {"light": "#e02f44", "dark": "#f2495c"},
 //	      "start": "2026-01-02T03:04:00Z",
 //	      "end": "2026-01-02T03:04:05Z",
 //	      "mean": 50.5,
@@ -36,48 +41,58 @@ import (
 //	  ]
 //	}
 //
-// | field          | type    | unit             | meaning                                                            |
-// |----------------|---------|------------------|--------------------------------------------------------------------|
-// | window_seconds | number  | s                | width of a window                                                  |
-// | newest         | string  | RFC 3339, UTC    | start of the newest window of all; null if there is none           |
-// | stale          | boolean | –                | the newest window of all is older than it should be                |
-// | reason         | string  | –                | why InfluxDB cannot be read; empty if it can. The values below are |
-// |                |         |                  | then the last that were read                                       |
-// | omitted        | integer | colours          | colours that are too many to be listed                             |
-// | colors         | array   | –                | by name, the newest window of each                                 |
-// | start, end     | string  | RFC 3339, UTC    | the window is [start, end)                                         |
-// | mean … max     | number  | the messages'    | statistics of the values in the window                             |
-// | count          | integer | messages         | messages in the window                                             |
-// | complete       | boolean | –                | false: the worker did not hear the whole window                    |
-// | exact          | boolean | –                | false: the median is approximate, the window passed a memory limit |
-// | stale          | boolean | –                | the window ended too long ago for a colour that is alive           |
-// | previous       | object  | –                | the colour's window before; null if none is known                  |
+// | field               | type    | unit          | meaning                                                              |
+// |---------------------|---------|---------------|----------------------------------------------------------------------|
+// | window_seconds      | number  | s             | width of a window                                                    |
+// | stale_after_seconds | number  | s             | age of a window's end after which its colour is stale                |
+// | newest              | string  | RFC 3339, UTC | start of the newest window of all; null if there is none             |
+// | stale               | boolean | –             | even the newest window is stale, or there is none                    |
+// | omitted             | integer | colours       | colours that are too many to be listed                               |
+// | state               | object  | –             | of the two that the page needs: whether it works (ok), since when,   |
+// |                     |         |               | and in words. If InfluxDB does not, the colors are the last ones     |
+// |                     |         |               | that were read. Of Grafana also which panels it has, and a text that |
+// |                     |         |               | changes when the dashboard does                                      |
+// | colors              | array   | –             | by name, the newest window of each                                   |
+// | shade               | object  | #rrggbb       | to draw the colour in, on a light and on a dark background           |
+// | start, end          | string  | RFC 3339, UTC | the window is [start, end)                                           |
+// | mean … max          | number  | the messages' | statistics of the values in the window                               |
+// | count               | integer | messages      | messages in the window                                               |
+// | complete            | boolean | –             | false: the worker did not hear the whole window                      |
+// | exact               | boolean | –             | false: the median is approximate, the window passed a memory limit   |
+// | stale               | boolean | –             | the window ended too long ago for a colour that is alive             |
+// | previous            | object  | –             | the colour's window before; null if none is known                    |
 //
 // A window's age is not in it, so that the document only changes when the data does and a client may keep it by its
 // ETag: the age is the answer's Date less end.
+//
+// The events of /events have the same parts: a snapshot is a document, a state is its state, and windows is
+//
+//	{"windows": [ … of colors … ]}
 type document struct {
-	WindowSeconds float64    `json:"window_seconds"`
-	Newest        *time.Time `json:"newest"`
-	Stale         bool       `json:"stale"`
-	Reason        string     `json:"reason"`
-	Omitted       int        `json:"omitted"`
-	Colors        []window   `json:"colors"`
+	WindowSeconds     float64    `json:"window_seconds"`
+	StaleAfterSeconds float64    `json:"stale_after_seconds"`
+	Newest            *time.Time `json:"newest"`
+	Stale             bool       `json:"stale"`
+	Omitted           int        `json:"omitted"`
+	State             state      `json:"state"`
+	Colors            []window   `json:"colors"`
 }
 
 // A window is one colour's newest window.
 type window struct {
-	Color    string    `json:"color"`
-	Start    time.Time `json:"start"`
-	End      time.Time `json:"end"`
-	Mean     float64   `json:"mean"`
-	Median   float64   `json:"median"`
-	Min      float64   `json:"min"`
-	Max      float64   `json:"max"`
-	Count    int64     `json:"count"`
-	Complete bool      `json:"complete"`
-	Exact    bool      `json:"exact"`
-	Stale    bool      `json:"stale"`
-	Previous *previous `json:"previous"`
+	Color    string        `json:"color"`
+	Shade    palette.Shade `json:"shade"`
+	Start    time.Time     `json:"start"`
+	End      time.Time     `json:"end"`
+	Mean     float64       `json:"mean"`
+	Median   float64       `json:"median"`
+	Min      float64       `json:"min"`
+	Max      float64       `json:"max"`
+	Count    int64         `json:"count"`
+	Complete bool          `json:"complete"`
+	Exact    bool          `json:"exact"`
+	Stale    bool          `json:"stale"`
+	Previous *previous     `json:"previous"`
 }
 
 type previous struct {
@@ -90,13 +105,13 @@ type previous struct {
 }
 
 // newDocument describes the snapshot as of now.
-func (c Config) newDocument(s latest.Snapshot, now time.Time) document {
+func (c Config) newDocument(s latest.Snapshot, state state, now time.Time) document {
 	d := document{
-		WindowSeconds: c.Window.Seconds(),
-		Stale:         c.stale(s.Newest, now),
-		Reason:        latest.Reason(s.Failure),
-		Omitted:       s.Omitted,
-		Colors:        make([]window, len(s.Colors)),
+		WindowSeconds: c.Window.Seconds(), StaleAfterSeconds: c.Stale.Seconds(),
+		Stale:   c.stale(s.Newest, now),
+		State:   state,
+		Omitted: s.Omitted,
+		Colors:  make([]window, len(s.Colors)),
 	}
 	if !s.Newest.IsZero() {
 		d.Newest = &s.Newest
@@ -110,18 +125,15 @@ func (c Config) newDocument(s latest.Snapshot, now time.Time) document {
 func (c Config) newWindow(color latest.Color, now time.Time) window {
 	p := color.Point
 	w := window{
-		Color: p.Color, Start: p.Start, End: p.Start.Add(c.Window),
+		Color: p.Color, Shade: palette.Of(p.Color), Start: p.Start, End: p.Start.Add(c.Window),
 		Mean: p.Mean, Median: p.Median, Min: p.Min, Max: p.Max, Count: p.Count,
 		Complete: p.Complete, Exact: !p.Approximate, Stale: c.stale(p.Start, now),
 	}
 	if color.Previous != nil {
-		w.Previous = newPrevious(*color.Previous)
+		p := *color.Previous
+		w.Previous = &previous{Start: p.Start, Mean: p.Mean, Median: p.Median, Min: p.Min, Max: p.Max, Count: p.Count}
 	}
 	return w
-}
-
-func newPrevious(p series.Point) *previous {
-	return &previous{Start: p.Start, Mean: p.Mean, Median: p.Median, Min: p.Min, Max: p.Max, Count: p.Count}
 }
 
 // stale tells whether a window that starts at start ended too long ago.

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	_ "time/tzdata" // charts are drawn in the reader's time zone, also in an image without one
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"colorstream/dashboard/chart"
+	"colorstream/dashboard/influx"
+	"colorstream/dashboard/latest"
+	"colorstream/dashboard/proxy"
+	"colorstream/dashboard/web"
+	"colorstream/generator/service"
+	"colorstream/influxdb/series"
+)
+
+// serve puts the parts together and runs them until ctx ends:
+//
+//	InfluxDB ◄── reader ──► page ──► browsers        one reader, however many browsers
+//	InfluxDB ◄── charts ◄── page
+//	Grafana  ◄── proxy ◄── every path that is not the page's own
+func serve(ctx context.Context, log *slog.Logger, c config, environ map[string]string) error {
+	for _, name := range service.UnknownVariables(environ, "DASHBOARD_", c) {
+		log.Warn("unknown variable ignored: is its name misspelt?", "variable", name)
+	}
+	listener, err := service.Listen("DASHBOARD_ADDR", c.Addr)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	upstream, err := url.Parse(c.GrafanaURL)
+	if err != nil {
+		return fmt.Errorf("GRAFANA_URL: %w", err)
+	}
+	grafana, err := proxy.New(log, proxy.Config{
+		Upstream: upstream, DashboardUID: c.GrafanaUID, DataSourceUID: c.GrafanaSource,
+	}, registry)
+	if err != nil {
+		return err
+	}
+	source := influx.New(c.influx())
+	defer source.Close()
+	charts := chart.NewDrawer(log, source, chart.Config{Window: c.Window, Gap: c.Stale, Reason: latest.Reason})
+
+	// The reader tells the page of news, the page asks the reader for the rest.
+	var page *web.Server
+	reader := latest.NewReader(log, source, func(s latest.Snapshot, news []series.Point) { page.Publish(s, news) },
+		latest.Config{Refresh: c.Refresh, Lookback: c.Lookback, Window: c.Window})
+	page, err = web.New(log, reader, charts, func() web.Panel {
+		s := grafana.State()
+		return web.Panel{Available: s.Available, Since: s.Since, Reason: s.Reason, Panels: s.Panels, Revision: s.Revision}
+	}, registry, web.Config{
+		Window: c.Window, Stale: c.Stale, Refresh: c.Refresh, Clients: c.Clients,
+		GrafanaURL: c.GrafanaPublicURL, DashboardUID: c.GrafanaUID,
+	})
+	if err != nil {
+		return err
+	}
+
+	health := &service.Health{}
+	health.Probe("influxdb", func() error { return reader.Snapshot().Failure })
+	own := service.Mux(health, registry)
+	page.Register(own)
+	handler := web.Protect(web.Credentials{User: c.User, Password: c.Password}, split(web.Secure(own), grafana))
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return reader.Run(ctx) })
+	group.Go(func() error { return grafana.Run(ctx) })
+	group.Go(func() error { return page.Run(ctx) })
+	group.Go(func() error { return service.Serve(ctx, log, listener, handler) })
+	log.Info("serving", "url", "http://"+listener.Addr().String(), "config", service.LogValue(c))
+	return group.Wait()
+}
+
+// split gives our own paths to own and all others, as they came, to the proxy: no path is cleaned before it sees it.
+func split(own, others http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if web.Owns(r.URL.Path) {
+			own.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
+}
+
+func (c config) influx() influx.Config {
+	return influx.Config{URL: c.InfluxURL, Org: c.InfluxOrg, Bucket: c.InfluxBucket, Token: c.InfluxToken}
+}
