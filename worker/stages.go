@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -24,32 +25,28 @@ type stages struct {
 // runStages runs all parts until ctx ends or one fails, and stops them in the order of the data. HTTP is served
 // until the last one has stopped.
 func runStages(ctx context.Context, s stages) error {
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
+	ctx, stopReceiving := context.WithCancel(ctx)
+	defer stopReceiving()
 	lasting := context.WithoutCancel(ctx)
-
 	serving, stopServing := context.WithCancel(lasting)
-	sending, stopSending := context.WithCancel(lasting)
 	defer stopServing()
+	sending, stopSending := context.WithCancel(lasting)
 	defer stopSending()
 
-	var front, back, serve sync.WaitGroup
+	var serveErr error
+	var front, back, checkpoints, serve sync.WaitGroup
 	serve.Go(func() {
-		if err := s.serve(serving); err != nil {
-			fail(err)
-		}
+		serveErr = s.serve(serving)
+		stopReceiving()
 	})
 	back.Go(func() { s.send(sending) })
 	back.Go(func() { s.aside(sending) })
 	front.Go(s.store)
 	front.Go(s.close)
-
-	var checkpoints sync.WaitGroup
 	checkpoints.Go(func() { s.checkpoints(ctx) })
-	if err := s.receive(ctx); err != nil {
-		fail(err)
-	}
-	fail(nil)
+
+	receiveErr := s.receive(ctx)
+	stopReceiving()
 	checkpoints.Wait()
 	s.received()
 	front.Wait()
@@ -58,10 +55,7 @@ func runStages(ctx context.Context, s stages) error {
 	s.stopped()
 	stopServing()
 	serve.Wait()
-	if err := context.Cause(ctx); err != context.Canceled {
-		return err
-	}
-	return nil
+	return errors.Join(receiveErr, serveErr)
 }
 
 // within bounds what goes on after ctx has ended: the context it returns ends that much later.

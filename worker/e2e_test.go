@@ -1,0 +1,333 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"colorstream/generator/redistest"
+	"colorstream/influxdb/influxtest"
+)
+
+// The tests of this file and its neighbours run the real programs against a real Redis and a real InfluxDB, and
+// read the bucket back.
+
+func TestMain(m *testing.M) { influxtest.Main(m) }
+
+// programs builds the generator and the worker, once.
+var programs = sync.OnceValues(func() (dir string, err error) {
+	dir, err = os.MkdirTemp("", "colorstream-programs-")
+	if err != nil {
+		return "", err
+	}
+	for name, folder := range map[string]string{"worker": ".", "generator": "../generator"} {
+		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), ".")
+		cmd.Dir = folder
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build %s: %w\n%s", name, err, out)
+		}
+	}
+	return dir, nil
+})
+
+// A rig is a Redis, a bucket, and the folder of a worker.
+type rig struct {
+	t     *testing.T
+	dir   string
+	redis *redistest.Server
+	db    *influxtest.Server
+	env   map[string]string
+}
+
+// newRig makes a rig with a bucket of its own on the shared InfluxDB, if db is nil.
+func newRig(t *testing.T, db *influxtest.Server, redisArgs ...string) *rig {
+	t.Helper()
+	if db == nil {
+		db = influxtest.Shared(t).NewBucket(t)
+	}
+	dir, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, dir: dir, redis: redistest.Start(t, redisArgs...), db: db}
+	r.env = map[string]string{
+		"PATH":         os.Getenv("PATH"),
+		"REDIS_URL":    r.redis.URL(),
+		"INFLUX_URL":   db.URL,
+		"INFLUX_ORG":   db.Org,
+		"INFLUX_TOKEN": db.WorkerToken, "INFLUX_BUCKET": db.Bucket,
+		"WORKER_SPOOL_DIR": t.TempDir(),
+		"GENERATOR_ADDR":   "off",
+	}
+	return r
+}
+
+// A program is one running process.
+type program struct {
+	rig  *rig
+	cmd  *exec.Cmd
+	addr string
+	out  string // file with what it printed
+	done chan error
+}
+
+func (r *rig) start(name string, env map[string]string, args ...string) *program {
+	r.t.Helper()
+	p := &program{rig: r, addr: freeAddr(r.t), out: filepath.Join(r.t.TempDir(), name+".log"), done: make(chan error, 1)}
+	p.cmd = exec.Command(filepath.Join(r.dir, name), args...)
+	all := maps.Clone(r.env)
+	if name == "worker" {
+		all["WORKER_ADDR"] = p.addr
+	}
+	maps.Copy(all, env)
+	for k, v := range all {
+		p.cmd.Env = append(p.cmd.Env, k+"="+v)
+	}
+	out, err := os.Create(p.out)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer out.Close()
+	p.cmd.Stdout, p.cmd.Stderr = out, out
+	if err := p.cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	go func() { p.done <- p.cmd.Wait() }()
+	r.t.Cleanup(func() {
+		p.kill()
+		if r.t.Failed() {
+			r.t.Logf("%s printed:\n%s", name, p.tail())
+		}
+	})
+	return p
+}
+
+// worker starts a worker and waits until it hears.
+func (r *rig) worker(env map[string]string) *program {
+	r.t.Helper()
+	p := r.start("worker", env)
+	p.waitReady("redis")
+	return p
+}
+
+// generate runs the generator to its end and returns what it printed.
+func (r *rig) generate(env map[string]string, args ...string) string {
+	r.t.Helper()
+	p := r.start("generator", env, args...)
+	if err := p.wait(2 * time.Minute); err != nil {
+		r.t.Fatalf("the generator fails: %v\n%s", err, p.tail())
+	}
+	return p.output()
+}
+
+func freeAddr(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (p *program) output() string {
+	text, err := os.ReadFile(p.out)
+	if err != nil {
+		p.rig.t.Fatal(err)
+	}
+	return string(text)
+}
+
+func (p *program) tail() string {
+	text := p.output()
+	return text[max(0, len(text)-6000):]
+}
+
+// wait waits for the program to end by itself.
+func (p *program) wait(limit time.Duration) error {
+	select {
+	case err := <-p.done:
+		p.done <- err
+		return err
+	case <-time.After(limit):
+		return fmt.Errorf("still running after %v", limit)
+	}
+}
+
+// stop asks the program to end, and wants it to do so well.
+func (p *program) stop() {
+	p.rig.t.Helper()
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	if err := p.wait(20 * time.Second); err != nil {
+		p.rig.t.Fatalf("the program does not stop well: %v\n%s", err, p.tail())
+	}
+}
+
+func (p *program) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.wait(10 * time.Second)
+}
+
+// waitReady waits until /readyz calls a condition fulfilled.
+func (p *program) waitReady(condition string) {
+	p.rig.t.Helper()
+	p.rig.eventually(condition+" is ready", 30*time.Second, func() bool {
+		response, err := http.Get("http://" + p.addr + "/readyz")
+		if err != nil {
+			return false
+		}
+		defer response.Body.Close()
+		body, _ := io.ReadAll(response.Body)
+		return strings.Contains(string(body), `"name":"`+condition+`","ok":true`)
+	})
+}
+
+// metrics reads /metrics; a labelled metric's values stand under name{labels} and are added up under name.
+func (p *program) metrics() map[string]float64 {
+	p.rig.t.Helper()
+	response, err := http.Get("http://" + p.addr + "/metrics")
+	if err != nil {
+		p.rig.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	values := make(map[string]float64)
+	for s := bufio.NewScanner(response.Body); s.Scan(); {
+		name, text, ok := strings.Cut(s.Text(), " ")
+		value, err := strconv.ParseFloat(text, 64)
+		if strings.HasPrefix(s.Text(), "#") || !ok || err != nil {
+			continue
+		}
+		name = strings.TrimPrefix(name, "colorstream_worker_")
+		values[name] = value
+		if base, _, labelled := strings.Cut(name, "{"); labelled {
+			values[base] += value
+		}
+	}
+	return values
+}
+
+func (r *rig) eventually(what string, limit time.Duration, condition func() bool) {
+	r.t.Helper()
+	for deadline := time.Now().Add(limit); !condition(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("waited %v in vain: %s", limit, what)
+		}
+	}
+}
+
+// A pointKey names a point, and a point is what stands there.
+type pointKey struct {
+	Start int64 // ns
+	Color string
+}
+
+type point struct {
+	Mean, Median, Min, Max float64
+	Count                  int64
+	Complete               bool
+}
+
+// points reads all that is in the bucket.
+func (r *rig) points() map[pointKey]point {
+	r.t.Helper()
+	rows := r.db.Query(r.t, `from(bucket: "`+r.db.Bucket+`") |> range(start: 1970-01-01T00:00:00Z, stop: 2100-01-01T00:00:00Z)
+		|> filter(fn: (r) => r._measurement == "color_metrics")
+		|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")`)
+	all := make(map[pointKey]point, len(rows))
+	for _, row := range rows {
+		key := pointKey{row["_time"].(time.Time).UnixNano(), row["color"].(string)}
+		if _, twice := all[key]; twice {
+			r.t.Fatalf("two points for %v", key)
+		}
+		all[key] = point{
+			row["mean"].(float64), row["median"].(float64), row["min"].(float64), row["max"].(float64),
+			row["count"].(int64), row["complete"].(bool),
+		}
+	}
+	return all
+}
+
+func count(points map[pointKey]point) (n int64) {
+	for _, p := range points {
+		n += p.Count
+	}
+	return n
+}
+
+// waitCount waits until the points' counts add up to n.
+func (r *rig) waitCount(n int64) {
+	r.t.Helper()
+	last := int64(-1)
+	deadline := time.Now().Add(60 * time.Second)
+	for last != n {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("the points hold %d messages, want %d", last, n)
+		}
+		time.Sleep(200 * time.Millisecond)
+		last = count(r.points())
+	}
+}
+
+// same compares points but for a relative error of 1e-12, and for `complete` only if that is wanted.
+func same(want, got map[pointKey]point, complete bool) string {
+	near := cmp.Comparer(func(a, b float64) bool {
+		return a == b || math.Abs(a-b) <= 1e-12*max(math.Abs(a), math.Abs(b))
+	})
+	if !complete {
+		strip := func(all map[pointKey]point) map[pointKey]point {
+			all = maps.Clone(all)
+			for k, p := range all {
+				p.Complete = false
+				all[k] = p
+			}
+			return all
+		}
+		want, got = strip(want), strip(got)
+	}
+	return cmp.Diff(want, got, near)
+}
+
+// naive computes points as a program would that has all the time and memory in the world.
+func naive(values map[pointKey][]float64) map[pointKey]point {
+	all := make(map[pointKey]point, len(values))
+	for key, v := range values {
+		v = slices.Sorted(slices.Values(v))
+		n := len(v)
+		p := point{Min: v[0], Max: v[n-1], Count: int64(n), Median: (v[(n-1)/2] + v[n/2]) / 2}
+		for _, x := range v {
+			p.Mean += x / float64(n)
+		}
+		all[key] = p
+	}
+	return all
+}
+
+func publish(t *testing.T, client *redis.Client, payloads ...string) {
+	t.Helper()
+	_, err := client.Pipelined(context.Background(), func(p redis.Pipeliner) error {
+		for _, payload := range payloads {
+			p.Publish(context.Background(), "colors", payload)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
