@@ -172,7 +172,10 @@ func (s *stack) build(ctx context.Context) error {
 	}
 	w := s.out.part("go")
 	defer w.flush()
-	p, err := process.Start(process.Spec{Path: "go", Args: args, Dir: s.root, Output: w})
+	p, err := process.Start(process.Spec{
+		Path: "go", Args: args, Dir: s.root, Output: w,
+		Env: s.environ(map[string]string{"GOWORK": filepath.Join(s.root, "go.work")}),
+	})
 	if err != nil {
 		return err
 	}
