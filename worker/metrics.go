@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"colorstream/worker/aside"
+	"colorstream/worker/influx"
 	"colorstream/worker/pipeline"
 	"colorstream/worker/source"
 	"colorstream/worker/spool"
@@ -54,6 +55,26 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 }
 
 func (m *metrics) closeTime(d time.Duration) { m.closeSeconds.Observe(d.Seconds()) }
+
+// Written implements influx.Observer.
+func (m *metrics) Written(lines int) {
+	m.written.Add(float64(lines))
+	m.lastWrite.SetToCurrentTime()
+}
+
+// Answered implements influx.Observer.
+func (m *metrics) Answered(took time.Duration, class influx.Class) {
+	m.writeSeconds.Observe(took.Seconds())
+	if class != "" {
+		m.writeErrors.WithLabelValues(string(class)).Inc()
+	}
+}
+
+// Quarantined implements influx.Observer.
+func (m *metrics) Quarantined(lines int) { m.quarantined.Add(float64(lines)) }
+
+// Sent implements influx.Observer.
+func (m *metrics) Sent(time.Time) {}
 
 // gauge and counter register a figure that is read when asked for.
 func (m *metrics) gauge(name, help string, value func() float64) {

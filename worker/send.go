@@ -2,64 +2,53 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
-	"sync/atomic"
+	"path/filepath"
 	"time"
 
-	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
-	"github.com/influxdata/influxdb-client-go/v2/api"
-
+	"colorstream/worker/influx"
 	"colorstream/worker/spool"
 )
 
-// A sender writes what the spool holds to InfluxDB, oldest first, and tries again until InfluxDB has it.
-type sender struct {
-	log     *slog.Logger
-	api     api.WriteAPIBlocking
-	queue   *spool.Spool
-	m       *metrics
-	problem atomic.Value
+// quarantineDir is the folder, in the spool's, of what InfluxDB refuses.
+const quarantineDir = "quarantine"
+
+func newClient(cfg config) (*influx.Client, error) {
+	return influx.New(influx.Config{URL: cfg.InfluxURL, Org: cfg.InfluxOrg, Bucket: cfg.InfluxBucket, Token: cfg.InfluxToken})
 }
 
-func newSender(log *slog.Logger, cfg config, queue *spool.Spool, m *metrics) (*sender, error) {
-	client := influxdb2.NewClient(cfg.InfluxURL, cfg.InfluxToken)
-	return &sender{log: log, api: client.WriteAPIBlocking(cfg.InfluxOrg, cfg.InfluxBucket), queue: queue, m: m}, nil
+func newQuarantine(log *slog.Logger, cfg config) *influx.Quarantine {
+	return influx.NewQuarantine(log, influx.QuarantineConfig{Dir: filepath.Join(cfg.SpoolDir, quarantineDir)})
 }
 
-func (s *sender) Problem() string {
-	p, _ := s.problem.Load().(string)
-	return p
+// spoolQueue lets the sender take from the spool.
+type spoolQueue struct{ spool *spool.Spool }
+
+func (q spoolQueue) Next(ctx context.Context) (influx.Chunk, error) {
+	record, err := q.spool.Next(ctx)
+	return q.chunk(record), err
 }
 
-// Run sends until ctx has ended and the spool is empty, or five seconds have passed.
-func (s *sender) Run(ctx context.Context) {
-	late, cancel := within(ctx, flushTime)
-	defer cancel()
-	for late.Err() == nil {
-		wait := late
-		if ctx.Err() != nil {
-			if s.queue.Stats().Records == 0 {
-				return
-			}
-		} else {
-			wait = ctx
-		}
-		record, err := s.queue.Next(wait)
-		if err != nil {
-			continue
-		}
-		for late.Err() == nil {
-			start := time.Now()
-			err := s.api.WriteRecord(late, string(record.Data))
-			s.m.writeSeconds.Observe(time.Since(start).Seconds())
-			if err == nil {
-				s.m.lastWrite.SetToCurrentTime()
-				s.queue.Done(record.ID)
-				break
-			}
-			s.problem.Store(err.Error())
-			s.log.Warn("InfluxDB does not take points", "error", err)
-			time.Sleep(time.Second)
-		}
+func (q spoolQueue) TryNext() (influx.Chunk, bool, error) {
+	record, ok, err := q.spool.TryNext()
+	return q.chunk(record), ok, err
+}
+
+func (q spoolQueue) chunk(r spool.Record) influx.Chunk {
+	return influx.Chunk{Lines: r.Data, At: r.AppendedAt, Done: func() { q.spool.Done(r.ID) }}
+}
+
+// delivered tells whether InfluxDB keeps up: no closed window waits for longer than three windows' time.
+func delivered(cfg config, queue *spool.Spool, sender *influx.Sender, now time.Time) error {
+	oldest := queue.Stats().Oldest
+	if oldest.IsZero() || now.Sub(oldest) < 3*cfg.Window {
+		return nil
 	}
+	trouble := sender.State().Trouble
+	if trouble == nil {
+		trouble = errors.New("it is slow, or there is much to send")
+	}
+	return fmt.Errorf("the oldest window has waited for InfluxDB for %v: %w", now.Sub(oldest).Round(time.Second), trouble)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 )
 
 // stages are the worker's parts as runStages needs them, in the order of the data.
@@ -15,8 +14,8 @@ type stages struct {
 	received func()
 	close    func()
 	store    func()
-	// send goes on, once its context has ended, for as long as it wants.
-	send    func(context.Context)
+	// send goes on for a while once its context has ended.
+	send    func(context.Context) error
 	aside   func(context.Context)
 	serve   func(context.Context) error
 	stopped func()
@@ -33,13 +32,16 @@ func runStages(ctx context.Context, s stages) error {
 	sending, stopSending := context.WithCancel(lasting)
 	defer stopSending()
 
-	var serveErr error
+	var serveErr, sendErr error
 	var front, back, checkpoints, serve sync.WaitGroup
 	serve.Go(func() {
 		serveErr = s.serve(serving)
 		stopReceiving()
 	})
-	back.Go(func() { s.send(sending) })
+	back.Go(func() {
+		sendErr = s.send(sending)
+		stopReceiving()
+	})
 	back.Go(func() { s.aside(sending) })
 	front.Go(s.store)
 	front.Go(s.close)
@@ -55,15 +57,5 @@ func runStages(ctx context.Context, s stages) error {
 	s.stopped()
 	stopServing()
 	serve.Wait()
-	return errors.Join(receiveErr, serveErr)
-}
-
-// within bounds what goes on after ctx has ended: the context it returns ends that much later.
-func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		t := time.AfterFunc(d, cancel)
-		context.AfterFunc(late, func() { t.Stop() })
-	})
-	return late, func() { stop(); cancel() }
+	return errors.Join(receiveErr, sendErr, serveErr)
 }

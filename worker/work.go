@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -11,14 +10,12 @@ import (
 
 	"colorstream/generator/service"
 	"colorstream/worker/aside"
+	"colorstream/worker/influx"
 	"colorstream/worker/pipeline"
 	"colorstream/worker/source"
 	"colorstream/worker/spool"
 	"colorstream/worker/window"
 )
-
-// flushTime is how long a stopping worker goes on sending.
-const flushTime = 5 * time.Second
 
 // A messageSource is what brings the messages: Pub/Sub or a stream.
 type messageSource interface {
@@ -43,6 +40,12 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 		return err
 	}
 	defer queue.Close()
+	client, err := newClient(cfg)
+	if err != nil {
+		_ = listener.Close()
+		return service.Usage(err)
+	}
+	defer client.Close()
 
 	var health service.Health
 	redisState := health.Condition("redis", "not subscribed yet")
@@ -82,10 +85,7 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 	} else {
 		messages = source.NewPubSub(log, options, cfg.Channel, cfg.Window, receiver, redisState.Set)
 	}
-	sender, err := newSender(log, cfg, queue, m)
-	if err != nil {
-		return err
-	}
+	sender := influx.NewSender(log, spoolQueue{queue}, client, newQuarantine(log, cfg), m)
 	health.Probe("influxdb", func() error { return delivered(cfg, queue, sender, time.Now()) })
 	m.watch(receiver, store, queue, keeper, messages)
 
@@ -119,17 +119,4 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 				"waiting_in_spool", queue.Stats().Records)
 		},
 	})
-}
-
-// delivered tells whether InfluxDB keeps up: no closed window waits for longer than three windows' time.
-func delivered(cfg config, queue *spool.Spool, sender *sender, now time.Time) error {
-	oldest := queue.Stats().Oldest
-	if oldest.IsZero() {
-		return nil
-	}
-	wait := now.Sub(oldest)
-	if wait < 3*cfg.Window {
-		return nil
-	}
-	return fmt.Errorf("the oldest window waits for InfluxDB at %s for %v: %s", cfg.InfluxURL, wait.Round(time.Second), sender.Problem())
 }
