@@ -1,0 +1,136 @@
+package grafanatest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// browserTimeout bounds all that a test does in its browser.
+const browserTimeout = 5 * time.Minute
+
+// Browser starts a headless Chromium that ends with the test.
+func Browser(t testing.TB, width, height int) context.Context {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("this test wants Chromium: install the package chromium")
+		}
+		t.Skip("this test wants Chromium: install the package chromium")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(width, height),
+		chromedp.NoSandbox, // tests run as root in containers
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("hide-scrollbars", true),
+	)
+	ctx, cancel := context.WithTimeout(t.Context(), browserTimeout)
+	t.Cleanup(cancel)
+	ctx, cancelAllocator := chromedp.NewExecAllocator(ctx, options...)
+	t.Cleanup(cancelAllocator)
+	ctx, cancelBrowser := chromedp.NewContext(ctx)
+	t.Cleanup(cancelBrowser)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start Chromium: %v", err)
+	}
+	return ctx
+}
+
+// PanelState is what a browser shows of one panel.
+type PanelState struct {
+	Text    string // all that can be read, the title first
+	Drawn   bool   // there is a drawing, a table or a number
+	Loading bool
+	Error   string // of an error corner
+}
+
+// Screen is what a browser shows of a dashboard.
+type Screen struct {
+	Panels []PanelState
+	Toasts []string // errors over the page
+}
+
+// look finds panels in Grafana 9.4 (classes, aria-label) and later ones
+// (data-testid).
+const look = `(() => {
+	const text = e => (e.innerText || '').trim();
+	const all = (e, s) => Array.from(e.querySelectorAll(s));
+	const panels = all(document, 'section.panel-container, section[data-testid^="data-testid Panel header"]').map(p => ({
+		Text: text(p) || p.getAttribute('aria-label') || '',
+		Drawn: all(p, 'canvas, table, [role="table"], .u-wrap').length > 0 ||
+			all(p, '[class*="panel-content"], [data-testid="data-testid panel content"]').some(c => /\d|ago|none/.test(text(c))),
+		Loading: all(p, '.panel-loading, [aria-label="Panel loading bar"], [data-testid="Spinner"]').length > 0,
+		Error: all(p, '.panel-info-corner--error, [data-testid="data-testid Panel status error"], [aria-label="Panel status"]')
+			.map(e => text(e) || e.getAttribute('aria-label') || 'error').join(' '),
+	}));
+	const toasts = all(document, '[data-testid^="data-testid Alert error"], [data-testid^="data-testid Alert warning"], [aria-label^="Alert error"], .page-alert-list > *').map(text).filter(t => t);
+	return {Panels: panels, Toasts: toasts};
+})()`
+
+// nothing is what panels say that have nothing to show.
+var nothing = []string{
+	"No data", "no windows", "Data is missing", "does not have a", "no heatmap fields", "Cannot visualize", "Panel plugin not found",
+	"An unexpected error", "Query error", "Failed to load",
+}
+
+// Complaint tells what is wrong with a screen on which all panels have data.
+func (s Screen) Complaint(panels int) error {
+	if len(s.Toasts) > 0 {
+		return fmt.Errorf("errors over the page: %s", strings.Join(s.Toasts, "; "))
+	}
+	if len(s.Panels) < panels {
+		return fmt.Errorf("%d panels, want %d", len(s.Panels), panels)
+	}
+	for _, p := range s.Panels {
+		title, _, _ := strings.Cut(p.Text, "\n")
+		switch {
+		case p.Error != "":
+			return fmt.Errorf("panel %q has an error: %s", title, p.Error)
+		case p.Loading:
+			return fmt.Errorf("panel %q is still loading", title)
+		case !p.Drawn:
+			return fmt.Errorf("panel %q draws nothing: %q", title, p.Text)
+		}
+		for _, words := range nothing {
+			if strings.Contains(p.Text, words) {
+				return fmt.Errorf("panel %q says %q", title, words)
+			}
+		}
+	}
+	return nil
+}
+
+// Look reads the page that the browser shows.
+func Look(ctx context.Context) (Screen, error) {
+	return chromedp.Run(ctx, chromedp.Evaluate[Screen](look))
+}
+
+// Save writes what the browser shows as a PNG, if SCREENSHOTS names a folder.
+func Save(t testing.TB, ctx context.Context, name string) {
+	t.Helper()
+	dir := os.Getenv("SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Errorf("screenshot %s: %v", name, err)
+		return
+	}
+	if err := os.WriteFile(dir+"/"+name+".png", png, 0o644); err != nil {
+		t.Error(err)
+	}
+}

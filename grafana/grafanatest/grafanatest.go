@@ -1,0 +1,304 @@
+// Package grafanatest gives tests a real Grafana, started with this project's
+// provisioning on a free port, and a headless Chromium to look at it with.
+//
+// No package registry has Grafana, so it is not fetched: the variable
+// GRAFANA_HOME must name the folder of an installed one (with bin/grafana,
+// conf and public in it). Tests are skipped otherwise, in CI too.
+package grafanatest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"colorstream/influxdb/influxtest"
+	"colorstream/influxdb/process"
+)
+
+const (
+	startTimeout = 90 * time.Second // the first start makes a database
+	stopTimeout  = 20 * time.Second
+	pollInterval = 100 * time.Millisecond
+
+	// AdminPassword is that of the user admin.
+	AdminPassword = "a-password-for-tests"
+)
+
+// Options says what a Grafana starts with.
+type Options struct {
+	Influx *influxtest.Server
+	Token  string // in place of the file with the token that reads Influx's bucket
+
+	Webhook string // ALERT_WEBHOOK_URL
+
+	// Rules changes the text of the alert rules, to make them quicker.
+	Rules func(string) string
+}
+
+// Server is a running Grafana.
+type Server struct {
+	URL        string
+	Dashboards string // the folder it reads; a copy, so that tests may change it
+
+	environ []string
+	home    string
+	log     *safeBuffer
+	process *process.Process
+}
+
+// Start runs Grafana until the test ends.
+func Start(t testing.TB, o Options) *Server {
+	t.Helper()
+	home := os.Getenv("GRAFANA_HOME")
+	if home == "" {
+		t.Skip("this test wants a real Grafana: set GRAFANA_HOME to the folder of an installed one, with bin/grafana in it")
+	}
+	dir := t.TempDir()
+	s := &Server{home: home, Dashboards: filepath.Join(dir, "dashboards"), log: new(safeBuffer)}
+	root := moduleRoot(t)
+	copyFolder(t, filepath.Join(root, "dashboards"), s.Dashboards)
+	provisioning := filepath.Join(dir, "provisioning")
+	copyFolder(t, filepath.Join(root, "provisioning"), provisioning)
+	if o.Rules != nil {
+		path := filepath.Join(provisioning, "alerting", "rules.yaml")
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(o.Rules(string(text))), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	port := freePort(t)
+	s.URL = "http://127.0.0.1:" + port
+	token := o.Token
+	if token == "" {
+		token = "$__file{" + filepath.Join(o.Influx.TokenDir, "grafana") + "}"
+	}
+	data := filepath.Join(dir, "data")
+	if err := os.MkdirAll(filepath.Join(data, "plugins"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.environ = append(os.Environ(), Settings(data, provisioning, s.Dashboards)...)
+	s.environ = append(s.environ,
+		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT="+port, "GF_SECURITY_ADMIN_PASSWORD="+AdminPassword,
+		"INFLUX_URL="+o.Influx.URL, "INFLUX_ORG="+o.Influx.Org, "INFLUX_BUCKET="+o.Influx.Bucket, "INFLUX_TOKEN="+token,
+		"WORKER_WINDOW=5s", "ALERT_WEBHOOK_URL="+o.Webhook)
+	t.Cleanup(func() {
+		s.stop(t)
+		if t.Failed() {
+			t.Logf("Grafana printed:\n%s", s.Warnings())
+		}
+	})
+	s.start(t)
+	return s
+}
+
+// Settings are the variables that Colorstream's Grafana runs with, besides
+// address, password and those that the files in provisioning name.
+func Settings(data, provisioning, dashboards string) []string {
+	return []string{
+		"GF_PATHS_DATA=" + data, "GF_PATHS_LOGS=" + filepath.Join(data, "log"), "GF_PATHS_PLUGINS=" + filepath.Join(data, "plugins"),
+		"GF_PATHS_PROVISIONING=" + provisioning, "GRAFANA_DASHBOARDS=" + dashboards,
+		"GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH=" + filepath.Join(dashboards, "colors.json"),
+		"GF_DASHBOARDS_MIN_REFRESH_INTERVAL=5s",
+		"GF_AUTH_ANONYMOUS_ENABLED=true", "GF_AUTH_ANONYMOUS_ORG_NAME=Main Org.", "GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer",
+		"GF_AUTH_ANONYMOUS_HIDE_VERSION=true", "GF_USERS_ALLOW_SIGN_UP=false", "GF_SECURITY_ALLOW_EMBEDDING=false",
+		"GF_ANALYTICS_REPORTING_ENABLED=false", "GF_ANALYTICS_CHECK_FOR_UPDATES=false",
+		"GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false", "GF_ANALYTICS_FEEDBACK_LINKS_ENABLED=false",
+		"GF_NEWS_NEWS_FEED_ENABLED=false", "GF_SECURITY_DISABLE_GRAVATAR=true",
+		"GF_PLUGINS_PREINSTALL_DISABLED=true", "GF_PLUGINS_PREINSTALL_AUTO_UPDATE=false", "GF_LOG_MODE=console",
+	}
+}
+
+// Restart stops Grafana and starts it again with the same data.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.stop(t)
+	s.start(t)
+}
+
+func (s *Server) start(t testing.TB) {
+	t.Helper()
+	p, err := process.Start(process.Spec{
+		Path: filepath.Join(s.home, "bin", "grafana"), Args: []string{"server", "--homepath", s.home},
+		Env: s.environ, Output: s.log,
+	})
+	if err != nil {
+		t.Fatalf("grafanatest: GRAFANA_HOME=%s: %v", s.home, err)
+	}
+	s.process = p
+	deadline := time.Now().Add(startTimeout)
+	for {
+		if status, _ := s.get("/api/health", "", nil); status == http.StatusOK {
+			return
+		}
+		select {
+		case <-p.Done():
+			t.Fatalf("grafanatest: Grafana ended while starting: %v\n%s", p.Err(), strings.Join(p.Tail(), "\n"))
+		case <-time.After(pollInterval):
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("grafanatest: Grafana does not answer after %v:\n%s", startTimeout, strings.Join(p.Tail(), "\n"))
+		}
+	}
+}
+
+func (s *Server) stop(t testing.TB) {
+	if s.process == nil {
+		return
+	}
+	if err := s.process.Stop(stopTimeout); err != nil {
+		t.Errorf("grafanatest: %v", err)
+	}
+	s.process = nil
+}
+
+// Get reads a path as an anonymous visitor. The answer may be nil.
+func (s *Server) Get(path string, answer any) (int, error) { return s.get(path, "", answer) }
+
+// GetAdmin is [Server.Get] as the administrator.
+func (s *Server) GetAdmin(path string, answer any) (int, error) {
+	return s.get(path, AdminPassword, answer)
+}
+
+func (s *Server) get(path, password string, answer any) (int, error) {
+	return s.call(http.MethodGet, path, password, nil, answer)
+}
+
+// Post sends JSON, as the administrator if admin is true.
+func (s *Server) Post(path string, admin bool, body, answer any) (int, error) {
+	password := ""
+	if admin {
+		password = AdminPassword
+	}
+	return s.call(http.MethodPost, path, password, body, answer)
+}
+
+func (s *Server) call(method, path, password string, body, answer any) (int, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var content io.Reader = http.NoBody
+	if body != nil {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			return 0, err
+		}
+		content = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, s.URL+path, content)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if password != "" {
+		req.SetBasicAuth("admin", password)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err == nil && answer != nil {
+		if err = json.Unmarshal(raw, answer); err != nil {
+			err = fmt.Errorf("%s: %w: %.300s", path, err, raw)
+		}
+	}
+	return resp.StatusCode, err
+}
+
+// Warnings returns what Grafana logged as a warning or an error.
+func (s *Server) Warnings() string {
+	var out []string
+	for line := range strings.Lines(s.log.String()) {
+		if strings.Contains(line, "level=error") || strings.Contains(line, "level=warn") {
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, "")
+}
+
+// Eventually polls until ok says nil, and fails the test with its last words
+// if that takes longer than limit.
+func Eventually(t testing.TB, limit time.Duration, ok func() error) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	for {
+		err := ok()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %v", limit, err)
+		}
+		time.Sleep(pollInterval)
+	}
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// moduleRoot finds the folder with dashboards and provisioning in it.
+func moduleRoot(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		for _, root := range []string{dir, filepath.Join(dir, "grafana")} {
+			if _, err := os.Stat(filepath.Join(root, "provisioning", "datasources")); err == nil {
+				return root
+			}
+		}
+	}
+	t.Fatal("grafanatest: the folder grafana is not above this one")
+	return ""
+}
+
+func copyFolder(t testing.TB, from, to string) {
+	t.Helper()
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatalf("grafanatest: copy %s: %v", from, err)
+	}
+}
+
+// safeBuffer is a buffer that several goroutines may use.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"colorstream/grafana/grafanatest"
+	"colorstream/grafana/known"
+	"colorstream/influxdb/influxtest"
+)
+
+func TestMain(m *testing.M) { influxtest.Main(m) }
+
+// fill writes known points that end now.
+func fill(t *testing.T, db *influxtest.Server, length time.Duration) {
+	t.Helper()
+	db.Write(t, string(known.Lines(known.Points(time.Now(), length))))
+}
+
+// title returns a dashboard's title as an anonymous visitor sees it.
+func title(g *grafanatest.Server, uid string) (string, error) {
+	var answer struct{ Dashboard struct{ Title string } }
+	status, err := g.Get("/api/dashboards/uid/"+uid, &answer)
+	if status != http.StatusOK && err == nil {
+		err = fmt.Errorf("dashboard %s: status %d", uid, status)
+	}
+	return answer.Dashboard.Title, err
+}
+
+func wantTitle(g *grafanatest.Server, uid, want string) func() error {
+	return func() error {
+		got, err := title(g, uid)
+		if err == nil && got != want {
+			err = fmt.Errorf("dashboard %s is called %q, want %q", uid, got, want)
+		}
+		return err
+	}
+}
+
+func TestFirstStartShowsDataToEveryone(t *testing.T) {
+	t.Parallel()
+	db := influxtest.Shared(t).NewBucket(t)
+	g := grafanatest.Start(t, grafanatest.Options{Influx: db})
+	fill(t, db, 30*time.Minute)
+
+	var home struct{ Dashboard struct{ UID string } }
+	if status, err := g.Get("/api/dashboards/home", &home); err != nil || status != http.StatusOK || home.Dashboard.UID != "colors" {
+		t.Errorf("home: %d %v, uid %q", status, err, home.Dashboard.UID)
+	}
+	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
+	if n, err := points(g, panelQuery(t, "colors.json", 1)); err != nil || n < 100 {
+		t.Errorf("an anonymous visitor's query: %v, %d points", err, n)
+	}
+
+	var health struct{ Status, Message string }
+	if _, err := g.GetAdmin("/api/datasources/uid/colorstream-influxdb/health", &health); err != nil || health.Status != "OK" {
+		t.Errorf("the data source's health: %v, %+v", err, health)
+	}
+	if err := db.TryWrite(t, db.GrafanaToken, "color_metrics,color=red mean=1 1"); err == nil {
+		t.Error("Grafana's token may write")
+	}
+	other := influxtest.Shared(t).NewBucket(t)
+	fill(t, other, time.Minute)
+	if n, err := points(g, strings.ReplaceAll(panelQuery(t, "colors.json", 1), "v.defaultBucket", `"`+other.Bucket+`"`)); err == nil && n > 0 {
+		t.Errorf("Grafana's token reads another bucket: %d points", n)
+	}
+	if status, _ := g.Post("/api/dashboards/db", false, map[string]any{"dashboard": map[string]any{"title": "x"}}, nil); status != http.StatusForbidden && status != http.StatusUnauthorized {
+		t.Errorf("an anonymous visitor saves a dashboard: status %d", status)
+	}
+	for line := range strings.Lines(g.Warnings()) {
+		if strings.Contains(line, "level=error") && !strings.Contains(line, "provisioning.notifiers") {
+			t.Errorf("Grafana complains: %s", line)
+		}
+	}
+
+	// What people made in Grafana, and what was provisioned, outlives it.
+	made := map[string]any{"dashboard": map[string]any{"uid": "mine", "title": "Mine", "panels": []any{}, "schemaVersion": 37}}
+	if status, err := g.Post("/api/dashboards/db", true, made, nil); err != nil || status != http.StatusOK {
+		t.Fatalf("save a dashboard: %d %v", status, err)
+	}
+	g.Restart(t)
+	for uid, want := range map[string]string{"mine": "Mine", "colors": "Colours", "color": "One colour"} {
+		grafanatest.Eventually(t, 10*time.Second, wantTitle(g, uid, want))
+	}
+	if n, err := points(g, panelQuery(t, "colors.json", 1)); err != nil || n < 100 {
+		t.Errorf("after a restart: %v, %d points", err, n)
+	}
+}
+
+// panelQuery returns a panel's first query.
+func panelQuery(t *testing.T, file string, id int) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("dashboards", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct {
+		Panels []struct {
+			ID      int
+			Targets []struct{ Query string }
+		}
+	}
+	if err := json.Unmarshal(data, &d); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range d.Panels {
+		if p.ID == id {
+			return p.Targets[0].Query
+		}
+	}
+	t.Fatalf("%s has no panel %d", file, id)
+	return ""
+}
+
+// points asks Grafana a query as an anonymous visitor's browser does, and
+// counts what it gets.
+func points(g *grafanatest.Server, flux string) (int, error) {
+	var answer struct {
+		Results map[string]struct {
+			Error  string
+			Frames []struct{ Data struct{ Values [][]any } }
+		}
+	}
+	_, err := g.Post("/api/ds/query", false, map[string]any{
+		"from": "now-15m", "to": "now",
+		"queries": []any{map[string]any{
+			"refId": "A", "datasource": map[string]any{"type": "influxdb", "uid": "colorstream-influxdb"}, "query": flux,
+			"intervalMs": 5000, "maxDataPoints": 500,
+		}},
+	}, &answer)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, f := range answer.Results["A"].Frames {
+		for _, column := range f.Data.Values {
+			n += len(column)
+		}
+	}
+	if text := answer.Results["A"].Error; text != "" {
+		return n, errors.New(text)
+	}
+	return n, nil
+}
+
+// A file that Grafana cannot read must cost nothing but its own news.
+func TestFilesAreReadAgain(t *testing.T) {
+	t.Parallel()
+	db := influxtest.Shared(t).NewBucket(t)
+	g := grafanatest.Start(t, grafanatest.Options{Influx: db})
+	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
+	path := filepath.Join(g.Dashboards, "color.json")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(path string, data []byte) {
+		t.Helper()
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rename := func(title string) []byte { return []byte(strings.Replace(string(good), "One colour", title, 1)) }
+
+	write(path, rename("One of them"))
+	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One of them"))
+
+	broken := map[string][]byte{"half written": good[:len(good)/2], "emptied": {}, "no JSON": []byte("uid: color\n")}
+	last := "One of them"
+	for name, data := range broken {
+		write(path, data)
+		// Another file's edit shows that the folder was read with the broken file in it.
+		next := "Colours beside a file that is " + name
+		home := filepath.Join(g.Dashboards, "colors.json")
+		old, err := os.ReadFile(home)
+		if err != nil {
+			t.Fatal(err)
+		}
+		was, _ := title(g, "colors")
+		write(home, []byte(strings.Replace(string(old), `"title": "`+was+`"`, `"title": "`+next+`"`, 1)))
+		grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "colors", next))
+		if err := wantTitle(g, "color", last)(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	// A second file of the same uid and title stops updates, no more.
+	write(path, rename(last))
+	double := filepath.Join(g.Dashboards, "double.json")
+	write(double, rename(last))
+	grafanatest.Eventually(t, 40*time.Second, func() error {
+		if !strings.Contains(g.Warnings(), "not unique") && !strings.Contains(g.Warnings(), "restricted") {
+			return errors.New("Grafana has not seen the duplicate yet")
+		}
+		return nil
+	})
+	for _, uid := range []string{"color", "colors"} {
+		if _, err := title(g, uid); err != nil {
+			t.Errorf("with a duplicate: %v", err)
+		}
+	}
+	if err := os.Remove(double); err != nil {
+		t.Fatal(err)
+	}
+	write(path, rename("One again"))
+	grafanatest.Eventually(t, 50*time.Second, wantTitle(g, "color", "One again"))
+
+	// An emptied folder: everything stays.
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	seen := time.Now()
+	grafanatest.Eventually(t, 40*time.Second, func() error {
+		if time.Since(seen) < 17*time.Second { // one reading of the folder
+			return errors.New("the folder was not read yet")
+		}
+		return wantTitle(g, "color", "One again")()
+	})
+}
