@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"strings"
 	"testing"
 
@@ -23,7 +25,13 @@ func fetch(t testing.TB, p *page, method, path, body string, header ...string) (
 }
 
 func try(t testing.TB, p *page, method, path, body string, header ...string) (*http.Response, string, error) {
-	request, err := http.NewRequestWithContext(t.Context(), method, p.URL+path, strings.NewReader(body))
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
+			t.Errorf("%s: informational answer %d %v", path, code, header)
+			return nil
+		},
+	})
+	request, err := http.NewRequestWithContext(ctx, method, p.URL+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
-// The time that a query's body may take does not bound what comes after it on the connection.
+// The times that a request may take do not bound what comes after it on the connection.
 func TestDeadlinesEndWithTheirRequest(t *testing.T) {
 	t.Parallel()
 	g := newGrafana(t)
@@ -100,14 +100,68 @@ func TestDeadlinesEndWithTheirRequest(t *testing.T) {
 		_, _ = io.WriteString(w, "ok")
 	}
 	p := newPage(t, g.URL, func(cfg *proxy.Config) {
-		cfg.Limits.BodyTime, cfg.Limits.ResponseTime = 100*time.Millisecond, 2*time.Second
+		cfg.Limits.BodyTime, cfg.Limits.ResponseTime = 100*time.Millisecond, 500*time.Millisecond
 	})
-	if response, _ := fetch(t, p, "POST", "/api/ds/query", body(meanQuery)); response.StatusCode != 200 {
-		t.Errorf("a slow query: %d", response.StatusCode)
+	p.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/own" {
+			p.ServeHTTP(w, r)
+			return
+		}
+		time.Sleep(600 * time.Millisecond) // longer than Grafana may take
+		_, _ = io.WriteString(w, "ok")
+	})
+	conn, err := net.Dial("tcp", p.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if response, _ := fetch(t, p, "GET", solo, ""); response.StatusCode != 200 {
-		t.Errorf("the next request: %d", response.StatusCode)
+	defer conn.Close()
+	reader := bufio.NewReader(conn)
+	for _, raw := range []string{query(body(meanQuery)), request("GET", "/own")} {
+		raw = strings.Replace(raw, "Connection: close\r\n", "", 1)
+		if _, err := io.WriteString(conn, raw); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(reader, nil)
+		if err != nil {
+			t.Fatalf("%.40q: %v", raw, err)
+		}
+		text, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != 200 || string(text) != "ok" {
+			t.Errorf("%.40q: answer %d %q, %v", raw, response.StatusCode, text, err)
+		}
+		response.Body.Close()
 	}
+}
+
+// Who does not read the answer does not keep Grafana busy for ever.
+func TestSlowReader(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	ended := make(chan struct{})
+	g.answer = func(w http.ResponseWriter, _ *http.Request) {
+		defer close(ended)
+		for range 1000 {
+			if _, err := w.Write(make([]byte, 1<<16)); err != nil {
+				return
+			}
+		}
+	}
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits.ResponseTime = 300 * time.Millisecond })
+	conn, err := net.Dial("tcp", p.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, request("GET", solo)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Fatal("Grafana still sends after 10 s")
+	}
+	// The proxy has ended too, though its client still does not read.
+	eventually(t, "the request is counted", func() bool { return decisions(t, p, "pass")+decisions(t, p, "failed")+decisions(t, p, "gone") == 1 })
 }
 
 func TestSlowGrafana(t *testing.T) {
@@ -293,13 +347,9 @@ func TestStreaming(t *testing.T) {
 func TestNoGoroutineIsLeft(t *testing.T) {
 	before := runtime.NumGoroutine()
 	g := newGrafana(t)
-	release := make(chan struct{})
 	g.answer = func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "slow") {
-			select {
-			case <-release:
-			case <-r.Context().Done():
-			}
+			<-r.Context().Done()
 		}
 		_, _ = io.WriteString(w, "x")
 	}
@@ -316,7 +366,6 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 	p.stop() // ends the transfers that browsers left
 	p.CloseClientConnections()
 	p.Close()
-	close(release)
 	g.Close()
 	eventually(t, "all goroutines have ended", func() bool {
 		return runtime.NumGoroutine() <= before

@@ -155,6 +155,31 @@ func TestAssetsAreCached(t *testing.T) {
 	}
 }
 
+// Who cannot unpack gzip does not get what another got.
+func TestEncodingsDoNotMix(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	g.answer = func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=60")
+		w.Header().Set("Vary", "Accept-Encoding")
+		_, _ = fmt.Fprintf(w, "as %q", r.Header["Accept-Encoding"])
+	}
+	p := newPage(t, g.URL, nil)
+	for range 2 {
+		for header, want := range map[string]string{
+			"Accept-Encoding: gzip, deflate, br": `as ["gzip"]`, "Accept-Encoding: br, GZIP;q=0.5": `as ["gzip"]`,
+			"Accept-Encoding: gzip;q=0": `as []`, "Accept-Encoding: identity": `as []`, "Accept-Encoding: xgzip": `as []`,
+		} {
+			if _, text := fetch(t, p, "GET", "/public/build/a.js", "", header); text != want {
+				t.Errorf("with %s: %s, want %s", header, text, want)
+			}
+		}
+	}
+	if seen, _ := g.record(); len(seen) != 2 {
+		t.Errorf("Grafana was asked %d times for two encodings", len(seen))
+	}
+}
+
 // The cache stays within its bound, and what is too large for sharing is streamed.
 func TestSharedSizes(t *testing.T) {
 	t.Parallel()
