@@ -1,9 +1,12 @@
 package service
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
+	"math"
 	"os"
 	"reflect"
 	"slices"
@@ -47,11 +50,16 @@ func ParseConfig[C any](environ map[string]string) (C, error) {
 	var config C
 	fields := Variables(config)
 	environ, problems := readSecrets(withoutEmpty(environ), fields)
-	err := env.ParseWithOptions(&config, env.Options{
+	options := env.Options{
 		Environment: environ,
 		FuncMap:     map[reflect.Type]env.ParserFunc{reflect.TypeFor[time.Duration](): parseDuration},
-	})
-	problems = append(problems, explain(err, fields, environ)...)
+	}
+	for _, f := range fields {
+		problems = append(problems, f.tryParse(options)...)
+	}
+	if err := env.ParseWithOptions(&config, options); err != nil && len(problems) == 0 {
+		problems = append(problems, err)
+	}
 	if v, ok := any(config).(interface{ Validate() error }); ok {
 		problems = append(problems, withoutKnown(v.Validate(), problems)...)
 	}
@@ -110,41 +118,39 @@ func readSecrets(environ map[string]string, fields []Variable) (map[string]strin
 	return environ, problems
 }
 
-// explain turns env's errors, which name the struct's fields, into ours, which name the variables.
-func explain(err error, fields []Variable, environ map[string]string) []error {
+// tryParse reads one variable by itself: an error of env names the struct's field only, and two structs may have a
+// field of the same name.
+func (f Variable) tryParse(options env.Options) []error {
+	alone := reflect.New(reflect.StructOf([]reflect.StructField{f.field}))
+	err := env.ParseWithOptions(alone.Interface(), options)
 	if err == nil {
 		return nil
 	}
-	aggregate, ok := errors.AsType[env.AggregateError](err)
+	if _, missing := errors.AsType[env.VarIsNotSetError](err); missing {
+		problem := "is required and not set"
+		if f.Secret {
+			problem += " (nor " + f.Name + "_FILE)"
+		}
+		return []error{Invalid(f.Name, "", problem)}
+	}
+	parse, ok := errors.AsType[env.ParseError](err)
 	if !ok {
 		return []error{err}
 	}
-	var problems []error
-	for _, err := range aggregate.Errors {
-		if missing, ok := errors.AsType[env.VarIsNotSetError](err); ok {
-			problem := "is required and not set"
-			if i := slices.IndexFunc(fields, func(f Variable) bool { return f.Name == missing.Key && f.Secret }); i >= 0 {
-				problem += " (nor " + missing.Key + "_FILE)"
-			}
-			problems = append(problems, Invalid(missing.Key, "", problem))
-			continue
-		}
-		parse, ok := errors.AsType[env.ParseError](err)
-		i := slices.IndexFunc(fields, func(f Variable) bool { return ok && f.Field == parse.Name })
-		if i < 0 {
-			problems = append(problems, err)
-			continue
-		}
-		value := environ[fields[i].Name]
-		if fields[i].Secret {
-			value = ""
-		}
-		problems = append(problems, Invalid(fields[i].Name, value, parseProblem(parse)))
+	value, problem := options.Environment[f.Name], parseProblem(parse)
+	if f.Secret {
+		value, problem = "", strings.ReplaceAll(problem, value, "***")
 	}
-	return problems
+	return []error{Invalid(f.Name, value, problem)}
 }
 
 func parseProblem(err env.ParseError) string {
+	if err.Type == reflect.TypeFor[slog.Level]() {
+		return "is none of debug, info, warn and error"
+	}
+	if reflect.PointerTo(err.Type).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+		return err.Err.Error() // the type says it better than its kind
+	}
 	switch err.Type.Kind() {
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		if err.Type != reflect.TypeFor[time.Duration]() {
@@ -162,7 +168,8 @@ func parseProblem(err env.ParseError) string {
 
 func parseDuration(s string) (any, error) {
 	if seconds, err := strconv.ParseFloat(s, 64); err == nil {
-		if d := seconds * float64(time.Second); d > -1<<63 && d < 1<<63 {
+		// Rounded, since 1.001 seconds are a little less than 1001 ms in binary.
+		if d := math.Round(seconds * float64(time.Second)); d > -1<<63 && d < 1<<63 {
 			return time.Duration(d), nil
 		}
 	} else if d, err := time.ParseDuration(s); err == nil {

@@ -23,9 +23,8 @@ type Variable struct {
 	Required bool
 	// Secret variables are masked in logs and may be given as a file.
 	Secret bool
-	// Field is the struct field's name.
-	Field string
-	value reflect.Value
+	field  reflect.StructField
+	value  reflect.Value
 }
 
 // Variables lists the variables of a configuration struct in the order of its fields.
@@ -47,7 +46,7 @@ func variables(v reflect.Value) []Variable {
 			Help:     field.Tag.Get("help"),
 			Required: slices.Contains(strings.Split(options, ","), "required"),
 			Secret:   field.Tag.Get("secret") == "true",
-			Field:    field.Name,
+			field:    field,
 			value:    value,
 		})
 	}
@@ -79,10 +78,10 @@ func LogValue(config any) slog.Value {
 		switch {
 		case text == "":
 			continue
+		case v.Secret && !(strings.Contains(v.Default, "://") && strings.Contains(text, "://")):
+			text = "***" // whatever it looks like, if it is not meant to be a URL
 		case strings.Contains(text, "://"):
 			text = redactURL(text)
-		case v.Secret:
-			text = "***"
 		}
 		attrs = append(attrs, slog.String(v.Name, text))
 	}

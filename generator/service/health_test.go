@@ -1,0 +1,121 @@
+package service
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now().UTC()
+		h := new(Health)
+		want := func(ready bool, states ...ConditionState) {
+			t.Helper()
+			gotReady, got := h.State()
+			if gotReady != ready {
+				t.Errorf("ready %v", gotReady)
+			}
+			if diff := cmp.Diff(states, got); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		}
+		want(true)
+		redis := h.Condition("redis", "not tried yet")
+		want(false, ConditionState{"redis", false, start, "not tried yet"})
+		time.Sleep(time.Second)
+		redis.Set(nil)
+		up := start.Add(time.Second)
+		want(true, ConditionState{"redis", true, up, ""})
+		time.Sleep(time.Second)
+		redis.Set(nil) // nothing new: since stays
+		want(true, ConditionState{"redis", true, up, ""})
+		redis.Set(errors.New("gone"))
+		down := start.Add(2 * time.Second)
+		time.Sleep(time.Second)
+		redis.Set(errors.New("still gone")) // another reason, but since the same time
+		want(false, ConditionState{"redis", false, down, "still gone"})
+
+		var full error
+		h.Probe("disk", func() error { return full })
+		added := start.Add(3 * time.Second)
+		want(false, ConditionState{"redis", false, down, "still gone"}, ConditionState{"disk", true, added, ""})
+		redis.Set(nil)
+		full = errors.New("full")
+		time.Sleep(time.Second)
+		want(false, ConditionState{"redis", true, added, ""}, ConditionState{"disk", false, start.Add(4 * time.Second), "full"})
+	})
+}
+
+// A probe may use the Health it belongs to.
+func TestProbeMaySetConditions(t *testing.T) {
+	t.Parallel()
+	h := new(Health)
+	c := h.Condition("a", "")
+	h.Probe("b", func() error {
+		c.Set(nil)
+		return nil
+	})
+	h.State()
+	if ready, _ := h.State(); !ready {
+		t.Error("not ready")
+	}
+}
+
+func TestHealthIsSafe(t *testing.T) {
+	t.Parallel()
+	h := new(Health)
+	c := h.Condition("a", "")
+	h.Probe("b", func() error { return nil })
+	var wait sync.WaitGroup
+	for i := range 4 {
+		wait.Go(func() {
+			for range 100 {
+				if i%2 == 0 {
+					c.Set(errors.New("x"))
+				} else {
+					c.Set(nil)
+				}
+				h.State()
+			}
+		})
+	}
+	wait.Wait()
+}
+
+func TestReadyz(t *testing.T) {
+	t.Parallel()
+	h := new(Health)
+	c := h.Condition("redis", "a < b")
+	get := func(status int) (body struct {
+		Ready      bool
+		Conditions []ConditionState
+	}) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		if w.Code != status || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("status %d, %v", w.Code, w.Header())
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
+			t.Fatal(err)
+		}
+		return body
+	}
+	body := get(http.StatusServiceUnavailable)
+	if body.Ready || len(body.Conditions) != 1 || body.Conditions[0].Reason != "a < b" {
+		t.Errorf("%+v", body)
+	}
+	c.Set(nil)
+	if body := get(http.StatusOK); !body.Ready {
+		t.Errorf("%+v", body)
+	}
+}
