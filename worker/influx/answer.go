@@ -99,13 +99,13 @@ func (c *Client) classify(err error, now time.Time) *WriteError {
 	case (status == 400 || status == 422) && contentType == "application/json":
 		e.Class = Refused
 		if answer.Err != nil { // half an answer: who knows what it would have said
-			e.Class, e.Err = Network, answer.Err
+			e.Class, e.Err = Network, fmt.Errorf("the answer broke off: %w", answer.Err)
 		}
 	case status == 413:
 		e.Class = TooLarge
 	case status == 401:
 		e.Class = Denied
-		e.Advice = "the token is not known there: INFLUX_TOKEN or INFLUX_TOKEN_FILE must hold one of " + c.place
+		e.Advice = "INFLUX_TOKEN or INFLUX_TOKEN_FILE must hold a token of the InfluxDB at " + c.place
 	case status == 403:
 		e.Class = Denied
 		e.Advice = fmt.Sprintf("the token in INFLUX_TOKEN or INFLUX_TOKEN_FILE may not write to bucket %q of organisation %q", c.config.Bucket, c.config.Org)

@@ -1,0 +1,245 @@
+package influx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"colorstream/influxdb/influxtest"
+	"colorstream/influxdb/series"
+)
+
+func TestMain(m *testing.M) { influxtest.Main(m) }
+
+// real makes a Client of a real InfluxDB's bucket.
+func real(t *testing.T, db *influxtest.Server, change ...func(*Config)) *Client {
+	t.Helper()
+	return connectTo(t, db.URL, append([]func(*Config){func(c *Config) {
+		c.Org, c.Bucket, c.Token = db.Org, db.Bucket, db.WorkerToken
+	}}, change...)...)
+}
+
+// sendAll delivers lines and returns those that were refused, with the reasons.
+func sendAll(t *testing.T, client *Client, lines ...string) (refused, reasons []string) {
+	t.Helper()
+	d := delivery{
+		write: client.Write, written: func(int) {}, maxBytes: MaxBytes,
+		trouble: func(_ context.Context, err *WriteError) error { return err },
+		refused: func(line []byte, reason string) {
+			refused, reasons = append(refused, string(line)), append(reasons, reason)
+		},
+	}
+	if err := d.send(t.Context(), []byte(strings.Join(lines, "\n"))); err != nil {
+		t.Fatal(err)
+	}
+	return refused, reasons
+}
+
+func point(color string, count int64) string {
+	return string(series.Point{Color: color, Count: count, Start: time.Unix(1_760_000_000, 0)}.AppendLine(nil))
+}
+
+// colors reads each colour's count.
+func colors(t *testing.T, db *influxtest.Server) map[string]int64 {
+	t.Helper()
+	got := map[string]int64{}
+	for _, row := range db.Query(t, `from(bucket: "`+db.Bucket+`") |> range(start: 0)
+		|> filter(fn: (r) => r._measurement == "color_metrics" and r._field == "count")`) {
+		got[row["color"].(string)] += row["_value"].(int64)
+	}
+	return got
+}
+
+// What a colour may be: package series writes it, InfluxDB gives it back the same, and no two are mixed up. Only a
+// backslash at the end cannot be written.
+func TestColorsOnTheWay(t *testing.T) {
+	t.Parallel()
+	db := influxtest.Start(t)
+	client := real(t, db)
+	want := map[string]int64{}
+	var lines []string
+	for i, color := range []string{
+		`a\b`, `a\\b`, `a\\\b`, `\a`, `\\a`, `a\nb`, `a\"b`, `a"b`, `a'b`,
+		`a,b`, `a\,b`, `a\\,b`, `a=b`, `a\=b`, `a\\=b`, `a b`, `a\ b`, `a\\ b`,
+		`,`, `\,`, `=`, `\=`, ` `, `\ `, `a,`, `a\,`, `a=`, `a\=`, `a `, `a\ `, ` a`, `\ a`,
+		`#a`, `é`, "a\u2028b", "a\u00a0b", "\ufeffa", strings.Repeat("x", 128), strings.Repeat(`\,`, 64),
+	} {
+		want[color] = int64(i + 1)
+		lines = append(lines, point(color, int64(i+1)))
+	}
+	if refused, reasons := sendAll(t, client, lines...); refused != nil {
+		t.Fatalf("refused: %q %q", refused, reasons)
+	}
+	if diff := cmp.Diff(want, colors(t, db)); diff != "" {
+		t.Errorf("read back (-want +got):\n%s", diff)
+	}
+	rows := db.Query(t, `from(bucket: "`+db.Bucket+`") |> range(start: 0) |> filter(fn: (r) => r.color == "a\\,b" and r._field == "count")`)
+	if len(rows) != 1 || rows[0]["_value"] != want[`a\,b`] {
+		t.Errorf("by its name: %v", rows)
+	}
+	db.Restart(t) // the index is read from the disk
+	if diff := cmp.Diff(want, colors(t, db)); diff != "" {
+		t.Errorf("after a restart (-want +got):\n%s", diff)
+	}
+	for _, color := range []string{`\`, `\\`, `a\`, `a\\`, `a\\\`} {
+		if refused, reasons := sendAll(t, client, point(color, 1)); len(refused) != 1 {
+			t.Errorf("%s is taken", color)
+		} else {
+			t.Log(color, reasons)
+		}
+	}
+}
+
+func TestBadLinesAmongGood(t *testing.T) {
+	t.Parallel()
+	db := influxtest.Shared(t).NewBucket(t)
+	client := real(t, db)
+	good := []string{point("a", 1), point("b", 2), point("c", 3), point("d", 4)}
+	bad := []string{
+		"nonsense",
+		"color_metrics,color=x count=x 1760000000000000000",
+		`color_metrics,color=it's\ ': bad count=1i 1760000000000000000 1`,
+		"color_metrics,color=x count=1i 99999999999999999999",
+		"color_metrics,color=x mean=NaN 1760000000000000000",
+		"color_metrics,color=" + strings.Repeat("x", 70_000) + " count=1i 1760000000000000000",
+	}
+	conflict := "color_metrics,color=e count=1.5 1760000000000000000"
+	if err := client.Write(t.Context(), []byte(good[0])); err != nil {
+		t.Fatal(err) // count is an integer from here on
+	}
+	refused, reasons := sendAll(t, client, good[1], bad[0], bad[1], good[2], bad[2], conflict, bad[3], bad[4], bad[5], good[3])
+	if diff := cmp.Diff(append(bad, conflict), refused); diff != "" {
+		t.Errorf("refused (-want +got):\n%s", diff)
+	}
+	for i, reason := range reasons {
+		t.Logf("%.60s: %s", refused[i], reason)
+		if strings.Contains(reason, "who knows") || len(reason) > maxQuoted+10 || strings.Contains(reason, "color=") {
+			t.Errorf("the reason of %.60s is %q", refused[i], reason)
+		}
+	}
+	if diff := cmp.Diff(map[string]int64{"a": 1, "b": 2, "c": 3, "d": 4}, colors(t, db)); diff != "" {
+		t.Errorf("stored (-want +got):\n%s", diff)
+	}
+}
+
+func TestRealAnswers(t *testing.T) {
+	t.Parallel()
+	db := influxtest.Shared(t).NewBucket(t)
+	check := func(name string, class Class, text string, change func(*Config)) {
+		t.Helper()
+		client := real(t, db, change)
+		for what, err := range map[string]error{
+			"write": client.Write(t.Context(), []byte(point("a", 1))), "check": client.Check(t.Context()),
+		} {
+			answer, ok := errors.AsType[*WriteError](err)
+			switch {
+			case class == "" && err != nil:
+				t.Errorf("%s, %s: %v", name, what, err)
+			case class != "" && (!ok || answer.Class != class || !strings.Contains(err.Error(), text)):
+				t.Errorf("%s, %s: %v (%+v)", name, what, err, answer)
+			case err != nil:
+				t.Logf("%s, %s: %v", name, what, err)
+			}
+		}
+	}
+	check("good", "", "", func(*Config) {})
+	check("wrong token", Denied, "INFLUX_TOKEN", func(c *Config) { c.Token = "wrong" })
+	check("no token", Denied, "INFLUX_TOKEN", func(c *Config) { c.Token = "" })
+	check("a token that may only read", Denied, "may not write", func(c *Config) { c.Token = db.DashboardToken })
+	check("wrong bucket", Missing, "INFLUX_BUCKET", func(c *Config) { c.Bucket = "none"; c.Token = db.AdminToken })
+	check("wrong organisation", Missing, "INFLUX_ORG", func(c *Config) { c.Org = "none" })
+	check("wrong path", Missing, "INFLUX_URL", func(c *Config) { c.URL += "/grafana" })
+	if n := colors(t, db)["a"]; n != 1 {
+		t.Errorf("the check wrote something: %d", n)
+	}
+}
+
+// InfluxDB goes away and comes back; the worker's queue is in memory here.
+func TestInfluxDBRestarts(t *testing.T) {
+	t.Parallel()
+	db := influxtest.Start(t)
+	client := real(t, db)
+	queue := newMemoryQueue()
+	seen := &record{Locker: new(sync.Mutex), classes: map[Class]int{}}
+	dir := t.TempDir()
+	sender := NewSender(testLog(t), queue, client, NewQuarantine(testLog(t), QuarantineConfig{Dir: dir}), seen)
+	b := &bench{Sender: sender}
+	b.mu.Lock()
+	stop := b.run(t)
+	want := map[string]int64{}
+	add := func(n int) {
+		for range n {
+			color := fmt.Sprint("c", len(want))
+			want[color] = int64(len(want) + 1)
+			queue.add(point(color, want[color]) + "\n")
+		}
+	}
+	done := func(n int) {
+		t.Helper()
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			queue.mu.Lock()
+			is := queue.done
+			queue.mu.Unlock()
+			if is == n {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d of %d done, %+v", is, n, sender.State())
+			}
+		}
+	}
+	add(100)
+	done(100)
+	db.Stop(t)
+	add(1)
+	for sender.State().Trouble == nil {
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Log(sender.State().Trouble)
+	add(5000)
+	db.Restart(t)
+	add(100)
+	done(5201)
+	stop()
+	if diff := cmp.Diff(want, colors(t, db)); diff != "" {
+		t.Errorf("stored (-want +got):\n%s", diff)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+		t.Errorf("the quarantine has %v, %v", entries, err)
+	}
+}
+
+// One request to a real InfluxDB.
+func BenchmarkWrite(b *testing.B) {
+	db := influxtest.Shared(b).NewBucket(b)
+	client, err := New(Config{URL: db.URL, Org: db.Org, Bucket: db.Bucket, Token: db.WorkerToken})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	for _, lines := range []int{4, 1000, 5000} {
+		b.Run(fmt.Sprint(lines), func(b *testing.B) {
+			i := int64(0)
+			for b.Loop() {
+				i++
+				var text []byte
+				for c := range lines {
+					text = append(series.Point{
+						Color: fmt.Sprint("color", c), Mean: float64(i), Count: i, Start: time.Unix(1_760_000_000+5*i, 0),
+					}.AppendLine(text), '\n')
+				}
+				if err := client.Write(b.Context(), text); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(lines)*float64(b.N)/b.Elapsed().Seconds(), "points/s")
+		})
+	}
+}
