@@ -129,7 +129,8 @@ func Owns(path string) bool {
 	case "/", "/latest", "/latest.csv", "/events", "/chart.svg", "/healthz", "/readyz", "/metrics":
 		return true
 	}
-	return strings.HasPrefix(path, "/static/")
+	name, ok := strings.CutPrefix(path, "/static/")
+	return ok && !strings.Contains(name, "/")
 }
 
 func (s *Server) document(now time.Time) document {

@@ -84,6 +84,7 @@ export class Panel {
     } catch {
       page = null; // the browser's own error page
     }
+    const failed = page?.readyState === "complete" && page.URL !== "about:blank" && !page.querySelector("script, canvas");
     const ready = page?.querySelector("canvas, .panel-empty, [data-testid='data-testid Panel data error message']");
     if (ready) {
       frame.className = "";
@@ -92,7 +93,7 @@ export class Panel {
       this.#next = undefined;
       this.#box.dataset.shown = "grafana";
       this.#say("Grafana");
-    } else if (performance.now() > deadline) {
+    } else if (failed || performance.now() > deadline) {
       this.#address = "";
       this.#unload("Grafana does not draw the panel");
       this.#retry = setTimeout(() => this.update(), again);

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// A tab is a page in a real Chromium. Its test fails if the page has a script error, breaks its own content security
+// policy or opens a dialog.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu       sync.Mutex
+	problems []string
+	expected []string // parts of messages that are no problem
+}
+
+func newTab(t *testing.T) *tab {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("this test needs Chromium: apt-get install chromium")
+		}
+		t.Skip("this test needs Chromium (apt-get install chromium)")
+	}
+	ctx, cancel := chromedp.NewContext(context.Background(), chromedp.WithAllocatorOptions(
+		chromedp.ExecPath(path), chromedp.Headless, chromedp.NoFirstRun, chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-sync", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-dev-shm-usage", true),
+	))
+	bounded, stop := context.WithTimeout(ctx, 60*time.Second)
+	b := &tab{t: t, ctx: bounded}
+	t.Cleanup(func() {
+		stop()
+		_ = chromedp.Cancel(ctx) // waits until Chromium has ended
+		cancel()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for _, problem := range b.problems {
+			t.Error("in the browser: ", problem)
+		}
+	})
+	b.must(chromedp.Listen(bounded, b.listen))
+	_, err := chromedp.Call(bounded, log.Enable, cdp.Empty{})
+	b.must(err)
+	b.size(1280, 800)
+	return b
+}
+
+func (b *tab) listen(event any) {
+	problem := ""
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		problem = "exception: " + e.ExceptionDetails.Text
+		if e.ExceptionDetails.Exception != nil {
+			problem += " " + e.ExceptionDetails.Exception.Description
+		}
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.ConsoleAPICalledTypeError {
+			problem = fmt.Sprint("console: ", e.Args)
+		}
+	case *log.EventEntryAdded:
+		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
+			problem = string(e.Entry.Source) + ": " + e.Entry.Text + " " + e.Entry.URL
+		}
+	}
+	if problem == "" {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, part := range b.expected {
+		if strings.Contains(problem, part) {
+			return
+		}
+	}
+	b.problems = append(b.problems, problem)
+}
+
+// expect names messages that the test brings about on purpose.
+func (b *tab) expect(parts ...string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expected = append(b.expected, parts...)
+}
+
+func (b *tab) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	b.must(chromedp.Do(b.ctx, actions...))
+}
+
+func (b *tab) open(url string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(url))
+}
+
+func (b *tab) size(width, height int64) {
+	b.t.Helper()
+	b.do(chromedp.EmulateViewport(width, height))
+}
+
+// prefer sets the system's colour scheme, light or dark.
+func (b *tab) prefer(scheme string) {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+	})
+	b.must(err)
+}
+
+// eval returns what a JavaScript expression is, promises awaited.
+func eval[T any](b *tab, expression string) T {
+	b.t.Helper()
+	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatalf("%v\nin %s", err, expression)
+	}
+	return value
+}
+
+// await waits until a JavaScript expression is true, and returns how long that took.
+func (b *tab) await(expression string) time.Duration {
+	b.t.Helper()
+	begin := time.Now()
+	for !eval[bool](b, "Boolean("+expression+")") {
+		if time.Since(begin) > 15*time.Second {
+			state := eval[string](b, `document.body.innerText + "\n" + document.documentElement.outerHTML.slice(0, 0)`)
+			b.t.Fatalf("not within 15 s: %s\nthe page shows:\n%s", expression, state)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return time.Since(begin)
+}
+
+// quoted is a text as JavaScript.
+func quoted(text string) string {
+	data, err := json.Marshal(text)
+	if err != nil {
+		panic(err)
+	}
+	return string(data)
+}
+
+// cell is the text of a colour's cell, as JavaScript.
+func cell(color, column string) string {
+	return fmt.Sprintf(`document.querySelector("tr[data-color=" + CSS.escape(%s) + "] [data-column=%s]")?.innerText`, quoted(color), column)
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"colorstream/influxdb/influxtest"
+	"colorstream/influxdb/series"
+)
+
+// startGrafana starts a real Grafana with the project's own provisioning.
+func startGrafana(t *testing.T, db *influxtest.Server) (address string) {
+	t.Helper()
+	home := os.Getenv("GRAFANA_HOME")
+	if home == "" {
+		t.Skip("this test wants a real Grafana 9.4 or newer: set GRAFANA_HOME to the folder that holds bin/grafana, conf and public")
+	}
+	folder, err := filepath.Abs("../grafana")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	_, port, err := net.SplitHostPort(freeAddress(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(filepath.Join(home, "bin", "grafana"), "server", "--homepath", home)
+	command.Env = append(os.Environ(),
+		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT="+port, "GF_PATHS_DATA="+dir, "GF_PATHS_LOGS="+filepath.Join(dir, "log"),
+		"GF_PATHS_PLUGINS="+filepath.Join(dir, "plugins"), "GF_PATHS_PROVISIONING="+filepath.Join(folder, "provisioning"),
+		"GF_LOG_MODE=console", "GF_LOG_LEVEL=error", "GF_ANALYTICS_REPORTING_ENABLED=false", "GF_ANALYTICS_CHECK_FOR_UPDATES=false",
+		"GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false", "GF_NEWS_NEWS_FEED_ENABLED=false", "GF_SECURITY_DISABLE_GRAVATAR=true",
+		"GF_PLUGINS_PREINSTALL_DISABLED=true", "GF_AUTH_ANONYMOUS_ENABLED=true", "GF_AUTH_ANONYMOUS_ORG_NAME=Main Org.",
+		"GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer", "GF_DASHBOARDS_MIN_REFRESH_INTERVAL=5s", "GF_SECURITY_ADMIN_PASSWORD=adminpassword",
+		"INFLUX_URL="+db.URL, "INFLUX_ORG="+db.Org, "INFLUX_BUCKET="+db.Bucket, "INFLUX_TOKEN="+db.GrafanaToken,
+		"WORKER_WINDOW=5s", "GRAFANA_DASHBOARDS="+filepath.Join(folder, "dashboards"),
+	)
+	command.Stdout, command.Stderr = t.Output(), t.Output()
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Signal(syscall.SIGTERM)
+		kill := time.AfterFunc(20*time.Second, func() { _ = command.Process.Kill() })
+		defer kill.Stop()
+		_ = command.Wait() // its status after a signal tells nothing
+	})
+	return "http://127.0.0.1:" + port
+}
+
+// An administrator who is logged in to Grafana sees on our page what everyone sees: cookies do not know ports, so the
+// session does reach us. The panel draws in both themes, asks again by itself and complains of nothing.
+func TestPageWithGrafana(t *testing.T) {
+	db := influxtest.Start(t)
+	grafana := startGrafana(t, db)
+	s := newStack(t, db, "GRAFANA_URL="+grafana, "GRAFANA_PUBLIC_URL="+grafana, "WORKER_WINDOW=5s", "DASHBOARD_REFRESH=5s")
+	var points []series.Point
+	for ago := range 900 {
+		for _, color := range []string{"red", "blue", "green", "yellow"} {
+			points = append(points, point(color, ago/5*5, 50+rand.NormFloat64()*10))
+		}
+	}
+	s.write(t, points...)
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		response, err := http.Get(grafana + "/api/dashboards/uid/colors")
+		if err == nil {
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				break
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("Grafana does not show the dashboard within a minute")
+		}
+	}
+	s.awaitGrafana(t, true)
+	b := newTab(t)
+	b.expect("/api/live/ws", "/api/admin", "/api/user", "/api/org", "/api/datasources", "/login") // denied on purpose
+
+	b.open(grafana + "/login")
+	login := eval[float64](b, `fetch("/login", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({user: "admin", password: "adminpassword"})}).then((r) => r.status)`)
+	if admin := eval[float64](b, `fetch("/api/admin/settings").then((r) => r.status)`); login != 200 || admin != 200 {
+		t.Fatalf("the login on Grafana's own address: %v, and then %v", login, admin)
+	}
+
+	frame := `document.querySelector("#chart iframe:not(.loading)")`
+	for _, theme := range []string{"light", "dark"} {
+		b.open(s.URL + "/?theme=" + theme)
+		b.await(frame + `?.contentDocument?.querySelector("canvas")`)
+		// Not blank: each of the four colours' lines has left its pixels.
+		b.await(`(() => {
+			const canvas = ` + frame + `.contentDocument.querySelector("canvas");
+			const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+			const hues = new Set();
+			for (let i = 0; i < pixels.length; i += 4) {
+				const [r, g, b, a] = pixels.slice(i, i + 4);
+				if (a > 200 && Math.max(r, g, b) - Math.min(r, g, b) > 80) hues.add(r > g && g > b * 1.5 && g > r * .6 ? "yellow" : r > g ? "red" : g > b ? "green" : "blue");
+			}
+			return hues.size === 4;
+		})()`)
+		who := eval[string](b, `JSON.stringify((({isSignedIn, orgRole}) => ({isSignedIn, orgRole}))(`+frame+`.contentWindow.grafanaBootData.user))`)
+		if who != `{"isSignedIn":false,"orgRole":"Viewer"}` {
+			t.Errorf("%s: in the panel the administrator is %s", theme, who)
+		}
+		if got := eval[string](b, `getComputedStyle(`+frame+`.contentDocument.body).backgroundColor`); (theme == "light") != (got == "rgb(255, 255, 255)" || strings.HasPrefix(got, "rgb(244")) {
+			t.Errorf("in the %s theme the panel is %s", theme, got)
+		}
+	}
+	queries := frame + `.contentWindow.performance.getEntriesByType("resource").filter((e) => e.name.includes("/api/ds/query")).length`
+	first := eval[float64](b, queries)
+	b.await(fmt.Sprintf(`%s > %v`, queries, first+1)) // it asks again by itself
+	if toast := eval[string](b, `[...`+frame+`.contentDocument.querySelectorAll("[data-testid^='data-testid Alert'], .page-alert-list *")].map((e) => e.innerText).join()`); toast != "" {
+		t.Errorf("the panel shows a toast: %s", toast)
+	}
+	for _, path := range []string{"/api/admin/settings", "/api/user", "/api/org/users", "/api/datasources", "/login", "/api/admin/users"} {
+		if status := eval[float64](b, `fetch("`+path+`").then((r) => r.status)`); status != 404 {
+			t.Errorf("with the administrator's session our %s answers %v", path, status)
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"colorstream/generator/service"
+	"colorstream/influxdb/influxtest"
+)
+
+// start runs the program with a command line.
+func start(t *testing.T, args []string, variables ...string) (stdout string, err error) {
+	t.Helper()
+	var out bytes.Buffer
+	err = run(t.Context(), service.Process{Args: args, Environ: service.Environ(variables), Stdout: &out, Stderr: t.Output()})
+	return out.String(), err
+}
+
+func TestCommandLine(t *testing.T) {
+	if out, err := start(t, []string{"help"}); err != nil || !strings.Contains(out, "INFLUX_TOKEN[_FILE]") || !strings.Contains(out, "healthcheck") {
+		t.Errorf("help: %v, %s", err, out)
+	}
+	if out, err := start(t, []string{"version"}); err != nil || strings.TrimSpace(out) == "" {
+		t.Errorf("version: %v, %s", err, out)
+	}
+	usage := func(want string, args []string, variables ...string) {
+		t.Helper()
+		_, err := start(t, args, variables...)
+		exit, ok := errors.AsType[*service.ExitError](err)
+		if !ok || exit.Status != 2 || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q with %q: %v, want %s", args, variables, err, want)
+		}
+	}
+	token := "INFLUX_TOKEN=x"
+	usage(`unknown command "serve"`, []string{"serve"}, token)
+	usage(`unexpected argument "b"`, []string{"help", "b"})
+	usage("INFLUX_TOKEN: is required and not set (nor INFLUX_TOKEN_FILE)", nil)
+	usage(`INFLUX_URL="localhost:8086": is not an address`, nil, token, "INFLUX_URL=localhost:8086")
+	usage(`GRAFANA_URL="http://x/grafana": must be without a path`, nil, token, "GRAFANA_URL=http://x/grafana")
+	usage(`DASHBOARD_GRAFANA_UID="../x": must be 1 to 40`, nil, token, "DASHBOARD_GRAFANA_UID=../x")
+	usage("DASHBOARD_PASSWORD: must be set when DASHBOARD_USER is", nil, token, "DASHBOARD_USER=me")
+	usage("DASHBOARD_USER: must be set when DASHBOARD_PASSWORD is", nil, token, "DASHBOARD_PASSWORD=sesame")
+	usage(`DASHBOARD_REFRESH="0s": must be at least 500ms`, nil, token, "DASHBOARD_REFRESH=0")
+}
+
+func TestCheck(t *testing.T) {
+	db := influxtest.Shared(t)
+	grafana := newStandIn(t)
+	good := []string{"INFLUX_URL=" + db.URL, "INFLUX_BUCKET=" + db.Bucket, "INFLUX_TOKEN=" + db.DashboardToken, "GRAFANA_URL=" + grafana.URL}
+	out, err := start(t, []string{"check"}, good...)
+	if err != nil || !strings.Contains(out, "influxdb  ok") || !strings.Contains(out, "grafana   ok") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	out, err = start(t, []string{"check"}, append(good, "INFLUX_TOKEN=wrong", "DASHBOARD_GRAFANA_UID=other")...)
+	if err == nil || !strings.Contains(out, "FAIL  InfluxDB refuses the page's token") || !strings.Contains(out, "no dashboard with the uid other") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestEndpoints(t *testing.T) {
+	s := newStack(t, influxtest.Shared(t).NewBucket(t), "DASHBOARD_USER=viewer", "DASHBOARD_PASSWORD=sesame")
+	s.write(t, point("red", 1, 40), point("red", 0, 42))
+	if _, err := start(t, []string{"healthcheck"}, "DASHBOARD_ADDR="+strings.TrimPrefix(s.URL, "http://")); err != nil {
+		t.Error(err)
+	}
+	get := func(path string) (int, http.Header, string) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.SetBasicAuth("viewer", "sesame")
+		response, err := http.DefaultTransport.RoundTrip(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, response.Header, string(body)
+	}
+	s.await(t, "the window is there", func() bool {
+		_, _, body := get("/latest")
+		var d struct{ Colors []struct{ Mean float64 } }
+		return json.Unmarshal([]byte(body), &d) == nil && len(d.Colors) == 1 && d.Colors[0].Mean == 42
+	})
+	check := func(path string, status int, contentType, want string) {
+		t.Helper()
+		got, h, body := get(path)
+		if got != status || !strings.HasPrefix(h.Get("Content-Type"), contentType) || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s\n%.300s", path, got, h.Get("Content-Type"), body)
+		}
+	}
+	check("/", 200, "text/html", `data-color="red"`)
+	check("/latest.csv", 200, "text/csv", "red,")
+	check("/chart.svg?stat=mean&range=5m&tz=Europe/Berlin", 200, "image/svg+xml", "red")
+	check("/static/page.js", 200, "text/javascript", "import")
+	check("/healthz", 200, "text/plain", "ok")
+	check("/readyz", 200, "application/json", `"ready":true`)
+	check("/metrics", 200, "text/plain", "colorstream_sse_clients 0")
+	// All else is the proxy's to judge, as it came.
+	check("/api/admin/settings", 404, "", "")
+	check("//latest", 400, "", "")
+	check("/static/../latest", 400, "", "")
+	if status, _ := s.get(t, "/latest"); status != http.StatusUnauthorized {
+		t.Errorf("without the password: %d", status)
+	}
+	if status, _ := s.get(t, "/healthz"); status != http.StatusOK {
+		t.Errorf("a container's check without the password: %d", status)
+	}
+}
+
+// The program starts and says what is wrong when InfluxDB is not there, and a taken port ends it at once.
+func TestStartsWithoutInfluxDB(t *testing.T) {
+	address := freeAddress(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	environ := service.Environ([]string{"INFLUX_URL=http://" + freeAddress(t), "GRAFANA_URL=http://" + freeAddress(t), "INFLUX_TOKEN=x", "DASHBOARD_ADDR=" + address})
+	go func() { ended <- run(ctx, service.Process{Environ: environ, Stdout: io.Discard, Stderr: t.Output()}) }()
+	s := &stack{URL: "http://" + address}
+	s.await(t, "it says why it is not ready", func() bool {
+		response, err := http.Get(s.URL + "/readyz")
+		if err != nil {
+			return false
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		return err == nil && response.StatusCode == 503 && strings.Contains(string(body), "connection is refused")
+	})
+	if status, body := s.get(t, "/"); status != 200 || !strings.Contains(body, "InfluxDB does not answer") {
+		t.Errorf("the page: %d", status)
+	}
+	if status, body := s.get(t, "/chart.svg"); status != 503 || !strings.Contains(body, "InfluxDB does not answer") {
+		t.Errorf("the chart: %d %s", status, body)
+	}
+	if _, err := start(t, nil, "INFLUX_TOKEN=x", "DASHBOARD_ADDR="+address); err == nil || !strings.Contains(err.Error(), "set DASHBOARD_ADDR to another") {
+		t.Errorf("a second one at the same address: %v", err)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
