@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,13 @@ import (
 	"colorstream/influxdb/series"
 )
 
-func TestMain(m *testing.M) { influxtest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) != "" {
+		service.Main(run)
+		return
+	}
+	influxtest.Main(m)
+}
 
 // width is the windows' in most tests here: short, so that they are quick.
 const width = time.Second
