@@ -14,7 +14,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: build ## start everything on this machine, without Docker (Ctrl-C stops it)
+run: bin/stack ## start everything on this machine, without Docker (Ctrl-C stops it)
 	@exec bin/stack run
 
 stop: bin/stack ## stop what `make run` started elsewhere

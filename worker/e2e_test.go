@@ -185,17 +185,22 @@ func (p *program) kill() {
 	_ = p.wait(10 * time.Second)
 }
 
+// readyz reads /readyz, or nothing if it is not there.
+func (p *program) readyz() string {
+	response, err := http.Get("http://" + p.addr + "/readyz")
+	if err != nil {
+		return ""
+	}
+	defer response.Body.Close()
+	body, _ := io.ReadAll(response.Body) // a part of it lacks what is looked for
+	return string(body)
+}
+
 // waitReady waits until /readyz calls a condition fulfilled.
 func (p *program) waitReady(condition string) {
 	p.rig.t.Helper()
 	p.rig.eventually(condition+" is ready", 30*time.Second, func() bool {
-		response, err := http.Get("http://" + p.addr + "/readyz")
-		if err != nil {
-			return false
-		}
-		defer response.Body.Close()
-		body, _ := io.ReadAll(response.Body)
-		return strings.Contains(string(body), `"name":"`+condition+`","ok":true`)
+		return strings.Contains(p.readyz(), `"name":"`+condition+`","ok":true`)
 	})
 }
 
@@ -247,21 +252,41 @@ type point struct {
 // points reads all that is in the bucket.
 func (r *rig) points() map[pointKey]point {
 	r.t.Helper()
+	for range 20 {
+		// A read beside a write may see some of a point's fields before the others: then once more.
+		if all, whole := r.readPoints(); whole {
+			return all
+		}
+	}
+	r.t.Fatal("some points lack fields")
+	return nil
+}
+
+func (r *rig) readPoints() (all map[pointKey]point, whole bool) {
+	r.t.Helper()
 	rows := r.db.Query(r.t, `from(bucket: "`+r.db.Bucket+`") |> range(start: 1970-01-01T00:00:00Z, stop: 2100-01-01T00:00:00Z)
 		|> filter(fn: (r) => r._measurement == "color_metrics")
 		|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")`)
-	all := make(map[pointKey]point, len(rows))
+	all = make(map[pointKey]point, len(rows))
 	for _, row := range rows {
 		key := pointKey{row["_time"].(time.Time).UnixNano(), row["color"].(string)}
 		if _, twice := all[key]; twice {
 			r.t.Fatalf("two points for %v", key)
 		}
-		all[key] = point{
-			row["mean"].(float64), row["median"].(float64), row["min"].(float64), row["max"].(float64),
-			row["count"].(int64), row["complete"].(bool),
+		var p point
+		var ok [6]bool
+		p.Mean, ok[0] = row["mean"].(float64)
+		p.Median, ok[1] = row["median"].(float64)
+		p.Min, ok[2] = row["min"].(float64)
+		p.Max, ok[3] = row["max"].(float64)
+		p.Count, ok[4] = row["count"].(int64)
+		p.Complete, ok[5] = row["complete"].(bool)
+		if slices.Contains(ok[:], false) {
+			return nil, false
 		}
+		all[key] = p
 	}
-	return all
+	return all, true
 }
 
 func count(points map[pointKey]point) (n int64) {

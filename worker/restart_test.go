@@ -276,4 +276,3 @@ func TestPubSubKills(t *testing.T) {
 		t.Errorf("%d messages counted, %d published", n, total)
 	}
 }
-

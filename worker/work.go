@@ -62,12 +62,9 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 	stored := func(int64) {}
 	store := pipeline.NewStore(log, cfg.SpoolDir, queue, diskState.Set, func(safe int64) { stored(safe) })
 	reached := store.Recover(set)
-	var clock *window.Clock
+	var clock pipeline.Clock
 	if cfg.Transport == pubsub {
-		clock = new(window.Clock)
-		if reached > 0 {
-			clock.Start(reached, 0)
-		}
+		clock = pipeline.NewSystemClock(reached)
 	}
 	receiver := pipeline.NewReceiver(log, set, clock, func(a pipeline.Aside) {
 		keeper.Keep(string(a.Reason), a.Payload, a.At)

@@ -60,9 +60,8 @@ type Receiver struct {
 	aside func(Aside)
 	out   *queue[job]
 
-	mu     sync.Mutex // held from Begin to End
-	base   time.Time
-	clock  *window.Clock // nil if the source has a time of its own
+	mu     sync.Mutex    // held from Begin to End
+	clock  Clock         // nil if the source has a time of its own
 	behind time.Duration // what was last said of the clock
 	set    *window.Set
 	counts Counts
@@ -81,23 +80,47 @@ type job struct {
 	checkpoint *window.State
 }
 
+// A Clock tells the time as window.Clock.Read does. A Receiver calls it under its lock.
+type Clock interface {
+	Read() (now, skipped, behind int64)
+}
+
 // NewReceiver makes a Receiver for a set. The clock gives messages their arrival; it is nil for a source whose
 // messages have a time of the source's own.
-func NewReceiver(log *slog.Logger, set *window.Set, clock *window.Clock, aside func(Aside)) *Receiver {
+func NewReceiver(log *slog.Logger, set *window.Set, clock Clock, aside func(Aside)) *Receiver {
 	return &Receiver{
-		log: log, set: set, clock: clock, aside: aside, out: newQueue[job](), base: time.Now(),
+		log: log, set: set, clock: clock, aside: aside, out: newQueue[job](),
 		counts: Counts{Refused: make(map[message.Reason]uint64)},
 	}
+}
+
+// A SystemClock is the machine's, made never to go backward.
+type SystemClock struct {
+	clock window.Clock
+	base  time.Time
+}
+
+// NewSystemClock makes a clock that is at least at start, in nanoseconds since 1970; 0 if it need not be.
+func NewSystemClock(start int64) *SystemClock {
+	now := time.Now()
+	c := &SystemClock{base: now}
+	c.clock.Start(max(start, now.UnixNano()), 0)
+	return c
+}
+
+// Read implements Clock.
+func (c *SystemClock) Read() (now, skipped, behind int64) {
+	t := time.Now()
+	return c.clock.Read(t.UnixNano(), int64(t.Sub(c.base))) // the difference is of monotonic readings
 }
 
 // Begin locks the receiver.
 func (r *Receiver) Begin() (now int64) {
 	r.mu.Lock()
-	t := time.Now()
 	if r.clock == nil {
-		return t.UnixNano()
+		return time.Now().UnixNano()
 	}
-	now, skipped, behind := r.clock.Read(t.UnixNano(), int64(t.Sub(r.base)))
+	now, skipped, behind := r.clock.Read()
 	if skipped > 0 {
 		r.log.Warn("the clock went forward, or the machine slept: the windows meanwhile are incomplete",
 			"by", time.Duration(skipped).Round(time.Millisecond))

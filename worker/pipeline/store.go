@@ -65,6 +65,9 @@ type Store struct {
 	stored  func(safe int64)
 	in      *queue[item]
 
+	failing time.Time // since when the disk refuses; Run's own
+	said    time.Time // when the log last said so
+
 	waiting atomic.Int64 // bytes of lines not yet in the spool
 	dropped atomic.Uint64
 	saved   atomic.Int64 // when open windows were last saved, ns since 1970
@@ -145,14 +148,31 @@ func (s *Store) storeSome(backlog []item) []item {
 		lines = append(lines, it.lines...)
 	}
 	if err := s.store(closings{last.memory, lines}); err != nil {
-		s.healthy(err)
+		s.report(err)
 		time.Sleep(retryEvery)
 		return backlog
 	}
-	s.healthy(nil)
+	s.report(nil)
 	s.waiting.Add(-int64(size))
 	s.stored(last.safe)
 	return backlog[n:]
+}
+
+// report says what the disk did: in the log at the first failure, then once a minute, and when it is over.
+func (s *Store) report(err error) {
+	s.healthy(err)
+	now := time.Now()
+	switch {
+	case err == nil && !s.failing.IsZero():
+		s.log.Info("the disk takes windows again", "after", now.Sub(s.failing).Round(time.Millisecond))
+		s.failing, s.said = time.Time{}, time.Time{}
+	case err != nil && now.Sub(s.said) >= time.Minute:
+		if s.failing.IsZero() {
+			s.failing = now
+		}
+		s.log.Error("closed windows wait in memory: the disk does not take them", "bytes", s.waiting.Load(), "error", err)
+		s.said = now
+	}
 }
 
 func (s *Store) store(c closings) error {
@@ -169,7 +189,7 @@ func (s *Store) store(c closings) error {
 func (s *Store) saveOpen(it item) {
 	start := time.Now()
 	err := checkpoint.Write(s.dir, openFile, it.open)
-	s.healthy(err)
+	s.report(err)
 	if err == nil {
 		s.saved.Store(time.Now().UnixNano())
 	}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"colorstream/generator/message"
+	"colorstream/influxdb/influxtest"
+)
+
+// residentKiB is a process's memory.
+func residentKiB(t *testing.T, pid int) int {
+	t.Helper()
+	out, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(pid)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestInfluxOutage takes InfluxDB away while a thousand colors are counted: memory does not grow with the backlog,
+// everything is written afterwards, once, and /readyz says what is wrong meanwhile.
+func TestInfluxOutage(t *testing.T) {
+	t.Parallel()
+	db := influxtest.Start(t)
+	r := newRig(t, db)
+	r.env["WORKER_WINDOW"] = "100ms"
+	w := r.worker(nil)
+	client := r.redis.Client()
+	sent := int64(0)
+	send := func(d time.Duration) {
+		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			payloads := make([]string, 250)
+			for i := range payloads {
+				color := fmt.Sprintf("color %d", (sent+int64(i))%1000)
+				payloads[i] = string(message.Message{Color: color, Value: float64(i)}.AppendJSON(nil))
+			}
+			publish(t, client, payloads...)
+			sent += int64(len(payloads))
+		}
+	}
+	send(3 * time.Second)
+	db.Stop(t)
+	send(5 * time.Second)
+	before := residentKiB(t, w.cmd.Process.Pid)
+	send(15 * time.Second)
+	after := residentKiB(t, w.cmd.Process.Pid)
+	if after > before+before/2 {
+		t.Errorf("memory grew from %d to %d KiB in the outage", before, after)
+	}
+	state := w.readyz()
+	if !strings.Contains(state, `"ready":false`) || !strings.Contains(state, "has waited for InfluxDB for") ||
+		!strings.Contains(state, "connection refused") {
+		t.Errorf("/readyz does not say what is wrong: %s", state)
+	}
+	m := w.metrics()
+	if m["spool_records"] < 100 || m["write_errors_total"] == 0 {
+		t.Errorf("%v records wait, %v write errors", m["spool_records"], m["write_errors_total"])
+	}
+	db.Restart(t)
+	send(2 * time.Second)
+	r.waitCount(sent)
+	w.waitReady("influxdb")
+	t.Logf("%d messages; memory %d KiB before, %d KiB after 15 s more of outage", sent, before, after)
+}
+
+// TestRefusedAndHeld: a token that is refused holds points until a good one is given; what InfluxDB refuses for good
+// goes to the quarantine and nothing else with it.
+func TestRefusedAndHeld(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.env["WORKER_WINDOW"] = "1s"
+	w := r.worker(map[string]string{"INFLUX_TOKEN": r.db.DashboardToken})
+	publish(t, r.redis.Client(), `{"color":"red","value":1}`, `{"color":"blue","value":1}`)
+	r.eventually("the refusal is seen", 20*time.Second, func() bool { return w.metrics()[`write_errors_total{class="denied"}`] > 0 })
+	w.stop()
+	if out := w.output(); !strings.Contains(out, "INFLUX_TOKEN") || strings.Contains(out, r.db.DashboardToken) {
+		t.Errorf("the log must name the variable and never hold the token:\n%s", w.tail())
+	}
+	// A field of another type at the same point makes InfluxDB refuse one line for good.
+	key := pointKey{}
+	db := r.db
+	w = r.worker(nil)
+	r.waitCount(2)
+	for k := range r.points() {
+		if k.Color == "red" {
+			key = k
+		}
+	}
+	if key == (pointKey{}) {
+		t.Fatal("no red point")
+	}
+	// Types hold for a week's points, so the good line is of another time.
+	year := time.Now().Add(-365 * 24 * time.Hour).Truncate(time.Second)
+	db.Write(t, fmt.Sprintf("color_metrics,color=odd mean=\"text\" %d", year.UnixNano()))
+	publish(t, r.redis.Client(),
+		fmt.Sprintf(`{"color":"even","value":1,"ts":%d}`, year.Add(-30*24*time.Hour).UnixMilli()),
+		fmt.Sprintf(`{"color":"odd","value":1,"ts":%d}`, year.UnixMilli()))
+	r.eventually("the bad line is in the quarantine", 30*time.Second, func() bool { return w.metrics()["points_quarantined_total"] == 1 })
+	rows := db.Query(t, `from(bucket: "`+db.Bucket+`") |> range(start: 0) |> filter(fn: (r) => r.color == "even" and r._field == "count")`)
+	if len(rows) != 1 {
+		t.Errorf("the good line beside it: %v", rows)
+	}
+	if m := w.metrics(); m["spool_records"] != 0 {
+		t.Errorf("%v records wait", m["spool_records"])
+	}
+}
+
+// TestDiskFull fills the disk under the spool: the worker says so, goes on, is not ready, and writes everything when
+// there is room again.
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	// Mounting needs rights that a user's machine does not give; the spool's and the store's own tests fail every
+	// call instead.
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("a small disk cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	r := newRig(t, nil)
+	r.env["WORKER_WINDOW"], r.env["WORKER_SPOOL_DIR"] = "500ms", dir
+	w := r.worker(nil)
+	client := r.redis.Client()
+	publish(t, client, `{"color":"red","value":1}`)
+	r.waitCount(1)
+	ballast := dir + "/ballast"
+	f, err := os.Create(ballast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := f.Write(make([]byte, 4096)); err != nil {
+			break
+		}
+	}
+	_ = f.Close()
+	sent := int64(1)
+	for range 20 {
+		publish(t, client, `{"color":"red","value":1}`, `{"color":"blue","value":2}`)
+		sent += 2
+		time.Sleep(100 * time.Millisecond)
+	}
+	state := w.readyz()
+	if !strings.Contains(state, `"name":"spool","ok":false`) || !strings.Contains(state, "no space left") {
+		t.Errorf("/readyz does not say that the disk is full: %s", state)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	r.waitCount(sent)
+	w.waitReady("spool")
+	if !strings.Contains(w.output(), "no space left") {
+		t.Error("the log does not say that the disk was full")
+	}
+	w.stop()
+}
