@@ -15,8 +15,11 @@ import (
 // browserTimeout bounds all that a test does in its browser.
 const browserTimeout = 5 * time.Minute
 
+// Page is a browser's page, as chromedp takes it.
+type Page = context.Context
+
 // Browser starts a headless Chromium that ends with the test.
-func Browser(t testing.TB, width, height int) context.Context {
+func Browser(t testing.TB, width, height int) Page {
 	t.Helper()
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -113,13 +116,29 @@ func (s Screen) Complaint(panels int) error {
 	return nil
 }
 
+// Emptiness tells what is wrong with a screen on which no panel has data.
+func (s Screen) Emptiness(panels int) error {
+	if len(s.Toasts) > 0 {
+		return fmt.Errorf("errors over the page: %s", strings.Join(s.Toasts, "; "))
+	}
+	if len(s.Panels) < panels {
+		return fmt.Errorf("%d panels, want %d", len(s.Panels), panels)
+	}
+	for _, p := range s.Panels {
+		if title, rest, _ := strings.Cut(p.Text, "\n"); p.Error != "" || p.Loading || strings.TrimSpace(rest) == "" && !p.Drawn {
+			return fmt.Errorf("panel %q has an error, is loading or says nothing: %+v", title, p)
+		}
+	}
+	return nil
+}
+
 // Look reads the page that the browser shows.
-func Look(ctx context.Context) (Screen, error) {
+func Look(ctx Page) (Screen, error) {
 	return chromedp.Run(ctx, chromedp.Evaluate[Screen](look))
 }
 
 // Save writes what the browser shows as a PNG, if SCREENSHOTS names a folder.
-func Save(t testing.TB, ctx context.Context, name string) {
+func Save(t testing.TB, ctx Page, name string) {
 	t.Helper()
 	dir := os.Getenv("SCREENSHOTS")
 	if dir == "" {

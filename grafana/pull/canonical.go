@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 )
 
@@ -29,7 +30,7 @@ func Canonical(data, old []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	for _, key := range []string{"id", "version", "iteration", "style", "__inputs", "__requires", "__elements"} {
+	for _, key := range []string{"id", "version", "revision", "iteration", "style", "__inputs", "__requires", "__elements"} {
 		delete(tree, key)
 	}
 	settleVariables(tree, before)
@@ -53,9 +54,11 @@ func decode(data []byte) (map[string]any, error) {
 // settleVariables forgets which value was chosen when someone saved, and the
 // list that a query found.
 func settleVariables(tree, before map[string]any) {
-	known := map[any]map[string]any{}
+	known := map[string]map[string]any{}
 	for v := range objects(before, "templating", "list") {
-		known[v["name"]] = v
+		if name, ok := v["name"].(string); ok {
+			known[name] = v
+		}
 	}
 	for v := range objects(tree, "templating", "list") {
 		delete(v, "error")
@@ -63,7 +66,8 @@ func settleVariables(tree, before map[string]any) {
 			continue
 		}
 		v["options"] = []any{}
-		if old, ok := known[v["name"]]; ok {
+		name, _ := v["name"].(string)
+		if old, ok := known[name]; ok {
 			v["current"] = old["current"]
 		} else {
 			v["current"] = map[string]any{}
@@ -89,8 +93,11 @@ func settlePanels(tree, before map[string]any) {
 	})
 	panels(tree, func(p map[string]any) {
 		id, _ := p["id"].(json.Number)
-		if old := known[id]; old != nil && old["type"] == p["type"] && old["pluginVersion"] != nil {
+		if old := known[id]; old != nil && reflect.DeepEqual(old["type"], p["type"]) && old["pluginVersion"] != nil {
 			p["pluginVersion"] = old["pluginVersion"]
+		}
+		if p["gridPos"] == nil && p["type"] != nil { // Grafana leaves out what is its default
+			p["gridPos"] = map[string]any{"x": 0, "y": 0, "w": 6, "h": 3}
 		}
 		for _, key := range []string{"scopedVars", "repeatPanelId", "repeatedByRow", "repeatIteration"} {
 			delete(p, key)

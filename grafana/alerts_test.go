@@ -1,0 +1,227 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"colorstream/grafana/grafanatest"
+	"colorstream/influxdb/influxtest"
+	"colorstream/influxdb/series"
+)
+
+// hook is a webhook that remembers what it was told.
+type hook struct {
+	mu   sync.Mutex
+	told map[string]string // alert's title and colour → firing or resolved
+	text map[string]string // alert's title → its summary
+}
+
+func (h *hook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	var message struct {
+		Alerts []struct {
+			Status      string
+			Labels      map[string]string
+			Annotations map[string]string
+		}
+	}
+	body, _ := io.ReadAll(r.Body)
+	_ = json.Unmarshal(body, &message)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, a := range message.Alerts {
+		h.told[a.Labels["alertname"]+" "+a.Labels["color"]] = a.Status
+		if a.Status == "firing" {
+			h.text[a.Labels["alertname"]] = a.Annotations["summary"]
+		}
+	}
+}
+
+func (h *hook) want(want map[string]string) func() error {
+	return func() error {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if !maps.Equal(h.told, want) {
+			return fmt.Errorf("the webhook was told %v, want %v", h.told, want)
+		}
+		return nil
+	}
+}
+
+// quicker makes rules fire after seconds, not a minute. Their queries and
+// thresholds stay.
+func quicker(rules string) string {
+	return strings.NewReplacer("interval: 30s", "interval: 10s", "for: 30s", "for: 10s").Replace(rules)
+}
+
+// states returns each rule's state as Grafana shows it.
+func states(g *grafanatest.Server) (map[string]string, error) {
+	var answer struct {
+		Data struct {
+			Groups []struct {
+				Rules []struct{ Name, State, Health, LastError string }
+			}
+		}
+	}
+	if _, err := g.GetAdmin("/api/prometheus/grafana/api/v1/rules", &answer); err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, group := range answer.Data.Groups {
+		for _, r := range group.Rules {
+			out[r.Name] = r.State
+			if r.Health == "error" {
+				return nil, fmt.Errorf("rule %q: %s", r.Name, r.LastError)
+			}
+		}
+	}
+	return out, nil
+}
+
+var ruleNames = []string{"A colour has gone silent", "Many windows are not complete", "No windows are written"}
+
+func allIn(g *grafanatest.Server, state string) func() error {
+	return func() error {
+		got, err := states(g)
+		if err != nil {
+			return err
+		}
+		for _, name := range ruleNames {
+			if got[name] != state {
+				return fmt.Errorf("rules are %v, want all %s", got, state)
+			}
+		}
+		return nil
+	}
+}
+
+// window is one point of a colour, some time ago.
+func window(color string, ago time.Duration, complete bool) series.Point {
+	return series.Point{
+		Color: color, Start: time.Now().Add(-ago).Truncate(5 * time.Second), Complete: complete,
+		Mean: 50, Median: 50, Min: 1, Max: 99, Count: 3,
+	}
+}
+
+func TestAlertsFireAndRecover(t *testing.T) {
+	t.Parallel()
+	h := &hook{told: map[string]string{}, text: map[string]string{}}
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	db := influxtest.Shared(t).NewBucket(t)
+	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Webhook: server.URL + "/alerts", Rules: quicker})
+	write := func(points ...series.Point) {
+		t.Helper()
+		var lines []byte
+		for _, p := range points {
+			lines = append(p.AppendLine(lines), '\n')
+		}
+		db.Write(t, string(lines))
+	}
+
+	// Nothing was ever written: nothing is wrong.
+	grafanatest.Eventually(t, 60*time.Second, allIn(g, "inactive"))
+
+	// Red stopped ten minutes ago, all of it over a minute ago, a fifth is incomplete.
+	var broken []series.Point
+	for i := range 20 {
+		broken = append(broken, window("blue", 70*time.Second+time.Duration(i)*5*time.Second, i%5 != 0))
+	}
+	write(append(broken, window("red", 9*time.Minute, true))...)
+	grafanatest.Eventually(t, 90*time.Second, allIn(g, "firing"))
+	grafanatest.Eventually(t, 60*time.Second, h.want(map[string]string{
+		"A colour has gone silent red": "firing", "No windows are written ": "firing", "Many windows are not complete ": "firing",
+	}))
+	h.mu.Lock()
+	for name, words := range map[string]string{
+		"A colour has gone silent": "No messages of colour red while", "No windows are written": "has written no window for ",
+		"Many windows are not complete": "% of the last ten minutes",
+	} {
+		if !strings.Contains(h.text[name], words) {
+			t.Errorf("%s says %q, want %q in it", name, h.text[name], words)
+		}
+	}
+	h.mu.Unlock()
+
+	// Everything comes back: the same windows, written again, are complete now.
+	for i := range broken {
+		broken[i].Complete = true
+	}
+	write(broken...)
+	grafanatest.Eventually(t, 120*time.Second, func() error {
+		write(window("red", 0, true), window("blue", 0, true))
+		return allIn(g, "inactive")()
+	})
+	grafanatest.Eventually(t, 120*time.Second, func() error {
+		write(window("red", 0, true), window("blue", 0, true))
+		return h.want(map[string]string{
+			"A colour has gone silent red": "resolved", "No windows are written ": "resolved", "Many windows are not complete ": "resolved",
+		})()
+	})
+	if strings.Contains(g.Warnings(), "Error in expanding template") {
+		t.Errorf("templates fail:\n%s", g.Warnings())
+	}
+}
+
+// Without a webhook, alerts are seen in Grafana and nothing is tried.
+func TestNobodyIsToldWithoutAWebhook(t *testing.T) {
+	t.Parallel()
+	db := influxtest.Shared(t).NewBucket(t)
+	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Rules: quicker})
+	line := window("blue", 5*time.Minute, false).AppendLine(nil)
+	db.Write(t, string(line))
+	grafanatest.Eventually(t, 90*time.Second, func() error {
+		got, err := states(g)
+		if err == nil && (got["No windows are written"] != "firing" || got["Many windows are not complete"] != "firing") {
+			err = fmt.Errorf("rules are %v", got)
+		}
+		return err
+	})
+	// The alert reaches the silenced route within the group's wait.
+	type alert struct {
+		Status struct{ State string }
+		Labels map[string]string
+	}
+	var alerts []alert
+	grafanatest.Eventually(t, 60*time.Second, func() error {
+		if _, err := g.GetAdmin("/api/alertmanager/grafana/api/v2/alerts", &alerts); err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(alerts, func(a alert) bool { return a.Labels["alertname"] == "No windows are written" }) {
+			return fmt.Errorf("the alert is not with the alertmanager yet: %v", alerts)
+		}
+		return nil
+	})
+	var receivers []struct {
+		Name         string
+		Integrations []struct {
+			LastNotifyAttempt      time.Time
+			LastNotifyAttemptError string
+		}
+	}
+	deadline := time.Now().Add(25 * time.Second) // twice the group's wait
+	for time.Now().Before(deadline) {
+		if _, err := g.GetAdmin("/api/alertmanager/grafana/config/api/v1/receivers", &receivers); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range receivers {
+			for _, i := range r.Integrations {
+				if i.LastNotifyAttemptError != "" || i.LastNotifyAttempt.Year() > 2000 {
+					t.Fatalf("%s was notified at %v: %s", r.Name, i.LastNotifyAttempt, i.LastNotifyAttemptError)
+				}
+			}
+		}
+		time.Sleep(time.Second)
+	}
+	if strings.Contains(g.Warnings(), "Notify") {
+		t.Errorf("Grafana tried to notify:\n%s", g.Warnings())
+	}
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"colorstream/generator/service"
+	"colorstream/grafana/grafanatest"
+	"colorstream/grafana/lint"
+	"colorstream/grafana/provision"
+	"colorstream/influxdb/influxtest"
+)
+
+// What the browser saves is pulled, passes lint, and lasts.
+func TestAnEditInTheBrowserReachesTheFile(t *testing.T) {
+	t.Parallel()
+	db := influxtest.Shared(t).NewBucket(t)
+	g := grafanatest.Start(t, grafanatest.Options{Influx: db})
+	fill(t, db, 30*time.Minute)
+	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
+	ctx := grafanatest.Browser(t, 1500, 1500)
+	root := t.TempDir()
+	if err := os.CopyFS(filepath.Join(root, "dashboards"), os.DirFS(g.Dashboards)); err != nil {
+		t.Fatal(err)
+	}
+	pullAll := func() string {
+		t.Helper()
+		var out bytes.Buffer
+		err := run(t.Context(), service.Process{
+			Args: []string{"pull"}, Environ: map[string]string{"GRAFANA_URL": g.URL, "GRAFANA_DIR": root}, Stdout: &out, Stderr: t.Output(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	if said, want := pullAll(), "color.json: unchanged\ncolors.json: unchanged\n"; said != want {
+		t.Errorf("before any edit, pull says %q, want %q", said, want)
+	}
+
+	for _, path := range []string{"/d/colors/colours?", "/d/color/one-colour?var-color=blue&var-color=red&"} {
+		if err := chromedp.Do(ctx, chromedp.Navigate(g.URL+path+"from=now-15m&to=now&refresh=")); err != nil {
+			t.Fatal(err)
+		}
+		var model string
+		grafanatest.Eventually(t, 40*time.Second, func() error {
+			screen, err := grafanatest.Look(ctx)
+			if err == nil {
+				err = screen.Complaint(3)
+			}
+			if err == nil {
+				model, err = chromedp.Run(ctx, chromedp.Evaluate[string](`JSON.stringify(window.grafanaRuntime.getDashboardSaveModel())`))
+			}
+			return err
+		})
+		model = strings.Replace(model, "Messages per window", "Messages per 5 seconds", 1)
+		status, err := g.Post("/api/dashboards/db", true, map[string]any{"dashboard": json.RawMessage(model), "overwrite": true}, nil)
+		if err != nil || status != http.StatusOK {
+			t.Fatalf("save: %d %v", status, err)
+		}
+	}
+	if said, want := pullAll(), "color.json: written\ncolors.json: written\n"; said != want {
+		t.Errorf("after an edit, pull says %q, want %q", said, want)
+	}
+	set, err := provision.Load(os.DirFS(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range lint.Set(set) {
+		t.Errorf("what was pulled is not clean: %v", p)
+	}
+	for _, f := range set.Dashboards {
+		if !bytes.Contains(f.Data, []byte("Messages per 5 seconds")) {
+			t.Errorf("%s has not got the edit", f.Name)
+		}
+		if dir := os.Getenv("SCREENSHOTS"); dir != "" {
+			_ = os.WriteFile(filepath.Join(dir, "pulled-"+f.Name), f.Data, 0o644)
+		}
+	}
+	if said, want := pullAll(), "color.json: unchanged\ncolors.json: unchanged\n"; said != want {
+		t.Errorf("once more, pull says %q, want %q", said, want)
+	}
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"colorstream/grafana/grafanatest"
+	"colorstream/grafana/known"
+	"colorstream/influxdb/influxtest"
+)
+
+// Every panel of every dashboard, as it is drawn.
+func TestEveryPanelIsDrawn(t *testing.T) {
+	t.Parallel()
+	db := influxtest.Shared(t).NewBucket(t)
+	g := grafanatest.Start(t, grafanatest.Options{Influx: db})
+	fill(t, db, 30*time.Minute)
+	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
+	ctx := grafanatest.Browser(t, 1500, 1500)
+
+	pages := []struct {
+		name, path string
+		panels     int
+	}{
+		{"colors", "/d/colors/colours?kiosk", 11},
+		{"color-red", "/d/color/one-colour?kiosk&var-color=red", 3},
+		{"color-odd", "/d/color/one-colour?kiosk&var-color=" + url.QueryEscape(known.Odd), 3},
+		{"color-two", "/d/color/one-colour?kiosk&var-color=red&var-color=blue", 6},
+		{"solo", "/d-solo/colors/x?orgId=1&panelId=1&hideLogo=true", 1},
+	}
+	for _, theme := range []string{"dark", "light"} {
+		for _, page := range pages {
+			show(t, ctx, g, page.path, theme)
+			grafanatest.Eventually(t, 40*time.Second, func() error {
+				screen, err := grafanatest.Look(ctx)
+				if err == nil {
+					err = screen.Complaint(page.panels)
+				}
+				if err != nil {
+					err = fmt.Errorf("%s in %s: %w", page.name, theme, err)
+				}
+				return err
+			})
+			grafanatest.Save(t, ctx, page.name+"-"+theme)
+		}
+	}
+}
+
+func show(t *testing.T, ctx grafanatest.Page, g *grafanatest.Server, path, theme string) {
+	t.Helper()
+	if err := chromedp.Do(ctx, chromedp.Navigate(g.URL+path+"&from=now-15m&to=now&refresh=&theme="+theme)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// With nothing to show, panels say so in words, and none has an error.
+func TestAnEmptyBucketIsNoError(t *testing.T) {
+	t.Parallel()
+	db := influxtest.Shared(t).NewBucket(t)
+	g := grafanatest.Start(t, grafanatest.Options{Influx: db})
+	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
+	ctx := grafanatest.Browser(t, 1500, 1500)
+	for path, panels := range map[string]int{"/d/colors/colours?kiosk": 11, "/d/color/one-colour?kiosk": 3} {
+		show(t, ctx, g, path, "dark")
+		grafanatest.Eventually(t, 40*time.Second, func() error {
+			screen, err := grafanatest.Look(ctx)
+			if err != nil {
+				return err
+			}
+			return screen.Emptiness(panels)
+		})
+	}
+}
+
+// A click on a colour opens that colour, with the time range that was chosen.
+func TestAColourLeadsToItsDashboard(t *testing.T) {
+	t.Parallel()
+	db := influxtest.Shared(t).NewBucket(t)
+	g := grafanatest.Start(t, grafanatest.Options{Influx: db})
+	fill(t, db, 30*time.Minute)
+	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
+	ctx := grafanatest.Browser(t, 1500, 1500)
+	if err := chromedp.Do(ctx, chromedp.Navigate(g.URL+"/d/colors/colours?kiosk&from=now-20m&to=now")); err != nil {
+		t.Fatal(err)
+	}
+	var href string
+	grafanatest.Eventually(t, 40*time.Second, func() error {
+		links, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`Array.from(document.querySelectorAll('a')).filter(a => a.innerText.startsWith('dark')).map(a => a.href)`))
+		if err == nil && len(links) == 0 {
+			err = fmt.Errorf("no link on the colour %q yet", known.Odd)
+		}
+		if err == nil {
+			href = links[0]
+		}
+		return err
+	})
+	to, err := url.Parse(href)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := to.Query()
+	if to.Path != "/d/color/one-colour" || got.Get("var-color") != known.Odd || got.Get("from") != "now-20m" && len(got.Get("from")) != 13 {
+		t.Errorf("the link is %s", href)
+	}
+}
