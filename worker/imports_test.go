@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// crossings are the packages that another module may import, and which of them. Tests may also import those in
+// testCrossings. Whatever is not here does not cross a module's border.
+var crossings = map[string][]string{
+	"generator":      {},
+	"influxdb":       {"generator/service"},
+	"worker":         {"generator/message", "generator/service", "influxdb/series"},
+	"dashboard":      {"generator/service", "influxdb/series"},
+	"grafana":        {"generator/service", "influxdb/series", "influxdb/influxd", "influxdb/influxtest", "influxdb/process", "influxdb/setup"},
+	"grafana/plugin": {"generator/message", "worker/window"},
+}
+
+var testCrossings = []string{
+	"generator/message", "generator/redistest", "generator/service/servicetest", "influxdb/influxtest", "influxdb/series", "worker/window",
+}
+
+// standardOnly are the contracts: they import nothing but the standard library.
+var standardOnly = []string{"generator/message", "influxdb/series", "worker/window"}
+
+// strangers are packages of the worker that do not know each other.
+var strangers = []string{"worker/window", "worker/spool", "worker/influx", "worker/source", "worker/aside", "worker/checkpoint"}
+
+const prefix = "colorstream/"
+
+type listed struct {
+	ImportPath                         string
+	Imports, TestImports, XTestImports []string
+}
+
+func list(t *testing.T, dir string) []listed {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", "./...")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("list the packages of %s: %v", dir, err)
+	}
+	var all []listed
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// inModule tells whether a package belongs to the module, and not to one below it.
+func inModule(pkg, module string) bool {
+	rest, ok := strings.CutPrefix(pkg+"/", module+"/")
+	return ok && (module != "grafana" || !strings.HasPrefix(rest, "plugin/"))
+}
+
+// TestImportDirections holds the directions in which the modules, and the worker's packages, know each other.
+func TestImportDirections(t *testing.T) {
+	seen := 0
+	for module, allowed := range crossings {
+		for _, p := range list(t, "../"+module) {
+			name := strings.TrimPrefix(p.ImportPath, prefix)
+			check := func(imports, allowed []string, kind string) {
+				for _, path := range imports {
+					path, ours := strings.CutPrefix(path, prefix)
+					if !ours {
+						if slices.Contains(standardOnly, name) && strings.Contains(strings.Split(path, "/")[0], ".") && kind == "" {
+							t.Errorf("%s imports %s; it may import the standard library only", name, path)
+						}
+						continue
+					}
+					seen++
+					if !inModule(path, module) && !slices.Contains(allowed, path) {
+						t.Errorf("%s%s imports %s across the modules' border", name, kind, path)
+					}
+					if slices.Contains(standardOnly, name) && kind == "" {
+						t.Errorf("%s imports %s; it may import the standard library only", name, path)
+					}
+					if slices.Contains(strangers, name) && slices.Contains(strangers, path) {
+						t.Errorf("%s%s imports %s: they must not know each other", name, kind, path)
+					}
+				}
+			}
+			check(p.Imports, allowed, "")
+			check(append(p.TestImports, p.XTestImports...), append(testCrossings, allowed...), "'s tests")
+		}
+	}
+	if seen < 20 {
+		t.Errorf("only %d imports of our own were seen: the test looks at the wrong place", seen)
+	}
+}
