@@ -28,7 +28,7 @@ func (f *fakeInflux) write(_ context.Context, body []byte) error {
 		return &WriteError{Class: TooLarge, Status: 413}
 	}
 	var bad, good, conflicts []string
-	for _, line := range strings.Split(string(body), "\n") {
+	for line := range strings.SplitSeq(string(body), "\n") {
 		switch {
 		case strings.Contains(line, "bad"):
 			bad = append(bad, line)

@@ -78,12 +78,17 @@ func (s *Spool) Append(data []byte) error {
 	if took := s.config.Now().Sub(start); took > slowAppend {
 		s.warn("the disk is slow", "took", took, "WORKER_SPOOL_DIR", s.config.Dir)
 	}
+	s.wake()
+	s.shrink()
+	return nil
+}
+
+// wake makes a waiting reader look again.
+func (s *Spool) wake() {
 	select {
 	case s.appended <- struct{}{}:
 	default:
 	}
-	s.shrink()
-	return nil
 }
 
 func (s *Spool) append(data []byte, at time.Time) error {
@@ -105,8 +110,10 @@ func (s *Spool) append(data []byte, at time.Time) error {
 		s.buffer = nil
 	}
 	if _, err := s.file.WriteAt(buf, seg.end); err != nil {
-		if cut := s.file.Truncate(seg.end); cut != nil {
+		// On a full disk a new segment next time lets this one go as soon as it is done.
+		if cut := s.file.Truncate(seg.end); cut != nil || !first && classOf(err) == Full {
 			s.abandon()
+			s.wake()
 		}
 		return err
 	}

@@ -14,7 +14,8 @@
 //     write of a point replaces it and the last write always comes last.
 //   - It always opens, whatever is in the folder, unless another process holds the folder or it cannot be written.
 //   - No damage stops it: a damaged record is skipped, counted and logged, and its file is kept aside.
-//   - Its files stay below Config.MaxBytes plus one record. Beyond, the oldest records are dropped, counted, logged.
+//   - Its files stay below Config.MaxBytes plus one record. Beyond, the oldest records are dropped, counted, logged
+//     (a dropped segment that is just being read takes space until the reader moves on).
 //   - Memory does not depend on the backlog: one record, a buffer of 64 KiB, and some bytes for each segment and
 //     for each record that was delivered and is not done.
 //

@@ -193,6 +193,36 @@ func TestAppendErrorsAreClassified(t *testing.T) {
 	wantRecords(t, s, "kept")
 }
 
+// A full disk loses nothing, and takes records again once others are done, though they were all in one segment.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	fsys := newMemFS()
+	fsys.room = 2000
+	s := openFS(t, fsys, ".")
+	var want []string
+	var err error
+	for err == nil {
+		record := fmt.Sprintf("%0100d", len(want))
+		if err = s.Append([]byte(record)); err == nil {
+			want = append(want, record)
+		}
+	}
+	if e, ok := errors.AsType[*AppendError](err); !ok || e.Class != Full || !strings.Contains(err.Error(), "disk is full") {
+		t.Errorf("got %v", err)
+	}
+	if err := s.Append([]byte(strings.Repeat("x", 100))); err == nil {
+		t.Error("a full disk took a record")
+	}
+	ids := wantRecords(t, s, want...)
+	s.Done(ids[len(ids)-1])
+	wantRecords(t, s) // a reader looks for more, as Next does when it is woken
+	add(t, s, "again")
+	wantRecords(t, s, "again")
+	s.Close()
+	s = openFS(t, fsys, ".")
+	wantRecords(t, s, "again")
+}
+
 // A place that stays unreadable does not stop the rest, and is kept.
 func TestUnreadableSegmentIsSkippedAndKept(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/fstest"
 )
@@ -25,6 +26,7 @@ type memFS struct {
 	dead    bool // after a crash nothing works
 	// fault is asked before each call.
 	fault func(op, name string) faultMode
+	room  int // if not 0, the bytes that all files together may have
 }
 
 type faultMode int
@@ -233,6 +235,13 @@ func (f *memFile) WriteAt(b []byte, off int64) (int, error) {
 	}
 	half := false
 	err := f.fs.call("write", f.name, func() error {
+		total := max(0, int(off)+len(b)-len(f.node.data))
+		for _, node := range f.fs.names {
+			total += len(node.data)
+		}
+		if f.fs.room > 0 && total > f.fs.room {
+			return syscall.ENOSPC
+		}
 		f.change(put(b))
 		return nil
 	})

@@ -310,5 +310,10 @@ func (s *Spool) release() {
 		seg.held = false
 	}
 	s.mu.Unlock()
+	for _, seg := range gone {
+		if seg.number == s.reader.number {
+			s.reader.close() // a removed file takes space as long as it is open
+		}
+	}
 	s.discard(gone...)
 }
