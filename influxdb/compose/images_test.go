@@ -1,0 +1,117 @@
+package compose_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+var (
+	from = regexp.MustCompile(`(?m)^FROM (?:--platform=\S+ )?(\S+)`)
+	// pinned tags name a version down to what its makers only mend.
+	pinned = regexp.MustCompile(`^\d+\.\d+\.\d+(-[a-z0-9.]+)?$`)
+)
+
+// The servers are those that were tried, not whatever is newest on the day.
+func TestTags(t *testing.T) {
+	t.Parallel()
+	each(t, load(t), func(t *testing.T, name string, s types.ServiceConfig) {
+		switch {
+		case s.Build != nil:
+			if version := s.Build.Args["GRAFANA_VERSION"]; name == "grafana" && (version == nil || !pinned.MatchString(*version)) {
+				t.Error("no version of Grafana")
+			}
+		default:
+			if _, tag, _ := strings.Cut(s.Image, ":"); !pinned.MatchString(tag) {
+				t.Errorf("%s is not pinned", s.Image)
+			}
+		}
+	})
+	if got := *load(t, "GRAFANA_VERSION=9.4.17").Services["grafana"].Build.Args["GRAFANA_VERSION"]; got != "9.4.17" {
+		t.Errorf("GRAFANA_VERSION gives %s", got)
+	}
+	if image := load(t).Services["influxdb"].Image; !strings.HasPrefix(image, "influxdb:2.8.") {
+		t.Errorf("%s is not the InfluxDB that everything was tried with", image)
+	}
+}
+
+func TestDockerfiles(t *testing.T) {
+	t.Parallel()
+	each(t, load(t), func(t *testing.T, name string, s types.ServiceConfig) {
+		if s.Build == nil {
+			return
+		}
+		if want, _ := filepath.Abs(root); s.Build.Context != want {
+			t.Errorf("context: %s", s.Build.Context)
+		}
+		text := read(t, s.Build.Dockerfile)
+		for _, m := range from.FindAllStringSubmatch(text, -1) {
+			image := m[1]
+			_, tag, _ := strings.Cut(image, ":")
+			switch {
+			case strings.HasPrefix(image, "golang:") && strings.HasPrefix(read(t, "go.work"), "go "+tag+"."):
+			case image == "gcr.io/distroless/static-debian12:nonroot": // has no versions
+			case strings.HasPrefix(image, "grafana/grafana:"): // compose passes the version
+			default:
+				t.Errorf("FROM %s", image)
+			}
+		}
+		folder, ok := ours[name]
+		if !ok {
+			return
+		}
+		for _, part := range []string{"CGO_ENABLED=0", "GOWORK=off", "--mount=type=cache,target=/go/pkg/mod", "TARGETARCH", "-trimpath"} {
+			if !strings.Contains(text, part) {
+				t.Errorf("without %s", part)
+			}
+		}
+		if s.HealthCheck != nil && !strings.Contains(text, "HEALTHCHECK") {
+			t.Error("without a health check, which those who use the image alone need too")
+		}
+		for sibling := range ours {
+			if bad := regexp.MustCompile(`(?m)^COPY ` + ours[sibling] + ` `); ours[sibling] != folder && bad.MatchString(text) {
+				t.Errorf("copies all of %s instead of the packages that it uses", ours[sibling])
+			}
+		}
+	})
+}
+
+// What the Dockerfiles copy is there, and .dockerignore does not hold it back.
+func TestWhatIsCopied(t *testing.T) {
+	t.Parallel()
+	ignored := read(t, ".dockerignore")
+	if !strings.Contains(ignored, "\n*\n") {
+		t.Error(".dockerignore lets everything through: data, .env, .git")
+	}
+	copied := regexp.MustCompile(`(?m)^COPY ([^-].*) \S+$`)
+	each(t, load(t), func(t *testing.T, _ string, s types.ServiceConfig) {
+		if s.Build == nil {
+			return
+		}
+		for _, m := range copied.FindAllStringSubmatch(read(t, s.Build.Dockerfile), -1) {
+			for source := range strings.FieldsSeq(m[1]) {
+				found, err := filepath.Glob(filepath.Join(root, source))
+				if err != nil || len(found) == 0 {
+					t.Errorf("COPY %s: not there (%v)", source, err)
+				}
+				top, _, _ := strings.Cut(source, "/")
+				if !strings.Contains(ignored, "\n!"+top+"\n") {
+					t.Errorf("COPY %s: .dockerignore holds %s back", source, top)
+				}
+			}
+		}
+	})
+	for line := range strings.Lines(ignored) {
+		line = strings.TrimPrefix(strings.TrimSpace(line), "!")
+		if line == "" || strings.ContainsAny(line, "*#") {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(root, line)); err != nil {
+			t.Errorf(".dockerignore: %v", err)
+		}
+	}
+}
