@@ -93,7 +93,11 @@ func runQueries(ctx context.Context, environ map[string]string, set *provision.S
 		return nil, err
 	}
 	db.Close()
-	return verify.Queries(ctx, query.Client{URL: server.URL(), Org: lintOrg, Token: lintToken}, lintBucket, set)
+	filled, err := verify.Fill(ctx, query.Client{URL: server.URL(), Org: lintOrg, Token: lintToken}, lintBucket)
+	if err != nil {
+		return nil, err
+	}
+	return filled.Queries(ctx, set)
 }
 
 func freeAddr() (string, error) {

@@ -10,12 +10,14 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"colorstream/grafana/known"
 	"colorstream/grafana/lint"
 	"colorstream/grafana/provision"
 	"colorstream/grafana/query"
+	"colorstream/influxdb/series"
 )
 
 // length is how much the known points cover.
@@ -33,37 +35,43 @@ var views = []view{
 	{"the last day in steps of 10 minutes", 25*time.Hour + 47*time.Second, 10 * time.Minute},
 }
 
-// bucketFill is how many bytes are written at once.
-const bucketFill = 4 << 20
+// chunk is how many points are written at once.
+const chunk = 20000
 
-// Queries checks all queries of the set. The client must be allowed to write
-// to the bucket, which must be empty.
-func Queries(ctx context.Context, client query.Client, bucket string, set *provision.Set) ([]lint.Problem, error) {
-	end := time.Now().Truncate(known.Window)
-	points := known.Points(end, length)
-	lines := known.Lines(points)
-	for len(lines) > 0 {
-		n := min(len(lines), bucketFill)
-		for n < len(lines) && lines[n-1] != '\n' {
-			n++
-		}
-		if err := client.Write(ctx, bucket, lines[:n]); err != nil {
+// Filled is a bucket with known points in it.
+type Filled struct {
+	client query.Client
+	bucket string
+	end    time.Time
+	points []series.Point
+}
+
+// Fill writes known points to an empty bucket. The client must be allowed to
+// write to it.
+func Fill(ctx context.Context, client query.Client, bucket string) (*Filled, error) {
+	f := &Filled{client: client, bucket: bucket, end: time.Now().Truncate(known.Window)}
+	f.points = known.Points(f.end, length)
+	for points := range slices.Chunk(f.points, chunk) {
+		if err := client.Write(ctx, bucket, known.Lines(points)); err != nil {
 			return nil, fmt.Errorf("fill InfluxDB with known points: %w", err)
 		}
-		lines = lines[n:]
 	}
+	return f, nil
+}
 
+// Queries checks all queries of the set.
+func (f *Filled) Queries(ctx context.Context, set *provision.Set) ([]lint.Problem, error) {
 	var problems []lint.Problem
 	for _, q := range set.Queries() {
 		for _, v := range views {
-			oracle := known.Oracle{Points: points, Start: end.Add(-v.back), Stop: end, Every: v.every}
+			oracle := known.Oracle{Points: f.points, Start: f.end.Add(-v.back), Stop: f.end, Every: v.every}
 			if q.Kind == "alert" {
-				oracle.Start = end.Add(-time.Duration(q.Range) * time.Second)
+				oracle.Start = f.end.Add(-time.Duration(q.Range) * time.Second)
 			}
 			if q.Key == "color/3/A" && v.every > known.Window {
 				oracle.Every = 20 * time.Second // the panel asks for 8000 points
 			}
-			if text := check(ctx, client, bucket, q, oracle); text != "" {
+			if text := f.check(ctx, q, oracle); text != "" {
 				problems = append(problems, lint.Problem{File: q.File, Where: q.Where, Text: text + " (asked for " + v.name + ")"})
 				break
 			}
@@ -73,17 +81,17 @@ func Queries(ctx context.Context, client query.Client, bucket string, set *provi
 }
 
 // check returns what is wrong with one query, or "".
-func check(ctx context.Context, client query.Client, bucket string, q provision.Query, o known.Oracle) string {
+func (f *Filled) check(ctx context.Context, q provision.Query, o known.Oracle) string {
 	for _, color := range []string{"red", known.Odd} {
 		where := query.Context{
-			Start: o.Start, Stop: o.Stop, Every: o.Every, Bucket: bucket, Org: client.Org,
+			Start: o.Start, Stop: o.Stop, Every: o.Every, Bucket: f.bucket, Org: f.client.Org,
 			Variables: map[string]string{"color": color},
 		}
 		flux, err := where.Expand(q.Flux)
 		if err != nil {
 			return err.Error()
 		}
-		tables, err := client.Run(ctx, flux)
+		tables, err := f.client.Run(ctx, flux)
 		if err != nil {
 			return "InfluxDB refuses the query: " + err.Error()
 		}

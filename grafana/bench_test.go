@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"colorstream/grafana/provision"
+	"colorstream/grafana/query"
+	"colorstream/influxdb/influxtest"
+	"colorstream/influxdb/series"
+)
+
+// What a panel over a month is asked for.
+const (
+	benchColors = 10
+	benchRange  = 30 * 24 * time.Hour
+	benchStep   = 30 * time.Minute // Grafana's choice for a panel of some 1000 pixels
+	benchLimit  = 200 * time.Millisecond
+)
+
+// BenchmarkPanels asks every query of every dashboard and alert for 30 days of
+// 5-second windows of ten colours, 5.2 million points of six fields. Filling
+// takes a minute and comes first. It fails if a median is over 200 ms.
+//
+//	go test -run '^$' -bench Panels -benchtime 20x .
+func BenchmarkPanels(b *testing.B) {
+	set, err := provision.Load(os.DirFS("."))
+	if err != nil {
+		b.Fatal(err)
+	}
+	db := influxtest.Start(b)
+	client := query.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
+	end := time.Now().Truncate(5 * time.Second)
+	fillMonth(b, client, db.Bucket, end)
+	for _, q := range set.Queries() {
+		b.Run(strings.NewReplacer(" ", "_", `"`, "").Replace(q.Key), func(b *testing.B) {
+			where := query.Context{
+				Start: end.Add(-benchRange), Stop: end, Every: benchStep, Bucket: db.Bucket, Org: db.Org,
+				Variables: map[string]string{"color": "red"},
+			}
+			if q.Key == "color/3/A" {
+				where.Every = 5 * time.Minute // its panel asks for 8000 points
+			}
+			if q.Kind == "alert" {
+				where.Start = end.Add(-time.Duration(q.Range) * time.Second)
+			}
+			flux, err := where.Expand(q.Flux)
+			if err != nil {
+				b.Fatal(err)
+			}
+			var times []time.Duration
+			size := 0
+			for b.Loop() {
+				begin := time.Now()
+				answer, err := client.Raw(b.Context(), flux)
+				if err != nil {
+					b.Fatal(err)
+				}
+				times = append(times, time.Since(begin))
+				size = len(answer)
+			}
+			slices.Sort(times)
+			median := times[len(times)/2]
+			b.ReportMetric(float64(median.Microseconds())/1000, "ms/median")
+			b.ReportMetric(float64(size)/1024, "KiB")
+			if len(times) > 1 && median > benchLimit {
+				b.Errorf("the median is %v, over %v", median, benchLimit)
+			}
+		})
+	}
+}
+
+func fillMonth(b *testing.B, client query.Client, bucket string, end time.Time) {
+	b.Helper()
+	names := []string{"red", "blue", "green", "yellow"}
+	for i := len(names); i < benchColors; i++ {
+		names = append(names, fmt.Sprintf("color %02d", i))
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	var lines bytes.Buffer
+	begin := time.Now()
+	points := 0
+	for at := end.Add(-benchRange); at.Before(end); at = at.Add(5 * time.Second) {
+		whole := r.IntN(2000) != 0 // a broken connection in three hours
+		for i, name := range names {
+			mean := 50 + 20*math.Sin(float64(at.Unix())/7200+float64(i)) + 10*r.Float64()
+			p := series.Point{
+				Color: name, Start: at, Complete: whole, Count: int64(1 + r.IntN(5)),
+				Mean: mean, Median: mean + r.Float64(), Min: mean - 20*r.Float64(), Max: mean + 20*r.Float64(),
+			}
+			lines.Write(append(p.AppendLine(lines.AvailableBuffer()), '\n'))
+			points++
+		}
+		if lines.Len() > 4<<20 {
+			writeLines(b, client, bucket, &lines)
+		}
+	}
+	writeLines(b, client, bucket, &lines)
+	b.Logf("%d points written in %v", points, time.Since(begin).Round(time.Second))
+}
+
+func writeLines(b *testing.B, client query.Client, bucket string, lines *bytes.Buffer) {
+	b.Helper()
+	if err := client.Write(b.Context(), bucket, lines.Bytes()); err != nil {
+		b.Fatal(err)
+	}
+	lines.Reset()
+}
