@@ -28,7 +28,7 @@ type Config struct {
 
 // Limits bounds what requests may cost. A zero field takes its default.
 type Limits struct {
-	// Requests is how many browsers' requests may be under way to Grafana, waiting included. Default 1024.
+	// Requests is how many browsers' requests may be under way, waiting included. Default 1024.
 	Requests int
 	// Queries is how many data queries Grafana is given at a time. Default 4.
 	Queries int

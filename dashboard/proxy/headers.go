@@ -85,7 +85,6 @@ func (p *Proxy) modifyResponse(response *http.Response) error {
 		return errRedirect
 	}
 	response.Header = only(response.Header, responseHeaders)
-	response.Trailer = nil
 	setOwnHeaders(response.Header)
 	return nil
 }

@@ -289,6 +289,7 @@ func TestGrafanaDiesInTheMiddle(t *testing.T) {
 	if _, _, err := try(t, p, "GET", solo, ""); err == nil {
 		t.Error("a stream that broke off ends like a whole one")
 	}
+	eventually(t, "the failure is counted", func() bool { return decisions(t, p, "failed") == 1 })
 	for _, method := range []string{"GET", "POST"} {
 		target, text := "/public/build/a.js", ""
 		if method == "POST" {
@@ -363,10 +364,14 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 			t.Error("a slow answer came")
 		}
 	}
+	began := time.Now()
 	p.stop() // ends the transfers that browsers left
 	p.CloseClientConnections()
 	p.Close()
-	g.Close()
+	g.Close() // waits for them
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("the transfers ended after %v", took)
+	}
 	eventually(t, "all goroutines have ended", func() bool {
 		return runtime.NumGoroutine() <= before
 	})

@@ -86,6 +86,11 @@ func (p *Proxy) Run(ctx context.Context) error {
 func (p *Proxy) State() State { return p.watch.current() }
 
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer p.active.Add(-1)
+	if p.active.Add(1) > int64(p.cfg.Limits.Requests) {
+		p.upstreamFailed(w, r, errBusy)
+		return
+	}
 	answer := p.decide(w, r)
 	switch answer.decision {
 	case pass:
@@ -108,7 +113,7 @@ func (p *Proxy) decide(w http.ResponseWriter, r *http.Request) answer {
 	case rule == nil:
 		if p.unknown.first(r.Method + " " + r.URL.Path) {
 			p.log.Info("denied a request that the proxy's table does not know (said once)",
-				"method", r.Method, "path", clip(r.URL.Path, 200))
+				"method", clip(r.Method, 20), "path", clip(r.URL.Path, 200))
 		}
 		return notFound()
 	case rule.decision == denied:
@@ -136,19 +141,16 @@ func (p *Proxy) decide(w http.ResponseWriter, r *http.Request) answer {
 
 // forward sends what decide let pass to Grafana.
 func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, a answer) {
-	if p.active.Add(1) > int64(p.cfg.Limits.Requests) {
-		p.active.Add(-1)
-		p.upstreamFailed(w, r, errBusy)
-		return
-	}
-	defer p.active.Add(-1)
-	controller := http.NewResponseController(w)
-	_ = controller.SetWriteDeadline(time.Now().Add(p.cfg.Limits.ResponseTime)) // a test's recorder has none
+	// The server takes the deadline back when the request is over. A test's recorder has none.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.cfg.Limits.ResponseTime))
 	exchange := &exchange{answer: a, label: labelPass}
-	defer func() { p.metrics.requests.WithLabelValues(exchange.label).Inc() }()
+	whole := false // httputil.ReverseProxy panics with http.ErrAbortHandler when an answer breaks off
+	defer func() {
+		if !whole {
+			exchange.label = labelFailed
+		}
+		p.metrics.requests.WithLabelValues(exchange.label).Inc()
+	}()
 	p.reverse.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, exchange)))
-	// The next request of this connection is not bound by this one's deadline; what is still buffered is.
-	if controller.Flush() == nil {
-		_ = controller.SetWriteDeadline(time.Time{})
-	}
+	whole = true
 }

@@ -65,6 +65,19 @@ func TestGrafanaComesAndGoes(t *testing.T) {
 	}
 }
 
+// A request that fails makes the proxy look at once.
+func TestFailuresAreHeeded(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Refresh = time.Hour })
+	g.CloseClientConnections()
+	g.Close()
+	if response, _ := fetch(t, p, "GET", solo, ""); response.StatusCode != 502 {
+		t.Errorf("answer %d", response.StatusCode)
+	}
+	eventually(t, "Grafana is known to be away", func() bool { return !p.State().Available })
+}
+
 func TestReasons(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
