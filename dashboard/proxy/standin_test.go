@@ -161,7 +161,9 @@ func forbiddenTarget(method, target string) string {
 		return "path is not clean"
 	}
 	parts := strings.Split(where, "/")[1:]
-	has := func(prefix ...string) bool { return len(parts) >= len(prefix) && slices.Equal(parts[:len(prefix)], prefix) }
+	has := func(prefix ...string) bool {
+		return len(parts) >= len(prefix) && slices.Equal(parts[:len(prefix)], prefix)
+	}
 	solo := has("d-solo", "colors") && len(parts) <= 3 && method == "GET"
 	if solo {
 		return forbiddenSolo(query)

@@ -12,7 +12,9 @@ func TestStoreIsBounded(t *testing.T) {
 	const most = 20 << 10
 	s := newStore(most)
 	now := time.Now()
-	add := func(key string, size int, life time.Duration) { s.put(key, &kept{body: make([]byte, size)}, now.Add(life)) }
+	add := func(key string, size int, life time.Duration) {
+		s.put(key, &kept{body: make([]byte, size)}, now.Add(life))
+	}
 	has := func(key string) bool { _, ok := s.get(key, now); return ok }
 
 	add("often used", 2000, time.Minute)
