@@ -459,8 +459,11 @@ func TestCheck(t *testing.T) {
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ args, words string }{
-		{"sing", `there is no command "sing"`}, {"replay", "replay needs a file"}, {"replay a b", "replay needs a file"},
-		{"run fast", "run takes no words"}, {"healthcheck", "GENERATOR_ADDR is off"},
+		{"sing", `there is no command "sing"`},
+		{"replay", "replay needs a file"},
+		{"replay a b", "replay needs a file"},
+		{"run fast", "run takes no words"},
+		{"healthcheck", "GENERATOR_ADDR is off"},
 	} {
 		if err := begin(t, nil, strings.Fields(c.args)).wait(t); err == nil || !strings.Contains(err.Error(), c.words) {
 			t.Errorf("%s: %v, want %q", c.args, err, c.words)

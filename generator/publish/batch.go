@@ -38,8 +38,6 @@ func (b *batch) add(m message.Message) {
 	b.n++
 }
 
-func (b *batch) full() bool { return b.n == len(b.cmds) }
-
 // commands are those that are still to be sent, marked as not answered.
 func (b *batch) commands() []redis.Cmder {
 	cmds := b.cmds[:b.n]

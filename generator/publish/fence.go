@@ -49,7 +49,7 @@ func sameName(list, name string) []int64 {
 	for line := range strings.Lines(list) {
 		var id int64
 		named := false
-		for _, word := range strings.Fields(line) {
+		for word := range strings.FieldsSeq(line) {
 			switch key, value, _ := strings.Cut(word, "="); key {
 			case "id":
 				id, _ = strconv.ParseInt(value, 10, 64) // 0 if it is none, which no connection has

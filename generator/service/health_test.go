@@ -98,7 +98,8 @@ func TestReadyz(t *testing.T) {
 	get := func(status int) (body struct {
 		Ready      bool
 		Conditions []ConditionState
-	}) {
+	},
+	) {
 		t.Helper()
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))

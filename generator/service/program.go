@@ -49,10 +49,18 @@ func (e *ExitError) Unwrap() error { return e.Err }
 func Usage(err error) error { return &ExitError{Status: 2, Err: err} }
 
 // Main runs a program and exits: with status 0 on success, 1 on failure, 2 when the command line or the
-// configuration is wrong. Interrupt and SIGTERM end its context; a second one ends the process at once.
+// configuration is wrong. Interrupt and SIGTERM end its context; a second one ends the process at once, with status
+// 130.
 func Main(run func(context.Context, Process) error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	ctx, stop := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { // not left to the signal's default, which a shell's background job inherits as "ignore"
+		<-signals
+		stop()
+		<-signals
+		os.Exit(130)
+	}()
 	err := run(ctx, Process{
 		Args: os.Args[1:], Environ: Environ(os.Environ()),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,

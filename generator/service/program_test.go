@@ -92,7 +92,7 @@ func TestMainSignals(t *testing.T) {
 	interrupt(t, cmd)
 	out.want(t, "hanging")
 	interrupt(t, cmd)
-	if err := cmd.Wait(); err == nil || err.Error() != "signal: interrupt" {
+	if err := cmd.Wait(); err == nil || err.Error() != "exit status 130" {
 		t.Errorf("two signals: %v", err)
 	}
 }

@@ -140,11 +140,15 @@ func (c *csvRecords) failed(err error, cells int, offset int64) (Record, error) 
 	c.line = parse.Line
 	if errors.Is(err, csv.ErrFieldCount) {
 		c.unclosed = nil
-		return Record{}, &Refused{parse.StartLine, Columns,
-			fmt.Sprintf("has %d cells, but the header has %d", cells, c.csv.FieldsPerRecord), offset}
+		return Record{}, &Refused{
+			parse.StartLine, Columns,
+			fmt.Sprintf("has %d cells, but the header has %d", cells, c.csv.FieldsPerRecord), offset,
+		}
 	}
-	refused := &Refused{parse.StartLine, Quotes,
-		fmt.Sprintf("has a quotation mark out of place (line %d, byte %d)", parse.Line, parse.Column), offset}
+	refused := &Refused{
+		parse.StartLine, Quotes,
+		fmt.Sprintf("has a quotation mark out of place (line %d, byte %d)", parse.Line, parse.Column), offset,
+	}
 	c.unclosed = nil
 	if errors.Is(err, csv.ErrQuote) {
 		c.unclosed = refused // if the end comes next, it was not closed

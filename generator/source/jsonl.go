@@ -107,8 +107,10 @@ func (j *jsonRecords) decode(text string) (message.Message, error) {
 			return message.Message{}, j.missing(f.Field, f.key, keys)
 		}
 		if len(found) > 1 {
-			return message.Message{}, &message.Error{Reason: message.DuplicateField,
-				Detail: fmt.Sprintf("field %q stands twice", f.Name)}
+			return message.Message{}, &message.Error{
+				Reason: message.DuplicateField,
+				Detail: fmt.Sprintf("field %q stands twice", f.Name),
+			}
 		}
 		value := found[0]
 		if f.key == "ts" {
@@ -158,8 +160,10 @@ func (j *jsonRecords) missing(f Field, key string, keys []string) error {
 	reason := map[string]message.Reason{
 		"color": message.ColorMissing, "value": message.ValueMissing, "name": message.NameType, "ts": message.TimeInvalid,
 	}[key]
-	return &message.Error{Reason: reason,
-		Detail: fmt.Sprintf("there is no field %q for the %s: %s may be one of %q", f.Name, key, f.Variable, keys)}
+	return &message.Error{
+		Reason: reason,
+		Detail: fmt.Sprintf("there is no field %q for the %s: %s may be one of %q", f.Name, key, f.Variable, keys),
+	}
 }
 
 // object reads a JSON object's fields, and their names in order.

@@ -132,8 +132,10 @@ func TestOpenTellsTheFormat(t *testing.T) {
 	wrong("table.xlsx", "PK\x03\x04", "save it as CSV")
 	wrong("cut.gz", "\x1f\x8b\x08", "uncompress")
 
-	if in, err := open("forced.csv", json, Options{Format: JSONLines, Color: Field{Name: "color"}, Value: Field{Name: "value"},
-		Name: Field{Name: "name", Optional: true}, Time: Field{Name: "ts", Optional: true}}); err != nil || in.Format != JSONLines {
+	if in, err := open("forced.csv", json, Options{
+		Format: JSONLines, Color: Field{Name: "color"}, Value: Field{Name: "value"},
+		Name: Field{Name: "name", Optional: true}, Time: Field{Name: "ts", Optional: true},
+	}); err != nil || in.Format != JSONLines {
 		t.Errorf("a given format is not taken: %v", err)
 	}
 	if _, err := Open(filepath.Join(dir, "absent.csv"), nil, standard()); !errors.Is(err, os.ErrNotExist) {

@@ -48,8 +48,10 @@ func parseTime(text string, unit TimeUnit) (time.Time, error) {
 			return inRange(text, t.UTC())
 		}
 	}
-	return time.Time{}, &message.Error{Reason: message.TimeInvalid,
-		Detail: fmt.Sprintf("ts %s is neither a number nor a time such as 2006-01-02T15:04:05Z", quote(text))}
+	return time.Time{}, &message.Error{
+		Reason: message.TimeInvalid,
+		Detail: fmt.Sprintf("ts %s is neither a number nor a time such as 2006-01-02T15:04:05Z", quote(text)),
+	}
 }
 
 // epoch reads seconds or fractions of them since 1970, exactly to the nanosecond.
@@ -98,8 +100,10 @@ func invalidTime(text string, err error) error {
 // inRange refuses the times that a message cannot carry, the zero Time among them, which would pass for none.
 func inRange(text string, t time.Time) (time.Time, error) {
 	if t.IsZero() || (message.Message{Color: "-", Time: t}).Validate() != nil {
-		return time.Time{}, &message.Error{Reason: message.TimeRange,
-			Detail: fmt.Sprintf("ts %s is outside the years 1678 to 2262", quote(text))}
+		return time.Time{}, &message.Error{
+			Reason: message.TimeRange,
+			Detail: fmt.Sprintf("ts %s is outside the years 1678 to 2262", quote(text)),
+		}
 	}
 	return t, nil
 }
