@@ -1,6 +1,7 @@
 package known
 
 import (
+	"maps"
 	"time"
 
 	"colorstream/influxdb/series"
@@ -67,9 +68,7 @@ func (o Oracle) chart(color string, sumUp func([]series.Point) any, empty bool, 
 	var out []Row
 	for _, s := range o.steps(points) {
 		row := Row{"_time": s.at, "_value": nil}
-		for k, v := range key {
-			row[k] = v
-		}
+		maps.Copy(row, key)
 		if len(s.points) > 0 {
 			row["_value"] = sumUp(s.points)
 		} else if !empty {

@@ -3,6 +3,7 @@ package lint_test
 import (
 	"flag"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -39,9 +40,7 @@ func TestEveryRuleFires(t *testing.T) {
 			t.Fatal(err)
 		}
 		files := fstest.MapFS{}
-		for at, file := range shipped {
-			files[at] = file
-		}
+		maps.Copy(files, shipped)
 		switch {
 		case filepath.Ext(name) == ".yaml":
 			delete(files, "provisioning/alerting/rules.yaml")

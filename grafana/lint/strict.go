@@ -33,6 +33,7 @@ func (r *report) strict(data []byte) {
 		return
 	}
 	plugins.RegisterDefaultPlugins()
+	//lint:ignore SA1019 files are in the classic schema, whatever is preferred elsewhere
 	r.sdk(tree, "", new(dashboard.Dashboard).UnmarshalJSONStrict(loosened))
 
 	// How fields look, the SDK reads less strictly where it stands in a panel.

@@ -14,7 +14,7 @@ import (
 
 var (
 	errNotFound = errors.New("not found")
-	errV2       = errors.New("Grafana keeps this dashboard in its v2 schema, which it does not load from files: " +
+	errV2       = errors.New("it is in the v2 schema, which Grafana does not load from files: " +
 		"export it there as JSON with the model Classic, and put that into the file")
 )
 
@@ -74,12 +74,12 @@ func (c Config) get(ctx context.Context, path string, answer any) error {
 	case http.StatusNotFound:
 		return errNotFound
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Errorf("Grafana refuses (%s): set GRAFANA_TOKEN, or GRAFANA_USER and GRAFANA_PASSWORD", resp.Status)
+		return fmt.Errorf("not allowed (%s): set GRAFANA_TOKEN, or GRAFANA_USER and GRAFANA_PASSWORD", resp.Status)
 	default:
 		if strings.Contains(string(body), "v2") {
 			return errV2
 		}
-		return fmt.Errorf("Grafana answers %s to %s: %.200s", resp.Status, path, body)
+		return fmt.Errorf("unexpected answer %s to %s: %.200s", resp.Status, path, body)
 	}
 	if err := json.Unmarshal(body, answer); err != nil {
 		return fmt.Errorf("GRAFANA_URL=%s: what answers is not Grafana: %w", c.URL, err)
