@@ -50,7 +50,7 @@ var programs = sync.OnceValues(func() (dir string, err error) {
 
 // A rig is a Redis, a bucket, and the folder of a worker.
 type rig struct {
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	redis *redistest.Server
 	db    *influxtest.Server
@@ -58,7 +58,7 @@ type rig struct {
 }
 
 // newRig makes a rig with a bucket of its own on the shared InfluxDB, if db is nil.
-func newRig(t *testing.T, db *influxtest.Server, redisArgs ...string) *rig {
+func newRig(t testing.TB, db *influxtest.Server, redisArgs ...string) *rig {
 	t.Helper()
 	if db == nil {
 		db = influxtest.Shared(t).NewBucket(t)
@@ -138,7 +138,7 @@ func (r *rig) generate(env map[string]string, args ...string) string {
 	return p.output()
 }
 
-func freeAddr(t *testing.T) string {
+func freeAddr(t testing.TB) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -344,7 +344,7 @@ func naive(values map[pointKey][]float64) map[pointKey]point {
 	return all
 }
 
-func publish(t *testing.T, client *redis.Client, payloads ...string) {
+func publish(t testing.TB, client *redis.Client, payloads ...string) {
 	t.Helper()
 	_, err := client.Pipelined(context.Background(), func(p redis.Pipeliner) error {
 		for _, payload := range payloads {
