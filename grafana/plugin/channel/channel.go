@@ -1,0 +1,221 @@
+// Package channel says what a panel can ask for, and writes it as the path of a Grafana Live channel and back.
+//
+// All panels that ask for the same thing have the same path, and Grafana runs one stream for all of them. The whole
+// question is in the path, since Grafana hands on nothing else when it starts a stream:
+//
+//	windows/running/<statistic>[/<colour>…]   the open window as it grows, four times a second, and as it closes
+//	windows/closed/<statistic>[/<colour>…]    closed windows, as they are in InfluxDB
+//	messages[/<colour>…]                      messages as they come, sampled above a rate
+//	rates[/<colour>…]                         messages of each second
+//
+// A statistic is mean, median, min, max or count. Without colours a path means all of them. Grafana allows only
+// ASCII letters, digits and some signs in a path; every other byte of a colour is written =XX, in hexadecimal. The
+// colour 50% grün is 50=25=20gr=C3=BCn.
+//
+// The package is pure and imports the standard library only.
+package channel
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Stream is a kind of what can be watched.
+type Stream string
+
+// The streams.
+const (
+	Running  Stream = "windows/running"
+	Closed   Stream = "windows/closed"
+	Messages Stream = "messages"
+	Rates    Stream = "rates"
+)
+
+// A Statistic is one of a window's.
+type Statistic string
+
+// The statistics.
+const (
+	Mean   Statistic = "mean"
+	Median Statistic = "median"
+	Min    Statistic = "min"
+	Max    Statistic = "max"
+	Count  Statistic = "count"
+)
+
+var statistics = []Statistic{Mean, Median, Min, Max, Count}
+
+const (
+	// maxColors is how many colours a query may name.
+	maxColors = 50
+	// maxChannel is the longest channel that Grafana takes, ds/<uid>/<path> in bytes.
+	maxChannel = 160
+)
+
+// A Query is what a panel asks for. It is comparable by its Path.
+type Query struct {
+	Stream Stream
+	// Statistic is that of a window; empty for other streams.
+	Statistic Statistic
+	// Colors are the wanted ones in their order; none means all.
+	Colors []string
+}
+
+// model is a query as the query editor and dashboards write it.
+type model struct {
+	Stream    string   `json:"stream"`
+	Show      string   `json:"show"`
+	Statistic string   `json:"statistic"`
+	Colors    []string `json:"colors"`
+}
+
+// FromJSON reads a query as dashboards have it. What is not said has a default: the running mean of all colours.
+func FromJSON(raw []byte) (Query, error) {
+	var m model
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return Query{}, fmt.Errorf("the query is not understood: %w", err)
+	}
+	q := Query{Colors: clean(m.Colors)}
+	switch m.Stream {
+	case "", "windows":
+		switch m.Show {
+		case "", "running":
+			q.Stream = Running
+		case "closed":
+			q.Stream = Closed
+		default:
+			return Query{}, fmt.Errorf("show is %q: it must be running or closed", m.Show)
+		}
+		q.Statistic = Statistic(m.Statistic)
+		if m.Statistic == "" {
+			q.Statistic = Mean
+		}
+	case "messages", "rates":
+		q.Stream = Stream(m.Stream)
+	default:
+		return Query{}, fmt.Errorf("stream is %q: it must be windows, messages or rates", m.Stream)
+	}
+	return q, q.validate()
+}
+
+// clean drops empty names and repetitions.
+func clean(colors []string) []string {
+	var out []string
+	for _, c := range colors {
+		if c != "" && !slices.Contains(out, c) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func (q Query) validate() error {
+	if q.windows() && !slices.Contains(statistics, q.Statistic) {
+		return fmt.Errorf("statistic is %q: it must be mean, median, min, max or count", q.Statistic)
+	}
+	if n := len(q.Colors); n > maxColors {
+		return fmt.Errorf("the query names %d colours: it may name %d, or none for all", n, maxColors)
+	}
+	return nil
+}
+
+func (q Query) windows() bool { return q.Stream == Running || q.Stream == Closed }
+
+// Path is the query as a channel's path.
+func (q Query) Path() string {
+	path := []byte(q.Stream)
+	if q.windows() {
+		path = append(append(path, '/'), q.Statistic...)
+	}
+	for _, color := range q.Colors {
+		path = appendEscaped(append(path, '/'), color)
+	}
+	return string(path)
+}
+
+// Channel is the whole channel's name for a data source. It fails if that would be too long.
+func (q Query) Channel(uid string) (string, error) {
+	name := "ds/" + uid + "/" + q.Path()
+	if len(name) > maxChannel {
+		return "", fmt.Errorf("the names of the %d colours are too long together for a live query (%d bytes, at most %d): "+
+			"choose fewer, or none for all", len(q.Colors), len(name), maxChannel)
+	}
+	return name, nil
+}
+
+var errPath = errors.New("the channel's path names no stream")
+
+// Parse reads a path. It takes only what Path writes, so that a query has one path.
+func Parse(path string) (Query, error) {
+	parts := strings.Split(path, "/")
+	var q Query
+	switch parts[0] {
+	case "windows":
+		if len(parts) < 3 {
+			return Query{}, errPath
+		}
+		q.Stream, q.Statistic = Stream(parts[0]+"/"+parts[1]), Statistic(parts[2])
+		if !q.windows() {
+			return Query{}, errPath
+		}
+		parts = parts[3:]
+	case "messages", "rates":
+		q.Stream = Stream(parts[0])
+		parts = parts[1:]
+	default:
+		return Query{}, errPath
+	}
+	for _, part := range parts {
+		color, err := unescape(part)
+		if err != nil {
+			return Query{}, err
+		}
+		q.Colors = append(q.Colors, color)
+	}
+	if err := q.validate(); err != nil {
+		return Query{}, err
+	}
+	if q.Colors = clean(q.Colors); q.Path() != path {
+		return Query{}, errPath
+	}
+	return q, nil
+}
+
+func plain(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
+}
+
+func appendEscaped(dst []byte, color string) []byte {
+	for i := range len(color) {
+		if c := color[i]; plain(c) {
+			dst = append(dst, c)
+		} else {
+			dst = fmt.Appendf(dst, "=%02X", c)
+		}
+	}
+	return dst
+}
+
+func unescape(part string) (string, error) {
+	var out []byte
+	for i := 0; i < len(part); i++ {
+		if part[i] != '=' {
+			out = append(out, part[i])
+			continue
+		}
+		if i+3 > len(part) {
+			return "", errPath
+		}
+		c, err := strconv.ParseUint(part[i+1:i+3], 16, 8)
+		if err != nil {
+			return "", errPath
+		}
+		out = append(out, byte(c))
+		i += 2
+	}
+	return string(out), nil
+}

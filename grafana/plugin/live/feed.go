@@ -1,0 +1,145 @@
+// Package live computes what panels watch: the statistics of the open window as it grows, closed windows, a sample
+// of the messages, and their rates. It remembers ten minutes of each, so that a panel has something to begin with.
+//
+// A [Tally] takes messages and makes rows of them; one goroutine owns it. A [Feed] holds the rows; anyone may read
+// it. Rows never change once they are in the feed, so all readers share them. The windows are those of package
+// window, with the worker's arithmetic.
+//
+// Instants are nanoseconds since 1970 UTC. The package does not know where messages come from nor who watches.
+package live
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"colorstream/worker/window"
+)
+
+const (
+	// Memory is how much of each stream is kept.
+	Memory = 10 * time.Minute
+	// RunningEvery is how often the open window is looked at.
+	RunningEvery = 250 * time.Millisecond
+	// SampleEvery is how often sampled messages are handed on, and perSample how many at most.
+	SampleEvery = 100 * time.Millisecond
+	perSample   = 5
+	// SampledAbove is the rate of messages a second up to which, evenly spaced, all are shown.
+	SampledAbove = perSample * int(time.Second/SampleEvery)
+	// ratesEvery is the time in which messages are counted.
+	ratesEvery = time.Second
+	// MaxShown is how many colours are in the rows, besides those that a panel asks for by name.
+	MaxShown = 50
+	maxAsked = 200
+	// maxClosed bounds the closed windows that are kept: very narrow windows would be many.
+	maxClosed = 2400
+)
+
+// A Row is an instant's statistics of each colour that has some, sorted by colour. In rates only the count is set:
+// the messages of the second that began at the instant.
+type Row struct {
+	At    int64
+	Stats []window.Stats
+}
+
+// When is the row's instant.
+func (r Row) When() int64 { return r.At }
+
+// A Sample is one message, and for how many it stands.
+type Sample struct {
+	At     int64
+	Color  string
+	Value  float64
+	Factor float64
+}
+
+// When is the message's instant.
+func (s Sample) When() int64 { return s.At }
+
+// A Feed is what there is to watch.
+type Feed struct {
+	// Running rows follow the open window; a row at a window's end has its final values.
+	Running *Ring[Row]
+	// Closed rows are closed windows at their start. Those that were not heard whole are left out, since their
+	// numbers are not InfluxDB's.
+	Closed   *Ring[Row]
+	Rates    *Ring[Row]
+	Messages *Ring[Sample]
+
+	colors atomic.Pointer[[]string]
+	hidden atomic.Int64
+
+	mu    sync.Mutex
+	asked map[string]int
+	// wanted is the list of asked's keys, for the tally.
+	wanted atomic.Pointer[[]string]
+}
+
+// NewFeed makes an empty feed.
+func NewFeed() *Feed {
+	minutes := int(Memory / time.Second)
+	return &Feed{
+		Running:  newRing[Row](minutes * int(time.Second/RunningEvery)),
+		Closed:   newRing[Row](maxClosed),
+		Rates:    newRing[Row](minutes),
+		Messages: newRing[Sample](minutes * SampledAbove),
+		asked:    make(map[string]int),
+	}
+}
+
+// Colors are the colours of the last ten minutes in the order of their first message, at most [MaxShown].
+func (f *Feed) Colors() []string {
+	if p := f.colors.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Hidden is how many colours beyond those there are.
+func (f *Feed) Hidden() int { return int(f.hidden.Load()) }
+
+// Ask has colours in the rows whatever else there is, until release is called.
+func (f *Feed) Ask(colors []string) (release func()) {
+	f.change(colors, 1)
+	return sync.OnceFunc(func() { f.change(colors, -1) })
+}
+
+func (f *Feed) change(colors []string, by int) {
+	if len(colors) == 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	wanted := make([]string, 0, len(f.asked)+len(colors))
+	for _, c := range colors {
+		if f.asked[c] += by; f.asked[c] <= 0 {
+			delete(f.asked, c)
+		}
+	}
+	for c := range f.asked {
+		wanted = append(wanted, c)
+	}
+	slices.Sort(wanted)
+	wanted = wanted[:min(len(wanted), maxAsked)]
+	f.wanted.Store(&wanted)
+}
+
+func (f *Feed) isAsked(color string) bool {
+	p := f.wanted.Load()
+	if p == nil {
+		return false
+	}
+	_, found := slices.BinarySearch(*p, color)
+	return found
+}
+
+// Forget drops all rows.
+func (f *Feed) Forget() {
+	f.Running.forget()
+	f.Closed.forget()
+	f.Rates.forget()
+	f.Messages.forget()
+	f.colors.Store(nil)
+	f.hidden.Store(0)
+}

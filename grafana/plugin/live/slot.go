@@ -1,0 +1,43 @@
+package live
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+)
+
+// A slot samples the messages of a short time: all if they are few, else as many as it may keep, each message with
+// the same chance (Vitter's algorithm R).
+type slot struct {
+	random *rand.Rand
+	kept   []numbered
+	n      uint64
+}
+
+// numbered remembers the order in which messages came.
+type numbered struct {
+	number uint64
+	sample Sample
+}
+
+func (s *slot) add(at int64, c *color, value float64) {
+	s.n++
+	m := numbered{s.n, Sample{At: at, Color: c.name, Value: value}}
+	if len(s.kept) < perSample {
+		s.kept = append(s.kept, m)
+	} else if i := s.random.Uint64N(s.n); i < perSample {
+		s.kept[i] = m
+	}
+}
+
+// take empties the slot. Each sample stands for an equal share of the messages.
+func (s *slot) take() []Sample {
+	slices.SortFunc(s.kept, func(a, b numbered) int { return cmp.Compare(a.number, b.number) })
+	out := make([]Sample, len(s.kept))
+	for i, m := range s.kept {
+		out[i] = m.sample
+		out[i].Factor = float64(s.n) / float64(len(s.kept))
+	}
+	s.kept, s.n = s.kept[:0], 0
+	return out
+}

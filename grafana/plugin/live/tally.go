@@ -1,0 +1,200 @@
+package live
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"colorstream/generator/message"
+	"colorstream/worker/window"
+)
+
+// costly is how many messages a window may have for its running statistics to be computed each time. Of larger
+// ones they are computed more rarely, so that they never take more than about a tenth of a processor.
+const costly = 1 << 20
+
+// A Tally makes rows of messages. It belongs to one goroutine.
+type Tally struct {
+	feed  *Feed
+	width int64
+	set   *window.Set
+	clock window.Clock
+	base  time.Time
+	deaf  bool
+	// partial says that not all of this second was heard.
+	partial bool
+
+	colors colors
+	slot   slot
+
+	lastRow  int64 // of Running
+	dueRow   int64
+	dueSlot  int64
+	dueRates int64
+
+	received uint64
+	refused  map[message.Reason]uint64
+}
+
+// NewTally makes one that fills a feed. Its windows are the worker's if the limits are.
+func NewTally(feed *Feed, limits window.Config) *Tally {
+	return &Tally{
+		feed: feed, width: int64(limits.Width), set: window.NewSet(limits), base: time.Now(), deaf: true,
+		colors: newColors(feed), slot: slot{random: rand.New(rand.NewPCG(1, 2))},
+		refused: make(map[message.Reason]uint64),
+	}
+}
+
+// Now is the time for messages whose source has none: the wall clock, which never goes backward here. After a
+// machine's sleep the windows meanwhile are not whole.
+func (t *Tally) Now() int64 {
+	wall := time.Now()
+	now, skipped, _ := t.clock.Read(wall.UnixNano(), int64(wall.Sub(t.base)))
+	if skipped > 0 {
+		t.set.Gap(now-skipped, now)
+	}
+	return now
+}
+
+// Message takes a message that the source had at an instant.
+func (t *Tally) Message(payload string, at int64) {
+	t.received++
+	m, err := message.Decode(payload)
+	if err != nil {
+		reason := message.NotJSON
+		if e, ok := err.(*message.Error); ok { // not errors.AsType: a flood of these must be cheap
+			reason = e.Reason
+		}
+		t.refused[reason]++
+		return
+	}
+	if m.Time.IsZero() {
+		t.set.Add(m.Color, m.Value, at)
+	} else {
+		t.set.AddEvent(m.Color, m.Value, at, m.Time.UnixNano())
+	}
+	if c := t.colors.seen(m.Color, at); c != nil {
+		t.slot.add(at, c, m.Value)
+	}
+}
+
+// Heard tells that everything is heard from the instant at on.
+func (t *Tally) Heard(at int64) {
+	t.deaf, t.partial = false, true
+	t.set.Heard(at)
+}
+
+// Lost tells that nothing is heard since the instant at.
+func (t *Tally) Lost(at int64) {
+	t.deaf = true
+	t.set.Lost(at)
+}
+
+// Tick tells that all messages before the instant now are there. It adds the rows that are due and says when the
+// next ones are.
+func (t *Tally) Tick(now int64) (next int64) {
+	closed := t.set.Advance(now)
+	t.colors.publish()
+	if now >= t.dueSlot {
+		t.feed.Messages.add(t.slot.take()...)
+		t.dueSlot = after(now, int64(SampleEvery))
+	}
+	if now >= t.dueRates {
+		t.rates(now)
+		t.dueRates = after(now, int64(ratesEvery))
+	}
+	if len(closed) > 0 {
+		t.close(closed, now)
+	}
+	if now >= t.dueRow {
+		t.dueRow = after(now, int64(RunningEvery))
+		if len(closed) == 0 {
+			t.running(now)
+		}
+	}
+	return min(t.dueSlot, t.dueRow, t.dueRates)
+}
+
+// after is the first multiple of every after now.
+func after(now, every int64) int64 { return now - now%every + every }
+
+// close adds the windows that have closed: to Closed those that were heard whole, to Running the last of them.
+func (t *Tally) close(windows []*window.Window, now int64) {
+	rows := make([]Row, 0, len(windows))
+	for i, w := range windows {
+		stats := t.shown(w.Stats())
+		if !w.Incomplete {
+			rows = append(rows, Row{w.Start, stats})
+		}
+		if i < len(windows)-1 {
+			continue
+		}
+		at := now - now%int64(time.Millisecond)
+		if w.End <= now && now-w.End < int64(RunningEvery) {
+			at = w.End
+		}
+		t.addRunning(Row{at, stats})
+	}
+	t.feed.Closed.add(rows...)
+}
+
+// running adds a row for the open window, the latest if there are several.
+func (t *Tally) running(now int64) {
+	row := Row{At: now - now%int64(RunningEvery)}
+	if open := t.set.Open(); len(open) > 0 && !t.deaf {
+		w := open[len(open)-1]
+		row.Stats = t.shown(w.Running())
+		if n := w.Count(); n > costly {
+			t.dueRow += int64(RunningEvery) * n / costly
+		}
+	}
+	t.addRunning(row)
+}
+
+// addRunning keeps the rows' instants apart and in order.
+func (t *Tally) addRunning(row Row) {
+	if row.At > t.lastRow {
+		t.lastRow = row.At
+		t.feed.Running.add(row)
+	}
+}
+
+// shown keeps the statistics of the colours that are shown.
+func (t *Tally) shown(stats []window.Stats) []window.Stats {
+	if len(stats) <= MaxShown && t.feed.Hidden() == 0 {
+		return stats
+	}
+	kept := make([]window.Stats, 0, MaxShown) // not a part of stats, which would be kept whole
+	for _, s := range stats {
+		if t.colors.isShown(s.Color) || t.feed.isAsked(s.Color) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// rates adds the counts of the second that has just ended; of one that was not heard whole, none.
+func (t *Tally) rates(now int64) {
+	row := Row{At: after(now, int64(ratesEvery)) - 2*int64(ratesEvery)}
+	whole := !t.deaf && !t.partial && now-t.dueRates < int64(ratesEvery)
+	t.partial = t.deaf
+	for _, c := range t.colors.all {
+		if whole && (c.shown || t.feed.isAsked(c.name)) {
+			row.Stats = append(row.Stats, window.Stats{Color: c.name, Count: c.count})
+		}
+		c.count = 0
+	}
+	slices.SortFunc(row.Stats, func(a, b window.Stats) int {
+		if a.Color < b.Color {
+			return -1
+		}
+		return 1
+	})
+	t.feed.Rates.add(row)
+	t.colors.expire(now)
+}
+
+// Counts are what came: all messages, and those that could not be read, by reason.
+func (t *Tally) Counts() (received uint64, refused map[message.Reason]uint64) {
+	return t.received, t.refused
+}

@@ -1,0 +1,30 @@
+// Command plugin is the back end of a Grafana data source that streams colours as they arrive. Grafana starts it
+// and talks to it over gRPC; nobody else does.
+//
+//	settings.go  what a data source is set to
+//	source.go    one data source
+//	query.go     queries that do not stream
+//	stream.go    streams
+//	health.go    the button "Save & test"
+//	web/         plugin.json and the front end
+//
+// channel says what a panel can ask for, redis receives, live computes, frame draws up, and upstream has one
+// receiver run for all panels.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend/datasource"
+)
+
+// pluginID is also in web/plugin.json.
+const pluginID = "colorstream-live-datasource"
+
+func main() {
+	if err := datasource.Manage(pluginID, newSource, datasource.ManageOpts{}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+
+	"colorstream/grafana/plugin/redis"
+	"colorstream/worker/window"
+)
+
+// What is not set means what the generator and the worker take for their variables.
+const (
+	defaultURL     = "redis://localhost:6379/0"
+	defaultChannel = "colors"
+	defaultWindow  = 5 * time.Second
+)
+
+// settings are a data source's.
+type settings struct {
+	redis  redis.Config
+	limits window.Config
+}
+
+// stored is how Grafana keeps what is no secret.
+type stored struct {
+	Channel       string `json:"channel"`
+	Transport     string `json:"transport"`
+	Window        string `json:"window"`
+	Lateness      string `json:"lateness"`
+	TLSSkipVerify bool   `json:"tlsSkipVerify"`
+}
+
+// readSettings reads a data source's settings. All that is wrong is in the error, and no secret.
+//
+// Secrets are password, tlsCACert, tlsClientCert and tlsClientKey, all as PEM but the first, and url: a whole URL,
+// in place of the open one, for one that holds a password.
+func readSettings(from backend.DataSourceInstanceSettings) (settings, error) {
+	var in stored
+	if len(from.JSONData) > 0 {
+		if err := json.Unmarshal(from.JSONData, &in); err != nil {
+			return settings{}, fmt.Errorf("the settings are not understood: %w", err)
+		}
+	}
+	secret := from.DecryptedSecureJSONData
+	var errs []error
+	duration := func(name, text string, otherwise, least time.Duration) time.Duration {
+		if text == "" {
+			return otherwise
+		}
+		d, err := time.ParseDuration(text)
+		if err != nil || d < least || d > 24*time.Hour {
+			errs = append(errs, fmt.Errorf("the %s is %q: it must be a time like 5s, from %v to 24h", name, text, least))
+		}
+		return d
+	}
+	s := settings{
+		redis: redis.Config{
+			URL:     first(secret["url"], from.URL, defaultURL),
+			Channel: first(in.Channel, defaultChannel), Password: secret["password"],
+		},
+		limits: window.Config{
+			Width:    duration("window", in.Window, defaultWindow, 10*time.Millisecond),
+			Lateness: duration("lateness", in.Lateness, 0, 0),
+		},
+	}
+	switch in.Transport {
+	case "", "pubsub":
+	case "stream":
+		s.redis.Stream = true
+	default:
+		errs = append(errs, fmt.Errorf("the transport is %q: it must be pubsub or stream", in.Transport))
+	}
+	change, err := readTLS(secret, in.TLSSkipVerify)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	s.redis.TLS = change
+	return s, errors.Join(errs...)
+}
+
+func first(texts ...string) string {
+	for _, t := range texts {
+		if t = strings.TrimSpace(t); t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+func readTLS(secret map[string]string, skip bool) (func(*tls.Config), error) {
+	var roots *x509.CertPool
+	if pem := secret["tlsCACert"]; pem != "" {
+		roots = x509.NewCertPool()
+		if !roots.AppendCertsFromPEM([]byte(pem)) {
+			return nil, errors.New("the CA certificate is not PEM (-----BEGIN CERTIFICATE-----)")
+		}
+	}
+	var certificates []tls.Certificate
+	if secret["tlsClientCert"] != "" || secret["tlsClientKey"] != "" {
+		pair, err := tls.X509KeyPair([]byte(secret["tlsClientCert"]), []byte(secret["tlsClientKey"]))
+		if err != nil {
+			return nil, fmt.Errorf("the client's certificate and key: %w", err)
+		}
+		certificates = []tls.Certificate{pair}
+	}
+	return func(c *tls.Config) {
+		c.RootCAs, c.Certificates, c.InsecureSkipVerify = roots, certificates, skip
+	}, nil
+}
