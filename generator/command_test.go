@@ -1,0 +1,118 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+)
+
+func TestHTTP(t *testing.T) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	p := begin(t, strings.NewReader("color,value\nred,1\nred,x\n"+strings.Repeat("red,2\n", 1000)), nil,
+		"REDIS_URL=redis://"+m.Addr(), "GENERATOR_ADDR=127.0.0.1:0", "GENERATOR_INPUT=-", "GENERATOR_INTERVAL=50ms")
+	var address string
+	eventually(t, "it listens", func() bool {
+		if found := regexp.MustCompile(`msg=listening.* address=(\S+)`).FindStringSubmatch(p.stderr.String()); found != nil {
+			address = found[1]
+		}
+		return address != ""
+	})
+	get := func(path string) (int, string) {
+		response, err := http.Get("http://" + address + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, string(body)
+	}
+	eventually(t, "it is ready", func() bool { status, _ := get("/readyz"); return status == http.StatusOK })
+	if status, _ := get("/healthz"); status != http.StatusOK {
+		t.Errorf("/healthz answers %d", status)
+	}
+	var metrics string
+	eventually(t, "it has refused a line", func() bool {
+		_, metrics = get("/metrics")
+		return strings.Contains(metrics, `colorstream_generator_refused_total{reason="value_type"} 1`)
+	})
+	for _, name := range []string{"published_total", "publish_errors_total", "receivers", "unheard_total", "unconfirmed_total", "read_total"} {
+		if !strings.Contains(metrics, "\ncolorstream_generator_"+name+" ") {
+			t.Errorf("no metric %s", name)
+		}
+	}
+	healthy := begin(t, nil, []string{"healthcheck"}, "GENERATOR_ADDR="+address)
+	if err := healthy.wait(t); err != nil {
+		t.Errorf("healthcheck: %v", err)
+	}
+	taken := begin(t, nil, nil, "GENERATOR_ADDR="+address, "REDIS_URL=redis://"+m.Addr())
+	if err := taken.wait(t); err == nil || !strings.Contains(err.Error(), "set GENERATOR_ADDR to another address") {
+		t.Errorf("port taken: %v", err)
+	}
+	beside := begin(t, strings.NewReader("color,value\nred,1\n"), []string{"replay", "-"}, "GENERATOR_ADDR="+address, "REDIS_URL=redis://"+m.Addr())
+	if err := beside.wait(t); err != nil {
+		t.Errorf("replay beside a running generator: %v", err)
+	}
+	m.Close()
+	eventually(t, "it is not ready without Redis", func() bool { status, _ := get("/readyz"); return status == http.StatusServiceUnavailable })
+	p.stop()
+	if err := p.wait(t); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	says := func(ok bool, words string, variables ...string) {
+		t.Helper()
+		p := begin(t, nil, []string{"check"}, append([]string{"REDIS_URL=redis://" + m.Addr()}, variables...)...)
+		if err := p.wait(t); (err == nil) != ok {
+			t.Errorf("%v: %v", variables, err)
+		}
+		if !strings.Contains(p.stdout.String(), words) {
+			t.Errorf("%v: it does not say %q but\n%s", variables, words, p.stdout.String())
+		}
+	}
+	const diamonds = "GENERATOR_INPUT=testdata/diamonds-1000.csv"
+	says(true, `publishes random messages on "colors" (pubsub), one every 1s`)
+	says(true, `the channel "colors" has 0 subscribers`)
+	says(true, "2.5 a second", "GENERATOR_RATE=2.5")
+	says(true, `its first message: {"color":"E","name":"price","value":326}`, diamonds, "GENERATOR_INPUT_VALUE=price")
+	says(true, "as far apart as their times, at 60 times the speed", diamonds, "GENERATOR_INPUT_VALUE=price", "GENERATOR_PACE=times", "GENERATOR_SPEED=60")
+	says(true, "standard input is not looked at", "GENERATOR_INPUT=-", "GENERATOR_PACE=max")
+	says(false, "FAILED  input", diamonds)
+	says(false, "FAILED  redis", "REDIS_URL=redis://127.0.0.1:1")
+	says(false, "unknown variable GENERATOR_COLOURS", "GENERATOR_COLOURS=red")
+	says(false, "", "GENERATOR_RATE=fast")
+}
+
+func TestCommandLine(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ args, words string }{
+		{"sing", `there is no command "sing"`},
+		{"replay", "replay needs a file"},
+		{"replay a b", "replay needs a file"},
+		{"run fast", "run takes no words"},
+		{"healthcheck", "GENERATOR_ADDR is off"},
+	} {
+		if err := begin(t, nil, strings.Fields(c.args)).wait(t); err == nil || !strings.Contains(err.Error(), c.words) {
+			t.Errorf("%s: %v, want %q", c.args, err, c.words)
+		}
+	}
+	help := begin(t, nil, []string{"help"})
+	if err := help.wait(t); err != nil || !strings.Contains(help.stdout.String(), "GENERATOR_INPUT_SEPARATOR") {
+		t.Errorf("help: %v", err)
+	}
+	version := begin(t, nil, []string{"version"})
+	if err := version.wait(t); err != nil || !strings.HasPrefix(version.stdout.String(), "generator ") {
+		t.Errorf("version: %v", err)
+	}
+}

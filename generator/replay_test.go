@@ -1,0 +1,196 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"colorstream/generator/message"
+	"colorstream/generator/redistest"
+)
+
+func TestReplayDiamonds(t *testing.T) {
+	t.Parallel()
+	f, err := os.Open("testdata/diamonds-1000.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []message.Message
+	for _, row := range rows[1:] {
+		price, err := strconv.ParseFloat(row[6], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, message.Message{Color: row[2], Name: row[1], Value: price})
+	}
+	server := redistest.Start(t)
+	client := server.Client()
+	heard := listen(t, client)
+	replay := func(variables ...string) {
+		t.Helper()
+		p := begin(t, nil, []string{"replay", f.Name()}, append(variables, "REDIS_URL="+server.URL(), "GENERATOR_PACE=max",
+			"GENERATOR_INPUT_VALUE=price", "GENERATOR_INPUT_NAME=cut")...)
+		if err := p.wait(t); err != nil {
+			t.Fatal(err)
+		}
+		if sums := p.sums(t); sums["read"] != 1000 || sums["published"] != 1000 {
+			t.Errorf("%v", sums)
+		}
+	}
+	replay()
+	if diff := cmp.Diff(want, receive(t, heard, 1000)); diff != "" {
+		t.Errorf("Pub/Sub: -want +got\n%s", diff)
+	}
+	replay("REDIS_TRANSPORT=stream")
+	entries, err := client.XRange(t.Context(), "colors", "-", "+").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []message.Message
+	for _, entry := range entries {
+		m, err := message.Decode(entry.Values["m"].(string))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, m)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("stream: -want +got\n%s", diff)
+	}
+}
+
+func TestBadLines(t *testing.T) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	p := begin(t, strings.NewReader("color,value,ts\nred,1,1760000000\nred,x,\nblue\nred,2,\n"+strings.Repeat(",1,\n", 9)),
+		[]string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
+	if err := p.wait(t); err != nil {
+		t.Fatal(err)
+	}
+	if sums := p.sums(t); sums["read"] != 13 || sums["published"] != 2 || sums["unheard"] != 2 || sums["refused"] != 11 {
+		t.Errorf("%v", sums)
+	}
+	for _, words := range []string{
+		"color_empty 9, ", `refused line 3: value "x" is not a number` + "\n", "refused line 4: has 1 cells, but the header has 3\n",
+		"refused line 8: color is empty\n",
+	} {
+		if !strings.Contains(p.stdout.String(), words) {
+			t.Errorf("the ledger does not say %q", words)
+		}
+	}
+}
+
+func TestNothingToPublish(t *testing.T) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	fails := func(stdin, words string, variables ...string) {
+		t.Helper()
+		p := begin(t, strings.NewReader(stdin), []string{"replay", "-"},
+			append(variables, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")...)
+		if err := p.wait(t); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%q: %v, want %q", stdin, err, words)
+		}
+	}
+	fails("color,value\n", "nothing was published: standard input holds no messages")
+	fails("color,value\nred,x\nred,y\n", `nothing was published: all 2 lines of standard input were refused, the first: line 2: value "x" is not a number`)
+	fails("", "is empty")
+	fails("colour,value\n", "GENERATOR_INPUT_COLOR to one of")
+	fails("color,value\nred,1\n\"", "quotation mark in line 3 is never closed") // what came before is published
+	fails("{}\n", "there is no color", "GENERATOR_INPUT_FORMAT=jsonl")
+	p := begin(t, nil, []string{"replay", "no/such.csv"}, "REDIS_URL=redis://"+m.Addr())
+	if err := p.wait(t); err == nil || !strings.Contains(err.Error(), "GENERATOR_INPUT: open no/such.csv") {
+		t.Errorf("%v", err)
+	}
+}
+
+// Lines are published as they come, not when the input ends; and a silent input can be stopped.
+func TestLiveStandardInput(t *testing.T) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	heard := listen(t, client)
+	stdin, writer := io.Pipe()
+	defer writer.Close()
+	p := begin(t, stdin, []string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
+	for i := range 3 {
+		if _, err := fmt.Fprintf(writer, `{"color":"red","value":%d}`+"\n", i); err != nil {
+			t.Fatal(err)
+		}
+		if got := receive(t, heard, 1)[0].Value; got != float64(i) {
+			t.Errorf("line %d gives %g", i, got)
+		}
+	}
+	p.stop()
+	if err := p.wait(t); err != nil {
+		t.Errorf("stopped: %v", err)
+	}
+	if sums := p.sums(t); sums["published"] != 3 {
+		t.Errorf("%v", sums)
+	}
+}
+
+// Redis is killed and comes back while a file is replayed; nothing is lost unsaid, over either transport.
+func TestReplayOverKilledRedis(t *testing.T) {
+	t.Parallel()
+	var lines strings.Builder
+	const n = 3000
+	for i := range n {
+		fmt.Fprintf(&lines, `{"color":"red","value":%d}`+"\n", i)
+	}
+	path := filepath.Join(t.TempDir(), "lines.jsonl")
+	if err := os.WriteFile(path, []byte(lines.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, transport := range []string{"pubsub", "stream"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+			p := begin(t, nil, []string{"replay", path}, "REDIS_URL="+server.URL(), "REDIS_TRANSPORT="+transport,
+				"GENERATOR_RATE=2000")
+			for range 2 {
+				time.Sleep(300 * time.Millisecond) // not to wait for anything: to strike in the middle
+				server.Kill()
+				eventually(t, "it says that Redis is away", func() bool {
+					text := p.stderr.String()
+					return strings.Count(text, "cannot publish") > strings.Count(text, "publishing again")
+				})
+				server.Restart()
+				eventually(t, "it says that Redis is back", func() bool {
+					text := p.stderr.String()
+					return strings.Count(text, "cannot publish") == strings.Count(text, "publishing again")
+				})
+			}
+			if err := p.wait(t); err != nil {
+				t.Fatal(err)
+			}
+			sums := p.sums(t)
+			if sums["read"] != n || sums["unsent"] != 0 || sums["errors"] == 0 {
+				t.Errorf("%v", sums)
+			}
+			if text := p.stderr.String(); strings.Count(text, "cannot publish") != 2 {
+				t.Error("it says it more than once")
+			}
+			if transport == "stream" {
+				if length := server.Client().XLen(t.Context(), "colors").Val(); length != n || sums["published"] != n {
+					t.Errorf("%d entries, %v", length, sums)
+				}
+			}
+		})
+	}
+}
