@@ -17,17 +17,19 @@ type config struct {
 	Data     string   `env:"STACK_DATA" envDefault:"data" help:"folder of all data, in the checkout if not absolute"`
 	External []string `env:"STACK_EXTERNAL" help:"of redis, influxdb and grafana, those that run already and are not started here"`
 
-	RedisURL      string `env:"REDIS_URL" envDefault:"redis://localhost:6379/0" secret:"true" help:"where Redis is, or is to be"`
-	RedisChannel  string `env:"REDIS_CHANNEL" envDefault:"colors" help:"the channel"`
-	InfluxURL     string `env:"INFLUX_URL" envDefault:"http://localhost:8086" help:"where InfluxDB is, or is to be"`
-	InfluxOrg     string `env:"INFLUX_ORG" envDefault:"colors" help:"organisation"`
-	InfluxBucket  string `env:"INFLUX_BUCKET" envDefault:"color_data" help:"bucket"`
-	InfluxUser    string `env:"INFLUX_ADMIN_USER" envDefault:"admin" help:"administrator"`
-	GrafanaURL    string `env:"GRAFANA_URL" envDefault:"http://localhost:3000" help:"where Grafana is, or is to be"`
-	GrafanaHome   string `env:"GRAFANA_HOME" help:"folder of an installed Grafana, if grafana is not on the PATH"`
-	GeneratorAddr string `env:"GENERATOR_ADDR" envDefault:"127.0.0.1:8052" help:"the generator's HTTP address"`
-	WorkerAddr    string `env:"WORKER_ADDR" envDefault:"127.0.0.1:8051" help:"the worker's HTTP address"`
-	DashboardAddr string `env:"DASHBOARD_ADDR" envDefault:"127.0.0.1:8050" help:"the page's address"`
+	RedisURL       string `env:"REDIS_URL" envDefault:"redis://localhost:6379/0" secret:"true" help:"where Redis is, or is to be"`
+	RedisChannel   string `env:"REDIS_CHANNEL" envDefault:"colors" help:"the channel"`
+	InfluxURL      string `env:"INFLUX_URL" envDefault:"http://localhost:8086" help:"where InfluxDB is, or is to be"`
+	InfluxOrg      string `env:"INFLUX_ORG" envDefault:"colors" help:"organisation"`
+	InfluxBucket   string `env:"INFLUX_BUCKET" envDefault:"color_data" help:"bucket"`
+	InfluxPipeline string `env:"INFLUX_PIPELINE_BUCKET" envDefault:"pipeline" help:"bucket of the programs' own metrics"`
+	InfluxScrape   string `env:"INFLUX_SCRAPE" help:"whose metrics InfluxDB reads, and where; if unset, of all that is started here"`
+	InfluxUser     string `env:"INFLUX_ADMIN_USER" envDefault:"admin" help:"administrator"`
+	GrafanaURL     string `env:"GRAFANA_URL" envDefault:"http://localhost:3000" help:"where Grafana is, or is to be"`
+	GrafanaHome    string `env:"GRAFANA_HOME" help:"folder of an installed Grafana, if grafana is not on the PATH"`
+	GeneratorAddr  string `env:"GENERATOR_ADDR" envDefault:"127.0.0.1:8052" help:"the generator's HTTP address"`
+	WorkerAddr     string `env:"WORKER_ADDR" envDefault:"127.0.0.1:8051" help:"the worker's HTTP address"`
+	DashboardAddr  string `env:"DASHBOARD_ADDR" envDefault:"127.0.0.1:8050" help:"the page's address"`
 }
 
 var externals = []string{"redis", "influxdb", "grafana"}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net"
 	"os"
 	"os/exec"
@@ -43,6 +44,11 @@ func grafanaHome(program string) string {
 	return ""
 }
 
+// either gives a variable's value, or another if it is unset or empty.
+func (s *stack) either(variable, otherwise string) string {
+	return cmp.Or(s.process.Environ[variable], otherwise)
+}
+
 // grafanaPart runs Grafana with the files of the folder grafana, open to everyone on this machine as a viewer.
 // What the user sets in GF_ variables wins.
 func (s *stack) grafanaPart() (part, error) {
@@ -54,6 +60,7 @@ func (s *stack) grafanaPart() (part, error) {
 	if err != nil {
 		return part{}, err
 	}
+	dashboards := filepath.Join(s.root, "grafana", "dashboards")
 	set := map[string]string{
 		"GF_PATHS_DATA":         folder,
 		"GF_PATHS_LOGS":         filepath.Join(folder, "log"),
@@ -80,13 +87,22 @@ func (s *stack) grafanaPart() (part, error) {
 		"GF_SNAPSHOTS_EXTERNAL_ENABLED":         "false",
 		"GF_SECURITY_DISABLE_GRAVATAR":          "true",
 
-		// For the files in grafana/provisioning.
-		"INFLUX_URL":         s.InfluxURL,
-		"INFLUX_ORG":         s.InfluxOrg,
-		"INFLUX_BUCKET":      s.InfluxBucket,
-		"INFLUX_TOKEN":       "",
-		"INFLUX_TOKEN_FILE":  filepath.Join(s.tokenDir(), "grafana"),
-		"GRAFANA_DASHBOARDS": filepath.Join(s.root, "grafana", "dashboards"),
+		"GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": filepath.Join(dashboards, "colors.json"),
+
+		// For the files in grafana/provisioning, which say what they are.
+		"INFLUX_URL":    s.InfluxURL,
+		"INFLUX_ORG":    s.InfluxOrg,
+		"INFLUX_BUCKET": s.InfluxBucket,
+
+		"INFLUX_PIPELINE_BUCKET": s.InfluxPipeline,
+		"INFLUX_TOKEN":           "$__file{" + filepath.Join(s.tokenDir(), "grafana") + "}",
+		"INFLUX_TOKEN_FILE":      "",
+		"REDIS_URL":              s.RedisURL,
+		"REDIS_CHANNEL":          s.RedisChannel,
+		"REDIS_TRANSPORT":        s.either("REDIS_TRANSPORT", "pubsub"),
+		"WORKER_WINDOW":          s.either("WORKER_WINDOW", "5s"),
+		"WORKER_LATENESS":        s.either("WORKER_LATENESS", "0s"),
+		"GRAFANA_DASHBOARDS":     dashboards,
 	}
 	for name := range set {
 		if value := s.process.Environ[name]; value != "" && strings.HasPrefix(name, "GF_") {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -216,7 +217,25 @@ func (s *stack) program(name string, set map[string]string) part {
 }
 
 func (s *stack) initEnviron() map[string]string {
-	return map[string]string{"INFLUX_TOKEN_DIR": s.tokenDir(), "INFLUX_TOKEN_GROUPS": ""}
+	return map[string]string{"INFLUX_TOKEN_DIR": s.tokenDir(), "INFLUX_TOKEN_GROUPS": "", "INFLUX_SCRAPE": s.scrape()}
+}
+
+// scrape lists what InfluxDB, on this machine, reads the metrics of.
+func (s *stack) scrape() string {
+	if s.InfluxScrape != "" {
+		return s.InfluxScrape
+	}
+	if !s.influx.ours {
+		return "off" // who knows whether it reaches this machine
+	}
+	targets := []string{
+		"worker=http://" + reach(s.WorkerAddr) + "/metrics", "page=http://" + reach(s.DashboardAddr) + "/metrics",
+		"influxdb=http://" + s.influx.listen + "/metrics",
+	}
+	if s.GeneratorAddr != addrOff {
+		targets = append(targets, "generator=http://"+reach(s.GeneratorAddr)+"/metrics")
+	}
+	return strings.Join(targets, ",")
 }
 
 func (s *stack) tokenDir() string { return filepath.Join(s.Data, "tokens") }
