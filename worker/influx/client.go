@@ -15,7 +15,8 @@ import (
 	"github.com/influxdata/influxdb-client-go/v2/api"
 )
 
-// DefaultTimeout is how long one request may take. A request of 5000 lines takes InfluxDB some 20 ms.
+// DefaultTimeout is how long one request may take. One of 5000 lines takes InfluxDB a fraction of a second, or some
+// seconds when all series are new and the machine is busy.
 const DefaultTimeout = 10 * time.Second
 
 // maxAnswer bounds what is read of an answer: InfluxDB quotes up to 5000 refused lines.
