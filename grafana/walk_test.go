@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"testing"
 	"time"
 
@@ -50,6 +52,28 @@ func TestEveryPanelIsDrawn(t *testing.T) {
 	}
 }
 
+// The Grafana that runs somewhere with its own data, of whatever version.
+func TestRunningGrafana(t *testing.T) {
+	t.Parallel()
+	address := os.Getenv("GRAFANA_URL")
+	if address == "" {
+		t.Skip("this test looks at a running Grafana: set GRAFANA_URL to its address")
+	}
+	ctx := grafanatest.Browser(t, 1500, 1500)
+	for _, theme := range []string{"dark", "light"} {
+		for path, panels := range map[string]int{"/d/colors/colours?kiosk": 11, "/d/color/one-colour?kiosk": 3} {
+			show(t, ctx, &grafanatest.Server{URL: address}, path, theme)
+			grafanatest.Eventually(t, 40*time.Second, func() error {
+				screen, err := grafanatest.Look(ctx)
+				if err == nil {
+					err = screen.Complaint(panels)
+				}
+				return err
+			})
+		}
+	}
+}
+
 func show(t *testing.T, ctx grafanatest.Page, g *grafanatest.Server, path, theme string) {
 	t.Helper()
 	if err := chromedp.Do(ctx, chromedp.Navigate(g.URL+path+"&from=now-15m&to=now&refresh=&theme="+theme)); err != nil {
@@ -87,23 +111,60 @@ func TestAColourLeadsToItsDashboard(t *testing.T) {
 	if err := chromedp.Do(ctx, chromedp.Navigate(g.URL+"/d/colors/colours?kiosk&from=now-20m&to=now")); err != nil {
 		t.Fatal(err)
 	}
-	var href string
-	grafanatest.Eventually(t, 40*time.Second, func() error {
-		links, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`Array.from(document.querySelectorAll('a')).filter(a => a.innerText.startsWith('dark')).map(a => a.href)`))
-		if err == nil && len(links) == 0 {
-			err = fmt.Errorf("no link on the colour %q yet", known.Odd)
+	follow := func(where, look string) {
+		t.Helper()
+		var href string
+		grafanatest.Eventually(t, 40*time.Second, func() error {
+			links, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](look))
+			if err == nil && len(links) == 0 {
+				err = fmt.Errorf("no link in the %s yet", where)
+			}
+			if err == nil {
+				href = links[0]
+			}
+			return err
+		})
+		to, err := url.Parse(href)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if err == nil {
-			href = links[0]
+		got := to.Query()
+		if to.Path != "/d/color/one-colour" || got.Get("var-color") != known.Odd || got.Get("from") != "now-20m" && len(got.Get("from")) != 13 {
+			t.Errorf("the %s links to %s", where, href)
 		}
-		return err
-	})
-	to, err := url.Parse(href)
-	if err != nil {
+	}
+	follow("table", `Array.from(document.querySelectorAll('a')).filter(a => a.innerText.startsWith('dark')).map(a => a.href)`)
+
+	// On a chart, all others are hidden by a click on the legend. Then a dot marks the point that is nearest to the
+	// mouse, and can be clicked.
+	hide := `Array.from(document.querySelectorAll('section')[4].querySelectorAll('button')).find(b => b.innerText.startsWith('dark')).click()`
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[any](hide)); err != nil && !errors.Is(err, chromedp.ErrJSUndefined) {
 		t.Fatal(err)
 	}
-	got := to.Query()
-	if to.Path != "/d/color/one-colour" || got.Get("var-color") != known.Odd || got.Get("from") != "now-20m" && len(got.Get("from")) != 13 {
-		t.Errorf("the link is %s", href)
+	middle := func(selector string) (x, y float64, err error) {
+		at, err := chromedp.Run(ctx, chromedp.Evaluate[[]float64](`Array.from(document.querySelectorAll('section')[4].querySelectorAll('`+selector+`'))
+			.map(e => e.getBoundingClientRect()).filter(r => r.width > 0).flatMap(r => [r.x + r.width / 2, r.y + r.height / 2])`))
+		if err == nil && len(at) < 2 {
+			err = fmt.Errorf("there is no %s", selector)
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		return at[0], at[1], nil
 	}
+	grafanatest.Eventually(t, 20*time.Second, func() error {
+		x, y, err := middle(".u-over")
+		if err != nil {
+			return err
+		}
+		if err := chromedp.Do(ctx, chromedp.MouseEvent(chromedp.MouseMoved, x, y)); err != nil {
+			return err
+		}
+		if x, y, err = middle(".u-cursor-pt:not(.u-off)"); err != nil {
+			return err
+		}
+		return chromedp.Do(ctx, chromedp.MouseEvent(chromedp.MouseMoved, x, y), chromedp.MouseClickXY(x, y))
+	})
+	follow("chart", `Array.from(document.querySelectorAll('a')).filter(a => a.innerText.includes('Open')).map(a => a.href)`)
+	grafanatest.Save(t, ctx, "link")
 }
