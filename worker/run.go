@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"colorstream/generator/service"
 )
@@ -64,6 +65,7 @@ func run(ctx context.Context, p service.Process) error {
 		return err
 	}
 	if command == "check" {
+		logging.Disable() // go-redis would print each attempt
 		return check(ctx, cfg, p.Stdout)
 	}
 	log := cfg.Log.New(p.Stderr, "worker")

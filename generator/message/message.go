@@ -8,7 +8,7 @@
 // | field | type   | unit              | rule                                                                  |
 // |-------|--------|-------------------|-----------------------------------------------------------------------|
 // | color | string | –                 | required; 1 to 128 bytes, no control character, no backslash at its   |
-// |       |        |                   | end or before a comma, an equals sign or a space                      |
+// |       |        |                   | end                                                                   |
 // | value | number | the sender's own  | required; finite as an IEEE 754 double (integers above 2^53 round)    |
 // | name  | string | –                 | optional                                                              |
 // | ts    | number | ms since 1970 UTC | optional event time: an integer, or a string in RFC 3339; it must lie |
@@ -71,17 +71,10 @@ func validColor(color string) error {
 	case strings.ContainsFunc(color, unicode.IsControl):
 		return errorf(ColorControl, "color %q holds a control character", color)
 	}
-	for rest := color; ; {
-		i := strings.IndexByte(rest, '\\')
-		if i < 0 {
-			return nil
-		}
-		rest = rest[i+1:]
-		if rest == "" || strings.IndexByte(",= ", rest[0]) >= 0 {
-			return errorf(ColorBackslash,
-				"color %q has a backslash at its end or before a comma, an equals sign or a space", color)
-		}
+	if strings.HasSuffix(color, `\`) {
+		return errorf(ColorBackslash, "color %q ends in a backslash", color)
 	}
+	return nil
 }
 
 func validTime(t time.Time) error {
