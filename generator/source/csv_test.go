@@ -46,7 +46,7 @@ func TestCSVRefusals(t *testing.T) {
 		`8 value_type: value "NaN" is not a number`,
 		`9 value_range: value "1e999" does not fit a double`,
 		`10 value_type: value "1,5" is not a number (it must have a decimal point, and nothing between thousands)`,
-		`11 color_backslash: color "red\\" has a backslash at its end or before a comma, an equals sign or a space`,
+		`11 color_backslash: color "red\\" ends in a backslash`,
 		`12 value_type: value "0x10" is not a number`,
 		`13 value_type: value "1_0" is not a number`,
 		`14: {"color":"red","name":"","value":7}`)
