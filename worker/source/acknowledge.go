@@ -86,8 +86,11 @@ func (s *Stream) tidy(ctx context.Context) error {
 	if lower, err := parseID(pending.Lower); pending.Count > 0 && err == nil && lower.compare(oldest) < 0 {
 		oldest = lower // another consumer's, that it may still work on
 	}
-	if err := s.client.XTrimMinIDApprox(ctx, s.key, oldest.String(), 0).Err(); err != nil {
-		return fmt.Errorf("trim the stream: %w", err)
+	// Redis removes some ten thousand at a time, so that it is never busy for long.
+	for removed := int64(1); removed > 0; {
+		if removed, err = s.client.XTrimMinIDApprox(ctx, s.key, oldest.String(), 0).Result(); err != nil {
+			return fmt.Errorf("trim the stream: %w", err)
+		}
 	}
 	return nil
 }

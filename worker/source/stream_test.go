@@ -223,6 +223,34 @@ func TestStreamTidies(t *testing.T) {
 	tidy(5) // the other group has read nothing
 }
 
+// What has been read goes all at once, be it more than Redis removes with one command: a stream that shrinks more
+// slowly than it grows would fill its memory.
+func TestStreamTidiesAll(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client := server.Client()
+	rec := newRecorder(t)
+	s := NewStream(testLog(t), &redis.Options{Addr: server.Addr()}, "colors", time.Second, 0, rec, rec.state, func() bool { return false })
+	s.client = client
+	if err := s.join(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const entries = 25000
+	addEntries(t, client, 0, entries)
+	last, err := parseID(client.XRevRangeN(t.Context(), "colors", "+", "-", 1).Val()[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.last = last
+	if err := s.tidy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// Redis removes whole nodes only, of a hundred entries.
+	if n := client.XLen(t.Context(), "colors").Val(); n < 1 || n > 200 {
+		t.Errorf("%d of %d entries are left", n, entries)
+	}
+}
+
 func TestParseEntries(t *testing.T) {
 	for _, wrong := range []any{"x", []any{"x"}, []any{[]any{"5-0"}}, []any{[]any{"yesterday", nil}}, []any{[]any{"9999999999999999-0", nil}}} {
 		if entries, err := parseEntries(wrong); err == nil {
