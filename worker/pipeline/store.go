@@ -226,7 +226,7 @@ func (s *Store) drop(items []item, why string) {
 	}
 	if points > 0 {
 		s.dropped.Add(uint64(points))
-		s.log.Error("closed windows are lost", "points", points, "reason", why)
+		s.log.Error("closed windows could not be stored", "points", points, "reason", why)
 	}
 }
 
