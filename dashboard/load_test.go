@@ -184,7 +184,8 @@ func TestCrowd(t *testing.T) {
 	if last := all[len(all)-1]; last > deliveryLimit {
 		t.Errorf("the last client had a window after %v, the limit is %v", last, deliveryLimit)
 	}
-	if each > memoryLimit {
+	if each > memoryLimit && !raceEnabled { // which costs several times as much
+
 		t.Errorf("a client costs %.0f bytes, the limit is %d", each, memoryLimit)
 	}
 }

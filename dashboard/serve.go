@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	_ "time/tzdata" // charts are drawn in the reader's time zone, also in an image without one
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -59,7 +60,9 @@ func serve(ctx context.Context, log *slog.Logger, c config, environ map[string]s
 		latest.Config{Refresh: c.Refresh, Lookback: c.Lookback, Window: c.Window})
 	page, err = web.New(log, reader, charts, func() web.Panel {
 		s := grafana.State()
-		return web.Panel{Available: s.Available, Since: s.Since, Reason: s.Reason, Panels: s.Panels, Revision: s.Revision}
+		// The page's readers need not know under which address Grafana is reached inside.
+		reason := strings.ReplaceAll(s.Reason, " at "+strings.TrimSuffix(c.GrafanaURL, "/"), "")
+		return web.Panel{Available: s.Available, Since: s.Since, Reason: reason, Panels: s.Panels, Revision: s.Revision}
 	}, registry, web.Config{
 		Window: c.Window, Stale: c.Stale, Refresh: c.Refresh, Clients: c.Clients,
 		GrafanaURL: c.GrafanaPublicURL, DashboardUID: c.GrafanaUID,

@@ -29,7 +29,7 @@ type Picture struct {
 	Zone          *time.Location
 	Dark          bool
 	Width, Height int
-	// Note stands below the title, for what the reader should know of the data.
+	// Note stands beside the title, for what the reader should know of the data.
 	Note string
 }
 
@@ -95,20 +95,19 @@ func Draw(p Picture) ([]byte, error) {
 	option.Symbol = charts.Symbol{Shape: charts.SymbolNone}
 	style := charts.FontStyle{FontSize: 9, FontColor: colors.faint}
 	option.XAxis = charts.XAxisOption{
-		Labels: labels(p, steps), BoundaryGap: charts.Ptr(false), LabelFontStyle: style,
+		Labels: labels(p, steps), BoundaryGap: new(false), LabelFontStyle: style,
 		LabelCount: divisions(steps, p.Width/110) + 1,
 	}
 	axis := newScale(low, high, max(2, min(p.Height/55, 8)))
 	option.YAxis = []charts.YAxisOption{{
-		LabelFontStyle: style, SplitLineShow: charts.Ptr(true), ValueFormatter: axis.format,
-		Min: &axis.low, Max: &axis.high, LabelCount: axis.labels, RangeValuePaddingScale: charts.Ptr(0.0),
+		LabelFontStyle: style, SplitLineShow: new(true), ValueFormatter: axis.format,
+		Min: &axis.low, Max: &axis.high, LabelCount: axis.labels, RangeValuePaddingScale: new(0.0),
 	}}
-	option.Title = charts.TitleOption{
-		Text: title(p), FontStyle: charts.FontStyle{FontSize: 11, FontColor: colors.text},
-		Subtext: note, SubtextFontStyle: charts.FontStyle{FontSize: 9, FontColor: colors.faint},
+	if p.Width >= wideEnough || len(lines) > maxLegend || note != "" {
+		option.Title = charts.TitleOption{Text: title(p, note), FontStyle: charts.FontStyle{FontSize: 10, FontColor: colors.faint}}
 	}
 	option.Legend = charts.LegendOption{
-		Show: charts.Ptr(len(lines) <= maxLegend), Offset: charts.OffsetRight,
+		Show: new(len(lines) <= maxLegend), Offset: charts.OffsetRight,
 		FontStyle: charts.FontStyle{FontSize: 10, FontColor: colors.text}, Symbol: charts.SymbolCircle,
 	}
 	painter := charts.NewPainter(charts.PainterOptions{
@@ -120,19 +119,26 @@ func Draw(p Picture) ([]byte, error) {
 	return painter.Bytes()
 }
 
-func title(p Picture) string {
+// wideEnough is the width from which the names of four colours fit beside the title.
+const wideEnough = 520
+
+func title(p Picture, note string) string {
 	zone := "UTC"
 	if p.Zone != nil {
 		zone = p.Zone.String()
 	}
-	return fmt.Sprintf("%s, %s", p.Statistic, zone)
+	text := p.Statistic + ", " + zone
+	if note != "" {
+		text += ": " + note
+	}
+	return text
 }
 
 // message draws a picture that only says something.
 func message(p Picture, colors theme, text string) ([]byte, error) {
 	painter := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: p.Width, Height: p.Height})
 	painter.FilledRect(0, 0, p.Width, p.Height, colors.background, colors.background, 0)
-	painter.Text(title(p), 24, 28, 0, charts.FontStyle{FontSize: 11, FontColor: colors.text})
+	painter.Text(title(p, ""), 24, 28, 0, charts.FontStyle{FontSize: 11, FontColor: colors.text})
 	style := charts.FontStyle{FontSize: 12, FontColor: colors.faint}
 	box := painter.MeasureText(text, 0, style)
 	painter.Text(text, max(8, (p.Width-box.Width())/2), p.Height/2, 0, style)

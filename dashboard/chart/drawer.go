@@ -156,13 +156,13 @@ func (d *Drawer) keep(r Request, p picture) {
 // history returns what is known, after reading it anew if it may have changed. Readers of the same thing wait for
 // the same read, which goes on if the one who began it leaves.
 func (d *Drawer) history(ctx context.Context, key historyKey) (*history, error) {
-	d.mu.Lock()
-	known := d.histories[key]
-	d.mu.Unlock()
-	if known != nil && d.fresh(known) {
+	if known := d.fresh(key); known != nil {
 		return known, nil
 	}
 	result := d.flights.DoChan(fmt.Sprint(key), func() (any, error) {
+		if known := d.fresh(key); known != nil {
+			return known, nil // a read ended between our look and this one
+		}
 		reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 		defer cancel()
 		return d.read(reading, key), nil
@@ -175,12 +175,20 @@ func (d *Drawer) history(ctx context.Context, key historyKey) (*history, error) 
 	}
 }
 
-func (d *Drawer) fresh(h *history) bool {
-	now := d.config.Now()
-	if h.err != nil {
-		return now.Sub(h.tried) < retryTime
+// fresh returns what is known if there can be nothing new yet, else nil.
+func (d *Drawer) fresh(key historyKey) *history {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	h, now := d.histories[key], d.config.Now()
+	switch {
+	case h == nil:
+		return nil
+	case h.err != nil && now.Sub(h.tried) < retryTime:
+		return h
+	case h.err == nil && now.Sub(h.read) < min(max(h.step/2, time.Second), time.Minute):
+		return h
 	}
-	return now.Sub(h.read) < min(max(h.step/2, time.Second), time.Minute)
+	return nil
 }
 
 func (d *Drawer) read(ctx context.Context, key historyKey) *history {

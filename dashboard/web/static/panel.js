@@ -53,6 +53,11 @@ export class Panel {
     return theme === "auto" ? (this.#dark.matches ? "dark" : "light") : theme;
   }
 
+  // scale is how much larger than usual a wall screen's letters are: the chart's must grow with the page's.
+  #scale() {
+    return Math.max(parseFloat(getComputedStyle(document.documentElement).fontSize) / 16, 1);
+  }
+
   #load(panel, revision) {
     const query = new URLSearchParams({
       orgId: 1, panelId: panel, from: `now-${this.#settings.range}`, to: "now",
@@ -67,6 +72,7 @@ export class Panel {
     const frame = (this.#next = document.createElement("iframe"));
     frame.title = `Grafana panel: ${this.#settings.stat} of every colour`;
     frame.className = "loading";
+    frame.style.zoom = this.#scale();
     frame.src = path;
     this.#box.append(frame);
     if (!this.#frame) this.#say("Drawn by this page while Grafana loads");
@@ -119,7 +125,8 @@ export class Panel {
   // picture asks for the picture anew, in the size of its place.
   #picture() {
     if (this.#box.dataset.shown === "grafana" || !this.#state) return;
-    const size = (pixels, low, high) => Math.min(Math.max(Math.floor(pixels / 20) * 20, low), high);
+    const scale = this.#scale();
+    const size = (pixels, low, high) => Math.min(Math.max(Math.floor(pixels / scale / 20) * 20, low), high);
     const query = new URLSearchParams({
       stat: this.#settings.stat, range: this.#settings.range, theme: this.#theme(),
       width: size(this.#box.clientWidth, 240, 2400), height: size(this.#box.clientHeight, 160, 1600),
