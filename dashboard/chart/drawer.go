@@ -121,36 +121,39 @@ func (d *Drawer) SVG(ctx context.Context, r Request) ([]byte, error) {
 			note += ", this is from " + h.read.In(zone).Format("15:04:05")
 		}
 	}
-	d.mu.Lock()
-	kept, ok := d.pictures[r]
-	d.mu.Unlock()
-	if !ok || kept.of != h || kept.note != note {
-		kept = picture{of: h, note: note}
-		p := Picture{
-			Statistic: r.Statistic, Lines: h.lines, From: h.from, To: h.to, Step: h.step,
-			Gap: max(d.config.Gap, h.step), Zone: zone, Dark: r.Dark, Width: r.Width, Height: r.Height, Note: note,
-		}
-		if h.read.IsZero() {
-			p.Lines = nil
-		}
-		if kept.svg, err = Draw(p); err != nil {
-			return nil, err
-		}
-		d.keep(r, kept)
+	svg, err, _ := d.flights.Do(fmt.Sprint("draw ", r), func() (any, error) { return d.draw(r, h, zone, note) })
+	if err != nil {
+		return nil, err
 	}
 	if h.read.IsZero() {
-		return kept.svg, ErrNoData
+		return svg.([]byte), ErrNoData
 	}
-	return kept.svg, nil
+	return svg.([]byte), nil
 }
 
-func (d *Drawer) keep(r Request, p picture) {
+// draw returns the picture that is kept, or draws it.
+func (d *Drawer) draw(r Request, h *history, zone *time.Location, note string) ([]byte, error) {
+	d.mu.Lock()
+	kept := d.pictures[r]
+	d.mu.Unlock()
+	if kept.of == h && kept.note == note {
+		return kept.svg, nil
+	}
+	p := Picture{
+		Statistic: r.Statistic, Lines: h.lines, From: h.from, To: h.to, Step: h.step,
+		Gap: max(d.config.Gap, h.step), Zone: zone, Dark: r.Dark, Width: r.Width, Height: r.Height, Note: note,
+	}
+	svg, err := Draw(p)
+	if err != nil {
+		return nil, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.pictures) >= maxPictures {
 		clear(d.pictures) // simpler than choosing, and rarer than once a minute
 	}
-	d.pictures[r] = p
+	d.pictures[r] = picture{h, note, svg}
+	return svg, nil
 }
 
 // history returns what is known, after reading it anew if it may have changed. Readers of the same thing wait for
