@@ -51,15 +51,15 @@ func lintAll(ctx context.Context, p service.Process, dir string) error {
 	if n := len(problems); n > 0 {
 		return fmt.Errorf("%d %s in dashboards and alert rules", n, map[bool]string{true: "problem", false: "problems"}[n == 1])
 	}
-	_, err = fmt.Fprintf(p.Stdout, "%d dashboards and %d files of alert rules are in order%s\n", len(set.Dashboards), rulesFiles(set), ran)
+	_, err = fmt.Fprintf(p.Stdout, "%d dashboards and %d alert rules are in order%s\n", len(set.Dashboards), countRules(set), ran)
 	return err
 }
 
-func rulesFiles(set *provision.Set) int {
+func countRules(set *provision.Set) int {
 	n := 0
 	for _, f := range set.Alerting {
-		if len(f.Groups) > 0 {
-			n++
+		for _, g := range f.Groups {
+			n += len(g.Rules)
 		}
 	}
 	return n

@@ -35,7 +35,7 @@ func TestAnEditInTheBrowserReachesTheFile(t *testing.T) {
 		t.Helper()
 		var out bytes.Buffer
 		err := run(t.Context(), service.Process{
-			Args: []string{"pull"}, Environ: map[string]string{"GRAFANA_URL": g.URL, "GRAFANA_DIR": root}, Stdout: &out, Stderr: t.Output(),
+			Args: []string{"pull", "colors", "color"}, Environ: map[string]string{"GRAFANA_URL": g.URL, "GRAFANA_DIR": root}, Stdout: &out, Stderr: t.Output(),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -88,6 +88,13 @@ func (t Target) Text(key string) string {
 	return s
 }
 
+// Source returns the uid of the data source that is asked.
+func (t Target) Source() string {
+	var ref struct{ UID string }
+	_ = json.Unmarshal(t["datasource"], &ref)
+	return ref.UID
+}
+
 // Variable is a template variable.
 type Variable struct {
 	Name       string

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +14,12 @@ import (
 
 // keys are what a Flux target may hold.
 var keys = []string{"refId", "datasource", "query", "hide", "queryType", "rawQuery", "key"}
+
+// liveType is the live data source's type, the plugin's id.
+const liveType = "colorstream-live-datasource"
+
+// liveKeys are what a target of the live data source may hold.
+var liveKeys = []string{"refId", "datasource", "hide", "queryType", "stream", "show", "statistic", "colors", "streaming"}
 
 // builtin are the data sources that are Grafana's own.
 var builtin = []string{"-- Grafana --", "-- Mixed --", "-- Dashboard --", "grafana", "__expr__"}
@@ -31,13 +38,19 @@ func (r *report) targets(p *classic.Panel, declared []string) {
 			r.add("target", "two queries have the refId %q: give one another letter", ref)
 		}
 		refs[ref] = true
-		for key := range t {
-			if !slices.Contains(keys, key) {
-				r.add("target", "query %s has the unknown key %q: correct or remove it (known are %s)", ref, key, strings.Join(keys, ", "))
+		known, live := keys, t.Source() == provision.Live
+		if live {
+			known = liveKeys
+		}
+		for _, key := range slices.Sorted(maps.Keys(t)) {
+			if !slices.Contains(known, key) {
+				r.add("target", "query %s has the unknown key %q: correct or remove it (known are %s)", ref, key, strings.Join(known, ", "))
 			}
 		}
 		r.source("query "+ref, t["datasource"])
-		r.flux("query "+ref, t.Text("query"), declared, true)
+		if !live {
+			r.flux("query "+ref, t.Text("query"), declared, true)
+		}
 	}
 }
 
@@ -53,6 +66,7 @@ func (r *report) source(what string, raw json.RawMessage) {
 	case strings.Contains(ref.UID, "DS_"):
 		r.add("datasource", "the data source of %s is the placeholder %s: %s", what, ref.UID, use)
 	case slices.Contains(builtin, ref.UID):
+	case ref.UID == provision.Live && ref.Type == liveType:
 	case ref.UID != provision.DataSource || ref.Type != "influxdb":
 		r.add("datasource", "the data source of %s is %q of type %q: %s", what, ref.UID, ref.Type, use)
 	}

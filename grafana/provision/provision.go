@@ -156,6 +156,9 @@ func (s *Set) Queries() []Query {
 		d := f.Dashboard
 		for p := range d.All() {
 			for _, t := range p.Targets {
+				if t.Source() != DataSource {
+					continue
+				}
 				n, _ := p.Number()
 				key := d.UID + "/" + strconv.Itoa(n) + "/" + t.Text("refId")
 				out = append(out, Query{File: f.Name, Where: Where(p), Key: key, Flux: t.Text("query"), Kind: p.Type})
@@ -192,5 +195,6 @@ func (s *Set) Queries() []Query {
 // What data sources are called.
 const (
 	DataSource = "colorstream-influxdb" // ours
+	Live       = "colorstream-live"     // ours too, of the folder plugin; has no Flux
 	Expression = "__expr__"             // Grafana's own, of expressions
 )

@@ -54,7 +54,7 @@ func TestOthersQueriesMustWork(t *testing.T) {
 	t.Parallel()
 	dashboard := func(flux string) fstest.MapFS {
 		return fstest.MapFS{"dashboards/mine.json": {Data: []byte(`{"uid": "mine", "title": "Mine", "panels": [{"id": 1, "type": "timeseries", "title": "Mine",
-			"targets": [{"refId": "A", "query": "` + strings.ReplaceAll(strings.ReplaceAll(flux, `"`, `\"`), "\n", `\n`) + `"}]}]}`)}}
+			"targets": [{"refId": "A", "datasource": {"uid": "colorstream-influxdb"}, "query": "` + strings.ReplaceAll(strings.ReplaceAll(flux, `"`, `\"`), "\n", `\n`) + `"}]}]}`)}}
 	}
 	const read = `from(bucket: v.defaultBucket) |> range(start: v.timeRangeStart, stop: v.timeRangeStop) |> filter(fn: (r) => r._field == "count")`
 	cases := map[string]struct{ flux, want string }{
