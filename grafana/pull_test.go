@@ -78,7 +78,7 @@ func TestAnEditInTheBrowserReachesTheFile(t *testing.T) {
 		t.Errorf("what was pulled is not clean: %v", p)
 	}
 	for _, f := range set.Dashboards {
-		if !bytes.Contains(f.Data, []byte("Messages per 5 seconds")) {
+		if f.Name != "live.json" && !bytes.Contains(f.Data, []byte("Messages per 5 seconds")) {
 			t.Errorf("%s has not got the edit", f.Name)
 		}
 		if dir := os.Getenv("SCREENSHOTS"); dir != "" {
