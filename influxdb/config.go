@@ -15,15 +15,20 @@ import (
 )
 
 type config struct {
-	URL       string        `env:"INFLUX_URL" envDefault:"http://localhost:8086" help:"where InfluxDB answers"`
-	Org       string        `env:"INFLUX_ORG" envDefault:"colors" help:"organisation"`
-	Bucket    string        `env:"INFLUX_BUCKET" envDefault:"color_data" help:"bucket of the windows"`
-	Retention retention     `env:"INFLUX_RETENTION" envDefault:"0" help:"how long the bucket keeps data: 720h, 30d, seconds; 0 keeps all"`
-	User      string        `env:"INFLUX_ADMIN_USER" envDefault:"admin" help:"administrator, made if InfluxDB is new"`
-	Password  string        `env:"INFLUX_ADMIN_PASSWORD" envDefault:"adminpassword" secret:"true" help:"its password, 8 to 72 bytes"`
-	TokenDir  string        `env:"INFLUX_TOKEN_DIR" envDefault:"data/tokens" help:"folder of the files worker, dashboard and grafana, a token each"`
-	Groups    groups        `env:"INFLUX_TOKEN_GROUPS" help:"group that may read a token's file, besides its owner: worker:1001,grafana:0"`
-	Timeout   time.Duration `env:"INFLUX_TIMEOUT" envDefault:"60s" help:"how long to wait for InfluxDB"`
+	URL       string    `env:"INFLUX_URL" envDefault:"http://localhost:8086" help:"where InfluxDB answers"`
+	Org       string    `env:"INFLUX_ORG" envDefault:"colors" help:"organisation"`
+	Bucket    string    `env:"INFLUX_BUCKET" envDefault:"color_data" help:"bucket of the windows"`
+	Retention retention `env:"INFLUX_RETENTION" envDefault:"0" help:"how long the bucket keeps data: 720h, 30d, seconds; 0 keeps all"`
+	User      string    `env:"INFLUX_ADMIN_USER" envDefault:"admin" help:"administrator, made if InfluxDB is new"`
+	Password  string    `env:"INFLUX_ADMIN_PASSWORD" envDefault:"adminpassword" secret:"true" help:"its password, 8 to 72 bytes"`
+	TokenDir  string    `env:"INFLUX_TOKEN_DIR" envDefault:"data/tokens" help:"folder of the files worker, dashboard and grafana, a token each"`
+	Groups    groups    `env:"INFLUX_TOKEN_GROUPS" help:"group that may read a token's file, besides its owner: worker:1001,grafana:0"`
+
+	PipelineBucket    string    `env:"INFLUX_PIPELINE_BUCKET" envDefault:"pipeline" help:"bucket of the programs' own metrics"`
+	PipelineRetention retention `env:"INFLUX_PIPELINE_RETENTION" envDefault:"168h" help:"how long it keeps them"`
+	Scrape            targets   `env:"INFLUX_SCRAPE" help:"whose metrics InfluxDB reads every 10 seconds, and where: worker=http://127.0.0.1:8051/metrics,…; off for none; unset, all programs with their own ports on its machine"`
+
+	Timeout time.Duration `env:"INFLUX_TIMEOUT" envDefault:"60s" help:"how long to wait for InfluxDB"`
 
 	service.Log
 }
@@ -37,11 +42,21 @@ func (c config) Validate() error {
 	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		refuse("INFLUX_URL", c.URL, "is not a URL like http://localhost:8086")
 	}
-	if strings.HasPrefix(c.Bucket, "_") || strings.Contains(c.Bucket, `"`) {
-		refuse("INFLUX_BUCKET", c.Bucket, "must not start with an underscore nor hold a quotation mark")
+	for _, b := range []struct{ variable, name string }{{"INFLUX_BUCKET", c.Bucket}, {"INFLUX_PIPELINE_BUCKET", c.PipelineBucket}} {
+		if strings.HasPrefix(b.name, "_") || strings.Contains(b.name, `"`) {
+			refuse(b.variable, b.name, "must not start with an underscore nor hold a quotation mark")
+		}
 	}
-	if d := c.Retention.Duration; d != 0 && d < setup.MinRetention || d%time.Second != 0 {
-		refuse("INFLUX_RETENTION", d, fmt.Sprintf("must be 0, to keep everything, or whole seconds of at least %v", setup.MinRetention))
+	if c.Bucket == c.PipelineBucket {
+		refuse("INFLUX_PIPELINE_BUCKET", c.PipelineBucket, "is INFLUX_BUCKET too: readers of the colours may not see the rest")
+	}
+	for _, r := range []struct {
+		variable string
+		time.Duration
+	}{{"INFLUX_RETENTION", c.Retention.Duration}, {"INFLUX_PIPELINE_RETENTION", c.PipelineRetention.Duration}} {
+		if r.Duration != 0 && r.Duration < setup.MinRetention || r.Duration%time.Second != 0 {
+			refuse(r.variable, r.Duration, fmt.Sprintf("must be 0, to keep everything, or whole seconds of at least %v", setup.MinRetention))
+		}
 	}
 	if n := len(c.Password); n < setup.MinPassword || n > setup.MaxPassword {
 		refuse("INFLUX_ADMIN_PASSWORD", "", fmt.Sprintf("has %d bytes, InfluxDB wants %d to %d", n, setup.MinPassword, setup.MaxPassword))
@@ -61,16 +76,26 @@ func (c config) Validate() error {
 // plan is what the programs rely on. A further bucket is one more entry here,
 // and its name in the lists of the tokens that may use it.
 func (c config) plan() setup.Plan {
+	var scrapers []setup.Scraper
+	scrape := c.Scrape
+	if scrape == nil {
+		scrape = standardTargets()
+	}
+	for _, name := range slices.Sorted(maps.Keys(scrape)) {
+		scrapers = append(scrapers, setup.Scraper{Name: name, URL: scrape[name], Bucket: c.PipelineBucket})
+	}
 	return setup.Plan{
 		Org: c.Org,
 		Buckets: []setup.Bucket{
 			{Name: c.Bucket, Retention: c.Retention.Duration},
+			{Name: c.PipelineBucket, Retention: c.PipelineRetention.Duration},
 		},
 		Tokens: []setup.Token{
 			{Name: "worker", Write: []string{c.Bucket}},
 			{Name: "dashboard", Read: []string{c.Bucket}},
-			{Name: "grafana", Read: []string{c.Bucket}},
+			{Name: "grafana", Read: []string{c.Bucket, c.PipelineBucket}},
 		},
+		Scrapers: scrapers,
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 )
 
 const help = `influxdb prepares an InfluxDB 2 server for Colorstream: it waits for the server, sets it up if it is new, and
-sees to the organisation, the bucket with its retention, and a token in a file for each program that uses it. What
-is there already is kept.
+sees to the organisation, the buckets with their retention, a token in a file for each program that uses them, and that
+InfluxDB reads the programs' metrics into the bucket pipeline. What is there already is kept.
 
 usage: influxdb [help | version]
 
@@ -64,7 +64,8 @@ func run(ctx context.Context, p service.Process) error {
 	if err := db.WriteTokens(ctx, folder); err != nil {
 		return explain(c, err)
 	}
-	log.Info("InfluxDB is ready", "url", c.URL, "org", c.Org, "bucket", c.Bucket, "retention", c.Retention, "tokens", c.TokenDir)
+	log.Info("InfluxDB is ready", "url", c.URL, "org", c.Org, "bucket", c.Bucket, "retention", c.Retention, "tokens", c.TokenDir,
+		"pipeline", c.PipelineBucket, "scrapers", len(c.plan().Scrapers))
 	return nil
 }
 

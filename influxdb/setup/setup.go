@@ -1,6 +1,7 @@
 // Package setup brings an InfluxDB 2 into the state that the other programs
-// rely on: an organisation, buckets with their retention, and for each program
-// a token in a file, which permits what the program does and nothing else.
+// rely on: an organisation, buckets with their retention, for each program a
+// token in a file, which permits what the program does and nothing else, and
+// scrapers, by which InfluxDB reads the programs' metrics.
 //
 // Everything is idempotent: a second run changes nothing, a run after another
 // was cut off completes it. What the plan does not name is left alone.
@@ -41,6 +42,9 @@ type Plan struct {
 	Org     string
 	Buckets []Bucket // at least one
 	Tokens  []Token
+	// Scrapers are made or changed by name. A plan without any deletes those
+	// that an earlier one made.
+	Scrapers []Scraper
 }
 
 // A Bucket is made if it is missing, and its retention is changed if it
@@ -100,6 +104,9 @@ func (s *Server) apply(ctx context.Context, admin Admin) error {
 		if err := s.ensureBucket(ctx, b); err != nil {
 			return fmt.Errorf("bucket %q: %w", b.Name, err)
 		}
+	}
+	if err := s.ensureScrapers(ctx); err != nil {
+		return fmt.Errorf("scrapers: %w", err)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ type config struct {
 	InfluxOrg      string `env:"INFLUX_ORG" envDefault:"colors" help:"organisation"`
 	InfluxBucket   string `env:"INFLUX_BUCKET" envDefault:"color_data" help:"bucket"`
 	InfluxPipeline string `env:"INFLUX_PIPELINE_BUCKET" envDefault:"pipeline" help:"bucket of the programs' own metrics"`
-	InfluxScrape   string `env:"INFLUX_SCRAPE" help:"whose metrics InfluxDB reads, and where; if unset, of all that is started here"`
+	InfluxScrape   string `env:"INFLUX_SCRAPE" help:"whose metrics InfluxDB reads, and where; unset, of all that is started here"`
 	InfluxUser     string `env:"INFLUX_ADMIN_USER" envDefault:"admin" help:"administrator"`
 	GrafanaURL     string `env:"GRAFANA_URL" envDefault:"http://localhost:3000" help:"where Grafana is, or is to be"`
 	GrafanaHome    string `env:"GRAFANA_HOME" help:"folder of an installed Grafana, if grafana is not on the PATH"`

@@ -59,6 +59,7 @@ type partWriter struct {
 	out         *output
 	name, style string
 	rest        []byte
+	boring      string // lines with it in them are left out
 	muted       atomic.Bool
 }
 
@@ -72,7 +73,7 @@ func (p *partWriter) Write(text []byte) (int, error) {
 			return len(text), nil
 		}
 		p.rest = rest
-		if !p.muted.Load() {
+		if !p.muted.Load() && (p.boring == "" || !bytes.Contains(line, []byte(p.boring))) {
 			p.out.line(p.name, p.style, string(bytes.TrimRight(line, "\r")))
 		}
 	}

@@ -114,7 +114,9 @@ func (s *stack) influxPart() (part, error) {
 		return part{}, err
 	}
 	return part{
-		name: "influxd", quiet: true, patience: serverPatience, grace: serverGrace,
+		name: "influxd", quiet: true,
+		boring:   "service=scraper", // it says so every 10 seconds when a program that it scrapes has ended
+		patience: serverPatience, grace: serverGrace,
 		ready: answers("http://" + s.influx.listen + "/health"),
 		// influxd reads a config file where it is started: from a folder that has none.
 		spec: process.Spec{Path: s.influx.path, Args: influxd.Args(s.influx.listen, folder), Dir: folder},

@@ -20,6 +20,7 @@ type part struct {
 	ready    func(context.Context) error
 	patience time.Duration // how long to wait for that
 
+	boring string        // lines with this in them are never printed
 	quiet  bool          // what it prints before it is ready and while it stops matters only if it fails
 	finite bool          // it may end by itself, if it ends well
 	grace  time.Duration // how long it may take to stop
@@ -51,6 +52,7 @@ func newSupervisor(out *output) *supervisor {
 func (s *supervisor) start(p part) (*runningPart, error) {
 	r := &runningPart{part: p, out: s.out.part(p.name)}
 	p.spec.Output = r.out
+	r.out.boring = p.boring
 	r.out.muted.Store(p.quiet)
 	var err error
 	if r.Process, err = process.Start(p.spec); err != nil {
