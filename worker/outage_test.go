@@ -35,6 +35,14 @@ func TestInfluxOutage(t *testing.T) {
 	db := influxtest.Start(t)
 	r := newRig(t, db)
 	r.env["WORKER_WINDOW"] = "100ms"
+	outage := 15 * time.Second
+	if text := os.Getenv("OUTAGE"); text != "" {
+		var err error
+		if outage, err = time.ParseDuration(text); err != nil {
+			t.Fatal(err)
+		}
+		r.env["WORKER_WINDOW"] = "1s" // or the spool's 256 MiB would be full after a few minutes
+	}
 	w := r.worker(nil)
 	client := r.redis.Client()
 	sent := int64(0)
@@ -51,13 +59,6 @@ func TestInfluxOutage(t *testing.T) {
 	}
 	send(3 * time.Second)
 	db.Stop(t)
-	outage := 15 * time.Second
-	if text := os.Getenv("OUTAGE"); text != "" {
-		var err error
-		if outage, err = time.ParseDuration(text); err != nil {
-			t.Fatal(err)
-		}
-	}
 	send(5 * time.Second)
 	before := residentKiB(t, w.cmd.Process.Pid)
 	send(outage)
