@@ -1,0 +1,52 @@
+package service
+
+import (
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// NewRegistry makes a program's registry, with the Go runtime's and the process's metrics and
+//
+//	colorstream_build_info{program="worker",version="…",goversion="…"} 1
+//
+// in it. Those that all programs have carry the label program: who collects them need not know which address they come
+// from, and InfluxDB's scrapers do not tell.
+func NewRegistry(program string) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	shared := prometheus.WrapRegistererWith(prometheus.Labels{"program": program}, registry)
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "colorstream_build_info", Help: "1, with the program's version and Go's as labels.",
+		ConstLabels: prometheus.Labels{"version": Version(), "goversion": runtime.Version()},
+	})
+	build.Set(1)
+	shared.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build)
+	return registry
+}
+
+// WatchHealth shows a program's conditions, those of /readyz, as
+//
+//	colorstream_ready{program="worker",condition="redis"} 1
+func WatchHealth(registry prometheus.Registerer, program string, health *Health) {
+	registry.MustRegister(conditions{health, prometheus.NewDesc("colorstream_ready",
+		"1 while the condition of /readyz holds, else 0.", []string{"condition"}, prometheus.Labels{"program": program})})
+}
+
+type conditions struct {
+	health *Health
+	desc   *prometheus.Desc
+}
+
+func (c conditions) Describe(descs chan<- *prometheus.Desc) { descs <- c.desc }
+
+func (c conditions) Collect(metrics chan<- prometheus.Metric) {
+	_, states := c.health.State()
+	for _, s := range states {
+		value := 0.0
+		if s.OK {
+			value = 1
+		}
+		metrics <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, value, s.Name)
+	}
+}

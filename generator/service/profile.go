@@ -1,0 +1,41 @@
+package service
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+)
+
+// CheckLoopback refuses an address that other machines could reach. An empty one is in order: it means off.
+func CheckLoopback(variable, address string) error {
+	if address == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err == nil && (host == "localhost" || ip != nil && ip.IsLoopback()) {
+		return nil
+	}
+	return Invalid(variable, address, "is not an address of this machine alone, such as 127.0.0.1:6060")
+}
+
+// ServeProfiles serves net/http/pprof's profiles under /debug/pprof/ until ctx ends. Without an address it returns at
+// once. The address must have passed CheckLoopback: a profile shows what is in memory.
+func ServeProfiles(ctx context.Context, log *slog.Logger, variable, address string) error {
+	if address == "" {
+		return nil
+	}
+	l, err := Listen(variable, address)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	log.Warn("profiles can be read by everybody on this machine", "url", "http://"+l.Addr().String()+"/debug/pprof/")
+	return Serve(ctx, log, l, mux)
+}
