@@ -165,7 +165,7 @@ func (s *Spool) seal() {
 	seg := s.active
 	s.abandon()
 	if err := s.rename(seg, stateSealed); err != nil {
-		s.warn("the spool cannot rename a segment; it is used as it is", "err", err)
+		s.warn("the spool cannot rename a segment; it is used as it is", "error", err)
 	}
 }
 

@@ -221,7 +221,7 @@ func (s *Spool) giveUp(seg *segment, err error) bool {
 	s.leave(seg)
 	s.mu.Unlock()
 	s.log.Error("the spool cannot read the rest of a segment and skips it",
-		"segment", s.name(seg), "records", lost, "err", err)
+		"segment", s.name(seg), "records", lost, "error", err)
 	return true
 }
 
@@ -255,7 +255,7 @@ func (s *Spool) Done(id ID) {
 		return
 	}
 	if err := s.cursor.set(done); err != nil {
-		s.warn("the spool cannot note how far it is; records may be sent again", "err", err)
+		s.warn("the spool cannot note how far it is; records may be sent again", "error", err)
 	}
 	s.release()
 }
@@ -302,7 +302,7 @@ func (s *Spool) release() {
 		s.hold(gone)
 		s.garbage = append(s.garbage, gone...)
 		s.mu.Unlock()
-		s.warn("the spool cannot note how far it is; records may be sent again", "err", err)
+		s.warn("the spool cannot note how far it is; records may be sent again", "error", err)
 		return
 	}
 	s.mu.Lock()

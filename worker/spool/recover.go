@@ -59,7 +59,7 @@ func (s *Spool) recover() (err error) {
 		return fmt.Errorf("list the folder: %w", err)
 	}
 	if s.done, err = readCursor(s.fs, dir); err != nil {
-		s.log.Warn("the spool's cursor cannot be read; everything in the spool is sent again", "err", err)
+		s.log.Warn("the spool's cursor cannot be read; everything in the spool is sent again", "error", err)
 	}
 	s.read, s.next = s.done, s.done.Segment+1
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Spool) probe() error {
 	file, err := s.fs.OpenFile(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		if classOf(err) == Full {
-			s.log.Error("the disk is full", "err", err, "WORKER_SPOOL_DIR", s.config.Dir)
+			s.log.Error("the disk is full", "error", err, "WORKER_SPOOL_DIR", s.config.Dir)
 			return nil
 		}
 		return err
@@ -128,7 +128,7 @@ func (s *Spool) renumber(seg *segment) bool {
 	err := s.fs.Rename(s.path(seg.number, seg.state), s.path(number, seg.state))
 	if err != nil {
 		s.log.Error("two spool files have one number; one is left alone",
-			"file", s.path(seg.number, seg.state), "err", err)
+			"file", s.path(seg.number, seg.state), "error", err)
 		return false
 	}
 	seg.number = number
@@ -162,7 +162,7 @@ func (s *Spool) load(seg *segment) {
 	if err != nil {
 		seg.end, seg.oldest = unknownEnd, s.config.Now().UnixNano() // the reader tries again
 		s.segments = append(s.segments, seg)
-		s.log.Error("the spool cannot open a segment yet", "file", path, "err", err)
+		s.log.Error("the spool cannot open a segment yet", "file", path, "error", err)
 		return
 	}
 	sc := scanner{file: file, limit: seg.size}
@@ -172,7 +172,7 @@ func (s *Spool) load(seg *segment) {
 	sum, err := sc.summarize(from, seg.state == stateOpen)
 	if err != nil {
 		// The reader will come to the place, and skip it if it must.
-		s.log.Error("the spool cannot read a segment to its end", "file", path, "err", err)
+		s.log.Error("the spool cannot read a segment to its end", "file", path, "error", err)
 	}
 	seg.records, seg.oldest = int64(sum.records), sum.oldest
 	if err == nil && seg.state == stateOpen {
@@ -199,7 +199,7 @@ func (s *Spool) finish(seg *segment, file File, sum scan) {
 		seg.end = sum.end // also if it could not be cut
 		s.stats.CutBytes += cut
 		s.log.Warn("the spool cut off a record that was being written when the worker ended",
-			"segment", segmentName(seg.number, seg.state), "bytes", cut, "err", err)
+			"segment", segmentName(seg.number, seg.state), "bytes", cut, "error", err)
 		if err != nil {
 			return // it must stay open: a sealed segment has no torn end
 		}
@@ -209,7 +209,7 @@ func (s *Spool) finish(seg *segment, file File, sum scan) {
 		return // about to be removed
 	}
 	if err := s.rename(seg, stateSealed); err != nil {
-		s.log.Warn("the spool cannot rename a segment; it is used as it is", "err", err)
+		s.log.Warn("the spool cannot rename a segment; it is used as it is", "error", err)
 	}
 }
 
@@ -217,14 +217,14 @@ func (s *Spool) finish(seg *segment, file File, sum scan) {
 func (s *Spool) openCursor() {
 	file, err := s.fs.OpenFile(filepath.Join(s.config.Dir, cursorName), os.O_RDWR|os.O_CREATE)
 	if err != nil {
-		s.log.Warn("the spool cannot keep its cursor; after a restart records are sent again", "err", err)
+		s.log.Warn("the spool cannot keep its cursor; after a restart records are sent again", "error", err)
 		return
 	}
 	s.cursor.file = file
 	err = errors.Join(s.cursor.set(s.done), s.cursor.sync(), s.fs.SyncDir(s.config.Dir))
 	if err != nil {
 		s.hold(s.garbage)
-		s.log.Warn("the spool cannot write its cursor; after a restart records are sent again", "err", err)
+		s.log.Warn("the spool cannot write its cursor; after a restart records are sent again", "error", err)
 	}
 }
 

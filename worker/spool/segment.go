@@ -133,7 +133,7 @@ func (s *Spool) discard(gone ...*segment) {
 		}
 		s.mu.Unlock()
 		if err != nil {
-			s.warn("the spool cannot tidy up", "segment", s.name(seg), "err", err)
+			s.warn("the spool cannot tidy up", "segment", s.name(seg), "error", err)
 		} else if aside {
 			s.log.Warn("a spool segment has damage; it is kept for you to look at",
 				"file", s.path(seg.number, stateDamaged))
