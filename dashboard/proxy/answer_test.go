@@ -166,6 +166,9 @@ func TestLocalAnswers(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &message); err != nil || message.Message != "not found" {
 		t.Errorf("an error of the API: %q", text)
 	}
+	if kind := response.Header.Get("Content-Type"); kind != "application/json" {
+		t.Errorf("an error of the API: Content-Type %q", kind)
+	}
 	if csp := response.Header.Get("Content-Security-Policy"); csp != "frame-ancestors 'self'" {
 		t.Errorf("Content-Security-Policy %q", csp)
 	}

@@ -82,9 +82,9 @@ func TestOutageIsKnownInTime(t *testing.T) {
 func TestRefreshed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		looks := 0
+		var looks atomic.Int32
 		w := newWatch(slog.New(slog.DiscardHandler), time.Hour, func(context.Context) (*board, error) {
-			looks++
+			looks.Add(1)
 			time.Sleep(100 * time.Millisecond)
 			return &board{}, nil
 		})
@@ -96,7 +96,7 @@ func TestRefreshed(t *testing.T) {
 		var running sync.WaitGroup
 		running.Go(func() { w.run(ctx) })
 		time.Sleep(10 * time.Second)
-		before := looks
+		before := looks.Load()
 		var all sync.WaitGroup
 		began = time.Now()
 		var refused atomic.Int32
@@ -111,8 +111,8 @@ func TestRefreshed(t *testing.T) {
 		if n := refused.Load(); n != 10 {
 			t.Errorf("%d did not wait, want 10", n)
 		}
-		if took := time.Since(began); looks != before+1 || took != 100*time.Millisecond {
-			t.Errorf("%d looks in %v for many who wait, want 1 in 100ms", looks-before, took)
+		if took := time.Since(began); looks.Load() != before+1 || took != 100*time.Millisecond {
+			t.Errorf("%d looks in %v for many who wait, want 1 in 100ms", looks.Load()-before, took)
 		}
 		leaver, leave := context.WithCancel(t.Context())
 		leave()
