@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	_ "time/tzdata" // charts are drawn in the reader's time zone, also in an image without one
 
@@ -75,7 +76,11 @@ func serve(ctx context.Context, log *slog.Logger, c config, environ map[string]s
 	health.Probe("influxdb", func() error { return reader.Snapshot().Failure })
 	own := service.Mux(health, registry)
 	page.Register(own)
-	handler := web.Protect(web.Credentials{User: c.User, Password: c.Password}, split(web.Secure(own), grafana))
+	toGrafana, err := dashboards(c.GrafanaPublicURL)
+	if err != nil {
+		return err
+	}
+	handler := web.Protect(web.Credentials{User: c.User, Password: c.Password}, split(web.Secure(own), toGrafana(grafana)))
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return reader.Run(ctx) })
@@ -95,6 +100,27 @@ func split(own, others http.Handler) http.Handler {
 		}
 		others.ServeHTTP(w, r)
 	})
+}
+
+// dashboards sends who asks for a whole dashboard, as links in the embedded panels do, to Grafana itself. Nothing but
+// the path and the query is taken along, and nothing of it reaches Grafana from here.
+func dashboards(publicURL string) (func(others http.Handler) http.Handler, error) {
+	grafana, err := url.Parse(publicURL)
+	if err != nil {
+		return nil, fmt.Errorf("GRAFANA_PUBLIC_URL: %w", err)
+	}
+	return func(others http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
+			if !isRead || !strings.HasPrefix(r.URL.Path, "/d/") || path.Clean(r.URL.Path) != strings.TrimSuffix(r.URL.Path, "/") {
+				others.ServeHTTP(w, r)
+				return
+			}
+			target := grafana.JoinPath(r.URL.EscapedPath())
+			target.RawQuery = r.URL.RawQuery
+			http.Redirect(w, r, target.String(), http.StatusFound)
+		})
+	}, nil
 }
 
 func (c config) influx() influx.Config {
