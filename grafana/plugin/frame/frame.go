@@ -23,17 +23,12 @@ const (
 
 // Windows makes a frame of a statistic.
 func Windows(rows []live.Row, statistic channel.Statistic, columns []string) *data.Frame {
-	value := pick(statistic)
-	return wide(rows, columns, value)
+	return wide(rows, columns, pick(statistic))
 }
 
 // Rates makes a frame of messages a second.
 func Rates(rows []live.Row, columns []string) *data.Frame {
-	f := wide(rows, columns, pick(channel.Count))
-	for _, field := range f.Fields[1:] {
-		field.Config = &data.FieldConfig{Unit: "cps"}
-	}
-	return f
+	return wide(rows, columns, pick(channel.Count))
 }
 
 func pick(statistic channel.Statistic) func(*window.Stats) float64 {

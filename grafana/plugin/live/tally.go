@@ -100,7 +100,9 @@ func (t *Tally) Tick(now int64) (next int64) {
 		t.dueSlot = after(now, int64(SampleEvery))
 	}
 	if now >= t.dueRates {
-		t.rates(now)
+		if t.dueRates > 0 { // else nothing was heard yet
+			t.rates(now)
+		}
 		t.dueRates = after(now, int64(ratesEvery))
 	}
 	if len(closed) > 0 {

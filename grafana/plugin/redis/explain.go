@@ -38,7 +38,11 @@ func (s *Source) explain(err error) error {
 		return fmt.Errorf("nothing listens at %s: start Redis, or correct the URL (%w)", addr, err)
 	case errors.Is(err, errSilent), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded),
 		errors.As(err, &timeout) && timeout.Timeout():
-		return fmt.Errorf("%s does not answer: is that the address of Redis, and is it reachable from Grafana? (%w)", addr, err)
+		hint := "is that the address of Redis, and is it reachable from Grafana?"
+		if s.opt.TLSConfig != nil {
+			hint += " If it speaks no TLS, write redis:// in place of rediss://"
+		}
+		return fmt.Errorf("%s does not answer: %s (%w)", addr, hint, err)
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		hint := "is that Redis? If it wants TLS, write rediss:// in place of redis://"
 		if s.opt.TLSConfig != nil {
@@ -64,8 +68,6 @@ func (s *Source) explainRefusal(err error, text string) error {
 		return fmt.Errorf("wrong user or password: correct them in the settings (%w)", err)
 	case has("NOAUTH"):
 		return fmt.Errorf("no password: Redis wants one, give it in the settings (%w)", err)
-	case has("without any password configured"):
-		return fmt.Errorf("the settings have a password, but Redis has none: remove it (%w)", err)
 	case has("NOPERM"):
 		return fmt.Errorf("this user of Redis may not read %q: allow it, or use another user (%w)", name, err)
 	case has("WRONGTYPE"):

@@ -11,10 +11,6 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// pingEvery is how long a connection may be silent before it is asked whether it lives; after as long again
-// without an answer it is given up.
-const pingEvery = 5 * time.Second
-
 var errSilent = errors.New("it does not answer a ping")
 
 // pubsub receives a channel. go-redis's Receive is called in a loop of our own: the library's Go channel drops
@@ -30,6 +26,7 @@ type pubsub struct {
 	quiet  time.Time
 	pinged bool
 	failed time.Time // when Redis was lost, if it is
+	known  bool      // it was there before
 }
 
 func (p *pubsub) run(ctx context.Context) {
@@ -90,7 +87,7 @@ func (p *pubsub) heard() {
 		p.source.log.Info("Redis is back", "address", p.source.opt.Addr, "channel", p.source.cfg.Channel,
 			"away", time.Since(p.failed).Round(time.Millisecond).String())
 	}
-	p.failed = time.Time{}
+	p.failed, p.known = time.Time{}, true
 }
 
 func (p *pubsub) lost(err error) {
@@ -103,8 +100,11 @@ func (p *pubsub) lost(err error) {
 	p.sink.Lost(p.at)
 	if p.failed.IsZero() {
 		p.failed = time.Now()
+		if !p.known { // else the settings are right
+			err = p.source.explain(err)
+		}
 		p.source.log.Warn("Redis is away; trying again until it is back", "address", p.source.opt.Addr,
-			"channel", p.source.cfg.Channel, "error", p.source.explain(err).Error())
+			"channel", p.source.cfg.Channel, "error", err.Error())
 	}
 }
 
@@ -120,11 +120,11 @@ func (p *pubsub) tick(c net.Conn) (time.Duration, error) {
 	if now >= p.next {
 		p.next = p.sink.Tick(now)
 		switch silent := time.Since(p.quiet); {
-		case silent > 2*pingEvery:
+		case silent > 2*p.source.pingEvery:
 			return 0, errSilent
-		case silent > pingEvery && !p.pinged:
+		case silent > p.source.pingEvery && !p.pinged:
 			p.pinged = true
-			_ = c.SetWriteDeadline(time.Now().Add(pingEvery))
+			_ = c.SetWriteDeadline(time.Now().Add(p.source.pingEvery))
 			_, _ = c.Write([]byte("*1\r\n$4\r\nPING\r\n")) // a failure shows as silence
 		}
 	}

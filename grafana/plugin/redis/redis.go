@@ -71,6 +71,9 @@ type Source struct {
 	log Logger
 	cfg Config
 	opt *goredis.Options
+	// pingEvery is how long a channel may be silent before Redis is asked whether it lives; after as long again
+	// without an answer the connection is given up.
+	pingEvery time.Duration
 }
 
 // New makes a source. Its errors name what is wrong with the settings, and hold no secret.
@@ -93,7 +96,7 @@ func New(log Logger, cfg Config) (*Source, error) {
 	opt.DialerRetries = 1
 	opt.MaxRetries = -1
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return &Source{log: log, cfg: cfg, opt: opt}, nil
+	return &Source{log: log, cfg: cfg, opt: opt, pingEvery: 5 * time.Second}, nil
 }
 
 // urlProblem is what is wrong with a URL, without the URL, which may hold a password.

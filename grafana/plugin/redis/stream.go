@@ -15,7 +15,7 @@ import (
 // readCount is the most entries in one reply.
 const readCount = 5000
 
-// stream reads a stream's new entries. Their time is that of their ids, and it has come as far as the newest entry,
+// stream reads a stream's new entries, as often as the sink wants ticks. Their time is that of their ids, and it has come as far as the newest entry,
 // or as Redis's own clock when there is none.
 type stream struct {
 	source *Source
@@ -24,6 +24,7 @@ type stream struct {
 	at     int64 // source time
 	readAt time.Time
 	failed time.Time
+	known  bool // it could be read before
 }
 
 // now is source time while Redis says nothing.
@@ -40,29 +41,37 @@ func (s *stream) reached(at int64) {
 }
 
 func (s *stream) run(ctx context.Context) {
-	opt := *s.source.opt
-	opt.ReadBufferSize = readBuffer
-	opt.Protocol = 2 // its replies are plain arrays
-	opt.ContextTimeoutEnabled = true
-	opt.PoolSize = 1
-	client := goredis.NewClient(&opt)
-	defer client.Close()
-	defer context.AfterFunc(ctx, func() { _ = client.Close() })() // wakes a blocked read
 	backoff := firstBackoff
 	for ctx.Err() == nil {
-		err := s.read(ctx, client, func() { backoff = firstBackoff })
+		err := s.connect(ctx, func() { backoff = firstBackoff })
 		if ctx.Err() != nil {
 			return
 		}
 		s.sink.Lost(s.now())
 		if s.failed.IsZero() {
 			s.failed = time.Now()
+			if !s.known { // else the settings are right
+				err = s.source.explain(err)
+			}
 			s.source.log.Warn("the stream cannot be read; trying again until it can", "address", s.source.opt.Addr,
-				"stream", s.source.cfg.Channel, "error", s.source.explain(err).Error())
+				"stream", s.source.cfg.Channel, "error", err.Error())
 		}
 		sleep(ctx, backoff, s.now, s.sink)
 		backoff = min(2*backoff, lastBackoff)
 	}
+}
+
+// connect reads with a client of its own: go-redis's pool is slow to notice that a server is back.
+func (s *stream) connect(ctx context.Context, heard func()) error {
+	opt := *s.source.opt
+	opt.ReadBufferSize = readBuffer
+	opt.Protocol = 2 // its replies are plain arrays
+	opt.ContextTimeoutEnabled = true
+	opt.PoolSize, opt.PipelinePoolSize = 1, -1
+	client := goredis.NewClient(&opt)
+	defer client.Close()
+	defer context.AfterFunc(ctx, func() { _ = client.Close() })() // wakes a blocked read
+	return s.read(ctx, client, heard)
 }
 
 // read hands on what is added after its call, until something fails.
@@ -77,7 +86,7 @@ func (s *stream) read(ctx context.Context, client *goredis.Client, heard func())
 		// The time is asked first, in the same round trip: what is added after it has a later id.
 		pipe := client.Pipeline()
 		asked := pipe.Time(ctx)
-		reply := pipe.Do(ctx, s.xread(last, 0)...)
+		reply := pipe.Do(ctx, "xread", "count", readCount, "streams", s.source.cfg.Channel, last)
 		if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, goredis.Nil) {
 			return err
 		}
@@ -85,21 +94,20 @@ func (s *stream) read(ctx context.Context, client *goredis.Client, heard func())
 		if n, last, err = s.handOn(reply.Val(), last); err != nil {
 			return err
 		}
-		if n == 0 {
+		if n < readCount { // all that was there
 			s.reached(milliseconds(asked.Val().UnixMilli()))
 		}
 		if s.at >= next {
 			next = s.sink.Tick(s.at)
 		}
-		if n > 0 {
+		if n == readCount {
 			continue
 		}
-		blocked, err := client.Do(ctx, s.xread(last, time.Duration(next-s.at))...).Result()
-		if err != nil && !errors.Is(err, goredis.Nil) {
-			return err
-		}
-		if _, last, err = s.handOn(blocked, last); err != nil {
-			return err
+		// Not a blocking read: Redis may end one a tenth of a second late.
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(next - s.at)):
 		}
 	}
 }
@@ -124,16 +132,8 @@ func (s *stream) begin(ctx context.Context, client *goredis.Client) (last string
 		s.source.log.Info("the stream can be read again", "address", s.source.opt.Addr, "stream", s.source.cfg.Channel,
 			"away", time.Since(s.failed).Round(time.Millisecond).String())
 	}
-	s.failed = time.Time{}
+	s.failed, s.known = time.Time{}, true
 	return last, nil
-}
-
-func (s *stream) xread(after string, block time.Duration) []any {
-	args := []any{"xread", "count", readCount}
-	if block > 0 {
-		args = append(args, "block", max(block.Milliseconds(), 1))
-	}
-	return append(args, "streams", s.source.cfg.Channel, after)
 }
 
 // handOn hands on what a reply holds, [[key, [[id, [field, value, …]], …]]] or nil.

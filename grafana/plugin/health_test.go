@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+
+	"colorstream/generator/redistest"
+)
+
+func TestHealthIsSaidInWords(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c := server.Client()
+	locked := redistest.Start(t)
+	if err := locked.Client().ConfigSet(t.Context(), "requirepass", "right").Err(); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, settingsFor(server.URL(), nil))
+	ok, text := p.health(t)
+	if ok || !strings.Contains(text, `Nothing was published on the channel "colors"`) {
+		t.Errorf("without a publisher: %v %s", ok, text)
+	}
+
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+				_ = c.Publish(t.Context(), "colors", fmt.Sprintf(`{"color":"red","value":%d}`, n)).Err()
+				_ = c.Publish(t.Context(), "strange", `{"colour":"the-payload"}`).Err()
+			}
+		}
+	}()
+	defer func() { close(stop); <-done }()
+	if ok, text = p.health(t); !ok || !strings.Contains(text, server.Addr()) {
+		t.Errorf("with a publisher: %v %s", ok, text)
+	}
+
+	for name, test := range map[string]struct {
+		settings backend.DataSourceInstanceSettings
+		want     string
+	}{
+		"address":  {settingsFor("redis://127.0.0.1:1", nil), "Nothing listens at 127.0.0.1:1"},
+		"password": {settingsFor(locked.URL(), nil), "Redis wants one"},
+		"messages": {settingsFor(server.URL(), map[string]any{"channel": "strange"}), "color_missing"},
+		"settings": {settingsFor(server.URL(), map[string]any{"transport": "fax", "window": "soon"}), "fax"},
+	} {
+		p.settings.URL, p.settings.JSONData = test.settings.URL, test.settings.JSONData
+		p.settings.Updated = p.settings.Updated.Add(time.Second) // Grafana says so, and the SDK makes a new one
+		ok, text := p.health(t)
+		if ok || !strings.Contains(text, test.want) || strings.Contains(text, "the-payload") {
+			t.Errorf("%s: %v %q, want %q", name, ok, text, test.want)
+		}
+	}
+}
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		url, json string
+		secret    map[string]string
+		want      string
+	}{
+		"nothing set":      {"", `{}`, nil, ""},
+		"no JSON at all":   {"", ``, nil, ""},
+		"empty variables":  {"", `{"channel":"","transport":"","window":"","lateness":""}`, nil, ""},
+		"all set":          {"rediss://me@host:1/2", `{"channel":"c","transport":"stream","window":"1m","lateness":"2s"}`, nil, ""},
+		"not JSON":         {"", `{`, nil, "not understood"},
+		"transport":        {"", `{"transport":"mail"}`, nil, `"mail"`},
+		"window":           {"", `{"window":"5"}`, nil, `the window is "5"`},
+		"window too small": {"", `{"window":"1ms"}`, nil, `from 10ms`},
+		"lateness":         {"", `{"lateness":"-1s"}`, nil, `the lateness is "-1s"`},
+		"CA":               {"", `{}`, map[string]string{"tlsCACert": "the-secret"}, "CA certificate is not PEM"},
+		"client":           {"", `{}`, map[string]string{"tlsClientCert": "the-secret"}, "client's certificate"},
+		"URL":              {"http://:the-secret@x", `{}`, nil, "write redis://"},
+		"secret URL":       {"", `{}`, map[string]string{"url": "redis://:the-secret@a b"}, "URL is not understood"},
+	} {
+		s, err := open(slog.New(slog.DiscardHandler), backend.DataSourceInstanceSettings{
+			URL: test.url, JSONData: []byte(test.json), DecryptedSecureJSONData: test.secret,
+		})
+		if test.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			} else {
+				s.Dispose()
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "the-secret") {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+	}
+}
+
+func TestNothingSecretIsLoggedOrInFrames(t *testing.T) {
+	t.Parallel()
+	const secret, payload = "pass-the-secret", "the-payload"
+	server := redistest.Start(t)
+	c := server.Client()
+	if err := c.ConfigSet(t.Context(), "requirepass", secret).Err(); err != nil {
+		t.Fatal(err)
+	}
+	c = server.Client()
+	if err := c.Do(t.Context(), "auth", secret).Err(); err != nil {
+		t.Fatal(err)
+	}
+	set := settingsFor("", nil)
+	set.DecryptedSecureJSONData = map[string]string{"url": "redis://:" + secret + "@" + server.Addr()}
+	p := start(t, set)
+	w := p.watch(t, "messages")
+	heard(t, c)
+	if err := c.Publish(t.Context(), "colors", `{"color":"red","value":1,"name":"`+payload+`"}`).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Publish(t.Context(), "colors", payload).Err(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the message", func() bool { return len(w.values("red")) == 1 })
+	server.Kill()
+	eventually(t, "a log line", func() bool { return strings.Contains(p.log.String(), "Redis is away") })
+	log := p.log.String()
+	w.mu.Lock()
+	frames := w.raw.String()
+	w.mu.Unlock()
+	for _, text := range []string{secret, payload} {
+		if strings.Contains(log, text) {
+			t.Errorf("%s is in the log: %s", text, log)
+		}
+		if strings.Contains(frames, text) {
+			t.Errorf("%s is in a frame", text)
+		}
+	}
+}

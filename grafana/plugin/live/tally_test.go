@@ -1,0 +1,332 @@
+package live
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"colorstream/worker/window"
+)
+
+const (
+	ms     = int64(time.Millisecond)
+	second = int64(time.Second)
+)
+
+// base is the start of a window.
+var base = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
+
+func newTest() (*Feed, *Tally) {
+	feed := NewFeed()
+	return feed, NewTally(feed, window.Config{Width: 5 * time.Second})
+}
+
+func payload(color string, value float64) string {
+	return fmt.Sprintf(`{"color":%q,"name":"n","value":%v}`, color, value)
+}
+
+// run plays messages and ticks as a source does.
+func run(tally *Tally, from, to int64, send func(at int64)) {
+	next := from
+	for at := from; at <= to; at += 10 * ms {
+		if at >= next {
+			next = tally.Tick(at)
+		}
+		send(at)
+	}
+}
+
+// naive computes what a window must be, from scratch.
+func naive(color string, values []float64) window.Stats {
+	v := slices.Sorted(slices.Values(values))
+	s := window.Stats{Color: color, Min: v[0], Max: v[len(v)-1], Count: int64(len(v)), Median: v[len(v)/2]}
+	if len(v)%2 == 0 {
+		s.Median = (v[len(v)/2-1] + v[len(v)/2]) / 2
+	}
+	for _, f := range v {
+		s.Mean += f
+	}
+	s.Mean /= float64(len(v))
+	return s
+}
+
+func TestRunningRowsAreWhatCameSoFarAndClosedRowsTheWhole(t *testing.T) {
+	t.Parallel()
+	feed, tally := newTest()
+	tally.Heard(base - second)
+	random := rand.New(rand.NewPCG(3, 4))
+	type came struct {
+		at    int64
+		color string
+		value float64
+	}
+	var all []came
+	run(tally, base-second, base+16*second, func(at int64) {
+		for _, color := range []string{"red", "blue", "green"} {
+			if at >= base && random.IntN(3) == 0 {
+				m := came{at, color, float64(random.IntN(1000)) / 8}
+				all = append(all, m)
+				tally.Message(payload(m.color, m.value), at)
+			}
+		}
+	})
+	stats := func(from, to int64) []window.Stats {
+		values := map[string][]float64{}
+		for _, m := range all {
+			if m.at >= from && m.at < to {
+				values[m.color] = append(values[m.color], m.value)
+			}
+		}
+		var out []window.Stats
+		for _, color := range []string{"blue", "green", "red"} {
+			if v := values[color]; v != nil {
+				out = append(out, naive(color, v))
+			}
+		}
+		return out
+	}
+	equal := cmp.Comparer(func(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 })
+
+	closed, _, _ := feed.Closed.After(0)
+	if len(closed) != 3 {
+		t.Fatalf("%d closed windows, want 3", len(closed))
+	}
+	for i, row := range closed {
+		start := base + int64(i)*5*second
+		if row.At != start {
+			t.Errorf("window %d is at %d, want its start %d", i, row.At, start)
+		}
+		if diff := cmp.Diff(stats(start, start+5*second), row.Stats, equal); diff != "" {
+			t.Errorf("window %d: %s", i, diff)
+		}
+	}
+	rows, _, _ := feed.Running.After(0)
+	last := rows[0].At
+	for _, row := range rows[1:] {
+		if row.At-last != int64(RunningEvery) {
+			t.Errorf("rows at %d and %d", last, row.At)
+		}
+		last = row.At
+		if row.At <= base {
+			continue
+		}
+		start := (row.At - 1) / (5 * second) * 5 * second // at a window's end: that window
+		if diff := cmp.Diff(stats(start, row.At), row.Stats, equal); diff != "" {
+			t.Errorf("%v after the start: %s", time.Duration(row.At-base), diff)
+		}
+	}
+}
+
+func TestAWindowThatWasNotHeardWholeIsNotAmongTheClosed(t *testing.T) {
+	t.Parallel()
+	feed, tally := newTest()
+	tally.Heard(base + second)
+	send := func(at int64) { tally.Message(payload("red", 1), at) }
+	run(tally, base+second, base+12*second, send) // the first began before
+	tally.Lost(base + 12*second)
+	run(tally, base+12*second, base+13*second, func(int64) {})
+	tally.Heard(base + 13*second)
+	run(tally, base+13*second, base+21*second, send)
+
+	rows, _, _ := feed.Closed.After(0)
+	var starts []int64
+	for _, row := range rows {
+		starts = append(starts, (row.At-base)/second)
+	}
+	if diff := cmp.Diff([]int64{5, 15}, starts); diff != "" {
+		t.Errorf("closed windows: %s", diff)
+	}
+	running, _, _ := feed.Running.After(0)
+	for _, row := range running {
+		at := time.Duration(row.At - base)
+		away := at > 12*time.Second && at < 13*time.Second
+		if away && len(row.Stats) > 0 {
+			t.Errorf("%v: Redis is away, but there is a value", at)
+		}
+		if at > 13*time.Second+RunningEvery && len(row.Stats) == 0 {
+			t.Errorf("%v: no value", at)
+		}
+	}
+	rates, _, _ := feed.Rates.After(0)
+	for _, row := range rates {
+		at := (row.At - base) / second
+		heard := at > 1 && at < 12 || at > 13
+		if heard != (len(row.Stats) > 0 && row.Stats[0].Count == 100) {
+			t.Errorf("second %d: rates %+v", at, row.Stats)
+		}
+	}
+}
+
+func TestEventTimesOfThePastAreWatchedToo(t *testing.T) {
+	t.Parallel()
+	feed, tally := newTest()
+	tally.Heard(base)
+	long := base - 1000*second // a window's start
+	n := int64(0)
+	run(tally, base, base+10*second, func(at int64) {
+		// A second of the file takes a tenth.
+		ts := long + (at-base)*10
+		tally.Message(fmt.Sprintf(`{"color":"red","value":%d,"ts":%d}`, n, ts/ms), at)
+		n++
+	})
+	closed, _, _ := feed.Closed.After(0)
+	if len(closed) < 15 {
+		t.Fatalf("%d closed windows, want nearly 20", len(closed))
+	}
+	for _, row := range closed {
+		if len(row.Stats) != 1 || row.Stats[0].Count != 50 {
+			t.Errorf("window %d: %+v, want 50 messages", (row.At-long)/second, row.Stats)
+		}
+	}
+	running, _, _ := feed.Running.After(0)
+	for i := 1; i < len(running); i++ {
+		if running[i].At <= running[i-1].At {
+			t.Errorf("row %d is not after the one before", i)
+		}
+	}
+}
+
+func TestMessagesAreAllShownUpToARateAndSampledAbove(t *testing.T) {
+	t.Parallel()
+	feed, tally := newTest()
+	tally.Heard(base)
+	tally.Tick(base)
+	for i := range int64(200) { // 50 a second
+		at := base + i*20*ms + 1
+		tally.Message(payload("red", float64(i)), at)
+		tally.Tick(base + (i+1)*20*ms)
+	}
+	rows, next, _ := feed.Messages.After(0)
+	if len(rows) != 200 {
+		t.Fatalf("%d of 200 messages at the rate where all are shown", len(rows))
+	}
+	for i, m := range rows {
+		if m.Value != float64(i) || m.Factor != 1 {
+			t.Errorf("message %d: %+v", i, m)
+		}
+	}
+
+	from := base + 10*second
+	tally.Tick(from)
+	red, total := 0, 0.0
+	for i := range int64(100_000) { // 10 000 a second, nine tenths red
+		color := "red"
+		if i%10 == 9 {
+			color = "blue"
+		}
+		tally.Message(payload(color, float64(i)), from+i*ms/10)
+		if i%10 == 9 {
+			tally.Tick(from + (i+1)*ms/10)
+		}
+	}
+	rows, _, _ = feed.Messages.After(next)
+	last := -1.0
+	for _, m := range rows {
+		total += m.Factor
+		if m.Color == "red" {
+			red++
+		}
+		if m.Value <= last {
+			t.Errorf("message %v after %v", m.Value, last)
+		}
+		last = m.Value
+	}
+	if len(rows) != 10*SampledAbove || total != 100_000 {
+		t.Errorf("%d messages stand for %v, want %d for 100000", len(rows), total, 10*SampledAbove)
+	}
+	if red < 400 || red > 490 {
+		t.Errorf("%d of 500 are red, want about 450", red)
+	}
+}
+
+func TestColoursKeepTheirPlaces(t *testing.T) {
+	t.Parallel()
+	feed, tally := newTest()
+	tally.Heard(base)
+	run(tally, base, base+2*second, func(at int64) {
+		tally.Message(payload("red", 1), at)
+		if at > base+second {
+			tally.Message(payload("blue", 1), at)
+		}
+	})
+	want := []string{"red", "blue"}
+	if diff := cmp.Diff(want, feed.Colors()); diff != "" {
+		t.Error(diff)
+	}
+	// red is silent, first for a while, then for longer than anything is remembered.
+	blue := func(at int64) { tally.Message(payload("blue", 1), at) }
+	run(tally, base+2*second, base+300*second, blue)
+	if diff := cmp.Diff(want, feed.Colors()); diff != "" {
+		t.Error(diff)
+	}
+	run(tally, base+300*second, base+603*second, blue)
+	if diff := cmp.Diff([]string{"blue"}, feed.Colors()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestThereIsNoEndOfColours(t *testing.T) {
+	t.Parallel()
+	feed, tally := newTest()
+	tally.Heard(base)
+	defer feed.Ask([]string{"c9000"})()
+	run(tally, base, base+6*second, func(at int64) {
+		for i := range 100 {
+			tally.Message(payload(fmt.Sprint("c", (at/ms/10*100+int64(i))%12_000), 1), at)
+		}
+	})
+	if n := len(feed.Colors()); n != MaxShown || feed.Hidden() != maxKnown-MaxShown {
+		t.Errorf("%d colours are shown, %d hidden", n, feed.Hidden())
+	}
+	rows, _, _ := feed.Running.After(0)
+	asked := false
+	for _, row := range rows {
+		if len(row.Stats) > MaxShown+1 || cap(row.Stats) > 4*MaxShown {
+			t.Errorf("a row has %d colours, room for %d", len(row.Stats), cap(row.Stats))
+		}
+		asked = asked || slices.ContainsFunc(row.Stats, func(s window.Stats) bool { return s.Color == "c9000" })
+	}
+	if !asked {
+		t.Error("the colour that was asked for is in no row")
+	}
+}
+
+func TestMessagesThatCannotBeReadAreCounted(t *testing.T) {
+	t.Parallel()
+	_, tally := newTest()
+	for _, p := range []string{payload("red", 1), `{"color":"red"}`, `nonsense`, ``} {
+		tally.Message(p, base)
+	}
+	received, refused := tally.Counts()
+	if received != 4 || refused["value_missing"] != 1 || refused["not_json"] != 1 || refused["empty"] != 1 {
+		t.Errorf("received %d, refused %v", received, refused)
+	}
+}
+
+func TestTheClockIsTheWallClock(t *testing.T) {
+	t.Parallel()
+	_, tally := newTest()
+	before := time.Now().UnixNano()
+	if now := tally.Now(); now < before || now > time.Now().UnixNano() {
+		t.Errorf("now is %d", now)
+	}
+}
+
+// The cost of one message, and of the open window of a fast stream.
+func BenchmarkMessage(b *testing.B) {
+	_, tally := newTest()
+	tally.Heard(base)
+	payloads := []string{payload("red", 42), payload("blue", 43.5), payload("green", 7), payload("yellow", 99)}
+	at := base
+	next := at
+	for i := 0; b.Loop(); i++ {
+		tally.Message(payloads[i%4], at)
+		if at += second / 50_000; at >= next {
+			next = tally.Tick(at)
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package upstream
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"colorstream/grafana/plugin/live"
+	"colorstream/grafana/plugin/redis"
+	"colorstream/worker/window"
+)
+
+// fake receives a message of each of two colours ten times a second.
+type fake struct{ running, runs atomic.Int32 }
+
+func (f *fake) Run(ctx context.Context, sink redis.Sink) {
+	f.runs.Add(1)
+	f.running.Add(1)
+	defer f.running.Add(-1)
+	sink.Heard(sink.Now())
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(100 * time.Millisecond):
+			now := sink.Now()
+			sink.Message(`{"color":"red","value":1}`, now)
+			sink.Message(`{"color":"blue","value":2}`, now)
+			sink.Tick(now)
+		}
+	}
+}
+
+func newTest() (*fake, *Upstream) {
+	f := new(fake)
+	return f, New(f, window.Config{Width: 5 * time.Second})
+}
+
+func (f *fake) want(t *testing.T, running, runs int32) {
+	t.Helper()
+	synctest.Wait()
+	if f.running.Load() != running || f.runs.Load() != runs {
+		t.Errorf("%d receivers run, %d ever did; want %d and %d", f.running.Load(), f.runs.Load(), running, runs)
+	}
+}
+
+func TestOneReceiverForAllWatchers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, u := newTest()
+		f.want(t, 0, 0)
+		var releases []func()
+		for range 20 {
+			releases = append(releases, u.Watch(nil))
+		}
+		f.want(t, 1, 1)
+		for _, release := range releases[1:] {
+			release()
+			release() // twice is once
+		}
+		f.want(t, 1, 1)
+		releases[0]()
+		f.want(t, 0, 1)
+		defer u.Watch(nil)()
+		f.want(t, 1, 2)
+	})
+}
+
+func TestManyComeAndGoAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, u := newTest()
+		var all sync.WaitGroup
+		for i := range 50 {
+			all.Go(func() {
+				for range 20 {
+					release := u.Watch([]string{"red"})
+					time.Sleep(time.Duration(i) * time.Millisecond)
+					release()
+				}
+			})
+		}
+		all.Wait()
+		synctest.Wait()
+		if f.running.Load() != 0 || u.Watchers() != 0 {
+			t.Errorf("%d receivers, %d watchers", f.running.Load(), u.Watchers())
+		}
+	})
+}
+
+func TestTheFeedIsThereForWhoComesBackAndForgottenThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, u := newTest()
+		release := u.Watch(nil)
+		time.Sleep(time.Minute)
+		release()
+		rows := func() int {
+			rows, _, _ := u.Feed.Running.After(0)
+			return len(rows)
+		}
+		before := rows()
+		if before < 200 {
+			t.Fatalf("%d rows in a minute", before)
+		}
+		time.Sleep(live.Memory - time.Second)
+		if rows() != before {
+			t.Errorf("%d of %d rows are left within the ten minutes", rows(), before)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if rows() != 0 || len(u.Feed.Colors()) != 0 {
+			t.Errorf("%d rows after more than ten minutes", rows())
+		}
+	})
+}
+
+func TestAQueryHoldsTheReceiverForTwoMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, u := newTest()
+		u.Hold("a", nil)
+		u.Hold("b", []string{"red"})
+		f.want(t, 1, 1)
+		time.Sleep(100 * time.Second)
+		u.Hold("a", nil)
+		time.Sleep(119 * time.Second)
+		f.want(t, 1, 1)
+		if n := u.Watchers(); n != 1 {
+			t.Errorf("%d watchers, want that of query a", n)
+		}
+		time.Sleep(2 * time.Second)
+		f.want(t, 0, 1)
+	})
+}
+
+func TestAClosedUpstreamStartsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, u := newTest()
+		release := u.Watch(nil)
+		u.Hold("a", nil)
+		u.Close()
+		f.want(t, 1, 1) // the stream that Grafana still runs
+		release()
+		f.want(t, 0, 1)
+		u.Hold("b", nil)
+		u.Watch(nil)()
+		f.want(t, 0, 1)
+	})
+}
