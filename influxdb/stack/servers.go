@@ -168,14 +168,22 @@ func (s *stack) build(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(s.bin, "worker")); errors.Is(err, os.ErrNotExist) {
 		s.out.say("building the programs, which takes about a minute the first time")
 	}
-	args := []string{"build", "-o", s.bin + string(filepath.Separator)}
+	args := []string{"-o", s.bin + string(filepath.Separator)}
 	for _, name := range programs {
 		args = append(args, "./"+name)
 	}
+	if err := s.goBuild(ctx, args...); err != nil {
+		return fmt.Errorf("building the programs failed: %w", err)
+	}
+	return nil
+}
+
+// goBuild runs go build in the checkout.
+func (s *stack) goBuild(ctx context.Context, args ...string) error {
 	w := s.out.part("go")
 	defer w.flush()
 	p, err := process.Start(process.Spec{
-		Path: "go", Args: args, Dir: s.root, Output: w,
+		Path: "go", Args: append([]string{"build"}, args...), Dir: s.root, Output: w,
 		Env: s.environ(map[string]string{"GOWORK": filepath.Join(s.root, "go.work")}),
 	})
 	if err != nil {
@@ -188,7 +196,7 @@ func (s *stack) build(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	if p.Err() != nil {
-		return fmt.Errorf("building the programs failed (%w):\n    %s", p.Err(), strings.Join(p.Tail(), "\n    "))
+		return fmt.Errorf("%w:\n    %s", p.Err(), strings.Join(p.Tail(), "\n    "))
 	}
 	return nil
 }

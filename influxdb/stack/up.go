@@ -115,7 +115,13 @@ func (s *stack) prepare(ctx context.Context) error {
 		}
 		s.influx.path = path
 	}
-	return s.build(ctx)
+	if err := s.build(ctx); err != nil {
+		return err
+	}
+	if s.grafana.ours {
+		return s.installPlugin(ctx)
+	}
+	return nil
 }
 
 func (s *stack) ports() []port {
