@@ -47,6 +47,8 @@ type Config struct {
 	StreamMax int64  `env:"GENERATOR_STREAM_MAX" envDefault:"10000000" help:"stream transport: wait while the stream is longer, 0 means never"`
 	Addr      string `env:"GENERATOR_ADDR" envDefault:"127.0.0.1:8052" help:"HTTP for /healthz, /readyz, /metrics; off for none"`
 
+	Pprof string `env:"GENERATOR_PPROF_ADDR" help:"serve profiles (net/http/pprof) there, on this machine alone: 127.0.0.1:6062; unset: off"`
+
 	Log service.Log
 }
 
@@ -134,6 +136,7 @@ func (c Config) Validate() error {
 	for _, name := range c.Names {
 		check(utf8.ValidString(name), "GENERATOR_NAMES", name, "is not valid UTF-8")
 	}
+	errs = append(errs, service.CheckLoopback("GENERATOR_PPROF_ADDR", c.Pprof))
 	_, err = c.separator()
 	check(err == nil, "GENERATOR_INPUT_SEPARATOR", c.Separator, "is not one character, nor the word tab")
 	return errors.Join(errs...)

@@ -2,15 +2,17 @@ package main
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"colorstream/generator/message"
 	"colorstream/generator/publish"
+	"colorstream/generator/service"
+	"colorstream/generator/source"
 )
 
 // metrics shows the ledger in Prometheus's form. The numbers are read when they are asked for.
 func (g *generator) metrics() prometheus.Gatherer {
-	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r := service.NewRegistry("generator")
+	service.WatchHealth(r, "generator", g.health)
 	counter := func(name, help string, value func(publish.Counts) uint64) {
 		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "colorstream_generator_" + name, Help: help},
 			func() float64 { return float64(value(g.publisher.Counts())) }))
@@ -47,7 +49,8 @@ var refusedDesc = prometheus.NewDesc("colorstream_generator_refused_total", "Lin
 func (refusals) Describe(descs chan<- *prometheus.Desc) { descs <- refusedDesc }
 
 func (r refusals) Collect(metrics chan<- prometheus.Metric) {
-	for reason, n := range r.g.account.Refused() {
-		metrics <- prometheus.MustNewConstMetric(refusedDesc, prometheus.CounterValue, float64(n), string(reason))
+	refused := r.g.account.Refused()
+	for _, reason := range append(message.Reasons(), source.Columns, source.Quotes, source.TooLong) { // those without any too, so that the first one is seen as a step
+		metrics <- prometheus.MustNewConstMetric(refusedDesc, prometheus.CounterValue, float64(refused[reason]), string(reason))
 	}
 }

@@ -129,6 +129,7 @@ func (g *generator) run(ctx context.Context, status *status) error {
 			return service.Serve(background, g.log, l, service.Mux(g.health, g.metrics()))
 		})
 	}
+	group.Go(func() error { return service.ServeProfiles(background, g.log, "GENERATOR_PPROF_ADDR", g.config.Pprof) })
 	group.Go(func() error {
 		status.follow(background, g)
 		return nil

@@ -32,8 +32,9 @@ type config struct {
 	SpoolDir      string `env:"WORKER_SPOOL_DIR" envDefault:"data/spool" help:"folder for windows that InfluxDB does not have yet"`
 	SpoolMaxBytes int64  `env:"WORKER_SPOOL_MAX_BYTES" envDefault:"268435456" help:"its most bytes; past it the oldest windows are dropped, and counted"`
 
-	Addr string `env:"WORKER_ADDR" envDefault:"127.0.0.1:8051" help:"HTTP address of /healthz, /readyz and /metrics"`
-	Log  service.Log
+	Addr  string `env:"WORKER_ADDR" envDefault:"127.0.0.1:8051" help:"HTTP address of /healthz, /readyz and /metrics"`
+	Pprof string `env:"WORKER_PPROF_ADDR" help:"serve profiles (net/http/pprof) there, on this machine alone: 127.0.0.1:6061; unset: off"`
+	Log   service.Log
 }
 
 const (
@@ -66,6 +67,7 @@ func (c config) Validate() error {
 	check(c.SpoolMaxBytes >= 16<<20, "WORKER_SPOOL_MAX_BYTES", c.SpoolMaxBytes, "must be 16777216 (16 MiB) or more")
 	_, _, err = net.SplitHostPort(c.Addr)
 	check(err == nil, "WORKER_ADDR", c.Addr, "is not host:port or :port")
+	errs = append(errs, service.CheckLoopback("WORKER_PPROF_ADDR", c.Pprof))
 	return errors.Join(errs...)
 }
 

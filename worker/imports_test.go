@@ -30,7 +30,7 @@ var testCrossings = []string{
 var standardOnly = []string{"generator/message", "influxdb/series", "worker/window"}
 
 // strangers are packages of the worker that do not know each other.
-var strangers = []string{"worker/window", "worker/spool", "worker/influx", "worker/source", "worker/aside", "worker/checkpoint"}
+var strangers = []string{"worker/window", "worker/spool", "worker/influx", "worker/source", "worker/aside", "worker/checkpoint", "worker/redisinfo"}
 
 const prefix = "colorstream/"
 

@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"colorstream/generator/message"
 	"colorstream/worker/aside"
 	"colorstream/worker/influx"
 	"colorstream/worker/pipeline"
@@ -19,6 +19,7 @@ type metrics struct {
 
 	closeSeconds prometheus.Histogram
 	writeSeconds prometheus.Histogram
+	delivery     prometheus.Histogram
 	written      prometheus.Counter
 	quarantined  prometheus.Counter
 	writeErrors  *prometheus.CounterVec
@@ -43,14 +44,20 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 			Help:    "Time of one write to InfluxDB, whether it succeeded or not.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 11), // 1 ms to 9.5 s
 		}),
+		delivery: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "delivery_seconds",
+			Help:    "Time from a record's storing in the spool to InfluxDB's acknowledgement; an outage shows here afterwards.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 4, 13), // 5 ms to 23 h
+		}),
 		written:     prometheus.NewCounter(prometheus.CounterOpts(name("points_written_total", "Points that InfluxDB has acknowledged."))),
 		quarantined: prometheus.NewCounter(prometheus.CounterOpts(name("points_quarantined_total", "Points that InfluxDB refused and that were put into quarantine."))),
 		writeErrors: prometheus.NewCounterVec(prometheus.CounterOpts(name("write_errors_total", "Failed writes to InfluxDB, by class.")), []string{"class"}),
 		lastWrite:   prometheus.NewGauge(prometheus.GaugeOpts(name("last_write_timestamp_seconds", "When InfluxDB last acknowledged a write, Unix time."))),
 	}
-	registry.MustRegister(m.closeSeconds, m.writeSeconds, m.written, m.quarantined, m.writeErrors, m.lastWrite,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		collectors.NewBuildInfoCollector())
+	for _, class := range influx.Classes { // a counter that appears only with its first failure hides that one
+		m.writeErrors.WithLabelValues(string(class))
+	}
+	registry.MustRegister(m.closeSeconds, m.writeSeconds, m.delivery, m.written, m.quarantined, m.writeErrors, m.lastWrite)
 	return m
 }
 
@@ -74,7 +81,7 @@ func (m *metrics) Answered(took time.Duration, class influx.Class) {
 func (m *metrics) Quarantined(lines int) { m.quarantined.Add(float64(lines)) }
 
 // Sent implements influx.Observer.
-func (m *metrics) Sent(time.Time) {}
+func (m *metrics) Sent(at time.Time) { m.delivery.Observe(max(0, time.Since(at).Seconds())) }
 
 // gauge and counter register a figure that is read when asked for.
 func (m *metrics) gauge(name, help string, value func() float64) {
@@ -130,12 +137,20 @@ var (
 	closedDesc     = desc("windows_closed_total", "Windows closed.")
 	incompleteDesc = desc("windows_incomplete_total", "Windows closed that were not heard from start to end.")
 	newestDesc     = desc("newest_message_timestamp_seconds", "Time of the newest message, Unix time.")
+	aheadDesc      = desc("event_ahead_seconds",
+		"How far the newest message's own time (ts) was ahead of the clock, negative if behind; absent if none came for a minute.")
 )
+
+// aheadFor is how long the newest message's clock is shown.
+const aheadFor = time.Minute
+
+// reasons are all that a message can be refused for: a counter that appears only with its first message hides that one.
+var reasons = append(message.Reasons(), pipeline.Late, pipeline.Future, pipeline.TooManyColors)
 
 // Describe implements prometheus.Collector.
 func (c receiverCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		receivedDesc, countedDesc, againDesc, rejectedDesc, lateDesc, closedDesc, incompleteDesc, newestDesc,
+		receivedDesc, countedDesc, againDesc, rejectedDesc, lateDesc, closedDesc, incompleteDesc, newestDesc, aheadDesc,
 	} {
 		out <- d
 	}
@@ -150,13 +165,16 @@ func (c receiverCollector) Collect(out chan<- prometheus.Metric) {
 	counter(receivedDesc, n.Received)
 	counter(countedDesc, n.Counted)
 	counter(againDesc, n.Again)
-	for reason, count := range n.Refused {
-		counter(rejectedDesc, count, string(reason))
+	for _, reason := range reasons {
+		counter(rejectedDesc, n.Refused[reason], string(reason))
 	}
 	counter(lateDesc, n.Refused[pipeline.Late])
 	counter(closedDesc, n.Closed)
 	counter(incompleteDesc, n.Incomplete)
 	if !n.Newest.IsZero() {
 		out <- prometheus.MustNewConstMetric(newestDesc, prometheus.GaugeValue, float64(n.Newest.UnixNano())/1e9)
+	}
+	if time.Since(n.AheadAt) < aheadFor {
+		out <- prometheus.MustNewConstMetric(aheadDesc, prometheus.GaugeValue, n.Ahead.Seconds())
 	}
 }

@@ -6,13 +6,14 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"colorstream/generator/service"
 	"colorstream/worker/aside"
 	"colorstream/worker/influx"
 	"colorstream/worker/pipeline"
+	"colorstream/worker/redisinfo"
 	"colorstream/worker/source"
 	"colorstream/worker/spool"
 	"colorstream/worker/window"
@@ -77,8 +78,16 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 	receiver := pipeline.NewReceiver(log, set, clock, func(a pipeline.Aside) {
 		keeper.Keep(string(a.Reason), a.Payload, a.At)
 	})
-	registry := prometheus.NewRegistry()
+	var before pipeline.Counts
+	if cfg.Transport == pubsub { // a stream gives again what was not stored, and it is counted again
+		before = store.Recovered()
+		receiver.Resume(before)
+	}
+	registry := service.NewRegistry("worker")
+	service.WatchHealth(registry, "worker", &health)
 	m := newMetrics(registry)
+	m.watchDisk(cfg)
+	asking := redisinfo.New(log, asideClient, cfg.Channel, registry)
 	closer := pipeline.NewCloser(log, receiver, store, m.closeTime)
 
 	var messages messageSource
@@ -96,7 +105,10 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 
 	return runStages(ctx, stages{
 		serve: func(ctx context.Context) error {
-			return service.Serve(ctx, log, listener, service.Mux(&health, registry))
+			group, ctx := errgroup.WithContext(ctx)
+			group.Go(func() error { return service.Serve(ctx, log, listener, service.Mux(&health, registry)) })
+			group.Go(func() error { return service.ServeProfiles(ctx, log, "WORKER_PPROF_ADDR", cfg.Pprof) })
+			return group.Wait()
 		},
 		receive: messages.Run,
 		received: func() {
@@ -112,15 +124,15 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 		},
 		close: closer.Run,
 		store: store.Run,
-		aside: keeper.Run,
-		send:  sender.Run,
+		aside: func(ctx context.Context) {
+			asking.Start(ctx)
+			defer asking.Wait()
+			keeper.Run(ctx)
+		},
+		send: sender.Run,
 		stopped: func() {
-			c := receiver.Counts()
-			refused := uint64(0)
-			for _, n := range c.Refused {
-				refused += n
-			}
-			log.Info("stopped", "received", c.Received, "counted", c.Counted, "refused", refused, "windows", c.Closed,
+			c := receiver.Counts().Since(before)
+			log.Info("stopped", "received", c.Received, "counted", c.Counted, "refused", c.RefusedTotal(), "windows", c.Closed,
 				"waiting_in_spool", queue.Stats().Records)
 		},
 	})

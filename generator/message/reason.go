@@ -27,6 +27,14 @@ const (
 	TimeRange      Reason = "ts_range"
 )
 
+// Reasons lists them all.
+func Reasons() []Reason {
+	return []Reason{
+		Empty, InvalidUTF8, NotJSON, NotObject, TrailingData, DuplicateField, ColorMissing, ColorType, ColorEmpty,
+		ColorTooLong, ColorControl, ColorBackslash, ValueMissing, ValueType, ValueRange, NameType, TimeInvalid, TimeRange,
+	}
+}
+
 // An Error tells why a message is refused.
 type Error struct {
 	Reason Reason

@@ -6,7 +6,6 @@ import (
 
 	"colorstream/influxdb/series"
 	"colorstream/worker/checkpoint"
-	"colorstream/worker/window"
 )
 
 // A Closer turns closed windows into lines.
@@ -33,7 +32,7 @@ func (c *Closer) Run() {
 		}
 		for _, j := range jobs {
 			if j.checkpoint != nil {
-				c.checkpoint(j.checkpoint)
+				c.checkpoint(j)
 				continue
 			}
 			c.closeWindows(j)
@@ -42,9 +41,9 @@ func (c *Closer) Run() {
 }
 
 // checkpoint encodes the open windows here, before any of them is closed: the snapshot shares their memory.
-func (c *Closer) checkpoint(state *window.State) {
+func (c *Closer) checkpoint(j job) {
 	start := time.Now()
-	content, err := checkpoint.Encode(state)
+	content, err := checkpoint.Encode(opened{*j.checkpoint, j.counts}.file())
 	if err != nil {
 		c.log.Error("the open windows cannot be saved", "error", err)
 		return
@@ -53,7 +52,7 @@ func (c *Closer) checkpoint(state *window.State) {
 }
 
 func (c *Closer) closeWindows(j job) {
-	it := item{memory: j.memory, safe: j.safe}
+	it := item{memory: j.memory, counts: j.counts, safe: j.safe}
 	for _, w := range j.windows {
 		stats := w.Stats()
 		for _, s := range stats {

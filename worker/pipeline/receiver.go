@@ -51,6 +51,32 @@ type Counts struct {
 	Closed, Incomplete uint64
 	// Newest is the source time of the newest message.
 	Newest time.Time
+	// Ahead is how far the newest message with a time of its own (ts) was ahead of the source's time, and AheadAt
+	// when that was; the zero time if there was none.
+	Ahead   time.Duration
+	AheadAt time.Time
+}
+
+// RefusedTotal is the sum of Refused.
+func (c Counts) RefusedTotal() (total uint64) {
+	for _, n := range c.Refused {
+		total += n
+	}
+	return total
+}
+
+// Since is what has been counted after before.
+func (c Counts) Since(before Counts) Counts {
+	c.Received -= before.Received
+	c.Counted -= before.Counted
+	c.Again -= before.Again
+	c.Closed -= before.Closed
+	c.Incomplete -= before.Incomplete
+	c.Refused = maps.Clone(c.Refused)
+	for reason, n := range before.Refused {
+		c.Refused[reason] -= n
+	}
+	return c
 }
 
 // A Receiver takes messages from a source. It implements source.Sink.
@@ -60,13 +86,15 @@ type Receiver struct {
 	aside func(Aside)
 	out   *queue[job]
 
-	mu     sync.Mutex    // held from Begin to End
-	clock  Clock         // nil if the source has a time of its own
-	behind time.Duration // what was last said of the clock
-	set    *window.Set
-	counts Counts
-	at     int64
-	dirty  bool // the open windows have changed since the last checkpoint
+	mu      sync.Mutex    // held from Begin to End
+	clock   Clock         // nil if the source has a time of its own
+	behind  time.Duration // what was last said of the clock
+	set     *window.Set
+	counts  Counts
+	at      int64
+	ahead   int64 // of the newest message with an event time, ns, which came at aheadAt
+	aheadAt int64
+	dirty   bool // the open windows have changed since the last checkpoint
 }
 
 // A job is what the Closer gets: windows that have closed, or a checkpoint of the open ones.
@@ -76,6 +104,7 @@ type job struct {
 	// safe is the source time before which every message is in a closed window, or in none.
 	safe     int64
 	closedAt time.Time
+	counts   Counts
 
 	checkpoint *window.State
 }
@@ -163,7 +192,9 @@ func (r *Receiver) Message(payload string, at int64, again bool) {
 	if m.Time.IsZero() {
 		verdict = r.set.Add(m.Color, m.Value, at)
 	} else {
-		verdict = r.set.AddEvent(m.Color, m.Value, at, m.Time.UnixNano())
+		event := m.Time.UnixNano()
+		r.ahead, r.aheadAt = event-at, at
+		verdict = r.set.AddEvent(m.Color, m.Value, at, event)
 	}
 	switch verdict {
 	case window.Added:
@@ -184,6 +215,7 @@ func (r *Receiver) Message(payload string, at int64, again bool) {
 
 func (r *Receiver) refuse(reason message.Reason, payload string, at int64) {
 	r.counts.Refused[reason]++
+	r.dirty = true // the counts are saved with the windows
 	r.aside(Aside{reason, strings.Clone(payload[:min(len(payload), maxAside)]), time.Unix(0, at)})
 }
 
@@ -200,7 +232,7 @@ func (r *Receiver) Advance(at int64) {
 		}
 	}
 	r.dirty = true
-	r.out.put(job{windows: windows, memory: r.set.Memory(), safe: r.set.Oldest(), closedAt: time.Now()})
+	r.out.put(job{windows: windows, memory: r.set.Memory(), safe: r.set.Oldest(), closedAt: time.Now(), counts: r.snapshot()})
 }
 
 // Heard implements source.Sink.
@@ -222,7 +254,7 @@ func (r *Receiver) Checkpoint() {
 	}
 	r.dirty = false
 	state := r.set.Snapshot()
-	r.out.put(job{checkpoint: &state})
+	r.out.put(job{checkpoint: &state, counts: r.snapshot()})
 }
 
 // Close tells that no more messages come. The Closer ends when it has done what there is.
@@ -232,10 +264,29 @@ func (r *Receiver) Close() { r.out.close() }
 func (r *Receiver) Counts() Counts {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.snapshot()
+}
+
+func (r *Receiver) snapshot() Counts {
 	c := r.counts
 	c.Refused = maps.Clone(c.Refused)
 	if r.at != 0 {
 		c.Newest = time.Unix(0, r.at)
 	}
+	if r.aheadAt != 0 {
+		c.Ahead, c.AheadAt = time.Duration(r.ahead), time.Unix(0, r.aheadAt)
+	}
 	return c
+}
+
+// Resume goes on counting from where an earlier run was, which keeps the account whole across a restart: a message
+// is in the counts if and only if it is in the windows that were saved with them, or was refused. It must be called
+// before the first message.
+func (r *Receiver) Resume(from Counts) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	refused := r.counts.Refused
+	maps.Copy(refused, from.Refused)
+	r.counts = from
+	r.counts.Refused = refused
 }

@@ -40,6 +40,7 @@ type item struct {
 	lines  []byte
 	points int
 	memory window.State
+	counts Counts
 	safe   int64
 
 	open     []byte
@@ -51,6 +52,7 @@ type item struct {
 type closings struct {
 	Memory window.State
 	Lines  []byte
+	Counts Counts // when the windows closed
 }
 
 // A Store makes closed windows durable. A disk that fails holds up nothing before it: lines wait in memory, and
@@ -64,6 +66,8 @@ type Store struct {
 	healthy func(error)
 	stored  func(safe int64)
 	in      *queue[item]
+
+	recovered Counts // what Recover found
 
 	failing time.Time // since when the disk refuses; Run's own
 	said    time.Time // when the log last said so
@@ -147,7 +151,7 @@ func (s *Store) storeSome(backlog []item) []item {
 	for _, it := range backlog[:n] {
 		lines = append(lines, it.lines...)
 	}
-	if err := s.store(closings{last.memory, lines}); err != nil {
+	if err := s.store(closings{last.memory, lines, last.counts}); err != nil {
 		s.report(err)
 		time.Sleep(retryEvery)
 		return backlog
@@ -239,20 +243,28 @@ func (s *Store) Recover(set *window.Set) (reached int64) {
 		s.log.Error("the record of closed windows is unreadable: windows of before the restart may open again", "error", err)
 	} else if found {
 		if len(closed.Lines) > 0 {
-			s.put(item{lines: closed.Lines, memory: closed.Memory})
+			s.put(item{lines: closed.Lines, memory: closed.Memory, counts: closed.Counts})
 		}
 		s.restore(set, closed.Memory)
 		reached = closed.Memory.Now
 	}
-	var open window.State
+	s.recovered = closed.Counts
+	var open openFileContent
 	if found, err := checkpoint.Read(s.dir, openFile, &open); err != nil {
 		s.log.Error("the open windows of before the restart are unreadable, and lost", "error", err)
 	} else if found {
-		s.restore(set, open)
+		state, counts := open.opened()
+		s.restore(set, state)
 		reached = max(reached, open.Now)
+		if counts.Received > s.recovered.Received {
+			s.recovered = counts
+		}
 	}
 	return reached
 }
+
+// Recovered are the counts that Recover found, those of when the earlier run last saved anything.
+func (s *Store) Recovered() Counts { return s.recovered }
 
 func (s *Store) restore(set *window.Set, state window.State) {
 	if err := set.Restore(state); err != nil {
