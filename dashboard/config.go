@@ -32,6 +32,8 @@ type config struct {
 	// Window is the worker's own variable: the two programs then cannot differ.
 	Window time.Duration `env:"WORKER_WINDOW" envDefault:"5s" help:"the worker's window: a point's time is its start"`
 
+	Pprof string `env:"DASHBOARD_PPROF_ADDR" help:"serve profiles (net/http/pprof) there, on this machine alone: 127.0.0.1:6060; unset: off"`
+
 	Log service.Log
 }
 
@@ -58,6 +60,7 @@ func (c config) Validate() error {
 		between("DASHBOARD_LOOKBACK", c.Lookback, time.Minute, 10*365*24*time.Hour),
 		between("DASHBOARD_STALE", c.Stale, time.Second, 10*365*24*time.Hour),
 		atLeastOne("DASHBOARD_CLIENTS", c.Clients),
+		service.CheckLoopback("DASHBOARD_PPROF_ADDR", c.Pprof),
 		between("WORKER_WINDOW", c.Window, time.Millisecond, 24*time.Hour),
 	)
 }

@@ -10,8 +10,6 @@ import (
 	"strings"
 	_ "time/tzdata" // charts are drawn in the reader's time zone, also in an image without one
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
 	"colorstream/dashboard/chart"
@@ -38,8 +36,7 @@ func serve(ctx context.Context, log *slog.Logger, c config, environ map[string]s
 	}
 	defer listener.Close()
 
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry := service.NewRegistry("dashboard")
 
 	upstream, err := url.Parse(c.GrafanaURL)
 	if err != nil {
@@ -74,6 +71,7 @@ func serve(ctx context.Context, log *slog.Logger, c config, environ map[string]s
 
 	health := &service.Health{}
 	health.Probe("influxdb", func() error { return reader.Snapshot().Failure })
+	service.WatchHealth(registry, "dashboard", health)
 	own := service.Mux(health, registry)
 	page.Register(own)
 	toGrafana, err := dashboards(c.GrafanaPublicURL)
@@ -87,8 +85,12 @@ func serve(ctx context.Context, log *slog.Logger, c config, environ map[string]s
 	group.Go(func() error { return grafana.Run(ctx) })
 	group.Go(func() error { return page.Run(ctx) })
 	group.Go(func() error { return service.Serve(ctx, log, listener, handler) })
-	log.Info("serving", "url", "http://"+listener.Addr().String(), "config", service.LogValue(c))
-	return group.Wait()
+	group.Go(func() error { return service.ServeProfiles(ctx, log, "DASHBOARD_PPROF_ADDR", c.Pprof) })
+	log.Info("serving", "version", service.Version(), "url", "http://"+listener.Addr().String(), "config", service.LogValue(c))
+	err = group.Wait()
+	log.Info("stopped", "requests_for_grafana", total(registry, "colorstream_page_proxy_requests_total"),
+		"events_sent", total(registry, "colorstream_sse_sent_total"))
+	return err
 }
 
 // split gives our own paths to own and all others, as they came, to the proxy: no path is cleaned before it sees it.
