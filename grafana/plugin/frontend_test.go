@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// page is a browser's page, as chromedp takes it.
+type page = context.Context
+
+// need skips a test without a program, or fails it in CI.
+func need(t testing.TB, how string, programs ...string) string {
+	t.Helper()
+	for _, p := range programs {
+		if path, err := exec.LookPath(p); err == nil {
+			return path
+		}
+	}
+	text := fmt.Sprintf("this test wants %s: %s", strings.Join(programs, " or "), how)
+	if os.Getenv("CI") == "true" {
+		t.Fatal(text)
+	}
+	t.Skip(text)
+	return ""
+}
+
+// browser starts a headless Chromium that ends with the test.
+func browser(t testing.TB, width, height int) page {
+	t.Helper()
+	path := need(t, "install the package chromium", "chromium", "chromium-browser", "google-chrome")
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(width, height),
+		chromedp.NoSandbox, // tests run as root in containers
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("hide-scrollbars", true))
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start Chromium: %v", err)
+	}
+	return ctx
+}
+
+// react lists a version's packages and where their code is. They are fetched from npm once, into the user's cache.
+func react(t *testing.T, version string, files map[string]string) map[string]string {
+	t.Helper()
+	npm := need(t, "install Node.js", "npm")
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(cache, "colorstream", "react-"+version)
+	packages := func() (map[string]string, error) {
+		out := make(map[string]string)
+		for name, file := range files {
+			text, err := os.ReadFile(filepath.Join(folder, "node_modules", file))
+			if err != nil {
+				return nil, err
+			}
+			out[name] = string(text)
+		}
+		return out, nil
+	}
+	if out, err := packages(); err == nil {
+		return out
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text, err := exec.CommandContext(t.Context(), npm, "install", "--prefix", folder, "--no-audit", "--no-fund", "--no-save",
+		"--ignore-scripts", "react@"+version, "react-dom@"+version).CombinedOutput()
+	if err != nil {
+		t.Fatalf("npm install: %v\n%s", err, text)
+	}
+	out, err := packages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestTheFrontEndWorksUnderOldAndNewReact(t *testing.T) {
+	t.Parallel()
+	module, err := os.ReadFile("web/module.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.FileServer(http.Dir("testdata/frontend")))
+	defer server.Close()
+	for version, files := range map[string]map[string]string{
+		"17.0.2": { // Grafana 9.4
+			"react": "react/cjs/react.development.js", "react-dom": "react-dom/cjs/react-dom.development.js",
+			"scheduler": "scheduler/cjs/scheduler.development.js", "object-assign": "object-assign/index.js",
+			"scheduler/tracing": "scheduler/cjs/scheduler-tracing.development.js",
+		},
+		"19.2.0": { // Grafana 13
+			"react": "react/cjs/react.development.js", "react-dom": "react-dom/cjs/react-dom.development.js",
+			"react-dom/client": "react-dom/cjs/react-dom-client.development.js", "scheduler": "scheduler/cjs/scheduler.development.js",
+		},
+	} {
+		t.Run(version, func(t *testing.T) {
+			packages, err := json.Marshal(react(t, version, files))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := json.Marshal(string(module))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx := browser(t, 800, 600)
+			if err := chromedp.Do(ctx, chromedp.Navigate(server.URL+"/page.html")); err != nil {
+				t.Fatal(err)
+			}
+			type result struct {
+				React    string
+				Problems []string
+			}
+			got, err := chromedp.Run(ctx, chromedp.Evaluate[result](
+				fmt.Sprintf("scenario(%s, %s)", packages, text), chromedp.EvalAwaitPromise))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.React != version {
+				t.Errorf("it ran under React %s", got.React)
+			}
+			for _, p := range got.Problems {
+				t.Error(p)
+			}
+		})
+	}
+}
