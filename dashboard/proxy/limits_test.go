@@ -216,6 +216,11 @@ func TestQueriesQueue(t *testing.T) {
 		})
 	}
 	eventually(t, "five are told to come back", func() bool { return decisions(t, p, "busy") == 5 })
+	eventually(t, "two are with Grafana", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return running == 2
+	})
 	close(release)
 	all.Wait()
 	close(statuses)
