@@ -23,6 +23,7 @@ import (
 const (
 	lintOrg      = "lint"
 	lintBucket   = "known"
+	lintPipeline = "known-pipeline"
 	lintToken    = "the-token-of-a-server-that-lives-for-seconds"
 	lintPassword = "adminpassword"
 )
@@ -87,7 +88,7 @@ func runQueries(ctx context.Context, environ map[string]string, set *provision.S
 	defer func() { err = errors.Join(err, server.Stop()) }()
 	admin := setup.Admin{User: "admin", Password: lintPassword, Token: lintToken}
 	db, err := setup.Apply(ctx, slog.New(slog.DiscardHandler), server.URL(), admin, setup.Plan{
-		Org: lintOrg, Buckets: []setup.Bucket{{Name: lintBucket}},
+		Org: lintOrg, Buckets: []setup.Bucket{{Name: lintBucket}, {Name: lintPipeline}},
 	})
 	if err != nil {
 		return nil, err
@@ -95,6 +96,9 @@ func runQueries(ctx context.Context, environ map[string]string, set *provision.S
 	db.Close()
 	filled, err := verify.Fill(ctx, query.Client{URL: server.URL(), Org: lintOrg, Token: lintToken}, lintBucket)
 	if err != nil {
+		return nil, err
+	}
+	if err := filled.FillPipeline(ctx, lintPipeline); err != nil {
 		return nil, err
 	}
 	return filled.Queries(ctx, set)

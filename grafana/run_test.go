@@ -36,7 +36,7 @@ func TestLintCommand(t *testing.T) {
 		t.Skipf("this test wants a real InfluxDB, and %v: run `make influxd` once", err)
 	}
 	said, err := command(t, nil, "lint")
-	if err != nil || !strings.Contains(said, "are in order; 22 queries return what they should") {
+	if err != nil || !strings.Contains(said, "are in order; 71 queries return what they should") {
 		t.Errorf("said %q, %v", said, err)
 	}
 

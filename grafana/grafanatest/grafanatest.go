@@ -92,7 +92,9 @@ func Start(t testing.TB, o Options) *Server {
 	s.environ = append(os.Environ(), Settings(data, provisioning, s.Dashboards)...)
 	s.environ = append(s.environ,
 		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT="+port, "GF_SECURITY_ADMIN_PASSWORD="+AdminPassword,
-		"INFLUX_URL="+o.Influx.URL, "INFLUX_ORG="+o.Influx.Org, "INFLUX_BUCKET="+o.Influx.Bucket, "INFLUX_TOKEN="+token,
+		"INFLUX_URL="+o.Influx.URL, "INFLUX_ORG="+o.Influx.Org, "INFLUX_BUCKET="+o.Influx.Bucket,
+		// Metrics lie beside the colours here, if a test writes any: the token reads one bucket.
+		"INFLUX_PIPELINE_BUCKET="+o.Influx.Bucket, "INFLUX_TOKEN="+token,
 		"WORKER_WINDOW=5s", "ALERT_WEBHOOK_URL="+o.Webhook,
 		// A new Grafana takes a minute to look at who is told; alerts that fire sooner go to nobody's e-mail.
 		"GF_UNIFIED_ALERTING_ALERTMANAGER_CONFIG_POLL_INTERVAL=10s")

@@ -51,6 +51,26 @@ func (o Oracle) Answers(color string) map[string]func() []Row {
 		"alert/colorstream-silent-color/lag":         o.lags,
 		"alert/colorstream-no-windows/age":           o.age,
 		"alert/colorstream-incomplete-windows/share": o.share,
+
+		"pipeline/1/A": o.increase("colorstream_generator_published_total"),
+		"pipeline/2/A": o.increase("colorstream_generator_unheard_total"),
+		"pipeline/3/A": o.increase("colorstream_worker_received_total"),
+		"pipeline/4/A": o.increase("colorstream_worker_counted_total"),
+		"pipeline/5/A": o.increase("colorstream_worker_rejected_total"),
+		"pipeline/6/A": o.increase("colorstream_worker_late_total"),
+		"pipeline/7/A": o.lost,
+		"pipeline/8/A": func() []Row { return scalar(messages, o.in(all)) },
+
+		"pipeline/annotation/Starts":               o.starts,
+		"pipeline/annotation/Windows not complete": o.broken,
+		"pipeline/annotation/InfluxDB away":        o.away,
+
+		"alert/colorstream-spool-growing/value":    o.growth,
+		"alert/colorstream-quarantine/value":       o.quarantined,
+		"alert/colorstream-not-subscribed/value":   o.subscribed,
+		"alert/colorstream-unaccounted-loss/value": o.unaccounted,
+		"alert/colorstream-disk-full/value":        o.room,
+		"alert/colorstream-clock-skew/value":       o.ahead,
 	}
 }
 

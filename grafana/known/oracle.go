@@ -13,6 +13,7 @@ type Row map[string]any
 // Oracle answers for points, all of a time range.
 type Oracle struct {
 	Points      []series.Point // in order of time
+	Samples     Samples        // of the programs' metrics
 	Start, Stop time.Time      // the range, half open
 	Every       time.Duration  // the step of charts
 }

@@ -69,7 +69,7 @@ func (r *report) alertStep(step provision.Step) {
 		r.add("alert-step", "step %s says %q in its model: both refIds must be the same", step.RefID, step.Model.RefID)
 	}
 	switch step.DatasourceUID {
-	case provision.DataSource:
+	case provision.DataSource, provision.Pipeline:
 		if step.Range == nil || step.Range.From <= 0 {
 			r.add("alert-step", "step %s has no relativeTimeRange: say how many seconds it looks back", step.RefID)
 		}

@@ -67,7 +67,7 @@ func (r *report) source(what string, raw json.RawMessage) {
 		r.add("datasource", "the data source of %s is the placeholder %s: %s", what, ref.UID, use)
 	case slices.Contains(builtin, ref.UID):
 	case ref.UID == provision.Live && ref.Type == liveType:
-	case ref.UID != provision.DataSource || ref.Type != "influxdb":
+	case !slices.Contains(provision.Flux, ref.UID) || ref.Type != "influxdb":
 		r.add("datasource", "the data source of %s is %q of type %q: %s", what, ref.UID, ref.Type, use)
 	}
 }

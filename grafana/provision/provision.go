@@ -6,6 +6,7 @@
 package provision
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -133,6 +134,8 @@ type Query struct {
 	Flux  string
 	Kind  string // the panel's type, or variable, annotation, alert
 
+	// Source is the data source that it reads.
+	Source string
 	// Range is how many seconds an alert looks back.
 	Range int64
 }
@@ -156,22 +159,22 @@ func (s *Set) Queries() []Query {
 		d := f.Dashboard
 		for p := range d.All() {
 			for _, t := range p.Targets {
-				if t.Source() != DataSource {
+				if !slices.Contains(Flux, t.Source()) {
 					continue
 				}
 				n, _ := p.Number()
 				key := d.UID + "/" + strconv.Itoa(n) + "/" + t.Text("refId")
-				out = append(out, Query{File: f.Name, Where: Where(p), Key: key, Flux: t.Text("query"), Kind: p.Type})
+				out = append(out, Query{File: f.Name, Where: Where(p), Key: key, Flux: t.Text("query"), Kind: p.Type, Source: t.Source()})
 			}
 		}
 		for _, v := range d.Templating.List {
 			if v.Type == "query" {
-				out = append(out, Query{File: f.Name, Where: fmt.Sprintf("variable %q", v.Name), Key: d.UID + "/variable/" + v.Name, Flux: v.Flux(), Kind: "variable"})
+				out = append(out, Query{File: f.Name, Where: fmt.Sprintf("variable %q", v.Name), Key: d.UID + "/variable/" + v.Name, Flux: v.Flux(), Kind: "variable", Source: source(v.Datasource)})
 			}
 		}
 		for _, a := range d.Annotations.List {
 			if a.BuiltIn == 0 {
-				out = append(out, Query{File: f.Name, Where: fmt.Sprintf("annotation %q", a.Name), Key: d.UID + "/annotation/" + a.Name, Flux: a.Target.Text("query"), Kind: "annotation"})
+				out = append(out, Query{File: f.Name, Where: fmt.Sprintf("annotation %q", a.Name), Key: d.UID + "/annotation/" + a.Name, Flux: a.Target.Text("query"), Kind: "annotation", Source: source(a.Datasource)})
 			}
 		}
 	}
@@ -182,7 +185,7 @@ func (s *Set) Queries() []Query {
 					if step.DatasourceUID != Expression && step.Range != nil {
 						out = append(out, Query{
 							File: f.Name, Where: fmt.Sprintf("rule %q", r.Title), Key: "alert/" + r.UID + "/" + step.RefID,
-							Flux: step.Model.Query, Kind: "alert", Range: step.Range.From,
+							Flux: step.Model.Query, Kind: "alert", Range: step.Range.From, Source: step.DatasourceUID,
 						})
 					}
 				}
@@ -195,6 +198,17 @@ func (s *Set) Queries() []Query {
 // What data sources are called.
 const (
 	DataSource = "colorstream-influxdb" // ours
+	Pipeline   = "colorstream-pipeline" // likewise, of the programs' own metrics
 	Live       = "colorstream-live"     // ours too, of the folder plugin; has no Flux
 	Expression = "__expr__"             // Grafana's own, of expressions
 )
+
+// Flux are those that are asked in Flux.
+var Flux = []string{DataSource, Pipeline}
+
+// source is the uid in a reference to a data source, "" if it is none.
+func source(raw json.RawMessage) string {
+	var ref struct{ UID string }
+	_ = json.Unmarshal(raw, &ref)
+	return ref.UID
+}

@@ -22,6 +22,8 @@ func TestWrongQueriesAreFound(t *testing.T) {
 		"a name as a pattern":  {"dashboards/color.json", `/^${color:regex}$/)\n  |> aggregateWindow(every: v.windowPeriod, fn: sum`, `/^${color}$/)\n  |> aggregateWindow(every: v.windowPeriod, fn: sum`, `panel 4 "Messages per window"`},
 		"another colour's lag": {"provisioning/alerting/rules.yaml", `int(v: newest._time) - int(v: r._time)`, `int(v: v.timeRangeStop) - int(v: r._time)`, `rule "A colour has gone silent"`},
 		"the share of whole":   {"provisioning/alerting/rules.yaml", `r._value == false`, `r._value == true`, `rule "Many windows are not complete"`},
+		"a restart forgotten":  {"dashboards/pipeline.json", `received_total\" and r._field == \"counter\")\n  |> difference(nonNegative: true, initialZero: true)`, `received_total\" and r._field == \"counter\")\n  |> difference(nonNegative: true)`, `panel 3 "Received"`},
+		"unheard is lost":      {"dashboards/pipeline.json", `unheard_total\", sign: -1.0`, `unheard_total\", sign: 0.0`, `panel 7 "Not accounted for"`},
 		"a field misspelt":     {"dashboards/colors.json", `r._field == \"max\")`, `r._field == \"maximum\")`, `panel 4 "Max"`},
 	}
 	filled := fill(t)

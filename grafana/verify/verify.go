@@ -44,6 +44,9 @@ type Filled struct {
 	bucket string
 	end    time.Time
 	points []series.Point
+
+	pipeline string // the bucket of samples, "" if there is none
+	samples  known.Samples
 }
 
 // Fill writes known points to an empty bucket. The client must be allowed to
@@ -59,12 +62,22 @@ func Fill(ctx context.Context, client query.Client, bucket string) (*Filled, err
 	return f, nil
 }
 
+// FillPipeline writes known samples of the programs' metrics to another empty
+// bucket.
+func (f *Filled) FillPipeline(ctx context.Context, bucket string) error {
+	f.pipeline, f.samples = bucket, known.Pipeline(f.end)
+	if err := f.client.Write(ctx, bucket, f.samples.Lines()); err != nil {
+		return fmt.Errorf("fill InfluxDB with known samples: %w", err)
+	}
+	return nil
+}
+
 // Queries checks all queries of the set.
 func (f *Filled) Queries(ctx context.Context, set *provision.Set) ([]lint.Problem, error) {
 	var problems []lint.Problem
 	for _, q := range set.Queries() {
 		for _, v := range views {
-			oracle := known.Oracle{Points: f.points, Start: f.end.Add(-v.back), Stop: f.end, Every: v.every}
+			oracle := known.Oracle{Points: f.points, Samples: f.samples, Start: f.end.Add(-v.back), Stop: f.end, Every: v.every}
 			if q.Kind == "alert" {
 				oracle.Start = f.end.Add(-time.Duration(q.Range) * time.Second)
 			}
@@ -83,8 +96,12 @@ func (f *Filled) Queries(ctx context.Context, set *provision.Set) ([]lint.Proble
 // check returns what is wrong with one query, or "".
 func (f *Filled) check(ctx context.Context, q provision.Query, o known.Oracle) string {
 	for _, color := range []string{"red", known.Odd} {
+		bucket := f.bucket
+		if q.Source == provision.Pipeline {
+			bucket = f.pipeline
+		}
 		where := query.Context{
-			Start: o.Start, Stop: o.Stop, Every: o.Every, Bucket: f.bucket, Org: f.client.Org,
+			Start: o.Start, Stop: o.Stop, Every: o.Every, Bucket: bucket, Org: f.client.Org,
 			Variables: map[string]string{"color": color},
 		}
 		flux, err := where.Expand(q.Flux)

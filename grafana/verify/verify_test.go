@@ -21,6 +21,9 @@ func fill(t *testing.T) *verify.Filled {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := filled.FillPipeline(t.Context(), influxtest.Shared(t).NewBucket(t).Bucket); err != nil {
+		t.Fatal(err)
+	}
 	return filled
 }
 
