@@ -28,7 +28,7 @@ func flood(ctx context.Context, c *goredis.Client, rate int) (n int, err error) 
 	for ctx.Err() == nil {
 		due := int(time.Since(begun).Seconds()*float64(rate)) - n
 		pipe := c.Pipeline()
-		for range min(due, rate/20) {
+		for range min(due, max(rate/20, 1)) {
 			// Numbers with a fraction: the costly ones.
 			pipe.Publish(ctx, "colors", fmt.Sprintf(`{"color":%q,"name":"value_name","value":%d.25}`, colors[n%4], n%100+1))
 			n++
@@ -75,7 +75,8 @@ func BenchmarkPanelsOfAQuietStream(b *testing.B) {
 func benchmarkFlood(b *testing.B, count, rate int) {
 	server := redistest.Start(b)
 	p := start(b, settingsFor(server.URL(), nil))
-	paths := []string{"messages", "rates", "messages/red", "rates/red/blue"}
+	rates := p.watch(b, "rates") // besides the others, to see that all arrive
+	paths := []string{"messages", "messages/blue", "messages/red", "rates/red/blue"}
 	for _, show := range []string{"running", "closed"} {
 		for _, s := range []string{"mean", "median", "min", "max", "count"} {
 			paths = append(paths, "windows/"+show+"/"+s)
@@ -106,6 +107,17 @@ func benchmarkFlood(b *testing.B, count, rate int) {
 		}
 		took := time.Since(begun).Seconds()
 		after, rss := usage(b, p.pid)
+		arrived := 0.0
+		for _, color := range []string{"red", "blue", "green", "yellow"} {
+			for _, v := range rates.values(color) {
+				if !v.at.Before(begun.Add(time.Second)) && v.at.Before(begun.Add(floodTime-3*time.Second)) {
+					arrived += v.value
+				}
+			}
+		}
+		if share := arrived / (floodTime.Seconds() - 4) / float64(rate); share < 0.8 {
+			b.Fatalf("only %.0f %% of the messages arrived", share*100)
+		}
 		frames := -framesBefore
 		for _, w := range watched {
 			frames += w.count()

@@ -276,6 +276,9 @@ func TestQueriesThatDoNotStream(t *testing.T) {
 		}
 		return false
 	})
+	if field, _ := f.FieldByName("red"); field.Labels["color"] != "red" || field.Config.DisplayNameFromDS != "red" {
+		t.Errorf("alert rules cannot tell colours apart: %+v", field)
+	}
 	f, err = p.query(t, `{"stream":"messages"}`)
 	if err != nil || f.Rows() != 2 {
 		t.Errorf("messages: %v, %+v", err, f)

@@ -10,6 +10,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
 	"colorstream/grafana/plugin/channel"
+	"colorstream/grafana/plugin/frame"
 )
 
 // firstWait is how long the first query waits for a first row, having started the receiver.
@@ -48,7 +49,7 @@ func (s *source) answer(ctx context.Context, q backend.DataQuery) backend.DataRe
 	s.upstream.Hold(want.Path(), want.Colors)
 	r := s.reader(want)
 	r.wait(ctx, firstWait)
-	f := r.frame(q.TimeRange.From, maxRows)
+	f := frame.Labelled(r.frame(q.TimeRange.From, maxRows))
 	s.notice(f, want)
 	return backend.DataResponse{Frames: data.Frames{until(f, q.TimeRange.To)}}
 }

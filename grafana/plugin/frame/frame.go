@@ -104,6 +104,18 @@ func Messages(samples []live.Sample, columns []string) *data.Frame {
 	return f
 }
 
+// Labelled gives each series its colour as the label color too, by which alert rules and expressions tell them
+// apart. Charts go on to show the name alone.
+func Labelled(f *data.Frame) *data.Frame {
+	for _, field := range f.Fields[1:] {
+		if field.Type() == data.FieldTypeNullableFloat64 {
+			field.Labels = data.Labels{"color": field.Name}
+			field.Config = &data.FieldConfig{DisplayNameFromDS: field.Name}
+		}
+	}
+	return f
+}
+
 func start(times []time.Time) *data.Frame {
 	f := data.NewFrame("", data.NewField(timeName, nil, times))
 	f.Meta = &data.FrameMeta{Type: data.FrameTypeTimeSeriesWide, TypeVersion: data.FrameTypeVersion{0, 1}}

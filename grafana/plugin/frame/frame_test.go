@@ -43,6 +43,7 @@ func TestFramesAreAsTheyWere(t *testing.T) {
 		"rates":    Rates(rows, columns),
 		"empty":    Windows(nil, channel.Mean, columns),
 		"nothing":  Messages(nil, nil),
+		"labelled": Labelled(Messages(samples, columns)),
 	}
 	for _, s := range []channel.Statistic{channel.Mean, channel.Median, channel.Min, channel.Max, channel.Count} {
 		frames[string(s)] = Windows(rows, s, columns)

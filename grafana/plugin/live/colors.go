@@ -25,7 +25,16 @@ type colors struct {
 	changed bool
 }
 
-func newColors(feed *Feed) colors { return colors{feed: feed, all: make(map[string]*color)} }
+// newColors goes on with the places that the feed's rows have.
+func newColors(feed *Feed, now int64) colors {
+	c := colors{feed: feed, all: make(map[string]*color)}
+	for _, name := range feed.Colors() {
+		known := &color{name: name, seen: now}
+		c.all[name] = known
+		c.show(known)
+	}
+	return c
+}
 
 // seen counts a message. It gives nil for a colour that is one too many.
 func (c *colors) seen(name string, at int64) *color {

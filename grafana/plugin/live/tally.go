@@ -40,7 +40,7 @@ type Tally struct {
 func NewTally(feed *Feed, limits window.Config) *Tally {
 	return &Tally{
 		feed: feed, width: int64(limits.Width), set: window.NewSet(limits), base: time.Now(), deaf: true,
-		colors: newColors(feed), slot: slot{random: rand.New(rand.NewPCG(1, 2))},
+		colors: newColors(feed, time.Now().UnixNano()), slot: slot{random: rand.New(rand.NewPCG(1, 2))},
 		refused: make(map[message.Reason]uint64),
 	}
 }

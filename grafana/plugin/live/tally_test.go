@@ -267,6 +267,19 @@ func TestColoursKeepTheirPlaces(t *testing.T) {
 	if diff := cmp.Diff([]string{"blue"}, feed.Colors()); diff != "" {
 		t.Error(diff)
 	}
+	run(tally, base+603*second, base+604*second, func(at int64) { tally.Message(payload("red", 1), at) })
+	if diff := cmp.Diff([]string{"blue", "red"}, feed.Colors()); diff != "" {
+		t.Error(diff)
+	}
+	// Another tally of the same feed goes on with them.
+	tally = NewTally(feed, window.Config{Width: 5 * time.Second})
+	run(tally, base+605*second, base+606*second, func(at int64) {
+		tally.Message(payload("green", 1), at)
+		tally.Message(payload("red", 1), at)
+	})
+	if diff := cmp.Diff([]string{"blue", "red", "green"}, feed.Colors()); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestThereIsNoEndOfColours(t *testing.T) {

@@ -150,7 +150,7 @@ define(['@grafana/data', '@grafana/runtime', '@grafana/ui', 'react'], function (
           text(secrets.url ? '' : url, secrets.url ? 'set by provisioning' : 'redis://localhost:6379/0', (v) => onOptionsChange({ ...options, url: v })),
           { invalid: open, error: open ? 'Everyone who may see this page would see the password: write it below instead.' : undefined }
         ),
-        field('Password', 'Stored encrypted', secret('password', ui.SecretInput, { width: 40, placeholder: 'none' })),
+        field('Password', 'Stored encrypted', secret('password', ui.SecretInput, { width: 48, placeholder: 'none' })),
         field(
           'Transport',
           'The same as REDIS_TRANSPORT of the generator and the worker',
