@@ -146,12 +146,13 @@ func newProcess(t *testing.T, db *influxtest.Server) *stack {
 	return s
 }
 
-// metric reads one of the page's metrics.
+// metric reads one of the page's metrics, whatever its labels.
 func (s *stack) metric(t *testing.T, name string) float64 {
 	t.Helper()
 	_, body := s.get(t, "/metrics")
 	for line := range strings.Lines(body) {
-		if text, ok := strings.CutPrefix(line, name+" "); ok {
+		series, text, _ := strings.Cut(line, " ")
+		if series == name || strings.HasPrefix(series, name+"{") {
 			value, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 			if err != nil {
 				t.Fatal(err)
