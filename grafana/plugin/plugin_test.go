@@ -113,9 +113,7 @@ func TestAClosedWindowIsExact(t *testing.T) {
 					}
 				}
 			}
-			if n := len(messages.values("red")); n == 0 {
-				t.Error("no message was shown")
-			}
+			eventually(t, "messages are shown", func() bool { return len(messages.values("red")) > 0 })
 		})
 	}
 }
