@@ -47,7 +47,7 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		delivery: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "delivery_seconds",
 			Help:    "Time from a record's storing in the spool to InfluxDB's acknowledgement; an outage shows here afterwards.",
-			Buckets: prometheus.ExponentialBuckets(0.005, 4, 13), // 5 ms to 23 h
+			Buckets: prometheus.ExponentialBuckets(0.005, 2, 25), // 5 ms to 23 h
 		}),
 		written:     prometheus.NewCounter(prometheus.CounterOpts(name("points_written_total", "Points that InfluxDB has acknowledged."))),
 		quarantined: prometheus.NewCounter(prometheus.CounterOpts(name("points_quarantined_total", "Points that InfluxDB refused and that were put into quarantine."))),
@@ -103,7 +103,7 @@ func (m *metrics) watchStream(s *source.Stream) {
 }
 
 func (m *metrics) watch(r *pipeline.Receiver, s *pipeline.Store, q *spool.Spool, k *aside.Keeper, messages messageSource) {
-	m.registry.MustRegister(receiverCollector{r})
+	m.registry.MustRegister(receiverCollector{r, s})
 	m.counter("reconnects_total", "How often Redis was heard again after it was lost.", func() float64 { return float64(messages.Reconnects()) })
 	m.counter("rejected_unkept_total", "Refused messages that could not be kept aside.", func() float64 { return float64(k.Missed()) })
 	m.counter("points_dropped_total", "Points lost because the disk did not take them.", func() float64 { return float64(s.Dropped()) })
@@ -122,7 +122,10 @@ func (m *metrics) watch(r *pipeline.Receiver, s *pipeline.Store, q *spool.Spool,
 }
 
 // A receiverCollector turns the receiver's counts, taken at one moment, into metrics, so that they add up.
-type receiverCollector struct{ receiver *pipeline.Receiver }
+type receiverCollector struct {
+	receiver *pipeline.Receiver
+	store    *pipeline.Store
+}
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(namespace+"_"+name, help, labels, nil)
@@ -131,6 +134,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 var (
 	receivedDesc   = desc("received_total", "Messages received: counted, known already, or rejected.")
 	countedDesc    = desc("counted_total", "Messages that are in a window.")
+	forgottenDesc  = desc("forgotten_total", "Messages counted, and lost with the windows of a worker that was killed.")
 	againDesc      = desc("known_total", "Messages that came again after a restart and were in a window already.")
 	rejectedDesc   = desc("rejected_total", "Messages that are in no window, by reason.", "reason")
 	lateDesc       = desc("late_total", "Messages whose window had closed; they are among the rejected.")
@@ -150,7 +154,7 @@ var reasons = append(message.Reasons(), pipeline.Late, pipeline.Future, pipeline
 // Describe implements prometheus.Collector.
 func (c receiverCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		receivedDesc, countedDesc, againDesc, rejectedDesc, lateDesc, closedDesc, incompleteDesc, newestDesc, aheadDesc,
+		receivedDesc, countedDesc, forgottenDesc, againDesc, rejectedDesc, lateDesc, closedDesc, incompleteDesc, newestDesc, aheadDesc,
 	} {
 		out <- d
 	}
@@ -159,11 +163,13 @@ func (c receiverCollector) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c receiverCollector) Collect(out chan<- prometheus.Metric) {
 	n := c.receiver.Counts()
+	_ = c.store.Shown(n) // a disk that does not take it has its own alarms
 	counter := func(d *prometheus.Desc, value uint64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
 	}
 	counter(receivedDesc, n.Received)
 	counter(countedDesc, n.Counted)
+	counter(forgottenDesc, n.Forgotten)
 	counter(againDesc, n.Again)
 	for _, reason := range reasons {
 		counter(rejectedDesc, n.Refused[reason], string(reason))

@@ -51,7 +51,8 @@ func (o Oracle) missing() (lost, published float64) {
 	published, _ = o.total("colorstream_generator_published_total")
 	unheard, _ := o.total("colorstream_generator_unheard_total")
 	received, _ := o.total("colorstream_worker_received_total")
-	return published - unheard - received, published
+	forgotten, _ := o.total("colorstream_worker_forgotten_total")
+	return published - unheard - received + forgotten, published
 }
 
 func (o Oracle) lost() []Row {

@@ -38,6 +38,7 @@ var counters = []struct {
 	{"colorstream_worker_rejected_total", "reason=late", 2},
 	{"colorstream_worker_rejected_total", "reason=future", 1},
 	{"colorstream_worker_late_total", "", 2},
+	{"colorstream_worker_forgotten_total", "", 2},
 	{"colorstream_worker_windows_incomplete_total", "", 2},
 	{"colorstream_worker_reconnects_total", "", 2},
 	{"colorstream_worker_write_errors_total", "class=network", 3},

@@ -151,7 +151,7 @@ var errStopped = errors.New("stopped before everything was sent")
 
 func (s *Sender) ended(err error) error {
 	if errors.Is(err, errStopped) {
-		s.log.Info("stopped before everything was sent; the rest stays in the spool", "reason", s.State().Trouble)
+		s.log.Info("stopped before everything was sent; the rest stays in the spool", "error", s.State().Trouble)
 		return nil
 	}
 	return err
@@ -258,7 +258,7 @@ func (s *Sender) pause(ctx context.Context, trouble error, least time.Duration) 
 	}
 	if last, ok := s.complained[class]; !ok || now.Sub(last) >= complainEvery {
 		s.log.Log(ctx, level, "points are kept, not sent",
-			"reason", trouble, "for", now.Sub(since).Round(time.Second), "failures", s.failures)
+			"error", trouble, "for", now.Sub(since).Round(time.Second), "attempt", s.failures)
 		s.complained[class], s.told = now, true
 	}
 	wait := max(least, backoff(s.failures-1))

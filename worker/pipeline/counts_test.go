@@ -86,3 +86,46 @@ func TestOldOpenWindows(t *testing.T) {
 		t.Errorf("%+v, %+v", state, counts)
 	}
 }
+
+// What was shown and not saved is lost with a worker that is killed, and counted as that: no count becomes smaller.
+func TestShownCountsDoNotFallBehind(t *testing.T) {
+	dir := t.TempDir()
+	cfg := window.Config{Width: 5 * time.Second}
+	l := newLine(t, dir, cfg)
+	l.at(1001, l.Heard)
+	l.send(1002, `{"color":"red","value":1}`)
+	l.Checkpoint()
+	l.send(1003, `{"color":"red","value":2}`, `nonsense`)
+	if err := l.store.Shown(l.Counts()); err != nil {
+		t.Fatal(err)
+	}
+	l.send(1004, `{"color":"red","value":3}`) // nobody ever knows of it
+	l.finish()
+
+	want := Counts{Received: 3, Counted: 2, Forgotten: 1, Refused: map[message.Reason]uint64{message.NotJSON: 1}}
+	for range 3 { // the later runs die before they have received anything
+		l = newLine(t, dir, cfg)
+		got := l.store.Recovered()
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Counts{}, "Newest")); diff != "" {
+			t.Fatalf("-want +got\n%s", diff)
+		}
+		l.Resume(got)
+		if err := l.store.Shown(l.Counts()); err != nil {
+			t.Fatal(err)
+		}
+		l.finish()
+	}
+	l = newLine(t, dir, cfg)
+	l.Resume(l.store.Recovered())
+	if err := l.store.Shown(l.Counts()); err != nil {
+		t.Fatal(err)
+	}
+	l.at(1005, l.Heard)
+	l.send(1006, `{"color":"red","value":4}`)
+	l.Checkpoint()
+	l.finish()
+	got := newLine(t, dir, cfg).store.Recovered()
+	if got.Received != 4 || got.Counted != 3 || got.Forgotten != 1 {
+		t.Errorf("after all that: %+v", got)
+	}
+}

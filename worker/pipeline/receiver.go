@@ -47,6 +47,8 @@ type Counts struct {
 	// Again are those that an earlier run had in a window, and that came once more.
 	Again   uint64
 	Refused map[message.Reason]uint64
+	// Forgotten are those among Counted that went down with an earlier run, which was killed before it had saved them.
+	Forgotten uint64
 	// Closed are the windows closed, and Incomplete those among them that were not heard whole.
 	Closed, Incomplete uint64
 	// Newest is the source time of the newest message.
@@ -70,6 +72,7 @@ func (c Counts) Since(before Counts) Counts {
 	c.Received -= before.Received
 	c.Counted -= before.Counted
 	c.Again -= before.Again
+	c.Forgotten -= before.Forgotten
 	c.Closed -= before.Closed
 	c.Incomplete -= before.Incomplete
 	c.Refused = maps.Clone(c.Refused)
@@ -279,9 +282,8 @@ func (r *Receiver) snapshot() Counts {
 	return c
 }
 
-// Resume goes on counting from where an earlier run was, which keeps the account whole across a restart: a message
-// is in the counts if and only if it is in the windows that were saved with them, or was refused. It must be called
-// before the first message.
+// Resume goes on counting from where an earlier run was, which keeps the account whole across a restart. It must be
+// called before the first message.
 func (r *Receiver) Resume(from Counts) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -16,6 +16,8 @@ const (
 	openFile = "open-windows"
 	// closedFile holds which windows have closed, and the lines of the last ones.
 	closedFile = "closed-windows"
+	// shownFile holds the counts that were shown last, see Shown.
+	shownFile = "shown-counts"
 )
 
 const (
@@ -260,10 +262,11 @@ func (s *Store) Recover(set *window.Set) (reached int64) {
 			s.recovered = counts
 		}
 	}
+	s.recovered = s.recoverShown(s.recovered)
 	return reached
 }
 
-// Recovered are the counts that Recover found, those of when the earlier run last saved anything.
+// Recovered are the counts to go on from, which Recover found.
 func (s *Store) Recovered() Counts { return s.recovered }
 
 func (s *Store) restore(set *window.Set, state window.State) {

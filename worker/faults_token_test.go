@@ -1,0 +1,32 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"colorstream/influxdb/influxtest"
+)
+
+// makeToken makes one that may write the bucket.
+func makeToken(t *testing.T, db *influxtest.Server) (id, token string) {
+	t.Helper()
+	var found struct {
+		Buckets []struct{ ID, OrgID string }
+	}
+	admin(t, db, http.MethodGet, "/api/v2/buckets?name="+db.Bucket, "", func(text []byte) {
+		if err := json.Unmarshal(text, &found); err != nil || len(found.Buckets) != 1 {
+			t.Fatalf("%v: %s", err, text)
+		}
+	})
+	b := found.Buckets[0]
+	var made struct{ ID, Token string }
+	body := fmt.Sprintf(`{"orgID":%q,"permissions":[{"action":"write","resource":{"type":"buckets","id":%q,"orgID":%q}}]}`, b.OrgID, b.ID, b.OrgID)
+	admin(t, db, http.MethodPost, "/api/v2/authorizations", body, func(text []byte) {
+		if err := json.Unmarshal(text, &made); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return made.ID, made.Token
+}
