@@ -75,13 +75,3 @@ func (r *Ring[T]) Since(at time.Time) (rows []T, next uint64) {
 	}
 	return rows[i:], next
 }
-
-// Newest is the instant of the newest row, if there is one.
-func (r *Ring[T]) Newest() (at time.Time, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.rows) == r.head {
-		return time.Time{}, false
-	}
-	return time.Unix(0, r.rows[len(r.rows)-1].When()), true
-}

@@ -31,9 +31,6 @@ type Tally struct {
 	dueRow   int64
 	dueSlot  int64
 	dueRates int64
-
-	received uint64
-	refused  map[message.Reason]uint64
 }
 
 // NewTally makes one that fills a feed. Its windows are the worker's if the limits are.
@@ -41,7 +38,6 @@ func NewTally(feed *Feed, limits window.Config) *Tally {
 	return &Tally{
 		feed: feed, width: int64(limits.Width), set: window.NewSet(limits), base: time.Now(), deaf: true,
 		colors: newColors(feed, time.Now().UnixNano()), slot: slot{random: rand.New(rand.NewPCG(1, 2))},
-		refused: make(map[message.Reason]uint64),
 	}
 }
 
@@ -56,16 +52,11 @@ func (t *Tally) Now() int64 {
 	return now
 }
 
-// Message takes a message that the source had at an instant.
+// Message takes a message that the source had at an instant. One that cannot be read is left out; the worker keeps
+// it aside.
 func (t *Tally) Message(payload string, at int64) {
-	t.received++
 	m, err := message.Decode(payload)
 	if err != nil {
-		reason := message.NotJSON
-		if e, ok := err.(*message.Error); ok { // not errors.AsType: a flood of these must be cheap
-			reason = e.Reason
-		}
-		t.refused[reason]++
 		return
 	}
 	if m.Time.IsZero() {
@@ -194,9 +185,4 @@ func (t *Tally) rates(now int64) {
 	})
 	t.feed.Rates.add(row)
 	t.colors.expire(now)
-}
-
-// Counts are what came: all messages, and those that could not be read, by reason.
-func (t *Tally) Counts() (received uint64, refused map[message.Reason]uint64) {
-	return t.received, t.refused
 }

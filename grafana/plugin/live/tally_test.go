@@ -308,15 +308,21 @@ func TestThereIsNoEndOfColours(t *testing.T) {
 	}
 }
 
-func TestMessagesThatCannotBeReadAreCounted(t *testing.T) {
+func TestMessagesThatCannotBeReadAreLeftOut(t *testing.T) {
 	t.Parallel()
-	_, tally := newTest()
-	for _, p := range []string{payload("red", 1), `{"color":"red"}`, `nonsense`, ``} {
-		tally.Message(p, base)
+	feed, tally := newTest()
+	tally.Heard(base)
+	tally.Tick(base)
+	for _, p := range []string{`{"color":"blue"}`, payload("red", 1), `nonsense`, ``} {
+		tally.Message(p, base+ms)
 	}
-	received, refused := tally.Counts()
-	if received != 4 || refused["value_missing"] != 1 || refused["not_json"] != 1 || refused["empty"] != 1 {
-		t.Errorf("received %d, refused %v", received, refused)
+	tally.Tick(base + second)
+	rows, _, _ := feed.Messages.After(0)
+	if len(rows) != 1 || rows[0].Color != "red" || rows[0].Factor != 1 {
+		t.Errorf("messages %+v, want one of red", rows)
+	}
+	if diff := cmp.Diff([]string{"red"}, feed.Colors()); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -46,7 +46,7 @@ func (s *Source) explain(err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		hint := "is that Redis? If it wants TLS, write rediss:// in place of redis://"
 		if s.opt.TLSConfig != nil {
-			hint = "is that Redis, and does it speak TLS?"
+			hint = "is that Redis, does it speak TLS, and does it want a client certificate?"
 		}
 		return fmt.Errorf("%s closes the connection: %s (%w)", addr, hint, err)
 	}

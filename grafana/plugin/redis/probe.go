@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -93,5 +92,5 @@ func (s *Source) Describe() string {
 	if s.cfg.Stream {
 		kind = "stream"
 	}
-	return fmt.Sprintf("the %s %q on %s", kind, s.cfg.Channel, strings.TrimSpace(s.opt.Addr))
+	return fmt.Sprintf("the %s %q on %s", kind, s.cfg.Channel, s.opt.Addr)
 }
