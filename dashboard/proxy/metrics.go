@@ -38,5 +38,8 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	for _, label := range []string{labelPass, labelShared, labelHere, labelDenied, labelBusy, labelFailed, labelGone} {
 		m.requests.WithLabelValues(label)
 	}
+	for _, kind := range []string{"query", "fetch"} {
+		m.upstream.WithLabelValues(kind)
+	}
 	return m
 }

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"log/slog"
+	"net/url"
+	"testing"
+	"time"
+
+	"colorstream/dashboard/live"
+	"colorstream/dashboard/proxy"
+	"colorstream/generator/service"
+	"colorstream/generator/service/servicetest"
+)
+
+// TestMetricsAreDocumented holds the table of metrics against all that a page may show.
+func TestMetricsAreDocumented(t *testing.T) {
+	t.Parallel()
+	registry := service.NewRegistry("dashboard")
+	var health service.Health
+	health.Condition("influxdb", "")
+	service.WatchHealth(registry, "dashboard", &health)
+	upstream := &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
+	if _, err := proxy.New(slog.New(slog.DiscardHandler), proxy.Config{Upstream: upstream, DashboardUID: "a", DataSourceUID: "b"}, registry); err != nil {
+		t.Fatal(err)
+	}
+	live.NewServer(live.NewFeed(time.Now(), func() []byte { return nil }), 1, registry)
+	servicetest.CheckMetrics(t, "../worker/docs/metrics.md", "Page", registry)
+}
