@@ -2,7 +2,7 @@
 // throws bytes away, a bare go-redis loop, and a plain Python worker. All read what the generator publishes, at full
 // speed, on one local Redis with its default limits.
 //
-//	cd worker && go run ./bench [-n messages] [-runs runs]
+//	cd worker && go run ./bench [-n messages] [-runs runs] [-metrics]
 //
 // It prints a table: messages a second from the first to the last, CPU time (user and system) per message, peak memory,
 // and messages lost. Figures are medians; on a noisy machine look at ratios.
@@ -25,6 +25,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -36,7 +37,12 @@ func main() {
 	runs := flag.Int("runs", 3, "runs of each")
 	consumer := flag.String("consumer", "", "raw or go-redis: be that consumer (the program calls itself so)")
 	address := flag.String("redis", "", "its Redis")
+	metrics := flag.Bool("metrics", false, "compare the worker with itself: its metrics read once a second, and not")
 	flag.Parse()
+	list, reference := contenders, "bare go-redis loop"
+	if *metrics {
+		list, reference = readers, readers[0].name
+	}
 	var err error
 	switch *consumer {
 	case "raw":
@@ -44,7 +50,7 @@ func main() {
 	case "go-redis":
 		err = consumeGoRedis("redis://"+*address, channel)
 	default:
-		err = compare(*n, *runs)
+		err = compare(list, reference, *n, *runs)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -62,7 +68,9 @@ type contender struct {
 	// received tells how many messages a running worker has; nil where it prints that at its end.
 	received  func(b *bench) (int64, error)
 	transport string
-	fraction  int64 // it gets 1/fraction of the messages, to end in time
+	// during runs beside the publisher, until ctx ends; nil for nothing.
+	during   func(ctx context.Context, b *bench)
+	fraction int64 // it gets 1/fraction of the messages, to end in time
 }
 
 type result struct {
@@ -121,7 +129,8 @@ func workerReceived(b *bench) (int64, error) {
 	return int64(f), err
 }
 
-func compare(n int64, runs int) error {
+// compare prints the table. The CPU time of each is also given as a multiple of the reference's.
+func compare(contenders []contender, reference string, n int64, runs int) error {
 	dir, err := os.MkdirTemp("", "colorstream-bench-")
 	if err != nil {
 		return err
@@ -134,7 +143,7 @@ func compare(n int64, runs int) error {
 		}
 	}
 	fmt.Printf("%d cores, %s, %s, %d messages, median of %d runs\n\n", runtime.NumCPU(), runtime.Version(), redisVersion(), n, runs)
-	fmt.Println("| consumer | messages/s | CPU ns/message | CPU against go-redis | peak MiB | lost |")
+	fmt.Printf("| consumer | messages/s | CPU ns/message | CPU against %s | peak MiB | lost |\n", reference)
 	fmt.Println("|---|---|---|---|---|---|")
 	results := make(map[string][]result)
 	for run := range runs { // in turn, so that a change of the machine's speed meets all
@@ -164,9 +173,9 @@ func compare(n int64, runs int) error {
 			fmt.Printf("| %s | not measured | | | | |\n", c.name)
 			continue
 		}
-		fmt.Printf("| %s | %.0f | %.0f | %.2f | %.0f | %.0f |\n", c.name,
+		fmt.Printf("| %s | %.0f | %.0f | %.3f | %.0f | %.0f |\n", c.name,
 			median(c.name, func(r result) float64 { return r.rate }), median(c.name, cpu),
-			median(c.name, cpu)/median("bare go-redis loop", cpu),
+			median(c.name, cpu)/median(reference, cpu),
 			median(c.name, func(r result) float64 { return r.memory }), median(c.name, func(r result) float64 { return float64(r.lost) }))
 	}
 	return nil
@@ -221,6 +230,12 @@ func measure(dir string, c contender, n int64) (result, error) {
 		return result{}, err
 	}
 
+	published, stop := context.WithCancel(ctx)
+	defer stop()
+	var beside sync.WaitGroup
+	if c.during != nil {
+		beside.Go(func() { c.during(published, b) })
+	}
 	start := time.Now()
 	publisher := exec.Command(filepath.Join(dir, "generator"))
 	publisher.Env = append(os.Environ(), "REDIS_URL=redis://"+b.redis, "REDIS_TRANSPORT="+c.transport, "GENERATOR_PACE=max",
@@ -228,6 +243,8 @@ func measure(dir string, c contender, n int64) (result, error) {
 	if text, err := publisher.CombinedOutput(); err != nil {
 		return result{}, fmt.Errorf("the generator: %w\n%s", err, text)
 	}
+	stop()
+	beside.Wait()
 	received, end, err := drained(ctx, b, c, client, n)
 	if err != nil {
 		return result{}, err
