@@ -70,7 +70,7 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 	})
 	stored := func(int64) {}
 	store := pipeline.NewStore(log, cfg.SpoolDir, queue, diskState.Set, func(safe int64) { stored(safe) })
-	reached := store.Recover(set)
+	reached, position := store.Recover(set)
 	var clock pipeline.Clock
 	if cfg.Transport == pubsub {
 		clock = pipeline.NewSystemClock(reached)
@@ -92,7 +92,8 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 
 	var messages messageSource
 	if cfg.Transport == stream {
-		s := source.NewStream(log, options, cfg.Channel, cfg.Window, reached, receiver, redisState.Set, store.Full)
+		receiver.Position(position)
+		s := source.NewStream(log, options, cfg.Channel, cfg.Window, reached, position, receiver, redisState.Set, store.Full)
 		stored = s.Stored
 		messages = s
 		m.watchStream(s)

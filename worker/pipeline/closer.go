@@ -52,7 +52,7 @@ func (c *Closer) checkpoint(j job) {
 }
 
 func (c *Closer) closeWindows(j job) {
-	it := item{memory: j.memory, counts: j.counts, safe: j.safe}
+	it := item{memory: j.memory, counts: j.counts, safe: j.safe, position: j.position}
 	for _, w := range j.windows {
 		stats := w.Stats()
 		for _, s := range stats {

@@ -66,6 +66,7 @@ type line struct {
 	asides []Aside
 	safe   int64
 	disk   error
+	before string // the position of before the restart
 	finish func()
 }
 
@@ -78,7 +79,7 @@ func newLine(t *testing.T, dir string, cfg window.Config) *line {
 		l.safe = safe
 		mu.Unlock()
 	})
-	l.store.Recover(l.set)
+	_, l.before = l.store.Recover(l.set)
 	l.Receiver = NewReceiver(log, l.set, l.clock, func(a Aside) { l.asides = append(l.asides, a) })
 	closer := NewCloser(log, l.Receiver, l.store, func(time.Duration) {})
 	var stages sync.WaitGroup
@@ -183,6 +184,25 @@ func TestRestart(t *testing.T) {
 	wantLines(t, l.spool.text(), first, "red:mean=3,median=3,min=2,max=4,count=2i,complete=false:1005000000000")
 	if len(l.asides) != 1 || l.asides[0].Reason != Late {
 		t.Errorf("kept aside: %v", l.asides)
+	}
+}
+
+// TestPositionIsOfTheClosing: what comes back after a restart is the source's position when windows were last stored,
+// also after a second restart without any.
+func TestPositionIsOfTheClosing(t *testing.T) {
+	dir := t.TempDir()
+	cfg := window.Config{Width: 5 * time.Second}
+	l := newLine(t, dir, cfg)
+	l.at(1000, l.Heard)
+	l.send(1001, `{"color":"red","value":1}`)
+	l.at(1005, func(now int64) { l.Position("7-1"); l.Advance(now); l.Position("8-2") })
+	l.finish()
+	for range 2 {
+		l = newLine(t, dir, cfg)
+		if l.before != "7-1" {
+			t.Errorf("position %q", l.before)
+		}
+		l.finish()
 	}
 }
 

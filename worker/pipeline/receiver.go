@@ -89,15 +89,16 @@ type Receiver struct {
 	aside func(Aside)
 	out   *queue[job]
 
-	mu      sync.Mutex    // held from Begin to End
-	clock   Clock         // nil if the source has a time of its own
-	behind  time.Duration // what was last said of the clock
-	set     *window.Set
-	counts  Counts
-	at      int64
-	ahead   int64 // of the newest message with an event time, ns, which came at aheadAt
-	aheadAt int64
-	dirty   bool // the open windows have changed since the last checkpoint
+	mu       sync.Mutex    // held from Begin to End
+	clock    Clock         // nil if the source has a time of its own
+	behind   time.Duration // what was last said of the clock
+	set      *window.Set
+	counts   Counts
+	at       int64
+	ahead    int64 // of the newest message with an event time, ns, which came at aheadAt
+	aheadAt  int64
+	position string // of the source
+	dirty    bool   // the open windows have changed since the last checkpoint
 }
 
 // A job is what the Closer gets: windows that have closed, or a checkpoint of the open ones.
@@ -106,6 +107,7 @@ type job struct {
 	memory  window.State
 	// safe is the source time before which every message is in a closed window, or in none.
 	safe     int64
+	position string // the source's
 	closedAt time.Time
 	counts   Counts
 
@@ -222,6 +224,9 @@ func (r *Receiver) refuse(reason message.Reason, payload string, at int64) {
 	r.aside(Aside{reason, strings.Clone(payload[:min(len(payload), maxAside)]), time.Unix(0, at)})
 }
 
+// Position implements source.Sink.
+func (r *Receiver) Position(position string) { r.position = position }
+
 // Advance closes the windows that have ended.
 func (r *Receiver) Advance(at int64) {
 	windows := r.set.Advance(at)
@@ -235,7 +240,7 @@ func (r *Receiver) Advance(at int64) {
 		}
 	}
 	r.dirty = true
-	r.out.put(job{windows: windows, memory: r.set.Memory(), safe: r.set.Oldest(), closedAt: time.Now(), counts: r.snapshot()})
+	r.out.put(job{windows: windows, memory: r.set.Memory(), safe: r.set.Oldest(), position: r.position, closedAt: time.Now(), counts: r.snapshot()})
 }
 
 // Heard implements source.Sink.

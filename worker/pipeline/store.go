@@ -44,6 +44,8 @@ type item struct {
 	memory window.State
 	counts Counts
 	safe   int64
+	// position is how far the source had come.
+	position string
 
 	open     []byte
 	encoding time.Duration
@@ -55,6 +57,8 @@ type closings struct {
 	Memory window.State
 	Lines  []byte
 	Counts Counts // when the windows closed
+	// Position is how far the source had come then.
+	Position string
 }
 
 // A Store makes closed windows durable. A disk that fails holds up nothing before it: lines wait in memory, and
@@ -153,7 +157,7 @@ func (s *Store) storeSome(backlog []item) []item {
 	for _, it := range backlog[:n] {
 		lines = append(lines, it.lines...)
 	}
-	if err := s.store(closings{last.memory, lines, last.counts}); err != nil {
+	if err := s.store(closings{last.memory, lines, last.counts, last.position}); err != nil {
 		s.report(err)
 		time.Sleep(retryEvery)
 		return backlog
@@ -237,15 +241,15 @@ func (s *Store) drop(items []item, why string) {
 }
 
 // Recover reads what an earlier run left in the Store's folder, has the lines of its last windows stored once more,
-// and makes set go on from there. It gives the source time which that run had reached, or 0. What cannot be read is
-// said in the log, and left out.
-func (s *Store) Recover(set *window.Set) (reached int64) {
+// and makes set go on from there. It gives the source time which that run had reached, or 0, and the source's position
+// when it last stored windows. What cannot be read is said in the log, and left out.
+func (s *Store) Recover(set *window.Set) (reached int64, position string) {
 	var closed closings
 	if found, err := checkpoint.Read(s.dir, closedFile, &closed); err != nil {
 		s.log.Error("the record of closed windows is unreadable: windows of before the restart may open again", "error", err)
 	} else if found {
 		if len(closed.Lines) > 0 {
-			s.put(item{lines: closed.Lines, memory: closed.Memory, counts: closed.Counts})
+			s.put(item{lines: closed.Lines, memory: closed.Memory, counts: closed.Counts, position: closed.Position})
 		}
 		s.restore(set, closed.Memory)
 		reached = closed.Memory.Now
@@ -263,7 +267,7 @@ func (s *Store) Recover(set *window.Set) (reached int64) {
 		}
 	}
 	s.recovered = s.recoverShown(s.recovered)
-	return reached
+	return reached, closed.Position
 }
 
 // Recovered are the counts to go on from, which Recover found.

@@ -15,7 +15,7 @@ const ackCount = 1000
 func (s *Stream) acknowledge(ctx context.Context) error {
 	safe := s.safe.Load()
 	n := 0
-	for n < len(s.unack) && s.unack[n].nanoseconds() < safe {
+	for n < len(s.unack) && s.unack[n].at < safe {
 		n++
 	}
 	if n == 0 {
@@ -23,11 +23,11 @@ func (s *Stream) acknowledge(ctx context.Context) error {
 	}
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for from := 0; from < n; from += ackCount {
-			ids := s.unack[from:min(from+ackCount, n)]
-			args := make([]any, 3, 3+len(ids))
+			entries := s.unack[from:min(from+ackCount, n)]
+			args := make([]any, 3, 3+len(entries))
 			args[0], args[1], args[2] = "xack", s.key, group
-			for _, id := range ids {
-				args = append(args, id.String())
+			for _, h := range entries {
+				args = append(args, h.id.String())
 			}
 			p.Do(ctx, args...)
 		}
@@ -59,7 +59,7 @@ func (s *Stream) tidy(ctx context.Context) error {
 	}
 	oldest := s.last
 	if len(s.unack) > 0 {
-		oldest = s.unack[0]
+		oldest = s.unack[0].id
 	}
 	groups, err := s.client.XInfoGroups(ctx, s.key).Result()
 	if err != nil {

@@ -24,6 +24,7 @@ type recorder struct {
 	payloads []string
 	times    []int64
 	again    int
+	position string
 	advanced int64
 	heard    int
 	lost     int
@@ -63,9 +64,10 @@ func (r *recorder) Message(payload string, at int64, again bool) {
 	}
 }
 
-func (r *recorder) Advance(at int64) { r.check("Advance"); r.advanced = max(r.advanced, at) }
-func (r *recorder) Heard(int64)      { r.check("Heard"); r.heard++ }
-func (r *recorder) Lost(int64)       { r.check("Lost"); r.lost++ }
+func (r *recorder) Advance(at int64)  { r.check("Advance"); r.advanced = max(r.advanced, at) }
+func (r *recorder) Position(p string) { r.check("Position"); r.position = p }
+func (r *recorder) Heard(int64)       { r.check("Heard"); r.heard++ }
+func (r *recorder) Lost(int64)        { r.check("Lost"); r.lost++ }
 
 func (r *recorder) state(err error) {
 	r.mu.Lock()

@@ -16,6 +16,9 @@ type Sink interface {
 	// Message takes a message that the source had at the instant at. The sink may keep the payload. again is
 	// true if an earlier run may have had it already.
 	Message(payload string, at int64, again bool)
+	// Position tells how far a source that can go back has come, in words of its own: up to there everything has been
+	// handed on. The sink's owner stores it with what it closes, and gives it back to the source after a restart.
+	Position(position string)
 	// Advance tells that all messages before the instant at have been handed on.
 	Advance(at int64)
 	// Heard tells that from the instant at on everything is received.

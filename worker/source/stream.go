@@ -25,6 +25,8 @@ const (
 	readCount = 5000
 	// claimIdle is after how long the entries of another consumer of the group are taken over.
 	claimIdle = time.Minute
+	// clockGrace is how long Redis may work off commands by a clock that it has looked at once.
+	clockGrace = 250 * time.Millisecond
 	// tidyEvery is how often the stream is trimmed and measured, and other consumers' entries are looked for.
 	tidyEvery = 10 * time.Second
 	// MaxBacklog is the length of the stream past which the log and a metric raise an alarm. Nothing is dropped.
@@ -35,7 +37,10 @@ const (
 // Stored, that what it went into is durable; until then Redis keeps it, and gives it again after a restart.
 //
 // An entry's time is its id, which Redis gives and which never goes backward; so all entries before an instant have
-// come when a later one has, or when Redis has none left and its clock says that instant.
+// come when a later one has, or when Redis has none left and its clock says that instant. Redis may take ids from a
+// clock that it looked at a moment before, so its clock is believed [clockGrace] later. Should an id come after all that
+// is older than what the clock was believed to say, because the clock was set back, its entry has the time believed:
+// it is counted in the next window rather than not at all.
 type Stream struct {
 	log   *slog.Logger
 	opt   *redis.Options
@@ -44,8 +49,9 @@ type Stream struct {
 	sink  Sink
 	state State
 	full  func() bool // true while the sink's owner would rather have no more
-	// reached is the time that an earlier run had come to: what is given again from before it may be known.
-	reached int64
+	// known is how far an earlier run had come when it last stored something: what is given again up to there, and
+	// belongs to a closed window, was counted then.
+	known entryID
 
 	safe       atomic.Int64 // from Stored
 	length     atomic.Int64
@@ -53,19 +59,37 @@ type Stream struct {
 
 	// The rest is the reading goroutine's.
 	client *redis.Client
-	last   entryID   // the newest entry handed on
-	unack  []entryID // handed on and not acknowledged, sorted
+	last   entryID // the newest entry handed on
+	// advanced is the time that the sink was last told.
+	advanced int64
+	unack    []handedOn // not acknowledged, sorted by id
 	// recovered is true when all that an earlier run left unacknowledged has been handed on.
 	recovered bool
 	tidied    time.Time
 	shared    bool // the log has said that other groups read the stream
 }
 
-// NewStream makes a source for a stream. reached is from the sink's state of before the restart, or 0.
+// handedOn is an entry that the sink has.
+type handedOn struct {
+	id entryID
+	at int64 // the time that the sink was given for it
+}
+
+func (h handedOn) compare(id entryID) int { return h.id.compare(id) }
+
+// NewStream makes a source for a stream. reached and position are what the sink's owner has stored of the time and the
+// position of before a restart, or 0 and nothing.
 func NewStream(
-	log *slog.Logger, opt *redis.Options, key string, width time.Duration, reached int64, sink Sink, state State, full func() bool,
+	log *slog.Logger, opt *redis.Options, key string, width time.Duration, reached int64, position string,
+	sink Sink, state State, full func() bool,
 ) *Stream {
-	return &Stream{log: log, opt: opt, key: key, width: width, reached: reached, sink: sink, state: state, full: full}
+	known, err := parseID(position)
+	if err != nil && position != "" {
+		log.Error("the position of before the restart is unreadable: entries may be counted again", "error", err)
+	}
+	return &Stream{
+		log: log, opt: opt, key: key, width: width, known: known, advanced: reached, sink: sink, state: state, full: full,
+	}
 }
 
 // Stored tells that every entry before the instant safe may be acknowledged.
@@ -175,9 +199,11 @@ func (s *Stream) readNew(ctx context.Context) error {
 		s.handOn(entries)
 		return nil
 	}
-	now := asked.Val().UnixMilli() * int64(time.Millisecond) // ids have milliseconds
+	// Ids have whole milliseconds.
+	now := asked.Val().Add(-clockGrace).UnixMilli() * int64(time.Millisecond)
+	s.advanced = max(s.advanced, now)
 	s.sink.Begin()
-	s.sink.Advance(now)
+	s.sink.Advance(s.advanced)
 	s.sink.End()
 	wait := min(tickMost, time.Duration(int64(s.width)-now%int64(s.width)))
 	if entries, err = s.fetch(ctx, max(wait, time.Millisecond), ">"); err != nil {
@@ -215,29 +241,36 @@ func (s *Stream) handOn(entries []entry) {
 	defer s.sink.End()
 	for _, e := range entries {
 		at := e.id.nanoseconds()
+		again := !s.recovered && e.id.compare(s.known) <= 0
+		if !again && s.last.compare(e.id) < 0 {
+			at = max(at, s.advanced)
+		}
 		if e.gone {
 			s.log.Error("an entry was removed before it was read", "stream", s.key, "id", e.id)
 			s.sink.Lost(at)
 			s.sink.Heard(at + int64(time.Millisecond))
 		} else {
-			s.sink.Message(e.payload, at, !s.recovered && at < s.reached)
+			s.sink.Message(e.payload, at, again)
 		}
-		if len(s.unack) > 0 && e.id.compare(s.unack[len(s.unack)-1]) < 0 { // another consumer's
-			i, _ := slices.BinarySearchFunc(s.unack, e.id, entryID.compare)
-			s.unack = slices.Insert(s.unack, i, e.id)
+		h := handedOn{e.id, at}
+		if len(s.unack) > 0 && e.id.compare(s.unack[len(s.unack)-1].id) < 0 { // another consumer's
+			i, _ := slices.BinarySearchFunc(s.unack, e.id, handedOn.compare)
+			s.unack = slices.Insert(s.unack, i, h)
 		} else {
-			s.unack = append(s.unack, e.id)
+			s.unack = append(s.unack, h)
 		}
 		if s.last.compare(e.id) < 0 {
 			s.last = e.id
 		}
 	}
-	s.sink.Advance(s.last.nanoseconds())
+	s.advanced = max(s.advanced, s.last.nanoseconds())
+	s.sink.Position(s.last.String())
+	s.sink.Advance(s.advanced)
 }
 
 // has tells whether an entry was handed on and is not acknowledged.
 func (s *Stream) has(id entryID) bool {
-	_, found := slices.BinarySearchFunc(s.unack, id, entryID.compare)
+	_, found := slices.BinarySearchFunc(s.unack, id, handedOn.compare)
 	return found
 }
 

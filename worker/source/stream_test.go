@@ -12,9 +12,9 @@ import (
 	"colorstream/generator/redistest"
 )
 
-func startStream(t *testing.T, address string, reached int64, rec *recorder) (s *Stream, stop func()) {
+func startStream(t *testing.T, address string, position string, rec *recorder) (s *Stream, stop func()) {
 	never := func() bool { return false }
-	s = NewStream(testLog(t), &redis.Options{Addr: address}, "colors", time.Second, reached, rec, rec.state, never)
+	s = NewStream(testLog(t), &redis.Options{Addr: address}, "colors", time.Second, 0, position, rec, rec.state, never)
 	return s, start(t, s.Run)
 }
 
@@ -75,7 +75,7 @@ func TestStream(t *testing.T) {
 			defer client.Close()
 			addEntries(t, client, 0, 100) // before the worker's first start
 			rec := newRecorder(t)
-			s, _ := startStream(t, address, 0, rec)
+			s, _ := startStream(t, address, "", rec)
 			rec.waitCount(100)
 			addEntries(t, client, 100, 20_000)
 			rec.wantPayloads(numbers(0, 20_000))
@@ -96,20 +96,19 @@ func TestStream(t *testing.T) {
 }
 
 // TestStreamRestart stops the source with entries unacknowledged: the next run gets them again, first and in order,
-// and knows those of before the time that the earlier run had stored.
+// and knows those up to the position that the earlier run had stored.
 func TestStreamRestart(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	client := server.Client()
 	addEntries(t, client, 0, 1000)
 	first := newRecorder(t)
-	_, stop := startStream(t, server.Addr(), 0, first)
+	_, stop := startStream(t, server.Addr(), "", first)
 	first.waitCount(1000)
 	stop()
-	time.Sleep(2 * time.Millisecond) // the next entry has a later time
 	addEntries(t, client, 1000, 1500)
 	second := newRecorder(t)
-	startStream(t, server.Addr(), first.times[999]+1, second)
+	startStream(t, server.Addr(), first.position, second)
 	second.wantPayloads(numbers(0, 1500))
 	if second.again != 1000 {
 		t.Errorf("%d entries known, want 1000", second.again)
@@ -122,7 +121,7 @@ func TestStreamOutage(t *testing.T) {
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	client := server.Client()
 	rec := newRecorder(t)
-	s, _ := startStream(t, server.Addr(), 0, rec)
+	s, _ := startStream(t, server.Addr(), "", rec)
 	for i := range 5 {
 		addEntries(t, client, i*1000, (i+1)*1000)
 		server.Kill()
@@ -141,7 +140,7 @@ func TestStreamLostByRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t) // keeps nothing on disk
 	rec := newRecorder(t)
-	startStream(t, server.Addr(), 0, rec)
+	startStream(t, server.Addr(), "", rec)
 	addEntries(t, server.Client(), 0, 10)
 	rec.waitCount(10)
 	server.Kill()
@@ -151,13 +150,38 @@ func TestStreamLostByRedis(t *testing.T) {
 	rec.wantPayloads(numbers(0, 20))
 }
 
+// TestStreamClockSetBack gives ids of before the time that Redis's clock said: each entry is handed on, once, at the
+// time that was believed, and not acknowledged before that is stored.
+func TestStreamClockSetBack(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	defer client.Close()
+	rec := newRecorder(t)
+	s, _ := startStream(t, server.Addr(), "", rec)
+	rec.wait("time goes on", func() bool { return rec.advanced > time.Now().Add(-time.Minute).UnixNano() })
+	id := time.Now().Add(-time.Hour).UnixMilli()
+	err := client.XAdd(t.Context(), &redis.XAddArgs{Stream: "colors", ID: fmt.Sprintf("%d-0", id), Values: []any{payloadField, "0"}}).Err()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec.waitCount(1) // the recorder checks the time
+	s.Stored(id*int64(time.Millisecond) + int64(time.Second))
+	time.Sleep(3 * tickMost)
+	if n := pendingCount(t, client); n != 1 {
+		t.Errorf("%d entries pending, want 1: what it went into is not stored", n)
+	}
+	s.Stored(rec.times[0] + 1)
+	waitFor(t, "acknowledgement", func() bool { return pendingCount(t, client) == 0 })
+}
+
 func TestStreamTidies(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
 	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
 	defer client.Close()
 	rec := newRecorder(t)
-	s := NewStream(testLog(t), &redis.Options{Addr: server.Addr()}, "colors", time.Second, 0, rec, rec.state, func() bool { return false })
+	s := NewStream(testLog(t), &redis.Options{Addr: server.Addr()}, "colors", time.Second, 0, "", rec, rec.state, func() bool { return false })
 	s.client = client
 	ctx := t.Context()
 	read := func(consumer string, count int64) []redis.XMessage {
@@ -230,7 +254,7 @@ func TestStreamTidiesAll(t *testing.T) {
 	server := redistest.Start(t)
 	client := server.Client()
 	rec := newRecorder(t)
-	s := NewStream(testLog(t), &redis.Options{Addr: server.Addr()}, "colors", time.Second, 0, rec, rec.state, func() bool { return false })
+	s := NewStream(testLog(t), &redis.Options{Addr: server.Addr()}, "colors", time.Second, 0, "", rec, rec.state, func() bool { return false })
 	s.client = client
 	if err := s.join(t.Context()); err != nil {
 		t.Fatal(err)
