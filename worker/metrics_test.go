@@ -29,7 +29,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	defer client.Close()
 	store := pipeline.NewStore(log, cfg.SpoolDir, queue, func(error) {}, func(int64) {})
 	receiver := pipeline.NewReceiver(log, window.NewSet(window.Config{Width: 1}), nil, func(pipeline.Aside) {})
-	stream := source.NewStream(log, &redis.Options{}, "colors", 1, 0, receiver, func(error) {}, store.Full)
+	stream := source.NewStream(log, &redis.Options{}, "colors", 1, 0, "", receiver, func(error) {}, store.Full)
 
 	registry := service.NewRegistry("worker")
 	var health service.Health
