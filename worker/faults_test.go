@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -81,31 +83,34 @@ func (w *watch) read(times int) {
 	w.t.Helper()
 	for range times {
 		w.at = w.at.Add(10 * time.Second)
+		texts := make([]string, 2)
+		var both sync.WaitGroup // as near to one instant as InfluxDB does it
+		for i, p := range []*program{w.worker, w.generator} {
+			both.Go(func() {
+				if response, err := http.Get("http://" + p.addr + "/metrics"); err == nil { // else it is away
+					text, _ := io.ReadAll(response.Body)
+					response.Body.Close()
+					texts[i] = string(text)
+				}
+			})
+		}
+		both.Wait()
 		var lines strings.Builder
-		for _, p := range []*program{w.worker, w.generator} {
-			if p == nil {
+		kinds := map[string]string{}
+		for line := range strings.Lines(texts[0] + texts[1]) {
+			line = strings.TrimSpace(line)
+			if f := strings.Fields(line); len(f) == 4 && f[1] == "TYPE" {
+				kinds[f[2]] = f[3]
+			}
+			m := sample.FindStringSubmatch(line)
+			if m == nil || kinds[m[1]] != "counter" && kinds[m[1]] != "gauge" || strings.HasPrefix(m[1], "go_") {
 				continue
 			}
-			response, err := http.Get("http://" + p.addr + "/metrics")
-			if err != nil {
-				continue // it is away
+			tags := ""
+			if m[2] != "" {
+				tags = "," + strings.ReplaceAll(m[2], `"`, "")
 			}
-			kinds := map[string]string{}
-			for s := bufio.NewScanner(response.Body); s.Scan(); {
-				if f := strings.Fields(s.Text()); len(f) == 4 && f[1] == "TYPE" {
-					kinds[f[2]] = f[3]
-				}
-				m := sample.FindStringSubmatch(s.Text())
-				if m == nil || kinds[m[1]] != "counter" && kinds[m[1]] != "gauge" || strings.HasPrefix(m[1], "go_") {
-					continue
-				}
-				tags := ""
-				if m[2] != "" {
-					tags = "," + strings.ReplaceAll(m[2], `"`, "")
-				}
-				fmt.Fprintf(&lines, "%s%s %s=%s %d\n", m[1], tags, kinds[m[1]], m[3], w.at.UnixNano())
-			}
-			response.Body.Close()
+			fmt.Fprintf(&lines, "%s%s %s=%s %d\n", m[1], tags, kinds[m[1]], m[3], w.at.UnixNano())
 		}
 		if lines.Len() > 0 {
 			w.metrics.Write(w.t, lines.String())
@@ -262,7 +267,7 @@ func TestFaultRedisKilled(t *testing.T) {
 	t.Parallel()
 	w := newWatch(t, nil)
 	w.startWorker(nil)
-	w.startGenerator(map[string]string{"GENERATOR_RATE": "500"})
+	w.startGenerator(map[string]string{"GENERATOR_RATE": "200"})
 	w.read(3)
 	w.wantFiring("before")
 	w.redis.Kill()
@@ -323,7 +328,7 @@ func TestFaultInfluxDBStopped(t *testing.T) {
 	db := influxtest.Start(t)
 	w := newWatch(t, db)
 	w.startWorker(map[string]string{"WORKER_WINDOW": "100ms"})
-	w.startGenerator(map[string]string{"GENERATOR_RATE": "200"})
+	w.startGenerator(map[string]string{"GENERATOR_RATE": "100"})
 	w.read(3)
 	db.Stop(t)
 	w.eventually("windows wait", 10*time.Second, func() bool { return w.worker.metrics()["spool_records"] > 5 })
@@ -355,7 +360,7 @@ func TestFaultTokenRevoked(t *testing.T) {
 	w.secrets = append(w.secrets, token)
 	w.env["INFLUX_TOKEN"], w.env["WORKER_WINDOW"] = token, "100ms"
 	w.startWorker(nil)
-	w.startGenerator(map[string]string{"GENERATOR_RATE": "200"})
+	w.startGenerator(map[string]string{"GENERATOR_RATE": "100"})
 	w.eventually("points are written", 10*time.Second, func() bool { return w.worker.metrics()["points_written_total"] > 0 })
 	w.read(3)
 	admin(t, w.db, http.MethodDelete, "/api/v2/authorizations/"+id, "", nil)
@@ -410,7 +415,7 @@ func TestFaultDiskNearlyFull(t *testing.T) {
 	w := newWatch(t, nil)
 	w.env["WORKER_SPOOL_DIR"], w.env["WORKER_SPOOL_MAX_BYTES"] = dir, strconv.Itoa(16<<20)
 	w.startWorker(nil)
-	w.startGenerator(map[string]string{"GENERATOR_RATE": "200"})
+	w.startGenerator(map[string]string{"GENERATOR_RATE": "100"})
 	w.read(2)
 	w.wantFiring("with room")
 	ballast := dir + "/ballast"
@@ -447,7 +452,7 @@ func TestFaultMalformedFlood(t *testing.T) {
 	t.Parallel()
 	w := newWatch(t, nil)
 	w.startWorker(nil)
-	w.startGenerator(map[string]string{"GENERATOR_RATE": "200"})
+	w.startGenerator(map[string]string{"GENERATOR_RATE": "100"})
 	w.read(3)
 	bad := []string{`{`, `{"color":"red"}`, `{"color":"red","value":"1"}`, `{"color":1,"value":1}`, ``, `[]`, "\xff"}
 	const each = 2000
