@@ -237,11 +237,11 @@ func exactly(n float64) func(float64) bool   { return func(v float64) bool { ret
 // wantSaid checks that the worker said something so many times.
 func (w *watch) wantSaid(times int, text string) {
 	w.t.Helper()
-	all := ""
+	var all strings.Builder
 	for _, p := range w.programs {
-		all += p.output()
+		all.WriteString(p.output())
 	}
-	if n := strings.Count(all, text); n != times {
+	if n := strings.Count(all.String(), text); n != times {
 		w.t.Errorf("%q was said %d times, want %d:\n%s", text, n, times, w.worker.tail())
 	}
 }
