@@ -21,8 +21,9 @@ func TestEveryPanelIsDrawn(t *testing.T) {
 	db := influxtest.Shared(t).NewBucket(t)
 	g := grafanatest.Start(t, grafanatest.Options{Influx: db})
 	fill(t, db, 30*time.Minute)
+	db.Write(t, string(known.Pipeline(time.Now()).Lines()))
 	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
-	ctx := grafanatest.Browser(t, 1500, 1500)
+	ctx := grafanatest.Browser(t, 1500, 2000)
 
 	pages := []struct {
 		name, path string
@@ -32,6 +33,7 @@ func TestEveryPanelIsDrawn(t *testing.T) {
 		{"color-red", "/d/color/one-colour?kiosk&var-color=red", 3},
 		{"color-odd", "/d/color/one-colour?kiosk&var-color=" + url.QueryEscape(known.Odd), 3},
 		{"color-two", "/d/color/one-colour?kiosk&var-color=red&var-color=blue", 6},
+		{"pipeline", "/d/pipeline/pipeline?kiosk", 24},
 		{"solo", "/d-solo/colors/x?orgId=1&panelId=1&hideLogo=true", 1},
 	}
 	for _, theme := range []string{"dark", "light"} {
@@ -87,8 +89,8 @@ func TestAnEmptyBucketIsNoError(t *testing.T) {
 	db := influxtest.Shared(t).NewBucket(t)
 	g := grafanatest.Start(t, grafanatest.Options{Influx: db})
 	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
-	ctx := grafanatest.Browser(t, 1500, 1500)
-	for path, panels := range map[string]int{"/d/colors/colours?kiosk": 11, "/d/color/one-colour?kiosk": 3} {
+	ctx := grafanatest.Browser(t, 1500, 2000)
+	for path, panels := range map[string]int{"/d/colors/colours?kiosk": 11, "/d/color/one-colour?kiosk": 3, "/d/pipeline/pipeline?kiosk": 24} {
 		show(t, ctx, g, path, "dark")
 		grafanatest.Eventually(t, 40*time.Second, func() error {
 			screen, err := grafanatest.Look(ctx)

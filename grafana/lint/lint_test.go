@@ -102,7 +102,7 @@ func check(t *testing.T, files fs.FS) []lint.Problem {
 func shippedFiles(t *testing.T) fstest.MapFS {
 	t.Helper()
 	files := fstest.MapFS{}
-	for _, path := range []string{"dashboards/colors.json", "dashboards/color.json", "provisioning/alerting/rules.yaml"} {
+	for _, path := range []string{"dashboards/colors.json", "dashboards/color.json", "dashboards/pipeline.json", "provisioning/alerting/rules.yaml"} {
 		data, err := os.ReadFile(filepath.Join("..", path))
 		if err != nil {
 			t.Fatal(err)
