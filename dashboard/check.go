@@ -21,15 +21,15 @@ func check(ctx context.Context, out io.Writer, c config) error {
 	defer source.Close()
 	err := source.Check(ctx)
 	if err == nil {
-		fmt.Fprintf(out, "influxdb  ok    bucket %s can be read\n", c.InfluxBucket)
+		fmt.Fprintf(out, "ok    influxdb  bucket %s can be read\n", c.InfluxBucket)
 	} else {
-		fmt.Fprintf(out, "influxdb  FAIL  %v\n", err)
+		fmt.Fprintf(out, "FAIL  influxdb  %v\n", err)
 		err = errors.New("the check failed: InfluxDB cannot be read")
 	}
 	if grafanaErr := checkGrafana(ctx, c); grafanaErr == nil {
-		fmt.Fprintf(out, "grafana   ok    an anonymous viewer sees the dashboard %s\n", c.GrafanaUID)
+		fmt.Fprintf(out, "ok    grafana   an anonymous viewer sees the dashboard %s\n", c.GrafanaUID)
 	} else {
-		fmt.Fprintf(out, "grafana   none  %v; the page draws its own chart\n", grafanaErr)
+		fmt.Fprintf(out, "none  grafana   %v; the page draws its own chart\n", grafanaErr)
 	}
 	return err
 }

@@ -54,11 +54,11 @@ func TestCheck(t *testing.T) {
 	grafana := newStandIn(t)
 	good := []string{"INFLUX_URL=" + db.URL, "INFLUX_BUCKET=" + db.Bucket, "INFLUX_TOKEN=" + db.DashboardToken, "GRAFANA_URL=" + grafana.URL}
 	out, err := start(t, []string{"check"}, good...)
-	if err != nil || !strings.Contains(out, "influxdb  ok") || !strings.Contains(out, "grafana   ok") {
+	if err != nil || !strings.Contains(out, "ok    influxdb") || !strings.Contains(out, "ok    grafana") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	out, err = start(t, []string{"check"}, append(good, "INFLUX_TOKEN=wrong", "DASHBOARD_GRAFANA_UID=other")...)
-	if err == nil || !strings.Contains(out, "FAIL  InfluxDB refuses the page's token") || !strings.Contains(out, "no dashboard with the uid other") {
+	if err == nil || !strings.Contains(out, "FAIL  influxdb  InfluxDB refuses the page's token") || !strings.Contains(out, "no dashboard with the uid other") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

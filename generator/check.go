@@ -20,10 +20,10 @@ func check(ctx context.Context, p service.Process) error {
 	}
 	failed := false
 	report := func(what, found string, err error) {
-		result := "ok    "
+		result := "ok  "
 		if err != nil {
 			failed = true
-			result, found = "FAILED", err.Error()
+			result, found = "FAIL", err.Error()
 		}
 		fmt.Fprintf(p.Stdout, "%s  %-13s  %s\n", result, what, found)
 	}
@@ -32,6 +32,9 @@ func check(ctx context.Context, p service.Process) error {
 		report("configuration", "", fmt.Errorf("unknown variable %s", name))
 	}
 	found, err := probe(ctx, config)
+	if err != nil {
+		err = fmt.Errorf("REDIS_URL: %w (is it running?)", err)
+	}
 	report("redis", found, err)
 	if config.Input != "" {
 		found, err := tryInput(config, p.Stdin)

@@ -88,8 +88,8 @@ func TestCheck(t *testing.T) {
 	says(true, `its first message: {"color":"E","name":"price","value":326}`, diamonds, "GENERATOR_INPUT_VALUE=price")
 	says(true, "as far apart as their times, at 60 times the speed", diamonds, "GENERATOR_INPUT_VALUE=price", "GENERATOR_PACE=times", "GENERATOR_SPEED=60")
 	says(true, "standard input is not looked at", "GENERATOR_INPUT=-", "GENERATOR_PACE=max")
-	says(false, "FAILED  input", diamonds)
-	says(false, "FAILED  redis", "REDIS_URL=redis://127.0.0.1:1")
+	says(false, "FAIL  input", diamonds)
+	says(false, "FAIL  redis", "REDIS_URL=redis://127.0.0.1:1")
 	says(false, "unknown variable GENERATOR_COLOURS", "GENERATOR_COLOURS=red")
 	says(false, "", "GENERATOR_RATE=fast")
 }
