@@ -72,6 +72,7 @@ type Set struct {
 
 	deaf     bool  // nothing is heard now
 	deafFrom int64 // since when, if deaf
+	heardAt  int64 // since when everything is heard, if not deaf
 	gaps     intervals
 	// Of event times nobody knows which were lost in a gap. The next one to come after it is taken to be where
 	// the loss ended: all windows up to its own are incomplete. An idle time after the gap ends the doubt.
@@ -176,8 +177,7 @@ func (s *Set) eventTime() int64 {
 // ended, in the order of their start. An instant before the last one changes nothing.
 func (s *Set) Advance(now int64) []*Window {
 	s.now = max(s.now, now)
-	// Unsigned, for the two may be further apart than an int64 holds.
-	idle := s.now >= s.lastEvent && uint64(s.now-s.lastEvent) >= uint64(s.cfg.Idle+s.cfg.Lateness)
+	idle := s.silentSince(s.lastEvent)
 	var done []*Window
 	s.open = slices.DeleteFunc(s.open, func(w *Window) bool {
 		ended := w.End <= s.now && (!w.events || idle || w.End <= s.eventTime())
@@ -197,12 +197,18 @@ func (s *Set) Advance(now int64) []*Window {
 	}
 	if idle {
 		s.newest, s.taintEnd = never, never
-		s.tainted = s.tainted && s.deaf
+		s.tainted = s.tainted && (s.deaf || !s.silentSince(s.heardAt))
 	}
 	if len(s.open) == 0 {
 		s.gaps.dropBefore(s.now - s.width)
 	}
 	return done
+}
+
+// silentSince tells whether the idle time has passed since an instant.
+func (s *Set) silentSince(at int64) bool {
+	// Unsigned, for the two may be further apart than an int64 holds.
+	return s.now >= at && uint64(s.now-at) >= uint64(s.cfg.Idle+s.cfg.Lateness)
 }
 
 // Lost tells that nothing is heard since the instant at. Every window that overlaps the time until Heard is
@@ -221,7 +227,7 @@ func (s *Set) Heard(at int64) {
 	if s.deaf && s.deafFrom < at {
 		s.gaps.add(s.deafFrom, at)
 	}
-	s.deaf = false
+	s.deaf, s.heardAt = false, at
 	if at == never {
 		s.tainted = false
 	}

@@ -205,6 +205,7 @@ func TestIncompleteEventTime(t *testing.T) {
 	add := func(at, event int64) { t.Helper(); wantVerdict(t, s.AddEvent("red", 1, at, event), Added) }
 	const at = 1000 * second
 	s.Heard(at)
+	s.Advance(at)     // silence since the start of time is not silence that was heard
 	add(at, 2*second) // just after the start: who knows what came before it
 	add(at, 6*second)
 	add(at, 11*second)
