@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("ready")
-		select {}
+		time.Sleep(time.Hour) // with nothing to wait for, Go would call it a deadlock
 	case "parent": // of a grandchild that it leaves behind with its output
 		p, err := os.StartProcess(os.Args[0], os.Args[:1], &os.ProcAttr{
 			Env: []string{role + "=stubborn"}, Files: []*os.File{nil, os.Stdout, os.Stderr},
