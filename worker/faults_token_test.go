@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"colorstream/influxdb/influxtest"
@@ -29,4 +31,26 @@ func makeToken(t *testing.T, db *influxtest.Server) (id, token string) {
 		}
 	})
 	return made.ID, made.Token
+}
+
+// admin asks InfluxDB's API as the administrator.
+func admin(t *testing.T, db *influxtest.Server, method, path, body string, answer func([]byte)) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, db.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Token "+db.AdminToken)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var text strings.Builder
+	if _, err := bufio.NewReader(response.Body).WriteTo(&text); err != nil || response.StatusCode/100 != 2 {
+		t.Fatalf("%s %s: %s: %v %s", method, path, response.Status, err, text.String())
+	}
+	if answer != nil {
+		answer([]byte(text.String()))
+	}
 }
