@@ -1,7 +1,6 @@
 package main
 
 import (
-	"colorstream/influxdb/influxtest"
 	"fmt"
 	"net/http"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"colorstream/influxdb/influxtest"
 )
 
 func TestFaultRedisKilled(t *testing.T) {
