@@ -80,7 +80,6 @@ type Store struct {
 
 	waiting atomic.Int64 // bytes of lines not yet in the spool
 	dropped atomic.Uint64
-	saved   atomic.Int64 // when open windows were last saved, ns since 1970
 	saving  atomic.Int64 // what that took, ns
 }
 
@@ -200,9 +199,6 @@ func (s *Store) saveOpen(it item) {
 	start := time.Now()
 	err := checkpoint.Write(s.dir, openFile, it.open)
 	s.report(err)
-	if err == nil {
-		s.saved.Store(time.Now().UnixNano())
-	}
 	s.saving.Store(int64(it.encoding + time.Since(start)))
 }
 

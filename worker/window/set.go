@@ -254,9 +254,3 @@ func (s *Set) Oldest() int64 {
 	}
 	return oldest
 }
-
-// IsClosed tells whether the window in which at lies has closed.
-func (s *Set) IsClosed(at int64) bool {
-	start, end := span(at, s.width)
-	return s.closed.overlaps(start, end)
-}
