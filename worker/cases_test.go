@@ -126,6 +126,8 @@ func parseLine(t *testing.T, line string) (pointKey, point) {
 			p.Min = value
 		case "max":
 			p.Max = value
+		case "sum":
+			p.Sum = value
 		case "count":
 			p.Count = int64(value)
 		}

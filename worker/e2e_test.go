@@ -244,9 +244,9 @@ type pointKey struct {
 }
 
 type point struct {
-	Mean, Median, Min, Max float64
-	Count                  int64
-	Complete               bool
+	Mean, Median, Min, Max, Sum float64
+	Count                       int64
+	Complete                    bool
 }
 
 // points reads all that is in the bucket.
@@ -274,12 +274,13 @@ func (r *rig) readPoints() (all map[pointKey]point, whole bool) {
 			r.t.Fatalf("two points for %v", key)
 		}
 		var p point
-		var ok [6]bool
+		var ok [7]bool
 		p.Mean, ok[0] = row["mean"].(float64)
 		p.Median, ok[1] = row["median"].(float64)
 		p.Min, ok[2] = row["min"].(float64)
 		p.Max, ok[3] = row["max"].(float64)
 		p.Count, ok[4] = row["count"].(int64)
+		p.Sum, ok[6] = row["sum"].(float64)
 		p.Complete, ok[5] = row["complete"].(bool)
 		if slices.Contains(ok[:], false) {
 			return nil, false
@@ -338,6 +339,7 @@ func naive(values map[pointKey][]float64) map[pointKey]point {
 		p := point{Min: v[0], Max: v[n-1], Count: int64(n), Median: (v[(n-1)/2] + v[n/2]) / 2}
 		for _, x := range v {
 			p.Mean += x / float64(n)
+			p.Sum += x
 		}
 		all[key] = p
 	}

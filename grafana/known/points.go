@@ -62,7 +62,7 @@ func point(r *rand.Rand, color string, at time.Time, messages int, complete bool
 	return series.Point{
 		Color: color, Start: at, Complete: complete, Count: int64(messages),
 		Mean: sum / float64(messages), Median: (values[(messages-1)/2] + values[messages/2]) / 2,
-		Min: values[0], Max: values[messages-1],
+		Min: values[0], Max: values[messages-1], Sum: sum,
 	}
 }
 

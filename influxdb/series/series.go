@@ -1,22 +1,24 @@
-// Package series is the contract of what stands in InfluxDB: the worker writes it, dashboards and the page read
-// it.
+// Package series is the contract of what InfluxDB holds: the worker writes it, the dashboards and the
+// page read it.
 //
 // A point is the statistics of one colour over one window:
 //
-//	color_metrics,color=red mean=50.5,median=50,min=1,max=100,count=5i,complete=true 1760000000000000000
+//	color_metrics,color=red mean=50.5,median=50,min=1,max=100,sum=202,count=4i,complete=true 1760000000000000000
 //
-// | part         | type    | unit              | meaning                                                              |
-// |--------------|---------|-------------------|----------------------------------------------------------------------|
-// | color        | tag     | –                 | the colour                                                           |
-// | mean, median | float   | the messages' own | arithmetic mean; the middle value, or the mean of the two            |
-// | min, max     | float   | the messages' own | smallest and largest value                                           |
-// | count        | integer | messages          | messages in the window                                               |
-// | complete     | boolean | –                 | false: the worker did not hear the whole window                      |
-// | exact        | boolean | –                 | only ever false, and only there when the window passed its memory    |
-// |              |         |                   | cap and its median is approximate                                    |
-// | timestamp    | integer | ns since 1970 UTC | the window's start, so that writing a window again overwrites it     |
+// | part         | type    | unit              | meaning                                             |
+// |--------------|---------|-------------------|-----------------------------------------------------|
+// | color        | tag     | –                 | the colour                                          |
+// | mean, median | float   | the messages' own | arithmetic mean; middle value, or the mean of two   |
+// | min, max     | float   | the messages' own | smallest and largest value                          |
+// | sum          | float   | the messages' own | the exact sum, rounded once                         |
+// | count        | integer | messages          | messages in the window                              |
+// | complete     | boolean | –                 | true: all that was published in the window is in it |
+// | exact        | boolean | –                 | only ever false, and only present when the window   |
+// |              |         |                   | passed its memory cap and its median is approximate |
+// | timestamp    | integer | ns since 1970 UTC | the window's start, so that every retry overwrites  |
 //
-// The text form is InfluxDB's line protocol
+// The mean over any range of time is the sum of sum divided by the sum of count. The text form is
+// InfluxDB's line protocol
 // (https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/).
 //
 // The package imports the standard library only.
@@ -36,25 +38,26 @@ const (
 	Median      = "median"
 	Min         = "min"
 	Max         = "max"
+	Sum         = "sum"
 	Count       = "count"
 	Complete    = "complete"
 	Exact       = "exact"
 )
 
-// A Point is one colour's statistics over one window. Color must be one that generator/message accepts, the four
-// statistics must be finite: line protocol can hold nothing else.
+// A Point is one colour's statistics over one window. Color must be one that generator/message
+// accepts, the five floats must be finite: line protocol can hold nothing else.
 type Point struct {
-	Color                  string
-	Mean, Median, Min, Max float64
-	Count                  int64
-	Complete               bool
+	Color                       string
+	Mean, Median, Min, Max, Sum float64
+	Count                       int64
+	Complete                    bool
 	// Approximate is written as exact=false.
 	Approximate bool
 	// Start is the window's first instant.
 	Start time.Time
 }
 
-// escaper marks what would end a tag's value. A backslash itself is not escaped in line protocol.
+// escaper escapes what would end a tag's value. Line protocol does not escape a backslash itself.
 var escaper = strings.NewReplacer(",", `\,`, "=", `\=`, " ", `\ `)
 
 // AppendLine appends p's line, without a line break, to dst.
@@ -69,6 +72,7 @@ func (p Point) AppendLine(dst []byte) []byte {
 	dst = appendFloat(append(dst, ","+Median+"="...), p.Median)
 	dst = appendFloat(append(dst, ","+Min+"="...), p.Min)
 	dst = appendFloat(append(dst, ","+Max+"="...), p.Max)
+	dst = appendFloat(append(dst, ","+Sum+"="...), p.Sum)
 	dst = strconv.AppendInt(append(dst, ","+Count+"="...), p.Count, 10)
 	dst = strconv.AppendBool(append(dst, "i,"+Complete+"="...), p.Complete)
 	if p.Approximate {
@@ -77,5 +81,5 @@ func (p Point) AppendLine(dst []byte) []byte {
 	return strconv.AppendInt(append(dst, ' '), p.Start.UnixNano(), 10)
 }
 
-// appendFloat writes the shortest digits that read back as f.
+// appendFloat appends the shortest digits that read back as f.
 func appendFloat(dst []byte, f float64) []byte { return strconv.AppendFloat(dst, f, 'g', -1, 64) }

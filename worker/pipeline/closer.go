@@ -57,7 +57,7 @@ func (c *Closer) closeWindows(j job) {
 		stats := w.Stats()
 		for _, s := range stats {
 			it.lines = series.Point{
-				Color: s.Color, Mean: s.Mean, Median: s.Median, Min: s.Min, Max: s.Max, Count: s.Count,
+				Color: s.Color, Mean: s.Mean, Median: s.Median, Min: s.Min, Max: s.Max, Sum: s.Sum, Count: s.Count,
 				Complete: !w.Incomplete, Approximate: s.Approximate, Start: time.Unix(0, w.Start),
 			}.AppendLine(it.lines)
 			it.lines = append(it.lines, '\n')

@@ -123,8 +123,8 @@ func TestLine(t *testing.T) {
 	c := l.Counts()
 	l.finish()
 	wantLines(t, l.spool.text(),
-		"blue:mean=2,median=2,min=2,max=2,count=1i,complete=true:1000000000000",
-		"red:mean=2.5,median=2.5,min=1,max=4,count=2i,complete=true:1000000000000")
+		"blue:mean=2,median=2,min=2,max=2,sum=2,count=1i,complete=true:1000000000000",
+		"red:mean=2.5,median=2.5,min=1,max=4,sum=5,count=2i,complete=true:1000000000000")
 	reasons := make([]message.Reason, len(l.asides))
 	for i, a := range l.asides {
 		reasons[i] = a.Reason
@@ -155,9 +155,9 @@ func TestClockTrouble(t *testing.T) {
 	l.at(4620, l.Advance)
 	l.finish()
 	wantLines(t, l.spool.text(),
-		"red:mean=1,median=1,min=1,max=1,count=1i,complete=false:1000000000000",
-		"red:mean=2,median=2,min=2,max=2,count=1i,complete=false:4600000000000",
-		"red:mean=3,median=3,min=3,max=3,count=1i,complete=true:4605000000000")
+		"red:mean=1,median=1,min=1,max=1,sum=1,count=1i,complete=false:1000000000000",
+		"red:mean=2,median=2,min=2,max=2,sum=2,count=1i,complete=false:4600000000000",
+		"red:mean=3,median=3,min=3,max=3,sum=3,count=1i,complete=true:4605000000000")
 }
 
 // TestRestart stops a line inside a window and lets another go on in the same folder.
@@ -172,7 +172,7 @@ func TestRestart(t *testing.T) {
 	l.Checkpoint()
 	l.Checkpoint() // nothing has changed
 	l.finish()
-	first := "red:mean=1,median=1,min=1,max=1,count=1i,complete=true:1000000000000"
+	first := "red:mean=1,median=1,min=1,max=1,sum=1,count=1i,complete=true:1000000000000"
 	wantLines(t, l.spool.text(), first)
 
 	l = newLine(t, dir, cfg)
@@ -181,7 +181,7 @@ func TestRestart(t *testing.T) {
 	l.at(1010, l.Advance)
 	l.finish()
 	// The first line comes again, the same: who knows whether the spool had it.
-	wantLines(t, l.spool.text(), first, "red:mean=3,median=3,min=2,max=4,count=2i,complete=false:1005000000000")
+	wantLines(t, l.spool.text(), first, "red:mean=3,median=3,min=2,max=4,sum=6,count=2i,complete=false:1005000000000")
 	if len(l.asides) != 1 || l.asides[0].Reason != Late {
 		t.Errorf("kept aside: %v", l.asides)
 	}
@@ -219,7 +219,7 @@ func TestDamagedState(t *testing.T) {
 	l.send(1001, `{"color":"red","value":1}`)
 	l.at(1005, l.Advance)
 	l.finish()
-	wantLines(t, l.spool.text(), "red:mean=1,median=1,min=1,max=1,count=1i,complete=true:1000000000000")
+	wantLines(t, l.spool.text(), "red:mean=1,median=1,min=1,max=1,sum=1,count=1i,complete=true:1000000000000")
 }
 
 // TestDiskRefuses lets the disk fail for a while, in each of the two places: windows wait, the receiver goes on, and
@@ -241,7 +241,7 @@ func TestDiskRefuses(t *testing.T) {
 				for i := range int64(20) {
 					l.send(1001+5*i, fmt.Sprintf(`{"color":"red","value":%d}`, i))
 					l.at(1005+5*i, l.Advance)
-					want = append(want, fmt.Sprintf("red:mean=%d,median=%d,min=%d,max=%d,count=1i,complete=true:%d", i, i, i, i, (1000+5*i)*second))
+					want = append(want, fmt.Sprintf("red:mean=%d,median=%d,min=%d,max=%d,sum=%d,count=1i,complete=true:%d", i, i, i, i, i, (1000+5*i)*second))
 				}
 				time.Sleep(3 * retryEvery)
 				synctest.Wait()

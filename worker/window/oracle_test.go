@@ -55,6 +55,8 @@ func naiveStats(color string, values []float64) Stats {
 	}
 	n := len(values)
 	s := Stats{Color: color, Min: values[0], Max: values[n-1], Count: int64(n)}
+	s.Sum, _ = total.Float64()
+	s.Sum = max(-math.MaxFloat64, min(s.Sum, math.MaxFloat64))
 	s.Mean, _ = total.Mul(total, big.NewRat(1, int64(n))).Float64()
 	s.Median = half(values[(n-1)/2], values[n/2])
 	return s

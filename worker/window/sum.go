@@ -100,7 +100,12 @@ func (s *sum) mean(n int64) float64 {
 
 // total rounds the exact total to the nearest double. Adding from the largest part down, the first sum that is
 // not exact decides; if it stands just between two doubles, the next part's sign says which way to round.
+// A total beyond the range of a double is the largest double of its sign.
 func (s *sum) total() float64 {
+	if s.huge != nil {
+		f, _ := s.huge.Float64()
+		return max(-math.MaxFloat64, min(f, math.MaxFloat64))
+	}
 	i := len(s.parts) - 1
 	if i < 0 {
 		return 0

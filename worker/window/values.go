@@ -144,6 +144,6 @@ func (v *values) stats() Stats {
 	} else {
 		s.Median = median(whole, v.counts)
 	}
-	s.Mean = total.mean(s.Count)
+	s.Mean, s.Sum = total.mean(s.Count), total.total()
 	return s
 }

@@ -167,8 +167,12 @@ func FuzzSum(f *testing.F) {
 			return
 		}
 		s.merge(&half)
-		if got, want := s.mean(int64(len(all))), naiveStats("", all).Mean; !near(got, want) {
-			t.Errorf("mean of %v is %v, want %v", all, got, want)
+		want := naiveStats("", all)
+		if got := s.mean(want.Count); !near(got, want.Mean) {
+			t.Errorf("mean of %v is %v, want %v", all, got, want.Mean)
+		}
+		if got := s.total(); got != want.Sum {
+			t.Errorf("sum of %v is %v, want %v", all, got, want.Sum)
 		}
 	})
 }

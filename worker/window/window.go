@@ -41,9 +41,11 @@ type Window struct {
 type Stats struct {
 	Color                  string
 	Mean, Median, Min, Max float64
-	Count                  int64
+	// Sum is the exact sum, rounded once; beyond the range of a double, the largest double.
+	Sum   float64
+	Count int64
 	// Approximate says that the window passed MaxValues: the median has a relative error of at most
-	// MedianError. Mean, Min, Max and Count are exact all the same.
+	// MedianError. Mean, Min, Max, Sum and Count are exact all the same.
 	Approximate bool
 }
 
