@@ -77,6 +77,9 @@ func TestAnswerHeaders(t *testing.T) {
 	p := newPage(t, g.URL, nil)
 	for _, target := range []string{solo, "/public/build/app.js", "/public/img/x.svg", "/api/dashboards/uid/colors"} {
 		response, text := fetch(t, p, "GET", target, "")
+		if target == solo {
+			response.Header.Set("Etag", `"1"`) // removed with a reason
+		}
 		response.Header.Del("Date")
 		response.Header.Del("Content-Length")
 		want := http.Header{
@@ -146,6 +149,27 @@ func TestConditionalRequests(t *testing.T) {
 		if want := map[bool]int{true: 304, false: 200}[strings.HasPrefix(header, "If")]; response.StatusCode != want {
 			t.Errorf("with %s: answer %d, want %d", header, response.StatusCode, want)
 		}
+	}
+}
+
+// Grafana's scripts learn that there is no Live, so that they do not try its WebSocket again and again.
+func TestLiveIsSilenced(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	g.answer = func(w http.ResponseWriter, r *http.Request) {
+		if encoding := r.Header.Get("Accept-Encoding"); encoding != "" {
+			t.Errorf("the document is asked for in the encoding %q", encoding)
+		}
+		w.Header().Set("Etag", `"1"`)
+		_, _ = io.WriteString(w, `<script>settings: {"liveEnabled":true,"x":1}</script>`)
+	}
+	p := newPage(t, g.URL, nil)
+	response, text := fetch(t, p, "GET", solo, "", "Accept-Encoding: gzip")
+	if want := `<script>settings: {"liveEnabled":false,"x":1}</script>`; text != want || response.ContentLength != int64(len(want)) {
+		t.Errorf("document of %d bytes: %s", response.ContentLength, text)
+	}
+	if etag := response.Header.Get("Etag"); etag != "" {
+		t.Errorf("Grafana's Etag %s comes with another document", etag)
 	}
 }
 

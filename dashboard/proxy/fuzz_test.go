@@ -92,9 +92,14 @@ func oraclePath(path string) string {
 			return "version"
 		}
 	case len(segments) >= 3 && segments[0] == "public":
-		known := []string{"build", "fonts", "img", "plugins", "locales", "lib", "maps", "gazetteer"}
-		if !slices.Contains(known, segments[1]) && (segments[1] != "app" || segments[2] != "plugins" || len(segments) < 4) {
+		known := []string{"build", "fonts", "img", "locales", "lib", "maps", "gazetteer"}
+		plugin := segments[1] == "plugins" || segments[1] == "app" && segments[2] == "plugins"
+		if !slices.Contains(known, segments[1]) && !plugin {
 			return "folder"
+		}
+		endings := []string{"/module.js", "/plugin.json", ".svg", ".png", ".gif", ".jpg", ".jpeg", ".webp"}
+		if plugin && !slices.ContainsFunc(endings, func(end string) bool { return strings.HasSuffix(path, end) }) {
+			return "a plugin's file"
 		}
 	default:
 		return "path"

@@ -1,8 +1,10 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httputil"
 	"strconv"
@@ -49,7 +51,7 @@ func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
 	pr.SetURL(p.cfg.Upstream)
 	out.Host = pr.In.Host // Grafana sees the address that the browser sees
 	out.Header = only(pr.In.Header, requestHeaders)
-	if acceptsGzip(pr.In.Header) {
+	if acceptsGzip(pr.In.Header) && exchange.rule.check != checkSolo { // modifyResponse reads the panel's document
 		out.Header.Set("Accept-Encoding", "gzip")
 	}
 	out.Trailer, out.TransferEncoding, out.Close = nil, nil, false
@@ -86,6 +88,30 @@ func (p *Proxy) modifyResponse(response *http.Response) error {
 	}
 	response.Header = only(response.Header, responseHeaders)
 	setOwnHeaders(response.Header)
+	if exchangeOf(response.Request.Context()).rule.check == checkSolo && response.StatusCode == http.StatusOK {
+		return silenceLive(response)
+	}
+	return nil
+}
+
+// silenceLive tells Grafana's scripts in a panel's document that Grafana has no Live. They would else try its
+// WebSocket, which the proxy denies, again and again.
+func silenceLive(response *http.Response) error {
+	const most = 4 << 20
+	body, err := io.ReadAll(io.LimitReader(response.Body, most+1))
+	if err != nil {
+		return fmt.Errorf("read the panel's document: %w", err)
+	}
+	if len(body) > most {
+		return errTooLarge
+	}
+	if err := response.Body.Close(); err != nil {
+		return fmt.Errorf("read the panel's document: %w", err)
+	}
+	body = bytes.ReplaceAll(body, []byte(`"liveEnabled":true`), []byte(`"liveEnabled":false`))
+	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	response.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	response.Header.Del("Etag") // Grafana's is of its own document
 	return nil
 }
 

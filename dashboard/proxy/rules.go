@@ -60,7 +60,8 @@ type row struct {
 var table = []row{
 	{get, `/d-solo/{uid}{/slug}`, pass, checkSolo, alone, 0, "", "the panel's document"},
 	{getHead, `/public/build/{asset}`, pass, noCheck, cached, 0, "", "scripts and styles, named by their content"},
-	{getHead, `/public/{folder}/{asset}`, pass, noCheck, together, 0, "", "fonts, images, plugins, languages"},
+	{getHead, `/public/{folder}/{asset}`, pass, noCheck, together, 0, "", "fonts, images, languages"},
+	{getHead, `/public/{plugins}{deeper/}{plugin file}`, pass, noCheck, together, 0, "", "plugins, without their programs"},
 	{get, `/api/dashboards/uid/{uid}`, pass, noCheck, alone, 0, "", "the dashboard, up to Grafana 11; never an old one"},
 	{get, `/api/dashboards/uid/{uid}/public-dashboards`, pass, noCheck, alone, 0, "", "asked beside it"},
 	{get, `/apis/dashboard.grafana.app/{version}/namespaces/default/dashboards/{uid}`, pass, noCheck, alone, 0, "", "the dashboard, Grafana 12 and later"},
@@ -69,6 +70,7 @@ var table = []row{
 
 	{get, `/api/annotations`, here, noCheck, alone, 200, `[]`, "an error would show a toast over the panel"},
 	{get, `/api/prometheus/grafana/api/v1/rules`, here, noCheck, alone, 200, `{"status":"success","data":{"groups":[]}}`, "asked for the panel's alert state"},
+	{get, `/api/login/ping`, here, noCheck, alone, 200, `{"message":"Logged in"}`, "asked when Live fails; an error would show a toast over the panel"},
 	{post, `/api/frontend-metrics`, here, noCheck, alone, 204, ``, "browsers' measurements are not wanted"},
 
 	{every, `/api/live/{rest}`, denied, noCheck, alone, 0, "", "its grafana.query runs any query, and its push writes"},
@@ -84,7 +86,10 @@ var table = []row{
 // segment, and refuse has seen to it that there are no dot segments and no escapes.
 var placeholders = map[string]string{
 	`{/slug}`:          `(/[A-Za-z0-9_-]{1,200})?`,
-	`{folder}`:         `(fonts|img|plugins|app/plugins|locales|lib|maps|gazetteer)`,
+	`{folder}`:         `(fonts|img|locales|lib|maps|gazetteer)`,
+	`{plugins}`:        `(app/)?plugins/`,
+	`{deeper/}`:        `([A-Za-z0-9._~@+=-]+/)+`,
+	`{plugin file}`:    `(module\.js|plugin\.json|[A-Za-z0-9._~@+=-]+\.(svg|png|gif|jpe?g|webp))`,
 	`{asset}`:          `[A-Za-z0-9._~@+=-]+(/[A-Za-z0-9._~@+=-]+)*`,
 	`{version}`:        `v[0-9]{1,2}((alpha|beta)[0-9]{1,2})?`,
 	`{login}`:          `(login|logout)`,

@@ -23,7 +23,8 @@ func permitted() []send {
 		passes("assets", each(
 			"/public/build/app.1234.js", "/public/build/grafana.dark.5678.css", "/public/build/a~b@c+d=e.js",
 			"/public/fonts/inter/Inter-Regular.woff2", "/public/img/grafana_icon.svg", "/public/img/icons/unicons/bell.svg",
-			"/public/plugins/influxdb/module.js?_cache=1", "/public/app/plugins/datasource/influxdb/img/influxdb_logo.svg",
+			"/public/plugins/influxdb/module.js?_cache=1", "/public/plugins/x/plugin.json", "/public/plugins/x/img/a/logo.svg", "/public/app/plugins/panel/x/module.js",
+			"/public/app/plugins/datasource/influxdb/img/influxdb_logo.svg",
 			"/public/locales/en-US/grafana.json", "/public/lib/monaco/a.js", "/public/maps/countries.geojson",
 			"/public/gazetteer/countries.json")...),
 		passes("heads", request("HEAD", "/public/build/app.js"), request("HEAD", "/public/img/a.svg")),
@@ -48,6 +49,7 @@ func answered() []send {
 	return []send{
 		{"annotations", request("GET", "/api/annotations?from=1&to=2&dashboardUID=colors"), 200, false},
 		{"alert rules", request("GET", "/api/prometheus/grafana/api/v1/rules?dashboard_uid=colors&panel_id=1"), 200, false},
+		{"login ping", request("GET", "/api/login/ping"), 200, false},
 		{"front-end metrics", request("POST", "/api/frontend-metrics", "Content-Length: 2") + "{}", 204, false},
 	}
 }
@@ -56,7 +58,7 @@ func answered() []send {
 func elsewhere() []send {
 	return slices.Concat(
 		unknown("never", each(
-			"/login", "/login/generic_oauth", "/logout", "/api/admin/settings", "/api/admin/users", "/api/user", "/api/users",
+			"/login", "/login/ping", "/api/login", "/api/login/ping/x", "/login/generic_oauth", "/logout", "/api/admin/settings", "/api/admin/users", "/api/user", "/api/users",
 			"/api/user/preferences", "/api/org", "/api/orgs", "/api/org/users", "/api/datasources", "/api/datasources/1",
 			"/api/datasources/proxy/1/api/v2/query", "/api/datasources/proxy/uid/colorstream-influxdb/api/v2/query",
 			"/api/datasources/uid/colorstream-influxdb/resources/x", "/api/datasources/uid/colorstream-influxdb/health",
@@ -69,7 +71,9 @@ func elsewhere() []send {
 			"/api/access-control/users", "/api/alertmanager/grafana/api/v2/silences", "/d/colors/x", "/dashboards",
 			"/api/public/dashboards/abc", "/public-dashboards/abc", "/debug/pprof/profile", "/robots.txt", "/public",
 			"/public/build", "/public/dashboards/home.json", "/public/emails/reset.html", "/public/app", "/public/app/app.ts",
-			"/public/testdata/x.json", "/public/views/index.html")...),
+			"/public/plugins/colorstream-live/gpx_live_linux_amd64", "/public/plugins/x/gpx_x.exe", "/public/plugins/x/MANIFEST.txt", "/public/plugins/x/README.md",
+			"/public/plugins/x/module.js.map", "/public/plugins/x/xmodule.js", "/public/plugins/module.js", "/public/plugins/x/module.js/y", "/public/plugins/x/logo.svg.exe",
+			"/public/app/plugins/x/gpx_x", "/public/testdata/x.json", "/public/views/index.html")...),
 		unknown("posts", request("POST", "/login", "Content-Length: 0"), request("POST", "/api/live/push/x", "Content-Length: 1")+"x",
 			request("POST", "/api/live/publish", "Content-Length: 2")+"{}", request("PUT", "/api/admin/users/1/password", "Content-Length: 0"),
 			request("POST", "/api/datasources/proxy/1/api/v2/query", "Content-Length: 0"), request("DELETE", "/api/datasources/1"),

@@ -173,8 +173,10 @@ func forbiddenTarget(method, target string) string {
 	}
 	switch {
 	case has("public") && len(parts) >= 3 && (method == "GET" || method == "HEAD"):
-		folders := []string{"build", "fonts", "img", "plugins", "locales", "lib", "maps", "gazetteer"}
-		if slices.Contains(folders, parts[1]) || parts[1] == "app" && parts[2] == "plugins" && len(parts) >= 4 {
+		folders := []string{"build", "fonts", "img", "locales", "lib", "maps", "gazetteer"}
+		plugin := has("public", "plugins") || has("public", "app", "plugins")
+		file := parts[len(parts)-1]
+		if slices.Contains(folders, parts[1]) || plugin && (file == "module.js" || path.Ext(file) == ".svg" || file == "plugin.json") {
 			return ""
 		}
 	case method == "POST" && where == "/api/ds/query":

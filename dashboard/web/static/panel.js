@@ -61,7 +61,7 @@ export class Panel {
   #load(panel, revision) {
     const query = new URLSearchParams({
       orgId: 1, panelId: panel, from: `now-${this.#settings.range}`, to: "now",
-      refresh: `${this.#refresh}s`, theme: this.#theme(), hideLogo: true,
+      refresh: `${this.#refresh}s`, theme: this.#theme(), timezone: "browser", hideLogo: true,
     });
     const path = `/d-solo/${encodeURIComponent(document.body.dataset.uid)}/x?${query}`;
     const address = `${path} ${revision}`;
