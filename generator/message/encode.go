@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// AppendJSON appends m to dst as the generator writes it: color, name and value in this order, then ts if m has
-// a time, in milliseconds where they hold it exactly and as an RFC 3339 string where not. A Message that
-// Validate refuses makes a payload that Decode refuses.
+// AppendJSON appends m to dst as the generator writes it: color, name and value in this order, then
+// ts if m has a time, in milliseconds where they hold it exactly and as an RFC 3339 string where
+// not. A Message that Validate rejects makes a payload that Decode rejects.
 func (m Message) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"color":`...)
 	dst = appendString(dst, m.Color)

@@ -1,11 +1,14 @@
 package message
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
-// A Reason names why a message is refused, in a form fit for a metric's label.
+// A Reason names why a message is rejected, in a form fit for a metric's label.
 type Reason string
 
-// The reasons of Decode and Validate.
+// The reasons of this package.
 const (
 	Empty          Reason = "empty"
 	InvalidUTF8    Reason = "invalid_utf8"
@@ -25,17 +28,19 @@ const (
 	NameType       Reason = "name_type"
 	TimeInvalid    Reason = "ts_invalid"
 	TimeRange      Reason = "ts_range"
+	Past           Reason = "past"
 )
 
 // Reasons lists them all.
 func Reasons() []Reason {
 	return []Reason{
-		Empty, InvalidUTF8, NotJSON, NotObject, TrailingData, DuplicateField, ColorMissing, ColorType, ColorEmpty,
-		ColorTooLong, ColorControl, ColorBackslash, ValueMissing, ValueType, ValueRange, NameType, TimeInvalid, TimeRange,
+		Empty, InvalidUTF8, NotJSON, NotObject, TrailingData, DuplicateField, ColorMissing, ColorType,
+		ColorEmpty, ColorTooLong, ColorControl, ColorBackslash, ValueMissing, ValueType, ValueRange,
+		NameType, TimeInvalid, TimeRange, Past,
 	}
 }
 
-// An Error tells why a message is refused.
+// An Error tells why a message is rejected.
 type Error struct {
 	Reason Reason
 	// Detail is the sentence for a person; it names the field and the value.
@@ -46,4 +51,9 @@ func (e *Error) Error() string { return e.Detail }
 
 func errorf(r Reason, format string, args ...any) *Error {
 	return &Error{r, fmt.Sprintf(format, args...)}
+}
+
+func hasReason(err error, r Reason) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Reason == r
 }

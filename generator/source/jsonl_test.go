@@ -15,7 +15,7 @@ func TestJSONLines(t *testing.T) {
 		`1: {"color":"red","name":"n","value":42}`,
 		`4: {"color":"blue","name":"","value":1,"ts":1760000000000}`,
 		`5: {"color":"x","name":"","value":2}`)
-	expect(t, "{\"color\":\"red\",\"value\":1,\"ts\":5000}\n", std, `1: {"color":"red","name":"","value":1,"ts":5000}`) // ms, as on the wire
+	expect(t, "{\"color\":\"red\",\"value\":1,\"ts\":946684805000}\n", std, `1: {"color":"red","name":"","value":1,"ts":946684805000}`) // ms, as on the wire
 	expect(t, `{"color":"red"}`+"\n{\n"+`{"color":"red","value":"42"}`+"\nx\n"+`{"color":"red","value":1} 2`, std,
 		"1 value_missing: there is no value",
 		"2 not_json: the message is not JSON: it is cut short",
@@ -37,7 +37,7 @@ func TestJSONLinesMapped(t *testing.T) {
 		`{"team":"red","who":"Ann","points":3,"when":1760000000.25}`+"\n"+
 		`{"team":"red","who":"Ann","points":"3","when":1}`+"\n"+
 		`{"team":"","who":"Ann","points":3,"when":1}`+"\n"+
-		`{"team":"red","who":null,"points":3,"when":1}`+"\n"+
+		`{"team":"red","who":5,"points":3,"when":1760000000}`+"\n"+
 		`{"team":"red","team":"blue","who":"Ann","points":3,"when":1}`+"\n"+
 		`{"team":"red","who":"Ann","points":3,"when":"soon"}`+"\n"+
 		`{"team":"red","who":"Ann","when":1}`+"\n"+
@@ -50,7 +50,7 @@ func TestJSONLinesMapped(t *testing.T) {
 		`3: {"color":"red","name":"Ann","value":3,"ts":1760000000250}`,
 		`4 value_type: value must be a number, not "3" (field "points")`,
 		`5 color_empty: color is empty (field "team")`,
-		`6 name_type: name must be a string, not null (field "who")`,
+		`6 name_type: name must be a string, not 5 (field "who")`,
 		`7 duplicate_field: field "team" stands twice`,
 		`8 ts_invalid: ts "soon" is no RFC 3339 time (field "when")`,
 		`9 value_missing: there is no field "points" for the value: GENERATOR_INPUT_VALUE may be one of ["team" "who" "when"]`,

@@ -1,0 +1,116 @@
+package message
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// FromFields makes a message of texts, such as those of a stream entry with the plain fields color,
+// value, name and ts; an absent field is "". Spaces around all but name are trimmed; value and a ts
+// that is no RFC 3339 time are decimal numbers. The error is an [*Error].
+func FromFields(color, value, name, ts string) (Message, error) {
+	m := Message{Color: strings.Trim(color, " "), Name: name}
+	value, ts = strings.Trim(value, " "), strings.Trim(ts, " ")
+	if m.Color == "" {
+		return Message{}, &Error{ColorMissing, "there is no color"}
+	}
+	if value == "" {
+		return Message{}, &Error{ValueMissing, "there is no value"}
+	}
+	if !isDecimal(value) {
+		return Message{}, errorf(ValueType, "value must be a number, not %q", clip(value))
+	}
+	var err error
+	if m.Value, err = parseValue(value); err != nil {
+		return Message{}, err
+	}
+	switch {
+	case ts == "":
+	case isDecimal(ts):
+		m.Time, err = parseTimeNumber(ts)
+	default:
+		m.Time, err = parseTimeText(ts)
+	}
+	if err == nil {
+		err = m.Validate()
+	}
+	if err != nil {
+		return Message{}, err
+	}
+	return m, nil
+}
+
+// isDecimal reports whether s is a number in decimal digits.
+func isDecimal(s string) bool {
+	_, err := strconv.ParseFloat(s, 64) // it takes hexadecimal digits, "inf" and "nan" too
+	return !errors.Is(err, strconv.ErrSyntax) && strings.Trim(s, "+-.eE0123456789") == ""
+}
+
+func parseValue(number string) (float64, error) {
+	f, err := strconv.ParseFloat(number, 64)
+	if err != nil {
+		return 0, errorf(ValueRange, "value %s does not fit a double", clip(number))
+	}
+	return f, nil
+}
+
+// parseTimeNumber reads milliseconds since 1970, which may have a fraction.
+func parseTimeNumber(number string) (time.Time, error) {
+	ms, err := strconv.ParseInt(number, 10, 64)
+	fraction := 0.0
+	if err != nil {
+		var f float64
+		f, _ = strconv.ParseFloat(number, 64) // an infinity is out of range
+		f, fraction = math.Modf(max(-1e18, min(f, 1e19/4)))
+		ms = int64(f)
+	}
+	at := time.UnixMilli(ms).Add(time.Duration(fraction * float64(time.Millisecond))).UTC()
+	const taken = "it was taken for milliseconds since 1970"
+	switch {
+	case at.Before(year2000):
+		return time.Time{}, errorf(Past, "ts %s is before the year 2000: %s, which is %s%s",
+			clip(number), taken, at.Format(time.RFC3339), guess(time.Unix(ms, 0), "seconds"))
+	case at.After(maxTime):
+		return time.Time{}, errorf(TimeRange, "ts %s is after the year 2262: %s%s%s",
+			clip(number), taken, guess(time.UnixMicro(ms), "microseconds"), guess(time.Unix(0, ms), "nanoseconds"))
+	}
+	return at, nil
+}
+
+// guess names the unit in which a rejected ts would be a time of these years.
+func guess(at time.Time, unit string) string {
+	if at.Before(year2000) || at.Year() > 2100 {
+		return ""
+	}
+	return fmt.Sprintf("; as %s it is %s", unit, at.UTC().Format(time.RFC3339))
+}
+
+// parseTimeText reads RFC 3339, whose offset may lack its colon.
+func parseTimeText(text string) (time.Time, error) {
+	full := text
+	if colon := len(text) - 2; colon > 2 && (text[colon-3] == '+' || text[colon-3] == '-') {
+		full = text[:colon] + ":" + text[colon:]
+	}
+	var at time.Time
+	switch {
+	case at.UnmarshalText([]byte(full)) == nil:
+	case at.UnmarshalText([]byte(text+"Z")) == nil:
+		return time.Time{}, errorf(TimeInvalid,
+			"ts %q has no time zone: end it in Z or in an offset such as +01:00", clip(text))
+	case isDecimal(text):
+		return time.Time{}, errorf(TimeInvalid, "ts %q is a number in quotation marks", clip(text))
+	default:
+		return time.Time{}, errorf(TimeInvalid, "ts %q is no RFC 3339 time", clip(text))
+	}
+	switch at = at.UTC(); {
+	case at.Before(year2000):
+		return time.Time{}, errorf(Past, "ts %q is before the year 2000", clip(text))
+	case at.After(maxTime):
+		return time.Time{}, errorf(TimeRange, "ts %q is after the year 2262", clip(text))
+	}
+	return at, nil
+}
