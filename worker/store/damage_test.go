@@ -1,0 +1,218 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// fill commits what makes a file of several pages, some of them free, and returns what is in it,
+// and what was saved by the commit before the last.
+func fill(t testing.TB, b *Bolt, rng *rand.Rand) (saved, before Saved, queues map[Queue][]string) {
+	t.Helper()
+	load := func() Saved {
+		s, err := b.Load(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	want := map[Queue][]string{}
+	for i := range 40 {
+		lines := fmt.Sprintf("%d %s\n", i, strings.Repeat("l", rng.IntN(3000)))
+		letters := fmt.Sprintf("%d %s\n", i, strings.Repeat("x", rng.IntN(300)))
+		c := Commit{State: fmt.Appendf(nil, "state %d", i), Lines: []byte(lines), Points: 1, Letters: []byte(letters)}
+		for w := range 3 {
+			c.Parts = append(c.Parts, Part{int64(i/5 + w), bytes.Repeat([]byte{byte(i)}, rng.IntN(2000))})
+		}
+		if i%5 == 4 {
+			c.Drop = []int64{int64(i / 5)}
+			_, ids := data(t, b, Lines)
+			remove(t, b, Lines, ids[:min(3, len(ids))], "")
+			want[Lines] = want[Lines][min(3, len(ids)):]
+			c.Parts = c.Parts[1:]
+		}
+		before = load()
+		commit(t, b, c)
+		want[Lines], want[Letters] = append(want[Lines], lines), append(want[Letters], letters)
+	}
+	return load(), before, want
+}
+
+// TestBoltDamage flips and cuts bytes anywhere in the file. Whatever is lost then is counted, and
+// nothing that comes out was not put in.
+func TestBoltDamage(t *testing.T) {
+	seed := rand.Uint64()
+	rng := rand.New(rand.NewPCG(seed, 0))
+	t.Log("seed", seed)
+	dir := t.TempDir()
+	b := openTestBolt(t, dir, 1<<20)
+	saved, before, queues := fill(t, b, rng)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "worker.db")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// heads are the first bytes of the pages, where bbolt's own numbers are.
+	heads := func() int { return rng.IntN(len(whole)/pageSize)*pageSize + rng.IntN(96) }
+	trials, noticed, lost := 300, 0, 0
+	if testing.Short() {
+		trials = 50
+	}
+	for i := range trials {
+		file, what := bytes.Clone(whole), ""
+		switch {
+		case i%10 == 0:
+			file = file[:rng.IntN(len(file))]
+			what = fmt.Sprintf("cut at %d", len(file))
+		case i%10 == 1:
+			at, n := rng.IntN(len(file)), rng.IntN(2*pageSize)
+			clear(file[at:min(len(file), at+n)])
+			what = fmt.Sprintf("%d zeros at %d", n, at)
+		case i%10 == 2: // a page that was not written, or to another place
+			to, from := rng.IntN(len(file)/pageSize)*pageSize, rng.IntN(len(file)/pageSize)*pageSize
+			copy(file[to:to+pageSize], file[from:])
+			what = fmt.Sprintf("page %d at %d", from/pageSize, to/pageSize)
+		case i%2 == 0:
+			at := heads()
+			file[at] ^= 1 << rng.IntN(8)
+			what = fmt.Sprintf("a bit at %d", at)
+		default:
+			at := rng.IntN(len(file))
+			file[at] ^= byte(1 + rng.IntN(255))
+			what = fmt.Sprintf("a byte at %d", at)
+		}
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b, err := NewBolt(logger(t), dir, 1<<20)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		got, err := b.Load(t.Context())
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		same := fmt.Sprint(got) == fmt.Sprint(saved)
+		if !same && got.State != nil && fmt.Sprint(got) != fmt.Sprint(before) { // before, if the newest meta page is damaged
+			t.Errorf("%s: state and parts are others", what)
+		}
+		for q, want := range queues {
+			texts, _ := data(t, b, q)
+			next := 0
+			for _, text := range texts {
+				for next < len(want) && want[next] != text {
+					next++
+				}
+				if next++; next > len(want) {
+					t.Errorf("%s: %s holds %.50q", what, q, text)
+				}
+			}
+			same = same && len(texts) == len(want)
+		}
+		s := b.Stats()
+		if !same && s.Damaged == 0 {
+			t.Errorf("%s: something is lost, and that is not noticed", what)
+		}
+		if !same {
+			lost++
+		}
+		if s.Damaged > 0 {
+			noticed++
+			if n := damagedFiles(t, dir, "damaged"); n != 1 {
+				t.Errorf("%s: %d files are aside", what, n)
+			}
+		}
+		commit(t, b, Commit{State: []byte("after"), Lines: []byte("after\n"), Points: 1})
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again, err := NewBolt(logger(t), dir, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.Stats().Damaged != 0 {
+			t.Errorf("%s: the fresh file is damaged", what)
+		}
+		_ = again.Close()
+		aside, _ := filepath.Glob(path + ".*")
+		for _, name := range aside {
+			_ = os.Remove(name)
+		}
+	}
+	t.Logf("%d damaged files: %d noticed, %d had lost something", trials, noticed, lost)
+}
+
+// TestBoltRemoved removes and replaces the file under a store that is open.
+func TestBoltRemoved(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "worker.db")
+	for _, act := range []struct {
+		name  string
+		do    func() error
+		aside string
+		lost  bool // what is in the file
+	}{
+		{"removed", func() error { return os.Remove(path) }, "", false},
+		{"replaced", func() error {
+			return errors.Join(os.Rename(path, path+".old"), os.WriteFile(path, []byte("something else"), 0o600))
+		}, "replaced", false},
+		{"truncated", func() error { return os.Truncate(path, 0) }, "damaged", true},
+		{"overwritten", func() error { return os.WriteFile(path, make([]byte, 1<<20), 0o600) }, "damaged", true},
+	} {
+		t.Run(act.name, func(t *testing.T) {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+			b := openTestBolt(t, dir, 1<<20)
+			first := Part{1, []byte("first")}
+			commit(t, b, Commit{State: []byte("1"), Parts: []Part{first}, Lines: []byte("one\n"), Points: 1})
+			if err := act.do(); err != nil {
+				t.Fatal(err)
+			}
+			second := Commit{State: []byte("2"), Parts: []Part{{1, []byte("second")}}, Lines: []byte("two\n"), Points: 1}
+			err := b.Commit(t.Context(), second)
+			want := []string{"one\n", "two\n"}
+			if act.lost {
+				want = want[1:]
+				if !errors.Is(err, ErrFresh) {
+					t.Fatalf("the commit says %v", err)
+				}
+				second.Parts[0].Data = []byte("first second")
+				err = b.Commit(t.Context(), second)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			expect(t, b, Lines, want...)
+			if got := b.Stats().Damaged; got != 1 {
+				t.Errorf("%d damaged files are counted", got)
+			}
+			if act.aside != "" && damagedFiles(t, dir, act.aside) != 1 {
+				t.Error("the file is not aside")
+			}
+			_ = b.Close()
+			b = openTestBolt(t, dir, 1<<20)
+			expect(t, b, Lines, want...)
+			got, err := b.Load(t.Context())
+			var parts []byte
+			for _, p := range got.Parts {
+				parts = append(append(parts, p.Data...), ' ')
+			}
+			if err != nil || string(parts) != "first second " {
+				t.Errorf("the parts are %q, %v", parts, err)
+			}
+			if b.Stats().Damaged != 0 {
+				t.Error("the fresh file is damaged")
+			}
+		})
+	}
+}

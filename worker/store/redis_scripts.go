@@ -1,0 +1,60 @@
+package store
+
+import "github.com/redis/go-redis/v9"
+
+// Each script writes with at most one command, to its one key: Redis records it as that command.
+// More would stand in its append-only file as a transaction, and what comes after a transaction
+// that was cut off by a crash can be lost.
+const (
+	now    = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
+	fenced = "if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return redis.error_reply('FENCED by another state') end "
+)
+
+var (
+	// acquireScript takes a new token, the lease in ms, the owner's name and its last token. That
+	// it may find its new token there is for a client that repeats it after a lost answer.
+	acquireScript = redis.NewScript(now + `
+		local token = redis.call('HGET', KEYS[1], 'token')
+		if token ~= ARGV[1] and token ~= ARGV[4] and tonumber(redis.call('HGET', KEYS[1], 'until') or 0) > now then
+			return 0
+		end
+		redis.call('HSET', KEYS[1], 'token', ARGV[1], 'until', now + ARGV[2], 'owner', ARGV[3])
+		return 1`)
+
+	ownerScript = redis.NewScript(now + `
+		local left = tonumber(redis.call('HGET', KEYS[1], 'until') or 0) - now
+		if left <= 0 then return {'', 0} end
+		return {redis.call('HGET', KEYS[1], 'owner') or '', left}`)
+
+	renewScript = redis.NewScript(fenced + now + `
+		return redis.call('HSET', KEYS[1], 'until', now + ARGV[2])`)
+
+	releaseScript = redis.NewScript(fenced + `
+		return redis.call('HSET', KEYS[1], 'token', '', 'until', 0)`)
+
+	// loadScript returns state, position, and the name and length of each batch.
+	loadScript = redis.NewScript(fenced + `
+		local all = {redis.call('HGET', KEYS[1], 'state') or '', redis.call('HGET', KEYS[1], 'position') or ''}
+		for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
+			if name:find('^lines:') or name:find('^letters:') then
+				all[#all + 1] = name
+				all[#all + 1] = redis.call('HSTRLEN', KEYS[1], name)
+			end
+		end
+		return all`)
+
+	// commitScript takes the position of the commit before, the new one, the state, and names and
+	// values of batches. It may find the new position there if a client repeats it after a lost
+	// answer. Else a commit that comes late, from a connection that was given up, would put the
+	// state back; and a master that was promoted without the last commit would be written over.
+	commitScript = redis.NewScript(fenced + `
+		local position = redis.call('HGET', KEYS[1], 'position') or ''
+		if position ~= ARGV[2] and position ~= ARGV[3] then return redis.error_reply('FENCED by another state') end
+		return redis.call('HSET', KEYS[1], 'position', ARGV[3], 'state', ARGV[4], unpack(ARGV, 5))`)
+
+	letterScript = redis.NewScript(fenced + `
+		return redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])`)
+
+	removeScript = redis.NewScript(fenced + `
+		return redis.call('HDEL', KEYS[1], unpack(ARGV, 2))`)
+)

@@ -1,0 +1,379 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"colorstream/generator/redistest"
+)
+
+// withScript runs a test with another script, to see it fail.
+func withScript(t *testing.T, script **redis.Script, change string) {
+	t.Helper()
+	old := *script
+	*script = redis.NewScript(change)
+	t.Cleanup(func() { *script = old })
+}
+
+// olderOwnerCommits reports whether an owner whose lease has ended can still commit.
+func olderOwnerCommits(t *testing.T, client *redis.Client) bool {
+	t.Helper()
+	older, newer := openTestRedis(t, client, t.Name()), newTestRedis(t, client, t.Name())
+	commit(t, older, Commit{State: []byte("1"), Position: position(1)})
+	client.HSet(t.Context(), t.Name()+":worker", "until", 0)
+	acquire(t, newer)
+	if _, err := newer.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err := older.Commit(t.Context(), Commit{State: []byte("older"), Position: position(2), Lines: []byte("x\n"), Points: 1})
+	if err != nil && !errors.Is(err, ErrFenced) {
+		t.Fatal(err)
+	}
+	if err != nil { // the rest of the older owner is fenced too, and the newer one goes on
+		for act, err := range map[string]error{
+			"renew":   older.Renew(t.Context()),
+			"remove":  older.Remove(t.Context(), Lines, []string{"lines:1-1"}, nil),
+			"letters": older.Remove(t.Context(), Lines, []string{"lines:1-1"}, []byte("x\n")),
+			"load":    func() error { _, err := older.Load(t.Context()); return err }(),
+		} {
+			if !errors.Is(err, ErrFenced) {
+				t.Errorf("%s says %v", act, err)
+			}
+		}
+		if err := older.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+		commit(t, newer, Commit{State: []byte("newer"), Position: position(2)})
+	}
+	return err == nil
+}
+
+func TestRedisOlderOwner(t *testing.T) {
+	client := redistest.Start(t).Client()
+	if olderOwnerCommits(t, client) {
+		t.Error("an older owner commits")
+	}
+	t.Run("without the token", func(t *testing.T) {
+		withScript(t, &commitScript, `return redis.call('HSET', KEYS[1], 'position', ARGV[3], 'state', ARGV[4], unpack(ARGV, 5))`)
+		if !olderOwnerCommits(t, client) {
+			t.Error("without the check of the token the test sees nothing")
+		}
+	})
+}
+
+// lateCommitIsTaken reports whether a commit that was held up is taken after its successor.
+func lateCommitIsTaken(t *testing.T, client *redis.Client) bool {
+	t.Helper()
+	r := openTestRedis(t, client, t.Name())
+	commit(t, r, Commit{State: []byte("1"), Position: position(1)})
+	late := []any{r.own(), position(1), position(2), "2"} // what is on its way while the client repeats it
+	commit(t, r, Commit{State: []byte("2"), Position: position(2)})
+	if err := r.run(t.Context(), commitScript, late...).Err(); err != nil {
+		t.Errorf("a repeated commit says %v", err)
+	}
+	commit(t, r, Commit{State: []byte("3"), Position: position(3)})
+	return r.run(t.Context(), commitScript, late...).Err() == nil
+}
+
+func TestRedisLateCommit(t *testing.T) {
+	client := redistest.Start(t).Client()
+	if lateCommitIsTaken(t, client) {
+		t.Error("a late commit is taken")
+	}
+	t.Run("without the position", func(t *testing.T) {
+		withScript(t, &commitScript, fenced+`return redis.call('HSET', KEYS[1], 'position', ARGV[3], 'state', ARGV[4], unpack(ARGV, 5))`)
+		if !lateCommitIsTaken(t, client) {
+			t.Error("without the check of the position the test sees nothing")
+		}
+	})
+}
+
+func TestRedisLease(t *testing.T) {
+	client := redistest.Start(t).Client()
+	const lease = 300 * time.Millisecond
+	owner := func(name string) *Redis { return NewRedis(logger(t), nodeOf(client), "s", name, lease, 0) }
+	a, b := owner("a"), owner("b")
+	if name, _, err := b.Owner(t.Context()); name != "" || err != nil {
+		t.Fatalf("at first %q owns it, %v", name, err)
+	}
+	acquire(t, a)
+	acquire(t, a) // after an error its own lease is no obstacle
+	if ok, err := b.Acquire(t.Context()); ok || err != nil {
+		t.Fatalf("a second owner acquires: %v, %v", ok, err)
+	}
+	if name, left, err := b.Owner(t.Context()); name != "a" || left <= 0 || left > lease || err != nil {
+		t.Fatalf("%q owns it for %v, %v", name, left, err)
+	}
+	for range 8 {
+		time.Sleep(lease / 4)
+		if err := a.Renew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := b.Acquire(t.Context()); ok || err != nil {
+			t.Fatalf("a second owner acquires: %v, %v", ok, err)
+		}
+	}
+	if err := a.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	acquire(t, b)
+	if err := a.Renew(t.Context()); !errors.Is(err, ErrFenced) {
+		t.Errorf("the first one renews: %v", err)
+	}
+	time.Sleep(lease + 50*time.Millisecond)
+	if name, _, err := a.Owner(t.Context()); name != "" || err != nil {
+		t.Errorf("after the lease %q owns it, %v", name, err)
+	}
+	acquire(t, a)
+}
+
+// TestRedisPosition keeps a batch's name from being used twice.
+func TestRedisPosition(t *testing.T) {
+	r := openTestRedis(t, redistest.Start(t).Client(), "s")
+	commit(t, r, Commit{Position: "5-10", Lines: []byte("one\n"), Points: 1})
+	for _, p := range []string{"5-10", "5-9", "4-11", ""} {
+		if err := r.Commit(t.Context(), Commit{Position: p, Lines: []byte("two\n"), Points: 1}); err == nil {
+			t.Errorf("lines at %q are taken after 5-10", p)
+		}
+	}
+	commit(t, r, Commit{Position: "5-10", State: []byte("no lines")})
+	commit(t, r, Commit{Position: "5-11", Lines: []byte("two\n"), Points: 1})
+	expect(t, r, Lines, "one\n", "two\n")
+}
+
+func TestRedisMissingLines(t *testing.T) {
+	client := redistest.Start(t).Client()
+	r := openTestRedis(t, client, "s")
+	commit(t, r, Commit{Position: "5-10", Lines: []byte("one\n"), Points: 1})
+	client.HDel(t.Context(), "s:worker", "lines:5-10")
+	if _, err := r.Oldest(t.Context(), Lines); !errors.Is(err, ErrFenced) {
+		t.Errorf("lines that are missing: %v", err)
+	}
+}
+
+func TestRedisFull(t *testing.T) {
+	r := openTestRedis(t, redistest.Start(t).Client(), "s")
+	r.bytes[Lines] = redisLines - 1
+	if r.Full() {
+		t.Error("full too early")
+	}
+	commit(t, r, Commit{Position: "5-10", Lines: []byte("one\n"), Points: 1, Letters: []byte("x\n")})
+	if !r.Full() {
+		t.Error("not full")
+	}
+	r.bytes[Letters] = redisLetters
+	commit(t, r, Commit{Position: "5-11", Letters: []byte("y\nz\n")})
+	expect(t, r, Letters, "x\n")
+	if got := r.Stats().DroppedLetters; got != 2 {
+		t.Errorf("%d letters are dropped", got)
+	}
+}
+
+// TestRedisReplicas hands lines out only when enough replicas have them.
+func TestRedisReplicas(t *testing.T) {
+	master := redistest.Start(t)
+	host, port, _ := strings.Cut(master.Addr(), ":")
+	replica := redistest.Start(t, "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0")
+	client := master.Client()
+	linked := func(want string) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			info, err := client.InfoMap(t.Context(), "replication").Result()
+			if err == nil && strings.Contains(fmt.Sprint(info), want) {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%v, %v", info, err)
+			}
+		}
+	}
+	linked("state=online")
+	r := NewRedis(logger(t), nodeOf(client), "s", "me", time.Minute, 1)
+	acquire(t, r)
+	if _, err := r.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, r, Commit{Position: "1-0", Lines: []byte("one\n"), Points: 1})
+	expect(t, r, Lines, "one\n")
+	replica.Stop()
+	// The stopped replica's socket takes what comes; a new client's WAIT would count it.
+	commit(t, r, Commit{Position: "2-0", Lines: []byte("two\n"), Points: 1})
+	if got, err := r.Oldest(t.Context(), Lines); err == nil || errors.Is(err, ErrFenced) {
+		t.Errorf("lines that no replica has are handed out: %v, %v", got, err)
+	}
+	replica.Resume()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		_, err := r.Oldest(t.Context(), Lines)
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	expect(t, r, Lines, "one\n", "two\n")
+}
+
+func TestRedisTrim(t *testing.T) {
+	client := redistest.Start(t, "--stream-node-max-entries", "10").Client()
+	r := openTestRedis(t, client, "s")
+	now := time.Now().UnixMilli()
+	ctx := t.Context()
+	pipe := client.Pipeline()
+	for i := range int64(5000) {
+		pipe.XAdd(ctx, &redis.XAddArgs{Stream: "s", ID: fmt.Sprintf("%d-0", now-5000+i), Values: []string{"m", "x"}})
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		before string
+		age    time.Duration
+		count  int64
+		left   int64
+	}{
+		{"0-0", 0, 0, 5000},
+		{fmt.Sprintf("%d-0", now-4900), 0, 0, 4900},
+		{fmt.Sprintf("%d-0", now), time.Minute, 0, 4900},
+		{fmt.Sprintf("%d-0", now), 0, 4000, 4000},
+		{fmt.Sprintf("%d-0", now-3000), 0, 10, 3000},
+		{fmt.Sprintf("%d-0", now), time.Second, 0, 1000},
+		{fmt.Sprintf("%d-0", now), 0, 0, 0},
+	} {
+		if _, err := r.Trim(ctx, c.before, c.age, c.count); err != nil {
+			t.Fatal(err)
+		}
+		got := client.XLen(ctx, "s").Val()
+		// A node of ten entries goes as a whole; the second of age has moved on meanwhile.
+		if got < c.left-1000 && c.age == time.Second || got < c.left && c.age != time.Second || got > c.left+10 {
+			t.Errorf("%+v: %d are left", c, got)
+		}
+	}
+}
+
+// TestRedisFile looks for transactions in Redis' append-only file.
+func TestRedisFile(t *testing.T) {
+	dir := t.TempDir()
+	client := redistest.Start(t, "--dir", dir, "--appendonly", "yes", "--appendfsync", "always").Client()
+	ctx := t.Context()
+	client.XAdd(ctx, &redis.XAddArgs{Stream: "s", ID: "1-0", Values: []string{"m", "x"}})
+	r := openTestRedis(t, client, "s")
+	r.replicas = 0
+	for i := range 5 {
+		commit(t, r, Commit{Position: position(i + 1), State: []byte("s"), Lines: []byte("l\n"), Letters: []byte("x\n")})
+	}
+	_, ids := data(t, r, Lines)
+	remove(t, r, Lines, ids, "rejected\n")
+	if err := errors.Join(r.Renew(ctx), r.Release(ctx), r.replicate(ctx)); !errors.Is(err, ErrFenced) {
+		t.Error(err)
+	}
+	acquire(t, r)
+	if err := r.replicate(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Trim(ctx, "9-0", 0, 0); err != nil {
+		t.Error(err)
+	}
+	m := NewMembers(nodeOf(client), "s", "me", time.Millisecond, 4)
+	if _, err := m.Beat(ctx, 0); err != nil {
+		t.Error(err)
+	}
+	time.Sleep(20 * time.Millisecond)
+	other := NewMembers(nodeOf(client), "s", "other", time.Millisecond, 4)
+	if _, err := other.Beat(ctx, 0); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(other.Leave(ctx), CheckPartitions(ctx, nodeOf(client), "s", 4)); err != nil {
+		t.Error(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "appendonlydir", "*.incr.aof"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("files %v, %v", files, err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if regexp.MustCompile(`(?i)\r\n(multi|exec)\r\n`).Match(text) {
+			t.Errorf("%s holds a transaction", name)
+		}
+		for _, want := range []string{"HSET", "HDEL", "ZADD", "ZREMRANGEBYSCORE", "ZREM\r", "XTRIM", "SET"} {
+			if !strings.Contains(strings.ToUpper(string(text)), want) {
+				t.Errorf("%s holds no %s: the test sees too little", name, want)
+			}
+		}
+	}
+}
+
+func TestMembers(t *testing.T) {
+	client := redistest.Start(t).Client()
+	const lease = 400 * time.Millisecond
+	names := []string{"1-old", "2-mid", "3-new"}
+	var all []*Members
+	for _, name := range names {
+		all = append(all, NewMembers(nodeOf(client), "c", name, lease, 8))
+	}
+	beat := func(i, owned int, want Share) {
+		t.Helper()
+		if got, err := all[i].Beat(t.Context(), owned); err != nil || got != want {
+			t.Errorf("the share of %s is %+v, %v, not %+v", names[i], got, err, want)
+		}
+	}
+	beat(2, 0, Share{1, 8, 0})
+	beat(0, 0, Share{2, 4, 0})
+	beat(1, 0, Share{3, 3, 0})
+	beat(2, 8, Share{3, 2, 0}) // too many once: another worker may just have started
+	beat(2, 8, Share{3, 2, 6})
+	beat(2, 2, Share{3, 2, 0})
+	beat(2, 3, Share{3, 2, 0})
+	beat(0, 3, Share{3, 3, 0})
+	beat(1, 3, Share{3, 3, 0})
+	if err := all[0].Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	beat(1, 3, Share{2, 4, 0})
+	time.Sleep(lease + 50*time.Millisecond) // 1 and 2 are silent
+	beat(0, 3, Share{1, 8, 0})
+	if n := client.ZCard(t.Context(), "c:workers").Val(); n != 3 {
+		t.Errorf("%d names; dead ones stay for a while", n)
+	}
+	time.Sleep(10 * lease)
+	beat(0, 3, Share{1, 8, 0})
+	if n := client.ZCard(t.Context(), "c:workers").Val(); n != 1 {
+		t.Errorf("%d names; those of dead workers should have gone", n)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got, err := all[0].Beat(ctx, 9); err == nil || got != (Share{1, 8, 0}) {
+		t.Errorf("after a failed beat the share is %+v, %v", got, err)
+	}
+	if a, b := OwnerName(time.UnixMilli(999)), OwnerName(time.UnixMilli(1_700_000_000_000)); a >= b || a == OwnerName(time.UnixMilli(999)) {
+		t.Errorf("names %s and %s", a, b)
+	}
+}
+
+func TestCheckPartitions(t *testing.T) {
+	node := nodeOf(redistest.Start(t).Client())
+	for range 2 {
+		if err := CheckPartitions(t.Context(), node, "c", 8); err != nil {
+			t.Error(err)
+		}
+	}
+	err := CheckPartitions(t.Context(), node, "c", 4)
+	if err == nil || !strings.Contains(err.Error(), "REDIS_PARTITIONS is 4") || !strings.Contains(err.Error(), "8 partitions") {
+		t.Error(err)
+	}
+	if got := fmt.Sprint(Streams("c", 1), Streams("c", 3)); got != "[c] [c:{0} c:{1} c:{2}]" {
+		t.Error(got)
+	}
+}
