@@ -1,118 +1,119 @@
-// Package redistest starts a real redis-server for tests, on a free port of the loopback and with its files in a
-// folder of the test's own, and kills, restarts, stops and resumes it.
+// Package redistest starts real Redis servers for tests, on free ports of the loopback and with their
+// files in folders of the test's own: one server with any settings ([Start]), or a cluster of three
+// masters and three replicas ([StartCluster]). Tests kill, restart, stop and resume each of them.
+//
+// Without redis-server a test is skipped, or fails where CI=true.
 package redistest
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"colorstream/generator/process"
+	"colorstream/generator/redisserver"
 )
 
 // A Server is one redis-server. It ends with the test.
 type Server struct {
-	t    testing.TB
-	args []string
-	dir  string
-	port int
-	cmd  *exec.Cmd
+	t       testing.TB
+	config  redisserver.Config
+	process *process.Process
 }
 
-// Start starts a server with further arguments, such as "--appendonly", "yes". Without the program the test is
-// skipped, or fails where CI=true.
+// Start starts a server with further settings, such as "--appendonly", "yes", "--appendfsync", "always"
+// or "--maxmemory", "10mb".
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		const missing = "redis-server is not installed (apt-get install redis-server, brew install redis)"
+	if _, err := redisserver.Find(); err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatal(missing)
+			t.Fatal(err)
 		}
-		t.Skip(missing)
+		t.Skip(err)
 	}
-	s := &Server{t: t, args: args, dir: t.TempDir()}
-	for range 5 { // another program may take the port before Redis does
-		s.port = freePort(t)
-		if s.launch() == nil {
+	s := &Server{t: t}
+	for {
+		s.config = redisserver.Config{Addr: freeAddr(), Dir: t.TempDir(), Args: args, Output: t.Output()}
+		err := s.launch()
+		if err == nil {
 			t.Cleanup(s.Kill)
 			return s
 		}
-	}
-	t.Fatal("redis-server does not start")
-	return nil
-}
-
-func freePort(t testing.TB) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-func (s *Server) launch() error {
-	args := append([]string{
-		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--save", "",
-		"--loglevel", "warning",
-	}, s.args...)
-	s.cmd = exec.Command("redis-server", args...)
-	s.cmd.Stdout, s.cmd.Stderr = s.t.Output(), s.t.Output()
-	if err := s.cmd.Start(); err != nil {
-		return err
-	}
-	client := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DialerRetries: 1})
-	defer client.Close()
-	var err error
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if err = client.Ping(context.Background()).Err(); err == nil {
-			info, infoErr := client.InfoMap(context.Background(), "server").Result()
-			if infoErr == nil && info["Server"]["process_id"] == strconv.Itoa(s.cmd.Process.Pid) {
-				return nil
-			}
-			err = fmt.Errorf("another server answers: %w", infoErr)
-			break
+		if !errors.Is(err, syscall.EADDRINUSE) { // another test took the port before Redis did
+			t.Fatal(err)
 		}
 	}
-	s.Kill()
+}
+
+func (s *Server) launch() (err error) {
+	s.process, err = redisserver.Start(context.Background(), s.config)
 	return err
 }
 
-// Addr is the server's host and port.
-func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+// freeAddr picks an address that nothing uses. Linux hands out no port below 32768 by itself, so that a
+// stopped server's port and that of a cluster's bus (10 000 above) remain free until it comes back.
+func freeAddr() string {
+	for {
+		port := 20_000 + rand.IntN(2_768)
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		bus := net.JoinHostPort("127.0.0.1", strconv.Itoa(port+10_000))
+		if process.Unused(addr) == nil && process.Unused(bus) == nil {
+			return addr
+		}
+	}
+}
 
-// URL is the server's REDIS_URL.
+// Addr returns the server's host and port.
+func (s *Server) Addr() string { return s.config.Addr }
+
+// URL returns the server's REDIS_URL.
 func (s *Server) URL() string { return "redis://" + s.Addr() + "/0" }
 
-// Client makes a client that ends with the test.
+// Client returns a client that ends with the test.
 func (s *Server) Client() *redis.Client {
 	client := redis.NewClient(&redis.Options{Addr: s.Addr(), ReadBufferSize: 1 << 20})
 	s.t.Cleanup(func() { _ = client.Close() })
 	return client
 }
 
+// AppendOnlyFile returns the path of the file that receives every write of a server with appendonly.
+func (s *Server) AppendOnlyFile() string {
+	s.t.Helper()
+	pattern := filepath.Join(s.config.Dir, "appendonlydir", "*.incr.aof")
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		s.t.Fatalf("no file %s (%v): is the server started with --appendonly yes, and of Redis 7?", pattern, err)
+	}
+	return slices.Max(files)
+}
+
 // Kill ends the server at once, as kill -9 does.
 func (s *Server) Kill() {
-	_ = s.cmd.Process.Kill() // it may have ended already
-	_ = s.cmd.Wait()
+	if s.process != nil {
+		s.process.Signal(syscall.SIGCONT) // Linux delivers SIGKILL to a stopped process too, others may not
+		s.process.Kill()
+	}
 }
 
 // Restart starts a killed server again, with the same port and files.
 func (s *Server) Restart() {
 	s.t.Helper()
 	if err := s.launch(); err != nil {
-		s.t.Fatalf("restart redis-server: %v", err)
+		s.t.Fatalf("restart: %v", err)
 	}
 }
 
-// Stop makes the server hang, until Resume.
-func (s *Server) Stop() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
+// Stop makes the server hang (SIGSTOP), until Resume.
+func (s *Server) Stop() { s.process.Signal(syscall.SIGSTOP) }
 
-// Resume lets a stopped server go on.
-func (s *Server) Resume() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
+// Resume lets a stopped server go on (SIGCONT).
+func (s *Server) Resume() { s.process.Signal(syscall.SIGCONT) }

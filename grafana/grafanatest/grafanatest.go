@@ -21,8 +21,8 @@ import (
 	"testing"
 	"time"
 
+	"colorstream/generator/process"
 	"colorstream/influxdb/influxtest"
-	"colorstream/influxdb/process"
 )
 
 const (
@@ -134,7 +134,7 @@ func (s *Server) Restart(t testing.TB) {
 
 func (s *Server) start(t testing.TB) {
 	t.Helper()
-	p, err := process.Start(process.Spec{
+	p, err := process.Start(process.Command{
 		Path: filepath.Join(s.home, "bin", "grafana"), Args: []string{"server", "--homepath", s.home},
 		Env: s.environ, Output: s.log,
 	})

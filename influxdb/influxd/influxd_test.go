@@ -198,7 +198,7 @@ func TestStartReportsWhy(t *testing.T) {
 	silent := program(t, filepath.Join(dir, "silent"), `exec sleep 60`)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := Start(ctx, Config{Binary: silent, Addr: "127.0.0.1:0", Dir: dir}); err == nil || !strings.Contains(err.Error(), "does not answer") {
+	if _, err := Start(ctx, Config{Binary: silent, Addr: "127.0.0.1:0", Dir: dir}); err == nil || !strings.Contains(err.Error(), "not ready") {
 		t.Errorf("got %v", err)
 	}
 

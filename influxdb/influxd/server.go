@@ -2,21 +2,22 @@ package influxd
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
-	"colorstream/influxdb/process"
+	"colorstream/generator/process"
 )
 
 const (
 	startTimeout = 60 * time.Second // an old data folder may need a while to load
 	stopTimeout  = 15 * time.Second
-	pollInterval = 20 * time.Millisecond
 )
 
 // Config says how a [Server] runs.
@@ -33,38 +34,49 @@ type Server struct {
 	url string
 }
 
-// Start runs influxd and waits until it answers. The caller must Stop it, also
-// when ctx, which only bounds the start, has ended.
+// Start runs influxd and waits until it answers. The caller must stop it, also after ctx has ended:
+// ctx bounds only the start.
 func Start(ctx context.Context, config Config) (*Server, error) {
 	if _, _, err := net.SplitHostPort(config.Addr); err != nil {
 		return nil, fmt.Errorf("influxd: listen on %q: %w", config.Addr, err)
 	}
-	// Were the port another's, that one's answer would pass for ours.
-	free, err := net.Listen("tcp", config.Addr)
-	if err != nil {
+	if err := process.Unused(config.Addr); err != nil {
 		return nil, fmt.Errorf("influxd: %w", err)
 	}
-	free.Close()
-	p, err := process.Start(process.Spec{
-		Path:   config.Binary,
-		Args:   Args(config.Addr, config.Dir),
-		Output: config.Log,
+	if err := os.MkdirAll(config.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("influxd: %w", err)
+	}
+	p, err := process.Start(process.Command{
+		Path: config.Binary, Args: Args(config.Addr, config.Dir), Output: config.Log,
+		Env: append(slices.Clone(QueryLimits), os.Environ()...), // a variable that is set wins
+		Dir: config.Dir,                                         // influxd reads a config file where it is started: this folder has none
 	})
 	if err != nil {
 		return nil, fmt.Errorf("influxd: %w", err)
 	}
-	s := &Server{Process: p, url: "http://" + config.Addr}
-	if err := s.waitHealthy(ctx); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := p.WaitReady(ctx, func(ctx context.Context) error { return healthy(ctx, "http://"+config.Addr) }); err != nil {
 		p.Kill()
 		return nil, err
 	}
-	return s, nil
+	return &Server{Process: p, url: "http://" + config.Addr}, nil
 }
 
-// Args returns the arguments that make influxd listen on addr and keep its
-// data under dir. It then tells nobody about its use, prints errors only, and
-// refuses Flux that connects to private addresses: whoever may query, may not
-// reach the machine's other services through it.
+// QueryLimits are the limits of queries as variables of influxd, in bytes and in queries. Whoever may
+// look at a dashboard may send any query: one that wants more memory ends with an error, and all
+// together leave room to write. docker-compose.yml has the same ones.
+var QueryLimits = []string{
+	"INFLUXD_QUERY_CONCURRENCY=8",
+	"INFLUXD_QUERY_QUEUE_SIZE=64",
+	"INFLUXD_QUERY_INITIAL_MEMORY_BYTES=16777216", // 16 MiB for each that runs
+	"INFLUXD_QUERY_MEMORY_BYTES=268435456",        // 256 MiB at most for one
+	"INFLUXD_QUERY_MAX_MEMORY_BYTES=1073741824",   // 1 GiB for all
+}
+
+// Args returns the arguments that make influxd listen on addr and keep its data under dir. It then
+// tells nobody about its use, prints errors only, and refuses Flux that connects to private addresses:
+// whoever may query may not reach the machine's other services through it.
 func Args(addr, dir string) []string {
 	return []string{
 		"run",
@@ -82,53 +94,25 @@ func Args(addr, dir string) []string {
 func (s *Server) URL() string { return s.url }
 
 // Stop ends the server: politely first, so that it leaves no lock behind.
-func (s *Server) Stop() error {
-	if err := s.Process.Stop(stopTimeout); err != nil {
-		return fmt.Errorf("influxd: %w", err)
-	}
-	return nil
-}
+func (s *Server) Stop() error { return s.Process.Stop(stopTimeout) }
 
-func (s *Server) waitHealthy(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+// healthy returns nil if influxd answers, which it does only after its storage engine has opened.
+func healthy(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	client := &http.Client{Timeout: time.Second}
-	defer client.CloseIdleConnections()
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
-	for {
-		if healthy(ctx, client, s.url) {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-s.Done():
-			return fmt.Errorf("influxd ended while starting (%w):\n%s", s.ending(), strings.Join(s.Tail(), "\n"))
-		case <-ctx.Done():
-			return fmt.Errorf("influxd does not answer at %s: %w\n%s", s.url, context.Cause(ctx), strings.Join(s.Tail(), "\n"))
-		}
-	}
-}
-
-func (s *Server) ending() error {
-	if err := s.Err(); err != nil {
-		return err
-	}
-	return fmt.Errorf("exit status 0")
-}
-
-// healthy tells whether influxd answers, which it does only after its storage
-// engine has opened.
-func healthy(ctx context.Context, client *http.Client, url string) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/health", nil)
 	if err != nil {
-		return false
+		return err
 	}
-	resp, err := client.Do(req)
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return false
+		return err
 	}
 	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, resp.Body)
-	return resp.StatusCode == http.StatusOK
+	var health struct{ Name, Status string }
+	err = json.NewDecoder(resp.Body).Decode(&health)
+	if err == nil && (health.Name != "influxdb" || health.Status != "pass") {
+		err = fmt.Errorf("%s answers %s", req.URL, resp.Status)
+	}
+	return err
 }

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"colorstream/influxdb/process"
+	"colorstream/generator/process"
 )
 
 const (
@@ -47,7 +47,7 @@ func (s *shell) run(ctx context.Context, c command) error {
 	if err != nil {
 		return err
 	}
-	p, err := process.Start(process.Spec{
+	p, err := process.Start(process.Command{
 		Path: path, Args: c.args[1:], Dir: c.dir, Env: append(os.Environ(), c.env...), Output: log,
 	})
 	if err != nil {

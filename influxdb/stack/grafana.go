@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"colorstream/influxdb/process"
+	"colorstream/generator/process"
 )
 
 // findGrafana looks for an installed Grafana: in GRAFANA_HOME, else on the PATH.
@@ -114,7 +114,7 @@ func (s *stack) grafanaPart() (part, error) {
 	return part{
 		name: "grafana", patience: grafanaPatience, grace: serverGrace,
 		ready: answers("http://" + s.grafana.listen + "/api/health"),
-		spec: process.Spec{
+		spec: process.Command{
 			Path: s.grafana.path, Args: []string{"server", "--homepath", s.GrafanaHome}, Dir: s.GrafanaHome, Env: s.environ(set),
 		},
 	}, nil

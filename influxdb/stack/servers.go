@@ -15,9 +15,9 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
+	"colorstream/generator/process"
 	"colorstream/generator/service"
 	"colorstream/influxdb/influxd"
-	"colorstream/influxdb/process"
 )
 
 const (
@@ -58,7 +58,7 @@ func (s *stack) redisPart() (part, error) {
 	password, _ := u.User.Password()
 	if s.redis.path == "" {
 		self, err := os.Executable()
-		p.spec = process.Spec{
+		p.spec = process.Command{
 			Path: self, Args: []string{standInCommand},
 			Env: s.environ(map[string]string{"REDIS_LISTEN": s.redis.listen, "REDIS_PASSWORD": password}),
 		}
@@ -85,7 +85,7 @@ func (s *stack) redisPart() (part, error) {
 	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return p, err
 	}
-	p.spec = process.Spec{Path: s.redis.path, Args: []string{path}, Dir: folder}
+	p.spec = process.Command{Path: s.redis.path, Args: []string{path}, Dir: folder}
 	return p, nil
 }
 
@@ -119,7 +119,7 @@ func (s *stack) influxPart() (part, error) {
 		patience: serverPatience, grace: serverGrace,
 		ready: answers("http://" + s.influx.listen + "/health"),
 		// influxd reads a config file where it is started: from a folder that has none.
-		spec: process.Spec{Path: s.influx.path, Args: influxd.Args(s.influx.listen, folder), Dir: folder},
+		spec: process.Command{Path: s.influx.path, Args: influxd.Args(s.influx.listen, folder), Dir: folder},
 	}, nil
 }
 
@@ -182,7 +182,7 @@ func (s *stack) build(ctx context.Context) error {
 func (s *stack) goBuild(ctx context.Context, args ...string) error {
 	w := s.out.part("go")
 	defer w.flush()
-	p, err := process.Start(process.Spec{
+	p, err := process.Start(process.Command{
 		Path: "go", Args: append([]string{"build"}, args...), Dir: s.root, Output: w,
 		Env: s.environ(map[string]string{"GOWORK": filepath.Join(s.root, "go.work")}),
 	})

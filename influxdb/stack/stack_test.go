@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"colorstream/generator/process"
 	"colorstream/influxdb/influxd"
-	"colorstream/influxdb/process"
 )
 
 // launcher runs this program in a process of its own, as a user does.
@@ -58,7 +58,7 @@ func freeAddrs(t *testing.T, n int) []string {
 func (l *launcher) start(t *testing.T, args ...string) *process.Process {
 	t.Helper()
 	// The processes that it starts are in groups of their own: killing it ends them too, but stopping is kinder.
-	p, err := process.Start(process.Spec{Path: l.self, Args: args, Env: l.env, Dir: filepath.Join("..", ".."), Output: t.Output()})
+	p, err := process.Start(process.Command{Path: l.self, Args: args, Env: l.env, Dir: filepath.Join("..", ".."), Output: t.Output()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,13 +8,13 @@ import (
 	"strings"
 	"time"
 
-	"colorstream/influxdb/process"
+	"colorstream/generator/process"
 )
 
 // part is a program of the stack.
 type part struct {
 	name string
-	spec process.Spec
+	spec process.Command
 
 	// ready says why the part is not ready yet; nil when it is. A part without it is ready at once.
 	ready    func(context.Context) error

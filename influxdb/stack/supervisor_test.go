@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"colorstream/generator/process"
 	"colorstream/generator/service"
-	"colorstream/influxdb/process"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -60,7 +60,7 @@ func play(t *testing.T, s *supervisor, name, what string) part {
 	screen := s.out.w.(*screen)
 	p := part{
 		name: name, patience: 10 * time.Second, grace: 5 * time.Second,
-		spec: process.Spec{Path: self, Env: append(os.Environ(), role+"="+what)},
+		spec: process.Command{Path: self, Env: append(os.Environ(), role+"="+what)},
 	}
 	if what == "serve" || what == "stubborn" {
 		p.ready = func(context.Context) error {
@@ -243,7 +243,7 @@ func TestStubbornPartIsKilled(t *testing.T) {
 func TestProgramThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	s, _ := testSupervisor(t)
-	if _, err := s.start(part{name: "ghost", spec: process.Spec{Path: "/no/such/program"}}); err == nil || !strings.Contains(err.Error(), "ghost") {
+	if _, err := s.start(part{name: "ghost", spec: process.Command{Path: "/no/such/program"}}); err == nil || !strings.Contains(err.Error(), "ghost") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"colorstream/generator/process"
 	"colorstream/generator/service"
-	"colorstream/influxdb/process"
 )
 
 // signalDelay is how soon a signal still belongs to the first one: a keystroke may arrive twice, from the terminal
@@ -218,7 +218,7 @@ func (s *stack) environ(set map[string]string) []string {
 func (s *stack) program(name string, set map[string]string) part {
 	return part{
 		name: name, grace: programGrace, patience: programPatience,
-		spec: process.Spec{Path: filepath.Join(s.bin, name), Dir: s.root, Env: s.environ(set)},
+		spec: process.Command{Path: filepath.Join(s.bin, name), Dir: s.root, Env: s.environ(set)},
 	}
 }
 

@@ -2,7 +2,10 @@ package process
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"strconv"
@@ -42,7 +45,7 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Println("grandchild", p.Pid)
 	case "owner": // of a child, and is killed
-		child, err := Start(Spec{Path: os.Args[0], Env: []string{role + "=polite"}, Output: os.Stdout})
+		child, err := Start(Command{Path: os.Args[0], Env: []string{role + "=polite"}, Output: os.Stdout})
 		if err != nil {
 			panic(err)
 		}
@@ -59,7 +62,7 @@ func TestMain(m *testing.M) {
 func play(t *testing.T, what string) (*Process, *bytes.Buffer) {
 	t.Helper()
 	var out bytes.Buffer
-	p, err := Start(Spec{Path: self(t), Env: []string{role + "=" + what}, Output: &out})
+	p, err := Start(Command{Path: self(t), Env: []string{role + "=" + what}, Output: &out})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,26 +157,65 @@ func TestGrandchildDoesNotHoldTheEnd(t *testing.T) {
 
 func TestStartFails(t *testing.T) {
 	t.Parallel()
-	if _, err := Start(Spec{Path: "/no/such/program"}); err == nil || !strings.Contains(err.Error(), "/no/such/program") {
+	if _, err := Start(Command{Path: "/no/such/program"}); err == nil || !strings.Contains(err.Error(), "/no/such/program") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestTail(t *testing.T) {
 	t.Parallel()
-	var tail Tail
-	for i := range 3 * tailLines {
+	var tail tail
+	for i := range 10_000 {
 		fmt.Fprintf(&tail, "line %d\n\n", i)
 	}
-	fmt.Fprint(&tail, strings.Repeat("x", 2*tailLineSize))
-	fmt.Fprint(&tail, "y\nthe ")
+	fmt.Fprint(&tail, "the ")
 	fmt.Fprint(&tail, "end")
-	lines := tail.Lines()
-	want := []string{strings.Repeat("x", tailLineSize), "the end"}
-	if diff := cmp.Diff(want, lines[len(lines)-2:]); diff != "" {
+	lines := tail.lines()
+	if diff := cmp.Diff([]string{"line 9999", "the end"}, lines[len(lines)-2:]); diff != "" {
 		t.Error(diff)
 	}
-	if lines[0] != fmt.Sprintf("line %d", 2*tailLines+1) || len(lines) != tailLines+1 {
-		t.Errorf("%d lines from %q", len(lines), lines[0])
+	if len(lines) < 300 || len(tail.text) != tailSize {
+		t.Errorf("%d lines in %d bytes", len(lines), len(tail.text))
+	}
+}
+
+func TestWaitReady(t *testing.T) {
+	t.Parallel()
+	p, _ := play(t, "polite")
+	asked := 0
+	if err := p.WaitReady(t.Context(), func(context.Context) error {
+		if asked++; asked < 3 {
+			return errors.New("not yet")
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	never := func(context.Context) error { return errors.New("it answers 503") }
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err := p.WaitReady(ctx, never)
+	if err == nil || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "it answers 503") {
+		t.Errorf("one that is never ready: %v", err)
+	}
+	ended, _ := play(t, "3")
+	err = ended.WaitReady(t.Context(), never)
+	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.HasSuffix(err.Error(), "\n    err") {
+		t.Errorf("one that ends: %v", err)
+	}
+}
+
+func TestUnused(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Unused(l.Addr().String()); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("an address in use: %v", err)
+	}
+	l.Close()
+	if err := Unused(l.Addr().String()); err != nil {
+		t.Errorf("a free address: %v", err)
 	}
 }

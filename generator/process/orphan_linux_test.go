@@ -27,7 +27,7 @@ func TestChildDiesWithItsOwner(t *testing.T) {
 	}
 }
 
-// gone tells whether the process has ended, whoever has yet to collect it.
+// gone reports whether the process has ended, whoever has yet to collect it.
 func gone(pid int) bool {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
 	return err != nil || len(text) == 0

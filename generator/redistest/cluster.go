@@ -1,0 +1,223 @@
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"colorstream/generator/redisserver"
+)
+
+const clusterTimeout = 60 * time.Second
+
+// A Cluster is a Redis cluster of three masters and three replicas. It ends with the test.
+type Cluster struct {
+	// Nodes are first masters (0 to 2) and replicas (3 to 5): node i+3 replicates node i until a test
+	// changes that.
+	Nodes []*Server
+
+	t testing.TB
+}
+
+// StartCluster starts a cluster with further settings for every node. A node that does not answer for a
+// second counts as failed; its replica is promoted a moment later.
+func StartCluster(t testing.TB, args ...string) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t}
+	args = slices.Concat(redisserver.ClusterArgs,
+		[]string{"--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"}, args)
+	var addrs []string
+	for range redisserver.Nodes {
+		c.Nodes = append(c.Nodes, Start(t, args...))
+		addrs = append(addrs, c.Nodes[len(addrs)].Addr())
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), clusterTimeout)
+	defer cancel()
+	if err := redisserver.FormCluster(ctx, addrs, ""); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// URL returns the cluster's REDIS_URL: the first node, and the others as ?addr=.
+func (c *Cluster) URL() string {
+	var others []string
+	for _, node := range c.Nodes[1:] {
+		others = append(others, "addr="+node.Addr())
+	}
+	return "redis://" + c.Nodes[0].Addr() + "?" + strings.Join(others, "&")
+}
+
+// Client returns a client that ends with the test.
+func (c *Cluster) Client() *redis.ClusterClient {
+	var addrs []string
+	for _, node := range c.Nodes {
+		addrs = append(addrs, node.Addr())
+	}
+	// By default, a client asks a killed master for up to a minute before it learns who came after it.
+	client := redis.NewClusterClient(&redis.ClusterOptions{
+		Addrs: addrs, ClusterStateReloadInterval: 500 * time.Millisecond,
+	})
+	c.t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// Master returns the node that serves the key now, as the majority of the nodes that answer has it.
+func (c *Cluster) Master(key string) *Server {
+	c.t.Helper()
+	votes := map[string]int{}
+	for _, node := range c.Nodes {
+		if addr, err := node.ownerOf(c.t.Context(), key); err == nil {
+			votes[addr]++
+		}
+	}
+	for _, node := range c.Nodes {
+		if votes[node.Addr()] > len(c.Nodes)/2-1 {
+			return node
+		}
+	}
+	c.t.Fatalf("nodes disagree about the master of %q: %v", key, votes)
+	return nil
+}
+
+// ownerOf returns the address of the master of the key's slot, as this node knows it.
+func (s *Server) ownerOf(ctx context.Context, key string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	client := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DialerRetries: 1})
+	defer client.Close()
+	slot, err := client.ClusterKeySlot(ctx, key).Result()
+	if err != nil {
+		return "", err
+	}
+	//lint:ignore SA1019 CLUSTER SHARDS of Redis 7.0 lists masters that have failed.
+	ranges, err := client.ClusterSlots(ctx).Result()
+	if err != nil {
+		return "", err
+	}
+	for _, r := range ranges {
+		if int64(r.Start) <= slot && slot <= int64(r.End) {
+			return r.Nodes[0].Addr, nil
+		}
+	}
+	return "", fmt.Errorf("%s knows no master of slot %d", s.Addr(), slot)
+}
+
+// ReplicaOf returns a node that replicates the master of the key.
+func (c *Cluster) ReplicaOf(key string) *Server {
+	c.t.Helper()
+	master := c.Master(key)
+	for _, node := range c.Nodes {
+		info, err := node.Client().InfoMap(c.t.Context(), "replication").Result()
+		section := info["Replication"]
+		if err == nil && section["master_host"]+":"+section["master_port"] == master.Addr() {
+			return node
+		}
+	}
+	c.t.Fatalf("%s has no replica", master.Addr())
+	return nil
+}
+
+// Promote makes the replica a master and waits until the other nodes know. Option is "" for a planned
+// failover, in which both masters agree and nothing is lost, "FORCE" where the old master may be gone,
+// and "TAKEOVER" without any vote.
+func (c *Cluster) Promote(replica *Server, option string) {
+	c.t.Helper()
+	command := []any{"cluster", "failover"}
+	if option != "" {
+		command = append(command, option)
+	}
+	client := replica.Client()
+	if err := client.Do(c.t.Context(), command...).Err(); err != nil {
+		c.t.Fatalf("promote %s: %v", replica.Addr(), err)
+	}
+	c.eventually("the replica is promoted", func() bool {
+		info, err := client.InfoMap(c.t.Context(), "replication").Result()
+		return err == nil && info["Replication"]["role"] == "master"
+	})
+}
+
+// WaitFailover waits until a node other than the old master serves the key.
+func (c *Cluster) WaitFailover(key string, old *Server) *Server {
+	c.t.Helper()
+	var master *Server
+	c.eventually("another node serves the key", func() bool {
+		votes := map[string]int{}
+		for _, node := range c.Nodes {
+			if node != old {
+				addr, err := node.ownerOf(c.t.Context(), key)
+				if err == nil {
+					votes[addr]++
+				}
+			}
+		}
+		for _, node := range c.Nodes {
+			if node != old && votes[node.Addr()] > len(c.Nodes)/2-1 {
+				master = node
+			}
+		}
+		return master != nil
+	})
+	return master
+}
+
+// MoveSlot moves the key's slot with all its keys to another master, as redis-cli --cluster reshard
+// does.
+func (c *Cluster) MoveSlot(key string, to *Server) {
+	c.t.Helper()
+	ctx := c.t.Context()
+	from := c.Master(key)
+	source, target := from.Client(), to.Client()
+	do := func(client *redis.Client, command ...any) {
+		c.t.Helper()
+		if err := client.Do(ctx, command...).Err(); err != nil {
+			c.t.Fatalf("move the slot of %q: %v: %v", key, command, err)
+		}
+	}
+	slot, err := source.ClusterKeySlot(ctx, key).Result()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	sourceID, targetID := source.ClusterMyID(ctx).Val(), target.ClusterMyID(ctx).Val()
+	do(target, "cluster", "setslot", slot, "importing", sourceID)
+	do(source, "cluster", "setslot", slot, "migrating", targetID)
+	host, port, _ := strings.Cut(to.Addr(), ":")
+	for {
+		keys, err := source.ClusterGetKeysInSlot(ctx, int(slot), 100).Result()
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if len(keys) == 0 {
+			break
+		}
+		command := []any{"migrate", host, port, "", 0, 5000, "keys"}
+		for _, k := range keys {
+			command = append(command, k)
+		}
+		do(source, command...)
+	}
+	do(target, "cluster", "setslot", slot, "node", targetID)
+	do(source, "cluster", "setslot", slot, "node", targetID)
+	c.eventually("the slot has moved", func() bool {
+		for _, node := range c.Nodes {
+			if addr, err := node.ownerOf(ctx, key); err == nil && addr != to.Addr() {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func (c *Cluster) eventually(what string, ok func() bool) {
+	c.t.Helper()
+	for deadline := time.Now().Add(clusterTimeout); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			c.t.Fatalf("not within %v: %s", clusterTimeout, what)
+		}
+	}
+}
