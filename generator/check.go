@@ -37,7 +37,7 @@ func check(ctx context.Context, p service.Process) error {
 	}
 	report("redis", found, err)
 	if config.Input != "" {
-		found, err := tryInput(config, p.Stdin)
+		found, err := tryInput(ctx, config, p.Stdin)
 		report("input", found, err)
 	}
 	if failed {
@@ -78,11 +78,11 @@ func probe(ctx context.Context, config Config) (string, error) {
 	return found, errors.Join(err, publisher.Close())
 }
 
-func tryInput(config Config, stdin io.Reader) (string, error) {
+func tryInput(ctx context.Context, config Config, stdin io.Reader) (string, error) {
 	if config.Input == source.Stdin {
 		return "standard input is not looked at here", nil
 	}
-	input, err := source.Open(config.Input, stdin, config.sourceOptions())
+	input, err := source.OpenOrdered(ctx, config.Input, stdin, config.Source)
 	if err != nil {
 		return "", err
 	}
@@ -90,8 +90,9 @@ func tryInput(config Config, stdin io.Reader) (string, error) {
 	if errors.Is(err, io.EOF) {
 		err = fmt.Errorf("%s holds no messages", input.Name)
 	}
+	plan, _ := input.Plan()
 	if err := errors.Join(err, input.Close()); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s is read as %s; its first message: %s", input.Name, input.Format, record.AppendJSON(nil)), nil
+	return fmt.Sprintf("%s; its first message: %s", plan, record.AppendJSON(nil)), nil
 }

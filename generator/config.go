@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // GENERATOR_INPUT_TIME_ZONE on machines without the database
 	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
@@ -35,14 +36,8 @@ type Config struct {
 	Max    int64 `env:"GENERATOR_MAX" envDefault:"100" help:"random messages: the largest value"`
 	Seed   Seed  `env:"GENERATOR_SEED" help:"random messages: the same seed gives the same messages"`
 
-	Input       string          `env:"GENERATOR_INPUT" help:"replay this .csv or .jsonl file (or .gz of one) instead; - reads standard input"`
-	InputFormat source.Format   `env:"GENERATOR_INPUT_FORMAT" help:"csv or jsonl; else told by the name or the content"`
-	Separator   string          `env:"GENERATOR_INPUT_SEPARATOR" help:"CSV: , ; tab or any other character; else told by the header"`
-	ColorField  string          `env:"GENERATOR_INPUT_COLOR" envDefault:"color" help:"column or field of the colour"`
-	NameField   string          `env:"GENERATOR_INPUT_NAME" envDefault:"name" help:"column or field of the name; may be absent if it is this"`
-	ValueField  string          `env:"GENERATOR_INPUT_VALUE" envDefault:"value" help:"column or field of the value"`
-	TimeField   string          `env:"GENERATOR_INPUT_TIME" envDefault:"ts" help:"column or field of the event time; may be absent if it is this"`
-	TimeUnit    source.TimeUnit `env:"GENERATOR_INPUT_TIME_UNIT" envDefault:"auto" help:"of times that are numbers: s, ms, us, ns or auto (by size; ms for the field ts of JSON lines)"`
+	Input  string `env:"GENERATOR_INPUT" help:"replay this file instead: CSV or JSON, plain or compressed with gzip or zstd; - reads standard input"`
+	Source source.Options
 
 	StreamMax int64  `env:"GENERATOR_STREAM_MAX" envDefault:"10000000" help:"stream transport: wait while the stream is longer, 0 means never"`
 	Addr      string `env:"GENERATOR_ADDR" envDefault:"127.0.0.1:8052" help:"HTTP for /healthz, /readyz, /metrics; off for none"`
@@ -137,24 +132,8 @@ func (c Config) Validate() error {
 		check(utf8.ValidString(name), "GENERATOR_NAMES", name, "is not valid UTF-8")
 	}
 	errs = append(errs, service.CheckLoopback("GENERATOR_PPROF_ADDR", c.Pprof))
-	_, err = c.separator()
-	check(err == nil, "GENERATOR_INPUT_SEPARATOR", c.Separator, "is not one character, nor the word tab")
+	check(c.Source.Disorder >= 0, "GENERATOR_INPUT_DISORDER", c.Source.Disorder, "must not be negative")
 	return errors.Join(errs...)
-}
-
-// separator is 0 where the header tells it.
-func (c Config) separator() (rune, error) {
-	switch c.Separator {
-	case "":
-		return 0, nil
-	case "tab", `\t`:
-		return '\t', nil
-	}
-	r, size := utf8.DecodeRuneInString(c.Separator)
-	if size != len(c.Separator) || r == utf8.RuneError || strings.ContainsRune("\"\r\n\ufeff", r) {
-		return 0, errors.New("not a separator")
-	}
-	return r, nil
 }
 
 // interval is the time between two messages at a steady pace, in nanoseconds.
@@ -167,17 +146,4 @@ func (c Config) interval() float64 {
 
 func (c Config) publishOptions() publish.Options {
 	return publish.Options{URL: c.RedisURL, Channel: c.Channel, Transport: c.Transport, StreamMax: c.StreamMax}
-}
-
-func (c Config) sourceOptions() source.Options {
-	separator, _ := c.separator() // Validate has refused a wrong one
-	return source.Options{
-		Format:    c.InputFormat,
-		Separator: separator,
-		TimeUnit:  c.TimeUnit,
-		Color:     source.Field{Variable: "GENERATOR_INPUT_COLOR", Name: c.ColorField},
-		Name:      source.Field{Variable: "GENERATOR_INPUT_NAME", Name: c.NameField, Optional: c.NameField == "name"},
-		Value:     source.Field{Variable: "GENERATOR_INPUT_VALUE", Name: c.ValueField},
-		Time:      source.Field{Variable: "GENERATOR_INPUT_TIME", Name: c.TimeField, Optional: c.TimeField == "ts"},
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"colorstream/generator/service"
+	"colorstream/generator/source"
 )
 
 func TestConfigDefaults(t *testing.T) {
@@ -20,7 +21,7 @@ func TestConfigDefaults(t *testing.T) {
 		RedisURL: "redis://localhost:6379/0", Channel: "colors", Transport: "pubsub",
 		Interval: time.Second, Pace: PaceSteady, Speed: 1,
 		Colors: List{"red", "blue", "green", "yellow"}, Names: List{"value_name"}, Min: 1, Max: 100,
-		ColorField: "color", NameField: "name", ValueField: "value", TimeField: "ts", TimeUnit: "auto",
+		Source:    source.Options{Color: "color", Name: "name", Value: "value", Time: "ts", Zone: "UTC"},
 		StreamMax: 10_000_000, Addr: "127.0.0.1:8052", Log: service.Log{Format: "text"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
@@ -50,11 +51,21 @@ func TestConfigValues(t *testing.T) {
 	if got := parse("GENERATOR_SEED", "0").Seed; !got.Set || got.String() != "0" {
 		t.Errorf("seed %+v", got)
 	}
-	for text, want := range map[string]rune{";": ';', "tab": '\t', `\t`: '\t', "§": '§', "": 0} {
-		if got, err := parse("GENERATOR_INPUT_SEPARATOR", text).separator(); err != nil || got != want {
-			t.Errorf("separator %q is %q, %v", text, got, err)
+	for text, want := range map[string]source.Separator{";": ";", "tab": "\t", `\t`: "\t", "§": "§", "": ""} {
+		if got := parse("GENERATOR_INPUT_SEPARATOR", text).Source.Separator; got != want {
+			t.Errorf("separator %q is %q", text, got)
 		}
 	}
+	for text, want := range map[string]source.Decimal{"comma": source.Comma, ",": source.Comma, ".": source.Point} {
+		if got := parse("GENERATOR_INPUT_DECIMAL", text).Source.Decimal; got != want {
+			t.Errorf("decimal %q is %q", text, got)
+		}
+	}
+	parse("GENERATOR_INPUT_FORMAT", "jsonl")
+	parse("GENERATOR_INPUT_TIME_FORMAT", "%d.%m.%Y %H:%M")
+	parse("GENERATOR_INPUT_TIME_FORMAT", "02.01.2006 15:04")
+	parse("GENERATOR_INPUT_TIME_ZONE", "Europe/Berlin")
+	parse("GENERATOR_INPUT_TIME_ZONE", "-03:30")
 }
 
 func TestConfigErrors(t *testing.T) {
@@ -87,8 +98,13 @@ func TestConfigErrors(t *testing.T) {
 	wrong(`GENERATOR_SEED="x": is not a whole number`, "GENERATOR_SEED=x")
 	wrong(`GENERATOR_COLORS="red,,blue": color is empty`, "GENERATOR_COLORS=red,,blue")
 	wrong(`GENERATOR_NAMES`, "GENERATOR_NAMES=\xff")
-	wrong(`GENERATOR_INPUT_FORMAT="xml": is neither csv nor jsonl`, "GENERATOR_INPUT_FORMAT=xml")
-	wrong(`GENERATOR_INPUT_TIME_UNIT="h": is none of`, "GENERATOR_INPUT_TIME_UNIT=h")
+	wrong(`GENERATOR_INPUT_FORMAT="xml": is neither csv nor json`, "GENERATOR_INPUT_FORMAT=xml")
+	wrong(`GENERATOR_INPUT_TIME_FORMAT="dd/mm/yyyy": is no time format: write day-first`, "GENERATOR_INPUT_TIME_FORMAT=dd/mm/yyyy")
+	wrong(`GENERATOR_INPUT_TIME_FORMAT="%d %Q": has %Q, which is not known here`, "GENERATOR_INPUT_TIME_FORMAT=%d %Q")
+	wrong(`GENERATOR_INPUT_TIME_ZONE="Mars": is not a time zone`, "GENERATOR_INPUT_TIME_ZONE=Mars")
+	wrong(`GENERATOR_INPUT_TIME_ZONE="+2": is not an offset such as +02:00`, "GENERATOR_INPUT_TIME_ZONE=+2")
+	wrong(`GENERATOR_INPUT_DECIMAL="dot": is neither point nor comma`, "GENERATOR_INPUT_DECIMAL=dot")
+	wrong(`GENERATOR_INPUT_DISORDER="-1s": must not be negative`, "GENERATOR_INPUT_DISORDER=-1")
 	wrong(`GENERATOR_INPUT_SEPARATOR="ab": is not one character`, "GENERATOR_INPUT_SEPARATOR=ab")
 	wrong(`GENERATOR_INPUT_SEPARATOR="\"": is not one character`, `GENERATOR_INPUT_SEPARATOR="`)
 }

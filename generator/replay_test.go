@@ -86,7 +86,7 @@ func TestBadLines(t *testing.T) {
 		t.Errorf("%v", sums)
 	}
 	for _, words := range []string{
-		"color_empty 9, ", `refused line 3: value "x" is not a number` + "\n", "refused line 4: has 1 cells, but the header has 3\n",
+		"color_empty 9, ", `refused line 3: value "x" is not a number` + "\n", "refused line 4: has 1 cells instead of 3\n",
 		"refused line 8: color is empty\n",
 	} {
 		if !strings.Contains(p.stdout.String(), words) {
@@ -110,11 +110,82 @@ func TestNothingToPublish(t *testing.T) {
 	fails("color,value\nred,x\nred,y\n", `nothing was published: all 2 lines of standard input were refused, the first: line 2: value "x" is not a number`)
 	fails("", "is empty")
 	fails("colour,value\n", "GENERATOR_INPUT_COLOR to one of")
-	fails("color,value\nred,1\n\"", "quotation mark in line 3 is never closed") // what came before is published
-	fails("{}\n", "there is no color", "GENERATOR_INPUT_FORMAT=jsonl")
+	fails("color,value\nred,1\n\"", "line 3: a quotation mark is never closed") // what came before is published
+	fails("{}\n", `there is no field "color"`, "GENERATOR_INPUT_FORMAT=jsonl")
 	p := begin(t, nil, []string{"replay", "no/such.csv"}, "REDIS_URL=redis://"+m.Addr())
 	if err := p.wait(t); err == nil || !strings.Contains(err.Error(), "GENERATOR_INPUT: open no/such.csv") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A file out of order is published in the order of its times, and the log says so.
+func TestReplaySortsAFile(t *testing.T) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	heard := listen(t, client)
+	const name = "source/testdata/files/f3-one-row-out.csv"
+	p := begin(t, nil, []string{"replay", name}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
+	if err := p.wait(t); err != nil {
+		t.Fatal(err)
+	}
+	var values []float64
+	for _, m := range receive(t, heard, 5) {
+		values = append(values, m.Value)
+	}
+	if diff := cmp.Diff([]float64{1, 2, 9, 10, 20}, values); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	const said = "times are such as 2025-02-03T09:00:01Z, 2025-02-03T09:00:01Z to 2025-02-03T09:00:21Z; " +
+		"not in order (line 5: time 2025-02-03T09:00:04Z is before 2025-02-03T09:00:20Z of line 4): sorted by time"
+	if strings.Count(p.stderr.String(), said) != 1 {
+		t.Errorf("the log does not say once: %s", said)
+	}
+
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdin := begin(t, strings.NewReader(string(text)), []string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
+	const refused = "line 5: time 2025-02-03T09:00:04Z is before 2025-02-03T09:00:20Z of line 4"
+	if err := stdin.wait(t); err == nil || !strings.Contains(err.Error(), refused) {
+		t.Errorf("standard input: %v", err)
+	}
+	if sums := stdin.sums(t); sums["published"] != 3 {
+		t.Errorf("%v", sums)
+	}
+	allowed := begin(t, strings.NewReader(string(text)), []string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(),
+		"GENERATOR_PACE=max", "GENERATOR_INPUT_DISORDER=16s")
+	if err := allowed.wait(t); err != nil {
+		t.Errorf("standard input with disorder: %v", err)
+	}
+}
+
+// Rows of CSV are published as they come too.
+func TestLiveCSV(t *testing.T) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	heard := listen(t, client)
+	stdin, writer := io.Pipe()
+	p := begin(t, stdin, []string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
+	for i := range 3 {
+		row := fmt.Sprintf("red;%d,5;2025-02-03 09:00:0%d\n", i, i)
+		if i == 0 {
+			row = "# a logger\ncolor;value;ts\n" + row
+		}
+		if _, err := io.WriteString(writer, row); err != nil {
+			t.Fatal(err)
+		}
+		if got := receive(t, heard, 1)[0]; got.Value != float64(i)+0.5 || got.Time.Second() != i {
+			t.Errorf("row %d gives %+v", i, got)
+		}
+	}
+	_ = writer.Close()
+	if err := p.wait(t); err != nil {
+		t.Error(err)
 	}
 }
 

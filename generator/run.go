@@ -72,7 +72,7 @@ func start(ctx context.Context, p service.Process) error {
 		return err
 	}
 	log.Info("start", "version", service.Version(), "config", service.LogValue(config))
-	if err := g.open(p.Stdin); err != nil {
+	if err := g.open(ctx, p.Stdin); err != nil {
 		return errors.Join(err, g.publisher.Close())
 	}
 	err = g.run(ctx, status)
@@ -95,7 +95,7 @@ type generator struct {
 }
 
 // open finds the records.
-func (g *generator) open(stdin io.Reader) error {
+func (g *generator) open(ctx context.Context, stdin io.Reader) error {
 	if g.config.Input == "" {
 		seed := g.config.Seed.Number
 		if !g.config.Seed.Set {
@@ -105,11 +105,13 @@ func (g *generator) open(stdin io.Reader) error {
 		g.records = source.NewRandom(seed, g.config.Colors, g.config.Names, g.config.Min, g.config.Max)
 		return nil
 	}
-	input, err := source.Open(g.config.Input, stdin, g.config.sourceOptions())
+	options := g.config.Source
+	options.Found = func(p source.Plan) { g.log.Info(p.String()) }
+	input, err := source.OpenOrdered(ctx, g.config.Input, stdin, options)
 	if err != nil {
 		return fmt.Errorf("GENERATOR_INPUT: %w", err)
 	}
-	g.input, g.ahead = input, source.ReadAhead(input.Next)
+	g.input, g.ahead = input.Input, source.ReadAhead(input.Next)
 	g.records = g.ahead
 	return nil
 }

@@ -20,7 +20,7 @@ func TestAheadKeepsOrderAndEnd(t *testing.T) {
 		fmt.Fprintf(&text, "red,%d\n", i)
 	}
 	text.WriteString("red,x\n")
-	in, err := Open(Stdin, strings.NewReader(text.String()), standard())
+	in, err := Open(Stdin, strings.NewReader(text.String()), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

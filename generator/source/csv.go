@@ -1,192 +1,308 @@
 package source
 
 import (
-	"bufio"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"unicode"
-
-	"colorstream/generator/message"
 )
 
-// csvRecords reads RFC 4180 with a header, and takes other separators, line feeds alone and white space around
-// cells. A column that is absent is -1.
-type csvRecords struct {
-	csv                      *csv.Reader
-	bound                    *bound
-	skipped                  int64
-	unit                     TimeUnit
-	color, name, value, time int
-	noName                   string   // the name of every message if there is no such column
-	line                     int      // of the newest record
-	unclosed                 *Refused // the newest record, if it may be an open quotation
+// csvRows reads CSV as RFC 4180 describes it, and what else is written: other separators, white
+// space around cells, lines before the header, comments, no header, a repeated header.
+type csvRows struct {
+	lines  lines
+	fields [4]field
+	// separator is 0 until the header or the first row without one tells it.
+	separator rune
+	decimals  decimals // to tell a value where there is no header
+	columns   []string // the names of the header, nil without one
+	header    int      // its line
+	index     [4]int   // of the columns in a row, -1 for none
+	width     int      // cells of a row
+	first     []string // the first row, if it was read to find the separator
+	cells     []string
+	text      []byte // the newest record
 }
 
-func newCSV(r *bufio.Reader, skipped int64, o Options) (*csvRecords, error) {
-	separator := o.Separator
-	if separator == 0 {
-		separator = tellSeparator(r)
+// headerLines is how far into the input the header is looked for.
+const headerLines = 100
+
+func newCSV(p plain, fields [4]field, o Options) (*csvRows, error) {
+	c := &csvRows{lines: lines{r: p.Reader, offset: p.skipped}, fields: fields}
+	for _, r := range o.Separator {
+		c.separator = r
 	}
-	c := &csvRecords{bound: &bound{r: r}, skipped: skipped, unit: o.TimeUnit}
-	c.csv = csv.NewReader(c.bound)
-	c.csv.Comma = separator
-	c.line = 1
-	c.csv.ReuseRecord = true
-	c.csv.TrimLeadingSpace = !unicode.IsSpace(separator) // else it would eat separators
-	c.bound.renew()
-	header, err := c.csv.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, errors.New("is empty: a CSV file begins with a line that names the columns")
-	} else if err != nil {
-		return nil, fmt.Errorf("header: %w", err)
+	c.decimals.mark = o.Decimal
+	find := c.findFirst
+	if slices.ContainsFunc(fields[:], field.required) {
+		find = c.findHeader
+	} else if fields[2].constant {
+		return nil, errors.New(valueVariable + ": a constant cannot be the value")
 	}
-	columns := make([]string, len(header))
-	for i, name := range header {
-		columns[i] = strings.TrimSpace(name)
+	return c, find()
+}
+
+// separators are tried in this order where nothing tells which it is.
+func (c *csvRows) separators() []rune {
+	if c.separator != 0 {
+		return []rune{c.separator}
+	}
+	return []rune{'\t', ';', '|', ','}
+}
+
+// findHeader reads up to the first line that has all columns that must be there.
+func (c *csvRows) findHeader() error {
+	best, bestScore, bestLine := []string(nil), -1, 0
+	for c.lines.number < headerLines {
+		texts, err := c.candidates()
+		if errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return err
+		}
+		found := false
+		for _, t := range texts {
+			names := trimAll(t.cells)
+			missing := 0
+			for _, f := range c.fields {
+				if f.required() && !slices.Contains(names, f.name) {
+					missing++
+				}
+			}
+			if score := 1000*(4-missing) + min(len(names), 999); score > bestScore {
+				best, bestScore, bestLine = names, score, t.line
+			}
+			if missing == 0 && (!found || len(names) > len(c.columns)) {
+				found = true
+				c.separator, c.columns, c.header = t.separator, names, t.line
+			}
+		}
+		if found {
+			return c.locate(c.columns)
+		}
+	}
+	if best == nil {
+		return errors.New("is empty: a CSV file begins with a line that names the columns")
+	}
+	c.header = bestLine
+	return c.locate(best)
+}
+
+// findFirst reads up to the first row whose value is a number, where all columns have numbers. The
+// row before it is the header if it has as many cells.
+func (c *csvRows) findFirst() error {
+	need := 0
+	for _, f := range c.fields {
+		need = max(need, f.number)
+	}
+	var before []candidate
+	for c.lines.number < headerLines {
+		texts, err := c.candidates()
+		if errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return err
+		}
+		for _, t := range texts {
+			if len(t.cells) < need || c.decimals.fits(strings.TrimSpace(t.cells[c.fields[2].number-1])) == 0 {
+				continue
+			}
+			c.separator, c.width, c.first = t.separator, len(t.cells), t.cells
+			for _, h := range before {
+				if h.separator == t.separator && len(h.cells) == len(t.cells) {
+					c.columns, c.header = trimAll(h.cells), h.line
+				}
+			}
+			return c.locate(c.columns)
+		}
+		before = texts
+	}
+	return fmt.Errorf("line %d: no line up to here has a number in column %d, which is to be the value (%s)",
+		c.lines.number, c.fields[2].number, valueVariable)
+}
+
+// A candidate is a line as one separator splits it.
+type candidate struct {
+	separator rune
+	cells     []string
+	line      int
+}
+
+// candidates splits the next line that is not blank with every separator that may be meant.
+// A header in a comment counts too.
+func (c *csvRows) candidates() ([]candidate, error) {
+	for {
+		text, err := c.lines.next()
+		if err != nil {
+			return nil, err
+		}
+		var list []candidate
+		line := strings.TrimLeft(string(text), "# ")
+		number := c.lines.number
+		for _, separator := range c.separators() {
+			cells, open := split(nil, line, separator)
+			for open && len(line) < MaxLine {
+				more, err := c.lines.next()
+				if err != nil {
+					return nil, c.unclosed(number, err)
+				}
+				line += string(more)
+				cells, open = split(nil, line, separator)
+			}
+			if open {
+				return nil, c.unclosed(number, io.EOF)
+			}
+			if len(cells) > 0 {
+				list = append(list, candidate{separator, cells, number})
+			}
+		}
+		if len(list) > 0 {
+			return list, nil
+		}
+	}
+}
+
+// locate finds the columns of the fields in the header.
+func (c *csvRows) locate(names []string) error {
+	if names != nil {
+		c.width = len(names)
 	}
 	var errs []error
-	find := func(role string, f Field) int {
-		i, err := column(columns, role, f)
-		errs = append(errs, err)
-		return i
+	for i, f := range c.fields {
+		c.index[i] = -1
+		switch {
+		case f.constant:
+		case f.number > 0:
+			c.index[i] = f.number - 1
+			if f.number > c.width {
+				errs = append(errs, fmt.Errorf("line %d: there is no column %d for the %s (%s): the line has %d",
+					c.header, f.number, f.role, f.variable, c.width))
+			}
+		default:
+			c.index[i] = slices.Index(names, f.name)
+			if c.index[i] >= 0 && slices.Contains(names[c.index[i]+1:], f.name) {
+				errs = append(errs, fmt.Errorf("line %d: two columns are called %q, which is to be the %s (%s)",
+					c.header, f.name, f.role, f.variable))
+			}
+			if c.index[i] < 0 && !f.optional {
+				errs = append(errs, missingColumn(f, c.header, names))
+			}
+		}
 	}
-	c.color, c.value = find("color", o.Color), find("value", o.Value)
-	c.name, c.time = find("name", o.Name), find("time", o.Time)
-	c.noName = nameless(o)
-	return c, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
-// nameless is the name of messages whose input has none: what their value is called there, if that says more than
-// "value".
-func nameless(o Options) string {
-	if o.Value.Name == "value" {
-		return ""
+func missingColumn(f field, line int, names []string) error {
+	advice := ""
+	if f.role == "color" {
+		advice = ", to =red for a constant or to @file for the file's name"
 	}
-	return o.Value.Name
+	return fmt.Errorf("line %d: there is no column %q for the %s: set %s to one of %q%s",
+		line, f.name, f.role, f.variable, names, advice)
 }
 
-func column(columns []string, role string, f Field) (int, error) {
-	found := -1
-	for i, name := range columns {
-		if name != f.Name {
-			continue
-		}
-		if found >= 0 {
-			return -1, fmt.Errorf("two columns are called %q, which is to be the %s (%s)", f.Name, role, f.Variable)
-		}
-		found = i
+func trimAll(cells []string) []string {
+	names := make([]string, len(cells))
+	for i, c := range cells {
+		names[i] = strings.TrimSpace(c)
 	}
-	if found < 0 && !f.Optional {
-		return -1, fmt.Errorf("there is no column %q for the %s: set %s to one of %q", f.Name, role, f.Variable, columns)
-	}
-	return found, nil
+	return names
 }
 
-// tellSeparator takes what stands most often in the header outside of quotation marks.
-func tellSeparator(r *bufio.Reader) rune {
-	head, _ := r.Peek(4096)
-	count := make(map[rune]int)
-	quoted := false
-	for _, c := range string(head) {
-		if c == '\n' && !quoted {
-			break
+func (c *csvRows) next() (row, error) {
+	for {
+		cells, line := c.first, c.lines.number
+		if c.first == nil {
+			var err error
+			if cells, line, err = c.record(); err != nil {
+				return row{}, err
+			}
 		}
-		if c == '"' {
-			quoted = !quoted
-		} else if !quoted {
-			count[c]++
+		c.first = nil
+		switch {
+		case len(cells) == 0:
+			continue // a blank line
+		case len(cells) != c.width && strings.HasPrefix(cells[0], "#"):
+			continue // a comment; a colour such as #ff0000 has other cells beside it
+		case c.isHeader(cells):
+			continue // files have been appended to each other
+		case len(cells) < c.width || strings.Join(cells[c.width:], "") != "":
+			return row{}, &Refused{line, Columns, fmt.Sprintf("has %d cells instead of %d", len(cells), c.width), c.lines.offset}
 		}
+		r := row{line: line, offset: c.lines.offset}
+		for i, to := range []*string{&r.color, &r.name, &r.value, &r.time} {
+			if c.index[i] >= 0 {
+				*to = strings.TrimSpace(cells[c.index[i]])
+			}
+		}
+		return r, nil
 	}
-	most := ','
-	for _, c := range ";\t|" {
-		if count[c] > count[most] {
-			most = c
-		}
-	}
-	return most
 }
 
-func (c *csvRecords) next() (Record, error) {
-	c.bound.renew()
-	cells, err := c.csv.Read()
-	offset := c.csv.InputOffset() + c.skipped
+// isHeader reports whether a row is the header again. The value tells most rows apart.
+func (c *csvRows) isHeader(cells []string) bool {
+	value := c.index[2]
+	return c.columns != nil && len(cells) == len(c.columns) &&
+		strings.TrimSpace(cells[value]) == c.columns[value] && slices.Equal(trimAll(cells), c.columns)
+}
+
+// record reads the cells of the next row, which is more than one line if a quoted cell is. The row
+// begins at the line that is returned.
+func (c *csvRows) record() (cells []string, line int, err error) {
+	text, err := c.lines.next()
 	if err != nil {
-		return c.failed(err, len(cells), offset)
+		return nil, 0, err
 	}
-	c.line, _ = c.csv.FieldPos(0)
-	m, err := c.message(cells)
-	if err == nil {
-		err = m.Validate()
+	line = c.lines.number
+	c.cells, err = c.cells[:0], nil
+	var open bool
+	if c.cells, open = split(c.cells, string(text), c.separator); !open {
+		return c.cells, line, c.quoted(line)
 	}
-	if err != nil {
-		return Record{}, refuse(c.line, offset, err)
-	}
-	return Record{Message: m, Line: c.line, Offset: offset}, nil
-}
-
-func (c *csvRecords) failed(err error, cells int, offset int64) (Record, error) {
-	parse, ok := errors.AsType[*csv.ParseError](err)
-	switch {
-	case errors.Is(err, io.EOF) && c.unclosed != nil:
-		return Record{}, fmt.Errorf("a quotation mark in line %d is never closed: nothing behind it was read", c.unclosed.Line)
-	case errors.Is(err, errTooLong):
-		return Record{}, fmt.Errorf("what begins after line %d is longer than %d bytes: is a quotation mark not closed?", c.line, MaxLine)
-	case !ok:
-		return Record{}, err
-	}
-	c.line = parse.Line
-	if errors.Is(err, csv.ErrFieldCount) {
-		c.unclosed = nil
-		return Record{}, &Refused{
-			parse.StartLine, Columns,
-			fmt.Sprintf("has %d cells, but the header has %d", cells, c.csv.FieldsPerRecord), offset,
+	c.text = append(c.text[:0], text...)
+	for open {
+		more, err := c.lines.next()
+		if err != nil {
+			return nil, 0, c.unclosed(line, err)
+		}
+		if c.text = append(c.text, more...); len(c.text) > MaxLine {
+			return nil, 0, c.unclosed(line, io.EOF)
+		}
+		if closes(more) {
+			c.cells, open = split(c.cells[:0], string(c.text), c.separator)
 		}
 	}
-	refused := &Refused{
-		parse.StartLine, Quotes,
-		fmt.Sprintf("has a quotation mark out of place (line %d, byte %d)", parse.Line, parse.Column), offset,
-	}
-	c.unclosed = nil
-	if errors.Is(err, csv.ErrQuote) {
-		c.unclosed = refused // if the end comes next, it was not closed
-	}
-	return Record{}, refused
+	return c.cells, line, c.quoted(line)
 }
 
-func (c *csvRecords) message(cells []string) (m message.Message, err error) {
-	c.unclosed = nil
-	m.Color, m.Name = strings.TrimSpace(cells[c.color]), c.noName
-	if c.name >= 0 {
-		m.Name = strings.TrimSpace(cells[c.name])
+// quoted rejects a row that split has marked.
+func (c *csvRows) quoted(line int) error {
+	if n := len(c.cells); n > 0 && c.cells[n-1] == misquoted {
+		return &Refused{line, Quotes, "has text after a closing quotation mark", c.lines.offset}
 	}
-	if m.Value, err = parseValue(strings.TrimSpace(cells[c.value])); err != nil {
-		return m, err
-	}
-	if c.time >= 0 {
-		m.Time, err = parseTime(strings.TrimSpace(cells[c.time]), c.unit)
-	}
-	return m, err
+	return nil
 }
 
-// errTooLong ends an input with a record that is not to be held in memory.
-var errTooLong = errors.New("too long")
-
-// bound fails when more than MaxLine bytes are read for one record.
-type bound struct {
-	r    io.Reader
-	left int
+// unclosed is the error of a cell that began in line and that the end, or MaxLine, has cut.
+func (c *csvRows) unclosed(line int, err error) error {
+	if _, tooLong := errors.AsType[*Refused](err); tooLong || errors.Is(err, io.EOF) {
+		return fmt.Errorf("line %d: a quotation mark is never closed: nothing after it was read", line)
+	}
+	return err
 }
 
-func (b *bound) renew() { b.left = MaxLine }
-
-func (b *bound) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, errTooLong
+// closes reports whether a line that begins inside of a quoted cell closes it: two quotation marks
+// stand for one, so that an odd number of them in a row does.
+func closes(line []byte) bool {
+	for i := 0; i < len(line); i++ {
+		marks := 0
+		for ; i < len(line) && line[i] == '"'; i++ {
+			marks++
+		}
+		if marks%2 == 1 {
+			return true
+		}
 	}
-	n, err := b.r.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
+	return false
 }

@@ -1,201 +1,213 @@
 package source
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
-	"sync/atomic"
 )
-
-// MaxLine is the longest line, or record of several lines, that is read.
-const MaxLine = 1 << 20
 
 // Stdin is the path that means standard input.
 const Stdin = "-"
 
-// Format is how an input is written; empty means that its name or its content tells.
-type Format string
-
-// The formats.
-const (
-	CSV       Format = "csv"
-	JSONLines Format = "jsonl"
-)
-
-// UnmarshalText refuses every other word.
-func (f *Format) UnmarshalText(text []byte) error {
-	switch *f = Format(text); *f {
-	case CSV, JSONLines:
-		return nil
-	}
-	return errors.New("is neither csv nor jsonl")
-}
-
-// A Field is a column of CSV or a field of JSON that is read.
-type Field struct {
-	Name string
-	// Optional columns may be absent.
-	Optional bool
-	// Variable is the setting that changes Name, for errors.
-	Variable string
-}
-
-// Options say how an input is read.
-type Options struct {
-	Format Format
-	// Separator of CSV; 0 means that the header tells.
-	Separator rune
-	// TimeUnit of times that are numbers.
-	TimeUnit                 TimeUnit
-	Color, Name, Value, Time Field
-}
+// SampleRows is how many rows tell how an input is written.
+const SampleRows = 1000
 
 // An Input is an open file or standard input.
 type Input struct {
 	// Name is the path, or "standard input".
 	Name string
 	// Size in bytes, 0 if unknown.
-	Size   int64
-	Format Format
+	Size int64
 
-	close   func() error
-	records interface{ next() (Record, error) }
-	raw     *counter // set if offsets are those of the compressed file
+	path    string
+	options Options
+	fields  [4]field
+	file    io.Reader
+	regular bool // a file that can be read twice
+	plain   plain
+	rows    rows
+	format  Format
+
+	settled  bool
+	failure  error // of settle
+	sample   []rowItem
+	times    times
+	decimals decimals
+	plan     Plan
 }
 
-// Open opens the input at path, or stdin for the path "-", and reads as far as to know its format and columns. An
-// input that is compressed with gzip is uncompressed.
+// Open opens the input at path, or stdin for the path "-". A file is read so far that its format,
+// header and columns are known, and the format of its times and numbers; standard input is read when
+// the first record or the plan is asked for.
 func Open(path string, stdin io.Reader, o Options) (*Input, error) {
-	in := &Input{Name: path, Format: o.Format, close: func() error { return nil }}
-	file := stdin
+	in := &Input{Name: path, path: path, options: o, file: stdin}
 	if path == Stdin {
 		in.Name = "standard input"
-	} else {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		file, in.close = f, f.Close
+		return in, in.prepare()
 	}
-	if f, ok := file.(*os.File); ok {
-		info, err := f.Stat()
-		if err == nil && info.IsDir() {
-			err = fmt.Errorf("%s is a folder, not a file", in.Name)
-		}
-		if err != nil {
-			return nil, errors.Join(err, in.close())
-		}
-		if info.Mode().IsRegular() {
-			in.Size = info.Size()
-		}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
-	if err := in.start(file, o); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", in.Name, err), in.close())
+	in.file = f
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case info.IsDir():
+		err = fmt.Errorf("%s is a folder, not a file", in.Name)
+	case info.Mode().IsRegular():
+		in.Size, in.regular = info.Size(), true
+	}
+	if err == nil {
+		err = in.prepare()
+	}
+	if err == nil && in.regular {
+		_, err = in.Plan()
+	}
+	if err != nil {
+		return nil, errors.Join(err, in.Close())
 	}
 	return in, nil
 }
 
-// start looks at the input's first bytes and reads its header if it has one.
-func (in *Input) start(file io.Reader, o Options) error {
-	r := bufio.NewReaderSize(file, 64<<10)
-	if magic, _ := r.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		in.raw = &counter{r: r}
-		z, err := gzip.NewReader(in.raw)
-		if err != nil {
-			return fmt.Errorf("uncompress: %w", err)
-		}
-		r = bufio.NewReaderSize(z, 64<<10)
+// prepare checks the options.
+func (in *Input) prepare() (err error) {
+	in.decimals.mark = in.options.Decimal
+	if in.fields, err = in.options.fields(in.path); err == nil {
+		in.times, err = newTimes(in.options)
 	}
-	head, err := r.Peek(3)
-	if len(head) == 0 && err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	var skipped int64
-	switch {
-	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")): // byte order mark
-		_, _ = r.Discard(3)
-		skipped = 3
-	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
-		return errors.New("is UTF-16 text: save it as UTF-8")
-	case bytes.HasPrefix(head, []byte("PK\x03")):
-		return errors.New("is a spreadsheet or a zip file: save it as CSV")
-	}
-	if in.Format == "" {
-		in.Format = tell(in.Name, r)
-	}
-	if in.Format == JSONLines {
-		in.records = newJSONLines(r, skipped, o)
-		return nil
-	}
-	in.records, err = newCSV(r, skipped, o)
 	return err
 }
 
-// tell finds the format by the name, or else by the first character.
-func tell(name string, r *bufio.Reader) Format {
-	name = strings.TrimSuffix(strings.ToLower(name), ".gz")
-	switch {
-	case strings.HasSuffix(name, ".csv"), strings.HasSuffix(name, ".tsv"):
-		return CSV
-	case strings.HasSuffix(name, ".jsonl"), strings.HasSuffix(name, ".ndjson"), strings.HasSuffix(name, ".json"):
-		return JSONLines
+// begin reads up to the first row.
+func (in *Input) begin() (err error) {
+	if in.plain, err = decompress(in.file); err != nil {
+		return err
 	}
-	for n := 1; n <= r.Size(); n++ {
-		head, err := r.Peek(n)
+	in.format = in.options.Format
+	if in.format == "" {
+		in.format = in.tell()
+	}
+	if in.format == JSON {
+		in.rows, err = newJSON(in.plain, in.fields)
+	} else {
+		in.rows, err = newCSV(in.plain, in.fields, in.options)
+	}
+	return err
+}
+
+// tell finds the format by the first character, or else by the name.
+func (in *Input) tell() Format {
+	name := strings.ToLower(in.path)
+	for _, ending := range []string{".gz", ".zst", ".zstd"} {
+		name = strings.TrimSuffix(name, ending)
+	}
+	byName := CSV
+	for _, ending := range []string{".json", ".jsonl", ".ndjson"} {
+		if strings.HasSuffix(name, ending) {
+			byName = JSON
+		}
+	}
+	for n := 1; n <= in.plain.Size(); n++ {
+		head, err := in.plain.Peek(n)
 		if err != nil {
 			break
 		}
-		if c := head[n-1]; c != ' ' && c != '\t' && c != '\r' && c != '\n' {
-			if c == '{' || c == '[' {
-				return JSONLines
-			}
-			break
+		switch c := head[n-1]; {
+		case isSpace(c):
+			continue
+		case c == '{', c == '[' && !strings.HasSuffix(name, ".csv") && !strings.HasSuffix(name, ".tsv"):
+			return JSON
 		}
+		break
 	}
-	return CSV
+	return byName
 }
 
-// Next returns the next record. The error is a [*Refused] for a line that is no message, after which Next may be
-// called again, io.EOF at the end, or the input's failure.
+// Next returns the next record. The error is a [*Refused] for a row that is no message, after which
+// Next may be called again; io.EOF at the end; or the input's failure.
 func (in *Input) Next() (Record, error) {
-	record, err := in.records.next()
-	refused, isRefused := errors.AsType[*Refused](err)
-	if in.raw != nil {
-		record.Offset = in.raw.n.Load()
+	if _, err := in.Plan(); err != nil {
+		return Record{}, err
+	}
+	var i rowItem
+	if len(in.sample) > 0 {
+		i, in.sample = in.sample[0], in.sample[1:]
+	} else {
+		i = in.read()
+	}
+	if i.err != nil {
+		return Record{}, i.err
+	}
+	record, err := in.record(i.row)
+	if err != nil {
+		return Record{}, reject(i.row.line, i.row.offset, err)
+	}
+	return record, nil
+}
+
+// A rowItem is what rows returned.
+type rowItem struct {
+	row row
+	err error
+}
+
+// read returns the next row, its offset in the compressed file.
+func (in *Input) read() (i rowItem) {
+	i.row, i.err = in.rows.next()
+	refused, isRefused := errors.AsType[*Refused](i.err)
+	if in.plain.raw != nil {
+		i.row.offset = in.plain.raw.n.Load()
 		if isRefused {
-			refused.Offset = record.Offset
+			refused.Offset = i.row.offset
 		}
 	}
-	if err != nil && !isRefused && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("read %s: %w", in.Name, err)
+	if i.err != nil && !isRefused && !errors.Is(i.err, io.EOF) {
+		i.err = fmt.Errorf("read %s: %w", in.Name, i.err)
 	}
-	return record, err
+	return i
+}
+
+// record understands a row.
+func (in *Input) record(r row) (record Record, err error) {
+	record.Line, record.Offset = r.line, r.offset
+	record.Color, record.Name = r.color, r.name
+	color, name, value := in.fields[0], in.fields[1], in.fields[2]
+	if color.constant {
+		record.Color = color.name
+	}
+	switch {
+	case name.constant:
+		record.Name = name.name
+	case name.optional && r.name == "":
+		record.Name = defaultName(value)
+	}
+	if record.Value, err = in.decimals.parse(r.value, r.line); err != nil {
+		return record, err
+	}
+	timeText := r.time
+	if in.fields[3].constant {
+		timeText = in.fields[3].name
+	}
+	if record.Time, err = in.times.parse(timeText, r.line); err != nil {
+		return record, err
+	}
+	if err := record.Validate(); err != nil || in.options.History {
+		return record, err
+	}
+	return record, record.ValidateAge()
 }
 
 // Close closes the file.
-func (in *Input) Close() error { return in.close() }
-
-// counter counts the bytes that pass.
-type counter struct {
-	r *bufio.Reader
-	n atomic.Int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n.Add(int64(n))
-	return n, err
-}
-
-func (c *counter) ReadByte() (byte, error) {
-	b, err := c.r.ReadByte()
-	if err == nil {
-		c.n.Add(1)
+func (in *Input) Close() error {
+	if in.plain.end != nil {
+		in.plain.end()
 	}
-	return b, err
+	if f, ok := in.file.(fs.File); ok && in.path != Stdin {
+		return f.Close()
+	}
+	return nil
 }

@@ -1,26 +1,33 @@
-// Package source makes the messages that the generator publishes: random ones, or those of the user's own file or
-// standard input, as CSV with a header or as JSON lines.
+// Package source makes the messages that the generator publishes: random ones, or the rows of a file
+// or of standard input. The import of a file into InfluxDB reads its rows here too.
 //
-// A line that cannot become a message that the worker would accept is refused with its number and a reason, and
-// reading goes on; an input that cannot be read ends with an error. The package knows neither Redis nor pace.
+// A file is CSV or JSON (an object a line, objects over several lines, or one array), plain or
+// compressed with gzip or zstd. [Open] finds the format, the header and the columns, and tells from
+// the first [SampleRows] rows how times and decimals are written; what can be read in two ways is an
+// error that names the setting to use. [OpenOrdered] also sorts the rows by time.
+//
+// A row that makes no valid message is rejected with its line and a reason, and reading goes on; an
+// input that cannot be read ends with an error. The package knows neither Redis nor pace.
 package source
 
 import (
+	"errors"
 	"fmt"
 
 	"colorstream/generator/message"
 )
 
-// A Record is a message and where it stood.
+// A Record is a message and its place in the input.
 type Record struct {
 	message.Message
-	// Line is the number of its (first) line, 1 for the first of the file; 0 for a random message.
+	// Line is the number of the record's first line, 1 for the first of the file; 0 for a random
+	// message.
 	Line int
-	// Offset is how many bytes of the input have been used up with this record.
+	// Offset is the number of bytes of the input that have been used up with this record.
 	Offset int64
 }
 
-// Refused says why a line is no message. It does not end the input.
+// Refused says why a row is no message. It does not end the input.
 type Refused struct {
 	Line   int
 	Reason message.Reason
@@ -32,10 +39,28 @@ func (r *Refused) Error() string { return fmt.Sprintf("line %d: %s", r.Line, r.D
 
 // Reasons besides those of package message.
 const (
-	// Columns: a CSV line has more or fewer cells than the header.
+	// Columns: a CSV row has more or fewer cells than the header.
 	Columns message.Reason = "columns"
-	// Quotes: a quotation mark stands where CSV has none.
+	// Quotes: text follows a closing quotation mark.
 	Quotes message.Reason = "quotes"
-	// TooLong: a line is longer than MaxLine.
+	// TooLong: a line or an object is longer than MaxLine.
 	TooLong message.Reason = "too_long"
 )
+
+// A row is a record before its texts are understood. A text is empty if the row has none.
+type row struct {
+	color, name, value, time string
+	line                     int
+	offset                   int64
+}
+
+// rows is a format: CSV or JSON. The error of next is as that of Input.Next.
+type rows interface{ next() (row, error) }
+
+// reject makes a Refused of an error of package message.
+func reject(line int, offset int64, err error) *Refused {
+	if e, ok := errors.AsType[*message.Error](err); ok {
+		return &Refused{line, e.Reason, e.Detail, offset}
+	}
+	return &Refused{line, message.NotJSON, err.Error(), offset}
+}

@@ -1,0 +1,50 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// read is all of an input: its messages as "line: json", what is rejected as "line reason: detail",
+// and an error in the end.
+func read(text string, o Options) []string {
+	in, err := Open(Stdin, strings.NewReader(text), o)
+	if err != nil {
+		return []string{"open: " + err.Error()}
+	}
+	return drain(in.Next)
+}
+
+func drain(next func() (Record, error)) (all []string) {
+	for {
+		record, err := next()
+		refused, isRefused := errors.AsType[*Refused](err)
+		switch {
+		case err == nil:
+			all = append(all, fmt.Sprintf("%d: %s", record.Line, record.AppendJSON(nil)))
+		case isRefused:
+			all = append(all, fmt.Sprintf("%d %s: %s", refused.Line, refused.Reason, refused.Detail))
+		case errors.Is(err, io.EOF):
+			return all
+		default:
+			return append(all, "end: "+err.Error())
+		}
+	}
+}
+
+func expect(t *testing.T, text string, o Options, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, read(text, o)); diff != "" {
+		t.Errorf("%q: -want +got\n%s", text, diff)
+	}
+}
+
+// red is what a message of the colour red gives.
+func red(line int, value string) string {
+	return fmt.Sprintf(`%d: {"color":"red","name":"","value":%s}`, line, value)
+}

@@ -1,0 +1,48 @@
+package source
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// MaxLine is the greatest length of a line, of a CSV row of several lines, and of a JSON object.
+const MaxLine = 1 << 20
+
+// lines reads an input line by line.
+type lines struct {
+	r      *bufio.Reader
+	number int   // of the newest line
+	offset int64 // of its end
+	long   []byte
+}
+
+// next returns the next line with its line break, which the last one may lack. The bytes are valid
+// until the next call. A line that is longer than MaxLine is a *Refused.
+func (l *lines) next() ([]byte, error) {
+	l.number++
+	l.long = l.long[:0]
+	length := 0
+	for {
+		part, err := l.r.ReadSlice('\n')
+		l.offset += int64(len(part))
+		length += len(part)
+		switch {
+		case err == nil && length == len(part):
+			return part, nil
+		case length <= MaxLine:
+			l.long = append(l.long, part...)
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case err != nil && (!errors.Is(err, io.EOF) || length == 0):
+			l.number--
+			return nil, err
+		case length > MaxLine:
+			return nil, &Refused{l.number, TooLong, fmt.Sprintf("is longer than %d bytes", MaxLine), l.offset}
+		}
+		return l.long, nil
+	}
+}
