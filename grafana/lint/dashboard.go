@@ -1,10 +1,4 @@
-// Package classic reads Grafana's classic dashboard JSON, as far as this
-// project's checks look at it. Everything else in a file is left alone: whether
-// it is well formed is the foundation SDK's business, see package lint.
-//
-// The other schema, v2, which newer versions export unless told otherwise, is
-// refused by file provisioning and by [Parse].
-package classic
+package lint
 
 import (
 	"bytes"
@@ -16,13 +10,17 @@ import (
 	"strings"
 )
 
-// What Parse's callers tell apart.
+// Parse returns one of these for a file that Grafana would not load.
 var (
 	ErrEmpty = errors.New("the file is empty")
 	ErrV2    = errors.New("this is the v2 schema, which Grafana does not load from files")
 )
 
-// Dashboard is one file.
+// Dashboard is one file in Grafana's classic schema, as far as the checks look at it. Whether the rest
+// of it is well formed is the foundation SDK's business, see strict.go.
+//
+// [Parse] refuses the other schema, v2, which newer versions export unless told otherwise: file
+// provisioning does not load it.
 type Dashboard struct {
 	UID           string
 	Title         string
@@ -33,7 +31,7 @@ type Dashboard struct {
 	Annotations   struct{ List []Annotation }
 	Links         []Link
 
-	// Keys has the file's top-level keys with their values.
+	// Keys are the file's top-level keys with their values.
 	Keys map[string]json.RawMessage `json:"-"`
 }
 
@@ -47,7 +45,9 @@ type Panel struct {
 	Datasource  json.RawMessage
 	GridPos     *Grid
 	Targets     []Target
-	FieldConfig struct {
+
+	MaxDataPoints int // 0: as many as the panel is wide
+	FieldConfig   struct {
 		Defaults  Field
 		Overrides []Override
 	}
@@ -89,11 +89,7 @@ func (t Target) Text(key string) string {
 }
 
 // Source returns the uid of the data source that is asked.
-func (t Target) Source() string {
-	var ref struct{ UID string }
-	_ = json.Unmarshal(t["datasource"], &ref)
-	return ref.UID
-}
+func (t Target) Source() string { return source(t["datasource"]) }
 
 // Variable is a template variable.
 type Variable struct {

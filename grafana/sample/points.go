@@ -1,11 +1,10 @@
-// Package known has points whose every query's answer can be told, and tells
-// it: an oracle that reads Go values in plain loops and shares nothing with
-// InfluxDB, Flux or the queries' text.
+// Package sample makes points and metrics as a running Colorstream leaves them in InfluxDB: for the
+// command lint, which runs the dashboards' queries on them, and for tests.
 //
-// The points are a stream as it is: colours without a message in a window, an
-// hour in which nothing was heard, windows that are not complete, a colour that
-// went silent, a name with a comma and spaces.
-package known
+// The points are a stream as it is: colours without a message in a window, an hour in which nothing
+// was received, windows that are not complete, a colour that went silent, a name with a comma and
+// spaces. The same arguments give the same data.
+package sample
 
 import (
 	"math/rand/v2"
@@ -27,8 +26,7 @@ func Colors() []string { return []string{"blue", Odd, "green", "red", "yellow"} 
 // silence is how long before the end green has its last message.
 const silence = 4 * time.Minute
 
-// Points returns the points of length before end, in order of time. The same
-// arguments give the same points.
+// Points returns the points of length before end, in order of time.
 func Points(end time.Time, length time.Duration) []series.Point {
 	r := rand.New(rand.NewPCG(1, 2))
 	end = end.Truncate(Window)
