@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"colorstream/generator/service"
+	"colorstream/worker/store"
 )
 
 // check tries what the worker needs and says, a line each, what is well and what to do about what is not.
@@ -30,10 +32,12 @@ func check(ctx context.Context, cfg config, out io.Writer) error {
 	say("redis", good, err)
 	good, err = checkInflux(ctx, cfg)
 	say("influxdb", good, err)
-	good, err = checkSpool(cfg)
-	say("spool", good, err)
+	if cfg.Transport == pubsub {
+		good, err = checkFolder(cfg)
+		say("folder", good, err)
+	}
 	if failed > 0 {
-		return &service.ExitError{Status: 1, Err: fmt.Errorf("%d of 3 checks failed", failed)}
+		return &service.ExitError{Status: 1, Err: fmt.Errorf("%d checks failed", failed)}
 	}
 	return nil
 }
@@ -50,17 +54,40 @@ func checkRedis(ctx context.Context, cfg config) (string, error) {
 		return "", fmt.Errorf("REDIS_URL: Redis at %s does not answer: %w", options.Addr, err)
 	}
 	if cfg.Transport == stream {
-		n, err := client.XLen(ctx, cfg.Channel).Result()
-		if err != nil {
-			return "", fmt.Errorf("REDIS_CHANNEL=%q: is no stream: %w", cfg.Channel, err)
-		}
-		return fmt.Sprintf("%s answers; the stream %s has %d entries", options.Addr, cfg.Channel, n), nil
+		return checkStream(ctx, cfg, client)
 	}
-	n, err := client.PubSubNumSub(ctx, cfg.Channel).Result()
+	n, err := client.PubSubNumSub(ctx, cfg.channels()...).Result()
 	if err != nil {
 		return "", fmt.Errorf("REDIS_CHANNEL=%q: %w", cfg.Channel, err)
 	}
-	return fmt.Sprintf("%s answers; the channel %s has %d subscribers", options.Addr, cfg.Channel, n[cfg.Channel]), nil
+	subscribers := int64(0)
+	for _, k := range n {
+		subscribers += k
+	}
+	return fmt.Sprintf("%s answers; %s has %d subscribers", options.Addr, cfg.Channel, subscribers), nil
+}
+
+// checkStream looks at each partition and at who owns it.
+func checkStream(ctx context.Context, cfg config, client *redis.Client) (string, error) {
+	node := func(context.Context, string) (*redis.Client, error) { return client, nil }
+	entries := int64(0)
+	owners := make(map[string]int)
+	for _, key := range store.Streams(cfg.Channel, cfg.Partitions) {
+		n, err := client.XLen(ctx, key).Result()
+		if err != nil {
+			return "", fmt.Errorf("REDIS_CHANNEL=%q: %s is no stream: %w", cfg.Channel, key, err)
+		}
+		entries += n
+		owner, _, err := store.NewRedis(slog.New(slog.DiscardHandler), node, key, "check", lease, 0).Owner(ctx)
+		if err != nil {
+			return "", err
+		}
+		owners[owner]++
+	}
+	free := owners[""]
+	delete(owners, "")
+	return fmt.Sprintf("%s answers; the stream %s has %d partitions with %d entries, %d workers, and %d partitions without one",
+		client.Options().Addr, cfg.Channel, cfg.Partitions, entries, len(owners), free), nil
 }
 
 func checkInflux(ctx context.Context, cfg config) (string, error) {
@@ -75,13 +102,13 @@ func checkInflux(ctx context.Context, cfg config) (string, error) {
 	return fmt.Sprintf("%s takes points for the bucket %s", cfg.InfluxURL, cfg.InfluxBucket), nil
 }
 
-func checkSpool(cfg config) (string, error) {
-	if err := os.MkdirAll(cfg.SpoolDir, 0o700); err != nil {
-		return "", fmt.Errorf("WORKER_SPOOL_DIR=%q: %w", cfg.SpoolDir, err)
+func checkFolder(cfg config) (string, error) {
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return "", fmt.Errorf("WORKER_DATA_DIR=%q: %w", cfg.DataDir, err)
 	}
-	f, err := os.CreateTemp(cfg.SpoolDir, ".check-*")
+	f, err := os.CreateTemp(cfg.DataDir, ".check-*")
 	if err != nil {
-		return "", fmt.Errorf("WORKER_SPOOL_DIR=%q: cannot be written: %w", cfg.SpoolDir, err)
+		return "", fmt.Errorf("WORKER_DATA_DIR=%q: cannot be written: %w", cfg.DataDir, err)
 	}
 	name := f.Name()
 	_, err = f.WriteString("check")
@@ -91,11 +118,11 @@ func checkSpool(cfg config) (string, error) {
 	_ = f.Close() // nothing is kept
 	_ = os.Remove(name)
 	if err != nil {
-		return "", fmt.Errorf("WORKER_SPOOL_DIR=%q: cannot be written: %w", cfg.SpoolDir, err)
+		return "", fmt.Errorf("WORKER_DATA_DIR=%q: cannot be written: %w", cfg.DataDir, err)
 	}
-	path, err := filepath.Abs(cfg.SpoolDir)
+	path, err := filepath.Abs(cfg.DataDir)
 	if err != nil {
-		path = cfg.SpoolDir
+		path = cfg.DataDir
 	}
 	return path + " can be written", nil
 }

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -12,11 +14,15 @@ import (
 	"colorstream/generator/service"
 )
 
-// config is all that the worker can be told. The tags are the variables, their defaults and their help.
+// config is all that the worker can be told. The tags are the variables, their defaults and their
+// help.
 type config struct {
-	RedisURL  string `env:"REDIS_URL" envDefault:"redis://localhost:6379/0" secret:"true" help:"where Redis is: redis://[user:password@]host:port/database, rediss:// with TLS"`
-	Channel   string `env:"REDIS_CHANNEL" envDefault:"colors" help:"Pub/Sub channel, or key of the stream"`
-	Transport string `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub: what Redis forgets is counted; stream: nothing is lost"`
+	RedisURL   string `env:"REDIS_URL" envDefault:"redis://localhost:6379/0" secret:"true" help:"where Redis is: redis://[user:password@]host:port/database, rediss:// with TLS"`
+	Channel    string `env:"REDIS_CHANNEL" envDefault:"colors" help:"Pub/Sub channels or patterns, between commas; or key of the stream"`
+	Transport  string `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub: Redis drops what nobody receives, and windows say so; stream: nothing is lost"`
+	StreamKeep keep   `env:"REDIS_STREAM_KEEP" help:"stream: keep entries for so long (24h) or so many of them (1000000) after they were used"`
+	Partitions int    `env:"REDIS_PARTITIONS" envDefault:"1" help:"stream: number of partitions, the same for all programs"`
+	Replicas   int    `env:"REDIS_REPLICAS" envDefault:"0" help:"stream: replicas of Redis that must have a window before it is sent"`
 
 	InfluxURL    string `env:"INFLUX_URL" envDefault:"http://localhost:8086" help:"where InfluxDB 2 is"`
 	InfluxOrg    string `env:"INFLUX_ORG" envDefault:"colors" help:"organisation"`
@@ -24,13 +30,13 @@ type config struct {
 	InfluxToken  string `env:"INFLUX_TOKEN,required" secret:"true" help:"token that may write the bucket"`
 
 	Window    time.Duration `env:"WORKER_WINDOW" envDefault:"5s" help:"width of the windows"`
-	Lateness  time.Duration `env:"WORKER_LATENESS" envDefault:"0s" help:"how far event times (ts) may be out of order"`
-	Idle      time.Duration `env:"WORKER_IDLE" envDefault:"5s" help:"silence, on top of the lateness, after which windows of event times close"`
-	MaxColors int           `env:"WORKER_MAX_COLORS" envDefault:"10000" help:"colours in a window; messages of further ones are kept aside"`
+	Lateness  lateness      `env:"WORKER_LATENESS" help:"how long a window stays open after its end, for late messages; unset: one window"`
+	Idle      time.Duration `env:"WORKER_IDLE" envDefault:"5s" help:"silence after which windows of event times (ts) end by themselves"`
+	MaxColors int           `env:"WORKER_MAX_COLORS" envDefault:"10000" help:"colours in a window; messages of further ones are dead letters"`
 	MaxValues int           `env:"WORKER_MAX_VALUES" envDefault:"16777216" help:"values a window stores one by one, 8 bytes each; past it medians are approximate and the point says exact=false"`
 
-	SpoolDir      string `env:"WORKER_SPOOL_DIR" envDefault:"data/spool" help:"folder for windows that InfluxDB does not have yet"`
-	SpoolMaxBytes int64  `env:"WORKER_SPOOL_MAX_BYTES" envDefault:"268435456" help:"its most bytes; past it the oldest windows are dropped, and counted"`
+	DataDir  string `env:"WORKER_DATA_DIR" envDefault:"data/worker" help:"pubsub: folder of what is not in InfluxDB yet"`
+	MaxBytes int64  `env:"WORKER_MAX_BYTES" envDefault:"268435456" help:"pubsub: the most bytes that wait there; past it the oldest windows are dropped, and counted"`
 
 	Addr  string `env:"WORKER_ADDR" envDefault:"127.0.0.1:8051" help:"HTTP address of /healthz, /readyz and /metrics"`
 	Pprof string `env:"WORKER_PPROF_ADDR" help:"serve profiles (net/http/pprof) there, on this machine alone: 127.0.0.1:6061; unset: off"`
@@ -41,6 +47,72 @@ const (
 	pubsub = "pubsub"
 	stream = "stream"
 )
+
+// keep is how much of a stream is kept beyond what open windows need: for a time, or a number of
+// entries.
+type keep struct {
+	age   time.Duration
+	count int64
+}
+
+// UnmarshalText reads a duration or a number.
+func (k *keep) UnmarshalText(text []byte) error {
+	var err error
+	if k.count, err = strconv.ParseInt(string(text), 10, 64); err == nil && k.count >= 0 {
+		return nil
+	}
+	if k.age, err = time.ParseDuration(string(text)); err != nil || k.age < 0 {
+		return errors.New("is neither a duration (24h) nor a number of entries")
+	}
+	return nil
+}
+
+func (k keep) String() string {
+	switch {
+	case k.count > 0:
+		return strconv.FormatInt(k.count, 10)
+	case k.age > 0:
+		return k.age.String()
+	}
+	return ""
+}
+
+// lateness is a duration whose default is the windows' width.
+type lateness struct {
+	set bool
+	d   time.Duration
+}
+
+// UnmarshalText reads a duration or a number of seconds.
+func (l *lateness) UnmarshalText(text []byte) error {
+	d, err := service.ParseDuration(string(text))
+	*l = lateness{true, d}
+	return err
+}
+
+func (l lateness) String() string {
+	if !l.set {
+		return ""
+	}
+	return l.d.String()
+}
+
+// or gives the lateness, or the default.
+func (l lateness) or(width time.Duration) time.Duration {
+	if l.set {
+		return l.d
+	}
+	return width
+}
+
+// channels are the names in Channel.
+func (c config) channels() []string {
+	names := strings.Split(c.Channel, ",")
+	for i, name := range names {
+		names[i] = strings.TrimSpace(name)
+	}
+	return names
+}
 
 // Validate checks what a variable's type does not.
 func (c config) Validate() error {
@@ -53,18 +125,23 @@ func (c config) Validate() error {
 	if _, err := redis.ParseURL(c.RedisURL); err != nil {
 		check(false, "REDIS_URL", "", "is not a Redis URL (redis://[user:password@]host:port/database): "+redisURLProblem(err))
 	}
-	check(c.Channel != "", "REDIS_CHANNEL", c.Channel, "must not be empty")
 	check(c.Transport == pubsub || c.Transport == stream, "REDIS_TRANSPORT", c.Transport, "is neither pubsub nor stream")
+	for _, name := range c.channels() {
+		check(name != "", "REDIS_CHANNEL", c.Channel, "has an empty name")
+		check(c.Transport != stream || name == c.Channel, "REDIS_CHANNEL", c.Channel, "must be one key: REDIS_TRANSPORT is stream")
+	}
+	check(c.Partitions >= 1 && c.Partitions <= 1024, "REDIS_PARTITIONS", c.Partitions, "must be from 1 to 1024")
+	check(c.Replicas >= 0, "REDIS_REPLICAS", c.Replicas, "must be 0 or more")
 	u, err := url.Parse(c.InfluxURL)
 	check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "INFLUX_URL", c.InfluxURL,
 		"is not an http:// or https:// URL")
 	check(c.Window >= 10*time.Millisecond && c.Window <= 24*time.Hour, "WORKER_WINDOW", c.Window, "must be from 10ms to 24h")
-	check(c.Lateness >= 0 && c.Lateness <= 7*24*time.Hour, "WORKER_LATENESS", c.Lateness, "must be from 0s to 168h")
+	check(c.Lateness.d >= 0 && c.Lateness.d <= 7*24*time.Hour, "WORKER_LATENESS", c.Lateness, "must be from 0s to 168h")
 	check(c.Idle >= 100*time.Millisecond, "WORKER_IDLE", c.Idle, "must be 100ms or more")
 	check(c.MaxColors > 0, "WORKER_MAX_COLORS", c.MaxColors, "must be above zero")
 	check(c.MaxValues > 0, "WORKER_MAX_VALUES", c.MaxValues, "must be above zero")
-	check(c.SpoolDir != "", "WORKER_SPOOL_DIR", c.SpoolDir, "must not be empty")
-	check(c.SpoolMaxBytes >= 16<<20, "WORKER_SPOOL_MAX_BYTES", c.SpoolMaxBytes, "must be 16777216 (16 MiB) or more")
+	check(c.DataDir != "", "WORKER_DATA_DIR", c.DataDir, "must not be empty")
+	check(c.MaxBytes >= 16<<20, "WORKER_MAX_BYTES", c.MaxBytes, "must be 16777216 (16 MiB) or more")
 	_, _, err = net.SplitHostPort(c.Addr)
 	check(err == nil, "WORKER_ADDR", c.Addr, "is not host:port or :port")
 	errs = append(errs, service.CheckLoopback("WORKER_PPROF_ADDR", c.Pprof))

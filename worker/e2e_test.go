@@ -74,8 +74,8 @@ func newRig(t testing.TB, db *influxtest.Server, redisArgs ...string) *rig {
 		"INFLUX_URL":   db.URL,
 		"INFLUX_ORG":   db.Org,
 		"INFLUX_TOKEN": db.WorkerToken, "INFLUX_BUCKET": db.Bucket,
-		"WORKER_SPOOL_DIR": t.TempDir(),
-		"GENERATOR_ADDR":   "off",
+		"WORKER_DATA_DIR": t.TempDir(),
+		"GENERATOR_ADDR":  "off",
 	}
 	return r
 }

@@ -19,7 +19,7 @@ var crossings = map[string][]string{
 	"worker":         {"generator/message", "generator/service", "influxdb/series"},
 	"dashboard":      {"generator/service", "influxdb/series"},
 	"grafana":        {"generator/process", "generator/service", "influxdb/series", "influxdb/influxd", "influxdb/influxtest", "influxdb/setup"},
-	"grafana/plugin": {"generator/message", "worker/window"},
+	"grafana/plugin": {"generator/message", "worker/window", "worker/source"},
 }
 
 var testCrossings = []string{
@@ -30,7 +30,7 @@ var testCrossings = []string{
 var standardOnly = []string{"generator/message", "influxdb/series", "worker/window"}
 
 // strangers are packages of the worker that do not know each other.
-var strangers = []string{"worker/window", "worker/spool", "worker/influx", "worker/source", "worker/aside", "worker/checkpoint", "worker/redisinfo"}
+var strangers = []string{"worker/window", "worker/source", "worker/store", "worker/influx", "worker/deadletter"}
 
 const prefix = "colorstream/"
 

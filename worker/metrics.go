@@ -1,73 +1,100 @@
 package main
 
 import (
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"colorstream/generator/message"
-	"colorstream/worker/aside"
 	"colorstream/worker/influx"
-	"colorstream/worker/pipeline"
-	"colorstream/worker/source"
-	"colorstream/worker/spool"
+	"colorstream/worker/store"
 )
 
-// metrics are the worker's figures for /metrics. Those that the parts count themselves are read when asked for.
+// metrics are the worker's figures for /metrics.
 type metrics struct {
 	registry *prometheus.Registry
+	totals   totals
 
-	closeSeconds prometheus.Histogram
-	writeSeconds prometheus.Histogram
-	delivery     prometheus.Histogram
-	written      prometheus.Counter
-	quarantined  prometheus.Counter
-	writeErrors  *prometheus.CounterVec
-	lastWrite    prometheus.Gauge
+	closeSeconds, commitSeconds, writeSeconds, delivery prometheus.Histogram
+
+	written, dropped, commitErrors, letters, lettersLost prometheus.Counter
+	lost, takeovers, fenced                              prometheus.Counter
+	rejected, writeErrors                                *prometheus.CounterVec
+	lastWrite                                            prometheus.Gauge
 }
 
 const namespace = "colorstream_worker"
 
 func newMetrics(registry *prometheus.Registry) *metrics {
-	name := func(name, help string) prometheus.Opts {
-		return prometheus.Opts{Namespace: namespace, Name: name, Help: help}
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
+		registry.MustRegister(c)
+		return c
+	}
+	histogram := func(name, help string, first, factor float64, n int) prometheus.Histogram {
+		h := prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(first, factor, n),
+		})
+		registry.MustRegister(h)
+		return h
+	}
+	vector := func(name, help, label string, values ...influx.Class) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
+		for _, value := range values { // a counter that appears only with its first event hides that one
+			v.WithLabelValues(string(value))
+		}
+		registry.MustRegister(v)
+		return v
 	}
 	m := &metrics{
 		registry: registry,
-		closeSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: namespace, Name: "window_close_seconds",
-			Help:    "Time from the end of a window to its lines being made.",
-			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9), // 0.1 ms to 6.5 s
+		closeSeconds: histogram("window_close_seconds",
+			"Seconds from a window's end being known to its lines being computed.", 0.0001, 4, 9), // to 6.5 s
+		commitSeconds: histogram("commit_seconds",
+			"Seconds that one commit took, whether it succeeded or not.", 0.0001, 4, 9),
+		writeSeconds: histogram("write_seconds",
+			"Seconds that one write to InfluxDB took, whether it succeeded or not.", 0.001, 2.5, 11), // to 9.5 s
+		delivery: histogram("delivery_seconds",
+			"Seconds from a commit to InfluxDB's acknowledgement; an outage shows here afterwards.", 0.005, 2, 25), // to 23 h
+		written: counter("points_written_total", "Points that InfluxDB has acknowledged."),
+		dropped: counter("points_dropped_total",
+			"Points lost because the store did not take them for too long."),
+		commitErrors: counter("commit_errors_total", "Commits that failed; they are tried again."),
+		letters:      counter("dead_letters_total", "Dead letters that Redis has taken."),
+		lettersLost:  counter("dead_letters_dropped_total", "Dead letters that could not be kept; their messages are counted as rejected."),
+		lost:         counter("lost_total", "Stream entries that others deleted before they were read."),
+		takeovers:    counter("takeovers_total", "Partitions that this worker has taken."),
+		fenced:       counter("fenced_commits_total", "Partitions lost to another owner, which a commit or the lease found out."),
+		rejected: vector("points_rejected_total",
+			"Points that InfluxDB will never take, by class; they are dead letters.", "class", influx.Rejected, influx.TooOld, influx.TooLarge),
+		writeErrors: vector("write_errors_total", "Failed writes to InfluxDB, by class.", "class", influx.Classes...),
+		lastWrite: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "last_write_timestamp_seconds",
+			Help: "When InfluxDB last acknowledged a write, Unix time.",
 		}),
-		writeSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: namespace, Name: "write_seconds",
-			Help:    "Time of one write to InfluxDB, whether it succeeded or not.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 11), // 1 ms to 9.5 s
-		}),
-		delivery: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: namespace, Name: "delivery_seconds",
-			Help:    "Time from a record's storing in the spool to InfluxDB's acknowledgement; an outage shows here afterwards.",
-			Buckets: prometheus.ExponentialBuckets(0.005, 2, 25), // 5 ms to 23 h
-		}),
-		written:     prometheus.NewCounter(prometheus.CounterOpts(name("points_written_total", "Points that InfluxDB has acknowledged."))),
-		quarantined: prometheus.NewCounter(prometheus.CounterOpts(name("points_quarantined_total", "Points that InfluxDB refused and that were put into quarantine."))),
-		writeErrors: prometheus.NewCounterVec(prometheus.CounterOpts(name("write_errors_total", "Failed writes to InfluxDB, by class.")), []string{"class"}),
-		lastWrite:   prometheus.NewGauge(prometheus.GaugeOpts(name("last_write_timestamp_seconds", "When InfluxDB last acknowledged a write, Unix time."))),
 	}
-	for _, class := range influx.Classes { // a counter that appears only with its first failure hides that one
-		m.writeErrors.WithLabelValues(string(class))
-	}
-	registry.MustRegister(m.closeSeconds, m.writeSeconds, m.delivery, m.written, m.quarantined, m.writeErrors, m.lastWrite)
+	registry.MustRegister(m.lastWrite, tallyCollector{&m.totals})
 	return m
 }
 
-func (m *metrics) closeTime(d time.Duration) { m.closeSeconds.Observe(d.Seconds()) }
+// The observers of the worker's parts.
 
-// Written implements influx.Observer.
-func (m *metrics) Written(lines int) {
-	m.written.Add(float64(lines))
-	m.lastWrite.SetToCurrentTime()
+func (m *metrics) windowsEncoded(took time.Duration) { m.closeSeconds.Observe(took.Seconds()) }
+func (m *metrics) pointsDropped(n int)               { m.dropped.Add(float64(n)) }
+func (m *metrics) lettersDropped(n int)              { m.LettersDropped(n) }
+
+func (m *metrics) commitTook(took time.Duration, err error) {
+	m.commitSeconds.Observe(took.Seconds())
+	if err != nil {
+		m.commitErrors.Inc()
+	}
 }
+
+// LettersWritten implements deadletter.Observer.
+func (m *metrics) LettersWritten(n int) { m.letters.Add(float64(n)) }
+
+// LettersDropped implements deadletter.Observer.
+func (m *metrics) LettersDropped(n int) { m.lettersLost.Add(float64(n)) }
 
 // Answered implements influx.Observer.
 func (m *metrics) Answered(took time.Duration, class influx.Class) {
@@ -77,11 +104,19 @@ func (m *metrics) Answered(took time.Duration, class influx.Class) {
 	}
 }
 
-// Quarantined implements influx.Observer.
-func (m *metrics) Quarantined(lines int) { m.quarantined.Add(float64(lines)) }
+// Written implements influx.Observer.
+func (m *metrics) Written(points int) {
+	m.written.Add(float64(points))
+	m.lastWrite.SetToCurrentTime()
+}
 
-// Sent implements influx.Observer.
-func (m *metrics) Sent(at time.Time) { m.delivery.Observe(max(0, time.Since(at).Seconds())) }
+// Rejected implements influx.Observer.
+func (m *metrics) Rejected(points int, class influx.Class) {
+	m.rejected.WithLabelValues(string(class)).Add(float64(points))
+}
+
+// Delivered implements influx.Observer.
+func (m *metrics) Delivered(waited time.Duration) { m.delivery.Observe(max(0, waited.Seconds())) }
 
 // gauge and counter register a figure that is read when asked for.
 func (m *metrics) gauge(name, help string, value func() float64) {
@@ -92,95 +127,113 @@ func (m *metrics) counter(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, value))
 }
 
-func (m *metrics) watchStream(s *source.Stream) {
-	m.gauge("stream_entries", "Entries in the Redis stream when it was last measured.", func() float64 { return float64(s.Length()) })
-	m.gauge("stream_over_limit", "1 while the Redis stream has more entries than it should.", func() float64 {
-		if s.Length() > source.MaxBacklog {
-			return 1
-		}
-		return 0
-	})
-}
-
-func (m *metrics) watch(r *pipeline.Receiver, s *pipeline.Store, q *spool.Spool, k *aside.Keeper, messages messageSource) {
-	m.registry.MustRegister(receiverCollector{r, s})
-	m.counter("reconnects_total", "How often Redis was heard again after it was lost.", func() float64 { return float64(messages.Reconnects()) })
-	m.counter("rejected_unkept_total", "Refused messages that could not be kept aside.", func() float64 { return float64(k.Missed()) })
-	m.counter("points_dropped_total", "Points lost because the disk did not take them.", func() float64 { return float64(s.Dropped()) })
-	m.gauge("unstored_bytes", "Lines that wait in memory for the disk.", func() float64 { return float64(s.Waiting()) })
-	m.gauge("spool_bytes", "Size of the spool's files.", func() float64 { return float64(q.Stats().Bytes) })
-	m.gauge("spool_records", "Records that wait in the spool.", func() float64 { return float64(q.Stats().Records) })
-	m.counter("spool_dropped_total", "Records that the spool dropped because it was full.", func() float64 { return float64(q.Stats().Dropped) })
-	m.counter("spool_damaged_total", "Places in the spool that could not be read.", func() float64 { return float64(q.Stats().Damaged) })
-	m.gauge("spool_oldest_seconds", "Age of the oldest record in the spool.", func() float64 {
-		oldest := q.Stats().Oldest
+// watchStore registers what a store holds.
+func (m *metrics) watchStore(stats func() store.Stats) {
+	m.gauge("store_bytes", "Bytes of batches that wait in the store.", func() float64 { return float64(stats().Bytes) })
+	m.gauge("store_waiting", "Batches of lines that wait for InfluxDB.", func() float64 { return float64(stats().Batches) })
+	m.gauge("store_oldest_seconds", "Age of the oldest batch that waits for InfluxDB.", func() float64 {
+		oldest := stats().Oldest
 		if oldest.IsZero() {
 			return 0
 		}
 		return time.Since(oldest).Seconds()
 	})
+	m.counter("store_dropped_total", "Points that the store dropped because it was full or damaged.",
+		func() float64 { return float64(stats().DroppedPoints) })
+	m.counter("store_damaged_total", "Files of the store that were found damaged or removed.",
+		func() float64 { return float64(stats().Damaged) })
 }
 
-// A receiverCollector turns the receiver's counts, taken at one moment, into metrics, so that they add up.
-type receiverCollector struct {
-	receiver *pipeline.Receiver
-	store    *pipeline.Store
+// watchPartitions registers whose partitions are.
+func (m *metrics) watchPartitions(p *partitions) {
+	m.registry.MustRegister(partitionCollector{p})
 }
+
+// watchPubSub registers what only Pub/Sub's worker has: a connection to keep, and a disk. What of the
+// disk cannot be asked is left out.
+func (m *metrics) watchPubSub(cfg config, reconnects, uncommitted func() float64) {
+	m.counter("reconnects_total", "How often Redis was connected again after it was lost.", reconnects)
+	m.gauge("uncommitted_bytes", "Bytes of lines that wait in memory for the store.", uncommitted)
+	m.gauge("store_max_bytes", "The most bytes that may wait in the store, WORKER_MAX_BYTES.", func() float64 {
+		return float64(cfg.MaxBytes)
+	})
+	free, size := diskSpace(cfg.DataDir)
+	if size == 0 {
+		return
+	}
+	m.gauge("store_disk_bytes", "Size of the file system that the store is on.", func() float64 {
+		_, size = diskSpace(cfg.DataDir)
+		return float64(size)
+	})
+	m.gauge("store_disk_free_bytes", "What is free of it for the worker.", func() float64 {
+		if now, size := diskSpace(cfg.DataDir); size > 0 {
+			free = now
+		}
+		return float64(free)
+	})
+}
+
+// diskSpace is the free and the whole space of a folder's file system, 0 and 0 if it cannot be asked.
+func diskSpace(dir string) (free, size uint64) {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil {
+		return 0, 0
+	}
+	block := uint64(s.Bsize) //nolint:unconvert // its type differs from system to system
+	return s.Bavail * block, s.Blocks * block
+}
+
+// A tallyCollector turns the totals, taken at one moment, into metrics, so that they add up.
+type tallyCollector struct{ totals *totals }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(namespace+"_"+name, help, labels, nil)
 }
 
 var (
-	receivedDesc   = desc("received_total", "Messages received: counted, known already, or rejected.")
-	countedDesc    = desc("counted_total", "Messages that are in a window.")
-	forgottenDesc  = desc("forgotten_total", "Messages counted, and lost with the windows of a worker that was killed.")
-	againDesc      = desc("known_total", "Messages that came again after a restart and were in a window already.")
+	receivedDesc   = desc("received_total", "Messages received: accepted or rejected.")
+	acceptedDesc   = desc("accepted_total", "Messages that are in a window.")
 	rejectedDesc   = desc("rejected_total", "Messages that are in no window, by reason.", "reason")
-	lateDesc       = desc("late_total", "Messages whose window had closed; they are among the rejected.")
-	closedDesc     = desc("windows_closed_total", "Windows closed.")
-	incompleteDesc = desc("windows_incomplete_total", "Windows closed that were not heard from start to end.")
-	newestDesc     = desc("newest_message_timestamp_seconds", "Time of the newest message, Unix time.")
+	lateDesc       = desc("late_total", "Messages whose window was final; they are among the rejected.")
+	closedDesc     = desc("windows_closed_total", "Windows written when they ended.")
+	correctedDesc  = desc("windows_corrected_total", "Windows written again, with late messages.")
+	incompleteDesc = desc("windows_incomplete_total", "Windows that may miss messages, when they ended.")
+	newestDesc     = desc("newest_message_timestamp_seconds", "Source time of the newest message, Unix time.")
 	aheadDesc      = desc("event_ahead_seconds",
-		"How far the newest message's own time (ts) was ahead of the clock, negative if behind; absent if none came for a minute.")
+		"How far the newest message's own time (ts) was ahead of source time, negative if behind; absent if none came for a minute.")
 )
 
 // aheadFor is how long the newest message's clock is shown.
 const aheadFor = time.Minute
 
-// reasons are all that a message can be refused for: a counter that appears only with its first message hides that one.
-var reasons = append(message.Reasons(), pipeline.Late, pipeline.Future, pipeline.TooManyColors)
-
 // Describe implements prometheus.Collector.
-func (c receiverCollector) Describe(out chan<- *prometheus.Desc) {
+func (c tallyCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		receivedDesc, countedDesc, forgottenDesc, againDesc, rejectedDesc, lateDesc, closedDesc, incompleteDesc, newestDesc, aheadDesc,
+		receivedDesc, acceptedDesc, rejectedDesc, lateDesc, closedDesc, correctedDesc, incompleteDesc, newestDesc, aheadDesc,
 	} {
 		out <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
-func (c receiverCollector) Collect(out chan<- prometheus.Metric) {
-	n := c.receiver.Counts()
-	_ = c.store.Shown(n) // a disk that does not take it has its own alarms
-	counter := func(d *prometheus.Desc, value uint64, labels ...string) {
+func (c tallyCollector) Collect(out chan<- prometheus.Metric) {
+	t := c.totals.get()
+	counter := func(d *prometheus.Desc, value int64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
 	}
-	counter(receivedDesc, n.Received)
-	counter(countedDesc, n.Counted)
-	counter(forgottenDesc, n.Forgotten)
-	counter(againDesc, n.Again)
-	for _, reason := range reasons {
-		counter(rejectedDesc, n.Refused[reason], string(reason))
+	counter(receivedDesc, t.received())
+	counter(acceptedDesc, t.accepted)
+	for _, reason := range reasons() { // all, so that the first one is a step
+		counter(rejectedDesc, t.rejected[reason], string(reason))
 	}
-	counter(lateDesc, n.Refused[pipeline.Late])
-	counter(closedDesc, n.Closed)
-	counter(incompleteDesc, n.Incomplete)
-	if !n.Newest.IsZero() {
-		out <- prometheus.MustNewConstMetric(newestDesc, prometheus.GaugeValue, float64(n.Newest.UnixNano())/1e9)
+	counter(lateDesc, t.rejected[late])
+	counter(closedDesc, t.closed)
+	counter(correctedDesc, t.corrected)
+	counter(incompleteDesc, t.incomplete)
+	if t.newest > 0 {
+		out <- prometheus.MustNewConstMetric(newestDesc, prometheus.GaugeValue, float64(t.newest)/1e9)
 	}
-	if time.Since(n.AheadAt) < aheadFor {
-		out <- prometheus.MustNewConstMetric(aheadDesc, prometheus.GaugeValue, n.Ahead.Seconds())
+	if time.Since(time.Unix(0, t.aheadAt)) < aheadFor {
+		out <- prometheus.MustNewConstMetric(aheadDesc, prometheus.GaugeValue, float64(t.ahead)/1e9)
 	}
 }

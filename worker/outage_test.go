@@ -72,8 +72,8 @@ func TestInfluxOutage(t *testing.T) {
 		t.Errorf("/readyz does not say what is wrong: %s", state)
 	}
 	m := w.metrics()
-	if m["spool_records"] < 100 || m["write_errors_total"] == 0 {
-		t.Errorf("%v records wait, %v write errors", m["spool_records"], m["write_errors_total"])
+	if m["store_waiting"] < 100 || m["write_errors_total"] == 0 {
+		t.Errorf("%v records wait, %v write errors", m["store_waiting"], m["write_errors_total"])
 	}
 	db.Restart(t)
 	send(2 * time.Second)
@@ -82,9 +82,9 @@ func TestInfluxOutage(t *testing.T) {
 	t.Logf("%d messages; memory %d KiB before, %d KiB after %v more of outage", sent, before, after, outage)
 }
 
-// TestRefusedAndHeld: a token that is refused holds points until a good one is given; what InfluxDB refuses for good
-// goes to the quarantine and nothing else with it.
-func TestRefusedAndHeld(t *testing.T) {
+// TestRejectedAndHeld: a token that is refused holds points until a good one is given; what InfluxDB refuses for good
+// is a dead letter and nothing else with it.
+func TestRejectedAndHeld(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
 	r.env["WORKER_WINDOW"] = "1s"
@@ -114,13 +114,13 @@ func TestRefusedAndHeld(t *testing.T) {
 	publish(t, r.redis.Client(),
 		fmt.Sprintf(`{"color":"even","value":1,"ts":%d}`, year.Add(-30*24*time.Hour).UnixMilli()),
 		fmt.Sprintf(`{"color":"odd","value":1,"ts":%d}`, year.UnixMilli()))
-	r.eventually("the bad line is in the quarantine", 30*time.Second, func() bool { return w.metrics()["points_quarantined_total"] == 1 })
+	r.eventually("the bad line is a dead letter", 30*time.Second, func() bool { return w.metrics()["points_rejected_total"] == 1 })
 	rows := db.Query(t, `from(bucket: "`+db.Bucket+`") |> range(start: 0) |> filter(fn: (r) => r.color == "even" and r._field == "count")`)
 	if len(rows) != 1 {
 		t.Errorf("the good line beside it: %v", rows)
 	}
-	if m := w.metrics(); m["spool_records"] != 0 {
-		t.Errorf("%v records wait", m["spool_records"])
+	if m := w.metrics(); m["store_waiting"] != 0 {
+		t.Errorf("%v records wait", m["store_waiting"])
 	}
 }
 
@@ -129,14 +129,14 @@ func TestRefusedAndHeld(t *testing.T) {
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	// Mounting needs rights that a user's machine does not give; the spool's and the store's own tests fail every
+	// Mounting needs rights that a user's machine does not give; the store's own tests fail every
 	// call instead.
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err != nil {
 		t.Skipf("a small disk cannot be mounted here: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	r := newRig(t, nil)
-	r.env["WORKER_WINDOW"], r.env["WORKER_SPOOL_DIR"] = "500ms", dir
+	r.env["WORKER_WINDOW"], r.env["WORKER_DATA_DIR"] = "500ms", dir
 	w := r.worker(nil)
 	client := r.redis.Client()
 	publish(t, client, `{"color":"red","value":1}`)
@@ -153,20 +153,24 @@ func TestDiskFull(t *testing.T) {
 	}
 	_ = f.Close()
 	sent := int64(1)
-	for range 20 {
-		publish(t, client, `{"color":"red","value":1}`, `{"color":"blue","value":2}`)
-		sent += 2
+	for i := range 20 { // more than the file has free pages for
+		payloads := make([]string, 500)
+		for j := range payloads {
+			payloads[j] = fmt.Sprintf(`{"color":"color %d","value":%d.25}`, j, i)
+		}
+		publish(t, client, payloads...)
+		sent += int64(len(payloads))
 		time.Sleep(100 * time.Millisecond)
 	}
 	state := w.readyz()
-	if !strings.Contains(state, `"name":"spool","ok":false`) || !strings.Contains(state, "no space left") {
+	if !strings.Contains(state, `"name":"store","ok":false`) || !strings.Contains(state, "no space left") {
 		t.Errorf("/readyz does not say that the disk is full: %s", state)
 	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
 	r.waitCount(sent)
-	w.waitReady("spool")
+	w.waitReady("store")
 	if !strings.Contains(w.output(), "no space left") {
 		t.Error("the log does not say that the disk was full")
 	}

@@ -2,24 +2,31 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 
 	"colorstream/generator/service"
+	"colorstream/worker/deadletter"
+	"colorstream/worker/influx"
+	"colorstream/worker/store"
+	"colorstream/worker/window"
 )
 
-const summary = `The worker receives colour messages from Redis, computes mean, median, minimum, maximum and count of each colour
-over windows of time, and writes them to InfluxDB 2.
+const summary = `The worker receives colour messages from Redis, computes mean, median, minimum, maximum and count of
+each colour over windows of time, and writes them to InfluxDB 2.
 
 Usage:
   worker [run]              work until interrupted (the default)
-  worker check              try the configuration: Redis, InfluxDB and the spool folder
-  worker spool ls           what waits for InfluxDB; also verify, export, resend (worker spool help)
+  worker check              try the configuration: Redis, InfluxDB and the data folder
   worker healthcheck        ask a running worker whether it lives
   worker version
   worker help
@@ -42,12 +49,9 @@ func run(ctx context.Context, p service.Process) error {
 	case "version", "-version", "--version":
 		_, err := fmt.Fprintln(p.Stdout, "worker", service.Version())
 		return err
-	case "run", "check", "healthcheck", "spool":
+	case "run", "check", "healthcheck":
 	default:
 		return service.Usage(fmt.Errorf("unknown command %q: try worker help", command))
-	}
-	if command == "spool" {
-		return spoolCommand(ctx, p, p.Args[1:])
 	}
 	if len(p.Args) > 1 {
 		return service.Usage(fmt.Errorf("%s takes no arguments, and got %q", command, p.Args[1:]))
@@ -77,9 +81,137 @@ func run(ctx context.Context, p service.Process) error {
 	return work(ctx, log, cfg)
 }
 
-// redisLog keeps go-redis's own log lines, which repeat with every attempt what the source says once.
+// redisLog is where go-redis's own log lines go. They repeat with every attempt what the worker says
+// once.
 type redisLog struct{ log *slog.Logger }
 
 func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
 	l.log.DebugContext(ctx, strings.TrimSpace(fmt.Sprintf(format, v...)), "from", "go-redis")
+}
+
+// windows is the configuration of the window sets.
+func (c config) windows() window.Config {
+	return window.Config{
+		Width: c.Window, Lateness: c.Lateness.or(c.Window), Idle: c.Idle, MaxColors: c.MaxColors, MaxValues: c.MaxValues,
+	}
+}
+
+// work runs the worker, and HTTP beside it, until ctx ends. HTTP is served until the last window is
+// stored.
+func work(ctx context.Context, log *slog.Logger, cfg config) error {
+	// The worker holds little between two windows: without this the garbage collector would run dozens of
+	// times a second.
+	debug.SetGCPercent(400)
+	options, err := redis.ParseURL(cfg.RedisURL)
+	if err != nil {
+		return service.Invalid("REDIS_URL", "", redisURLProblem(err))
+	}
+	listener, err := service.Listen("WORKER_ADDR", cfg.Addr)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	client, err := newClient(cfg)
+	if err != nil {
+		return service.Usage(err)
+	}
+	defer client.Close()
+	commands := newRedisClient(options)
+	defer commands.Close()
+
+	var health service.Health
+	redisState := health.Condition("redis", "not connected yet")
+	registry := service.NewRegistry("worker")
+	service.WatchHealth(registry, "worker", &health)
+	m := newMetrics(registry)
+	sender := influx.NewSender(log, client, encodeRejected, m)
+	letters := deadletter.NewWriter(log, commands, cfg.Channel+":rejected", m)
+
+	var running func(context.Context) error
+	var stats func() store.Stats
+	if cfg.Transport == stream {
+		p := newPartitions(log, cfg, commands, m, sender, letters, redisState)
+		m.watchPartitions(p)
+		running, stats = p.run, p.stats
+	} else {
+		w, messages, file, err := newPubSub(ctx, log, cfg, options, m, sender, letters, redisState.Set)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		m.watchPubSub(cfg, func() float64 { return float64(messages.Reconnects()) },
+			func() float64 { return float64(w.commits.uncommitted.Load()) })
+		health.Probe("store", w.commits.state)
+		running, stats = w.run, file.Stats
+	}
+	m.watchStore(stats)
+	health.Probe("influxdb", func() error { return delivered(cfg, stats(), sender.LastError(), time.Now()) })
+	defer func() {
+		t := m.totals.get()
+		log.Info("stopped", "received", t.received(), "accepted", t.accepted, "rejected", t.received()-t.accepted,
+			"windows", t.closed, "waiting", stats().Batches)
+	}()
+	return serveWhile(ctx, running, func(ctx context.Context) error {
+		return service.Serve(ctx, log, listener, service.Mux(&health, registry))
+	}, func(ctx context.Context) error {
+		return service.ServeProfiles(ctx, log, "WORKER_PPROF_ADDR", cfg.Pprof)
+	})
+}
+
+// serveWhile serves for as long as running runs, and ends both when any fails.
+func serveWhile(ctx context.Context, running func(context.Context) error, servers ...func(context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	errs := make([]error, len(servers))
+	var group sync.WaitGroup
+	for i, serve := range servers {
+		group.Go(func() {
+			if errs[i] = serve(serving); errs[i] != nil {
+				stop()
+			}
+		})
+	}
+	err := running(ctx)
+	stopServing()
+	group.Wait()
+	return errors.Join(append(errs, err)...)
+}
+
+func newClient(cfg config) (*influx.Client, error) {
+	return influx.New(influx.Config{
+		URL: cfg.InfluxURL, Org: cfg.InfluxOrg, Bucket: cfg.InfluxBucket, Token: cfg.InfluxToken,
+	})
+}
+
+// newRedisClient makes the client for commands. Its callers know better than it what is to be tried
+// again, and when.
+func newRedisClient(options *redis.Options) *redis.Client {
+	o := *options
+	o.Protocol, o.MaxRetries, o.ContextTimeoutEnabled = 2, -1, true
+	o.ReadBufferSize = 512 << 10
+	return redis.NewClient(&o)
+}
+
+// encodeRejected makes dead letters of lines that InfluxDB will never take.
+func encodeRejected(lines []influx.RejectedLine) (letters []byte) {
+	for _, l := range lines {
+		letters = deadletter.Letter{
+			Reason: "influxdb", Payload: l.Reason + ": " + string(l.Line), At: time.Now(),
+		}.Append(letters)
+	}
+	return letters
+}
+
+// delivered reports why InfluxDB does not keep up, if the oldest window has waited for longer than
+// three windows' time.
+func delivered(cfg config, stats store.Stats, lastError error, now time.Time) error {
+	if stats.Oldest.IsZero() || now.Sub(stats.Oldest) < 3*cfg.Window {
+		return nil
+	}
+	if lastError == nil {
+		lastError = errors.New("it is slow, or there is much to send")
+	}
+	return fmt.Errorf("the oldest window has waited for InfluxDB for %v: %w", now.Sub(stats.Oldest).Round(time.Second), lastError)
 }

@@ -166,7 +166,10 @@ func parseProblem(err env.ParseError) string {
 	return err.Err.Error()
 }
 
-func parseDuration(s string) (any, error) {
+func parseDuration(s string) (any, error) { return ParseDuration(s) }
+
+// ParseDuration reads a duration as variables have it: 5s, 500ms, 1h30m, or a number of seconds.
+func ParseDuration(s string) (time.Duration, error) {
 	if seconds, err := strconv.ParseFloat(s, 64); err == nil {
 		// Rounded, since 1.001 seconds are a little less than 1001 ms in binary.
 		if d := math.Round(seconds * float64(time.Second)); d > -1<<63 && d < 1<<63 {
@@ -175,7 +178,7 @@ func parseDuration(s string) (any, error) {
 	} else if d, err := time.ParseDuration(s); err == nil {
 		return d, nil
 	}
-	return nil, errors.New("is not a duration: write 5s, 500ms, 1h30m or a number of seconds")
+	return 0, errors.New("is not a duration: write 5s, 500ms, 1h30m or a number of seconds")
 }
 
 // withoutKnown splits a joined error and drops what concerns variables that have a problem already.

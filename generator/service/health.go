@@ -20,6 +20,7 @@ type Condition struct {
 	name   string
 	ok     bool
 	reason string
+	note   string
 	since  time.Time
 	probe  func() error
 }
@@ -31,6 +32,8 @@ type ConditionState struct {
 	Since time.Time `json:"since"`
 	// Reason tells why the condition fails.
 	Reason string `json:"reason,omitempty"`
+	// Note tells more of a condition that holds.
+	Note string `json:"note,omitempty"`
 }
 
 // Condition adds a condition; reason tells what is awaited until its first Set.
@@ -59,6 +62,13 @@ func (c *Condition) Set(err error) {
 	c.set(err)
 }
 
+// Note says more of the condition, for as long as it holds.
+func (c *Condition) Note(note string) {
+	c.health.mu.Lock()
+	defer c.health.mu.Unlock()
+	c.note = note
+}
+
 func (c *Condition) set(err error) {
 	if ok := err == nil; ok != c.ok {
 		c.ok, c.since = ok, time.Now()
@@ -84,7 +94,11 @@ func (h *Health) State() (ready bool, states []ConditionState) {
 		if c.probe != nil {
 			c.set(err)
 		}
-		states = append(states, ConditionState{c.name, c.ok, c.since.UTC(), c.reason})
+		state := ConditionState{Name: c.name, OK: c.ok, Since: c.since.UTC(), Reason: c.reason}
+		if c.ok {
+			state.Note = c.note
+		}
+		states = append(states, state)
 		ready = ready && c.ok
 		h.mu.Unlock()
 	}

@@ -30,28 +30,29 @@ func TestHealth(t *testing.T) {
 		}
 		want(true)
 		redis := h.Condition("redis", "not tried yet")
-		want(false, ConditionState{"redis", false, start, "not tried yet"})
+		want(false, ConditionState{Name: "redis", OK: false, Since: start, Reason: "not tried yet"})
 		time.Sleep(time.Second)
 		redis.Set(nil)
 		up := start.Add(time.Second)
-		want(true, ConditionState{"redis", true, up, ""})
+		want(true, ConditionState{Name: "redis", OK: true, Since: up, Reason: ""})
 		time.Sleep(time.Second)
 		redis.Set(nil) // nothing new: since stays
-		want(true, ConditionState{"redis", true, up, ""})
+		redis.Note("a standby")
+		want(true, ConditionState{Name: "redis", OK: true, Since: up, Note: "a standby"})
 		redis.Set(errors.New("gone"))
 		down := start.Add(2 * time.Second)
 		time.Sleep(time.Second)
 		redis.Set(errors.New("still gone")) // another reason, but since the same time
-		want(false, ConditionState{"redis", false, down, "still gone"})
+		want(false, ConditionState{Name: "redis", OK: false, Since: down, Reason: "still gone"})
 
 		var full error
 		h.Probe("disk", func() error { return full })
 		added := start.Add(3 * time.Second)
-		want(false, ConditionState{"redis", false, down, "still gone"}, ConditionState{"disk", true, added, ""})
+		want(false, ConditionState{Name: "redis", OK: false, Since: down, Reason: "still gone"}, ConditionState{Name: "disk", OK: true, Since: added, Reason: ""})
 		redis.Set(nil)
 		full = errors.New("full")
 		time.Sleep(time.Second)
-		want(false, ConditionState{"redis", true, added, ""}, ConditionState{"disk", false, start.Add(4 * time.Second), "full"})
+		want(false, ConditionState{Name: "redis", OK: true, Since: added, Note: "a standby"}, ConditionState{Name: "disk", OK: false, Since: start.Add(4 * time.Second), Reason: "full"})
 	})
 }
 

@@ -67,7 +67,7 @@ func TestRegistry(t *testing.T) {
 	t.Parallel()
 	var health service.Health
 	health.Condition("redis", "not yet")
-	health.Condition("spool", "").Set(nil)
+	health.Condition("store", "").Set(nil)
 	registry := service.NewRegistry("tester")
 	service.WatchHealth(registry, "tester", &health)
 	families, err := registry.Gather()
@@ -92,7 +92,7 @@ func TestRegistry(t *testing.T) {
 			got[f.GetName()+condition] = m.GetGauge().GetValue()
 		}
 	}
-	for name, want := range map[string]float64{"colorstream_build_info": 1, "colorstream_readyredis": 0, "colorstream_readyspool": 1} {
+	for name, want := range map[string]float64{"colorstream_build_info": 1, "colorstream_readyredis": 0, "colorstream_readystore": 1} {
 		if got[name] != want {
 			t.Errorf("%s is %v, want %v", name, got[name], want)
 		}

@@ -37,6 +37,8 @@ func newCSV(p plain, fields [4]field, o Options) (*csvRows, error) {
 	find := c.findFirst
 	if slices.ContainsFunc(fields[:], field.required) {
 		find = c.findHeader
+	} else if fields[2].constant {
+		return nil, errors.New(valueVariable + ": a constant cannot be the value")
 	}
 	return c, find()
 }
@@ -151,7 +153,7 @@ func (c *csvRows) candidates() ([]candidate, error) {
 			if open {
 				return nil, c.unclosed(number, io.EOF)
 			}
-			if n := len(cells); n > 0 && cells[n-1] != misquoted {
+			if len(cells) > 0 {
 				list = append(list, candidate{separator, cells, number})
 			}
 		}

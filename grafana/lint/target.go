@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"colorstream/grafana/classic"
+	"colorstream/grafana/provision"
 	"colorstream/grafana/query"
 )
 
@@ -22,15 +24,12 @@ var liveKeys = []string{"refId", "datasource", "hide", "queryType", "stream", "s
 // builtin are the data sources that are Grafana's own.
 var builtin = []string{"-- Grafana --", "-- Mixed --", "-- Dashboard --", "grafana", "__expr__"}
 
-func (r *report) targets(p *Panel, declared []string) {
+func (r *report) targets(p *classic.Panel, declared []string) {
 	refs := map[string]bool{}
 	if len(p.Targets) > 0 || len(p.Datasource) > 0 && string(p.Datasource) != "null" {
 		r.source("the panel", p.Datasource)
 	}
 	for _, t := range p.Targets {
-		if t.Source() == "-- Dashboard --" { // another panel's answer
-			continue
-		}
 		ref := t.Text("refId")
 		switch {
 		case ref == "":
@@ -39,7 +38,7 @@ func (r *report) targets(p *Panel, declared []string) {
 			r.add("target", "two queries have the refId %q: give one another letter", ref)
 		}
 		refs[ref] = true
-		known, live := keys, t.Source() == Live
+		known, live := keys, t.Source() == provision.Live
 		if live {
 			known = liveKeys
 		}
@@ -50,7 +49,7 @@ func (r *report) targets(p *Panel, declared []string) {
 		}
 		r.source("query "+ref, t["datasource"])
 		if !live {
-			r.charted("query "+ref, t.Text("query"), declared)
+			r.flux("query "+ref, t.Text("query"), declared, true)
 		}
 	}
 }
@@ -58,7 +57,7 @@ func (r *report) targets(p *Panel, declared []string) {
 // source checks a reference to a data source.
 func (r *report) source(what string, raw json.RawMessage) {
 	var ref *struct{ Type, UID string }
-	const use = `use {"type": "influxdb", "uid": "` + DataSource + `"}`
+	const use = `use {"type": "influxdb", "uid": "` + provision.DataSource + `"}`
 	switch err := json.Unmarshal(raw, &ref); {
 	case len(raw) == 0 || ref == nil && err == nil:
 		r.add("datasource", "%s names no data source: %s", what, use)
@@ -67,8 +66,8 @@ func (r *report) source(what string, raw json.RawMessage) {
 	case strings.Contains(ref.UID, "DS_"):
 		r.add("datasource", "the data source of %s is the placeholder %s: %s", what, ref.UID, use)
 	case slices.Contains(builtin, ref.UID):
-	case ref.UID == Live && ref.Type == liveType:
-	case !slices.Contains(fluxSources, ref.UID) || ref.Type != "influxdb":
+	case ref.UID == provision.Live && ref.Type == liveType:
+	case !slices.Contains(provision.Flux, ref.UID) || ref.Type != "influxdb":
 		r.add("datasource", "the data source of %s is %q of type %q: %s", what, ref.UID, ref.Type, use)
 	}
 }
@@ -81,9 +80,9 @@ var (
 	legacy  = regexp.MustCompile(`\$__\w+`)
 )
 
-// flux checks the text of a query. Declared are the variables that it may use, nil if that is another's
-// business.
-func (r *report) flux(what, text string, declared []string) {
+// flux checks the text of a query. Declared are the variables that it may use,
+// nil if that is another's business. Charted ones follow the dashboard's time.
+func (r *report) flux(what, text string, declared []string, charted bool) {
 	if strings.TrimSpace(text) == "" {
 		r.add("query", "%s is empty: write it, or remove it", what)
 		return
@@ -110,26 +109,17 @@ func (r *report) flux(what, text string, declared []string) {
 			r.add("variable", "%s uses %s, but the dashboard has no variable %q: add it, or correct the name", what, use[0], name)
 		}
 	}
-}
-
-// charted checks a query that a panel draws over the dashboard's time.
-func (r *report) charted(what, text string, declared []string) {
-	r.flux(what, text, declared)
-	r.ranged(what, text)
-	if m := every.FindStringSubmatch(text); m != nil && strings.Contains(text, "aggregateWindow") {
-		r.add("every", "%s has the fixed step %s, too fine for 30 days: use every: v.windowPeriod", what, m[1])
+	if charted {
+		if !strings.Contains(text, "v.timeRangeStart") {
+			r.add("range", "%s does not follow the time picker: use range(start: v.timeRangeStart, stop: v.timeRangeStop)", what)
+		}
+		if m := every.FindStringSubmatch(text); m != nil && strings.Contains(text, "aggregateWindow") {
+			r.add("every", "%s has the fixed step %s, too fine for 30 days: use every: v.windowPeriod", what, m[1])
+		}
 	}
 }
 
-// ranged checks that a query reads the range that it is asked for.
-func (r *report) ranged(what, text string) {
-	if strings.TrimSpace(text) != "" && !strings.Contains(text, "v.timeRangeStart") {
-		r.add("range", "%s does not follow the time picker: "+
-			"use range(start: v.timeRangeStart, stop: v.timeRangeStop)", what)
-	}
-}
-
-func names(d *Dashboard) []string {
+func names(d *classic.Dashboard) []string {
 	out := []string{}
 	for _, v := range d.Templating.List {
 		out = append(out, v.Name)
@@ -138,7 +128,7 @@ func names(d *Dashboard) []string {
 }
 
 // variables checks template variables and annotations.
-func (r *report) variables(d *Dashboard) {
+func (r *report) variables(d *classic.Dashboard) {
 	defer func() { r.where = "" }()
 	declared := names(d)
 	for i, v := range d.Templating.List {
@@ -147,13 +137,13 @@ func (r *report) variables(d *Dashboard) {
 			r.add("variable", "there are two of this name: rename one")
 		}
 		if v.Type == "datasource" {
-			r.add("variable", "a variable for the data source does not work on the page and in alerts: refer to %s itself", DataSource)
+			r.add("variable", "a variable for the data source does not work on the page and in alerts: refer to %s itself", provision.DataSource)
 		}
 		if v.Type != "query" {
 			continue
 		}
 		r.source("it", v.Datasource)
-		r.flux("its query", v.Flux(), declared)
+		r.flux("its query", v.Flux(), declared, false)
 		if strings.Contains(v.Flux(), "tagValues") && !strings.Contains(v.Flux(), "start:") {
 			r.add("range", "schema.tagValues looks back 30 days unless told otherwise: give it a start")
 		}
@@ -164,6 +154,6 @@ func (r *report) variables(d *Dashboard) {
 		}
 		r.where = "annotation " + a.Name
 		r.source("it", a.Datasource)
-		r.charted("its query", a.Target.Text("query"), declared)
+		r.flux("its query", a.Target.Text("query"), declared, true)
 	}
 }

@@ -10,7 +10,8 @@
 // | color        | tag     | –                 | the colour                                          |
 // | mean, median | float   | the messages' own | arithmetic mean; middle value, or the mean of two   |
 // | min, max     | float   | the messages' own | smallest and largest value                          |
-// | sum          | float   | the messages' own | the exact sum, rounded once                         |
+// | sum          | float   | the messages' own | the exact sum, rounded once; absent past a double's |
+// |              |         |                   | range                                               |
 // | count        | integer | messages          | messages in the window                              |
 // | complete     | boolean | –                 | true: all that was published in the window is in it |
 // | exact        | boolean | –                 | only ever false, and only present when the window   |
@@ -25,6 +26,7 @@
 package series
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -45,7 +47,7 @@ const (
 )
 
 // A Point is one colour's statistics over one window. Color must be one that generator/message
-// accepts, the five floats must be finite: line protocol can hold nothing else.
+// accepts, and all floats but Sum must be finite: line protocol can hold nothing else.
 type Point struct {
 	Color                       string
 	Mean, Median, Min, Max, Sum float64
@@ -72,7 +74,9 @@ func (p Point) AppendLine(dst []byte) []byte {
 	dst = appendFloat(append(dst, ","+Median+"="...), p.Median)
 	dst = appendFloat(append(dst, ","+Min+"="...), p.Min)
 	dst = appendFloat(append(dst, ","+Max+"="...), p.Max)
-	dst = appendFloat(append(dst, ","+Sum+"="...), p.Sum)
+	if !math.IsInf(p.Sum, 0) { // line protocol has no infinity
+		dst = appendFloat(append(dst, ","+Sum+"="...), p.Sum)
+	}
 	dst = strconv.AppendInt(append(dst, ","+Count+"="...), p.Count, 10)
 	dst = strconv.AppendBool(append(dst, "i,"+Complete+"="...), p.Complete)
 	if p.Approximate {

@@ -37,3 +37,12 @@ func BenchmarkAppendLine(b *testing.B) {
 		line = p.AppendLine(line[:0])
 	}
 }
+
+func TestInfiniteSumIsLeftOut(t *testing.T) {
+	p := Point{Color: "red", Mean: 1e308, Median: 1e308, Min: 1e308, Max: 1e308, Sum: math.Inf(1), Count: 2, Start: time.Unix(0, 0)}
+	got := string(p.AppendLine(nil))
+	want := "color_metrics,color=red mean=1e+308,median=1e+308,min=1e+308,max=1e+308,count=2i,complete=false 0"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}

@@ -35,7 +35,7 @@ func newLauncher(t *testing.T, more ...string) *launcher {
 	addr := freeAddrs(t, 5)
 	return &launcher{self: self, page: "http://" + addr[2], env: append(append(os.Environ(),
 		role+"=stack",
-		"STACK_DATA="+filepath.Join(t.TempDir(), "data"), "STACK_EXTERNAL=grafana", "WORKER_SPOOL_DIR=",
+		"STACK_DATA="+filepath.Join(t.TempDir(), "data"), "STACK_EXTERNAL=grafana", "WORKER_DATA_DIR=",
 		"REDIS_URL=redis://:a%20pass%22word@"+addr[0], "INFLUX_URL=http://"+addr[1], "DASHBOARD_ADDR="+addr[2], "WORKER_ADDR="+addr[3], "GENERATOR_ADDR="+addr[4],
 		"GENERATOR_INTERVAL=20ms", "WORKER_WINDOW=1s", "DASHBOARD_REFRESH=500ms",
 	), more...)}

@@ -262,8 +262,8 @@ func (s *stack) pagePart() part {
 
 func (s *stack) workerPart() part {
 	set := s.token("worker")
-	if s.process.Environ["WORKER_SPOOL_DIR"] == "" {
-		set["WORKER_SPOOL_DIR"] = filepath.Join(s.Data, "spool")
+	if s.process.Environ["WORKER_DATA_DIR"] == "" {
+		set["WORKER_DATA_DIR"] = filepath.Join(s.Data, "worker")
 	}
 	p := s.program("worker", set)
 	p.ready = answers("http://" + reach(s.WorkerAddr) + "/healthz")

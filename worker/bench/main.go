@@ -85,7 +85,7 @@ type bench struct {
 	dir   string // with the programs
 	redis string // address
 	http  string // the worker's address
-	spool string
+	data  string
 }
 
 var contenders = []contender{
@@ -103,9 +103,9 @@ var contenders = []contender{
 }
 
 func workerCommand(b *bench) ([]string, []string) {
-	// There is no InfluxDB: its windows stay in the spool, as in an outage.
+	// There is no InfluxDB: its windows stay in the store, as in an outage.
 	return []string{filepath.Join(b.dir, "worker")}, []string{
-		"WORKER_ADDR=" + b.http, "WORKER_SPOOL_DIR=" + b.spool, "INFLUX_TOKEN=none", "INFLUX_URL=http://127.0.0.1:9", "LOG_LEVEL=error",
+		"WORKER_ADDR=" + b.http, "WORKER_DATA_DIR=" + b.data, "INFLUX_TOKEN=none", "INFLUX_URL=http://127.0.0.1:9", "LOG_LEVEL=error",
 	}
 }
 
@@ -197,7 +197,7 @@ func redisVersion() string {
 func measure(dir string, c contender, n int64) (result, error) {
 	b := &bench{dir: dir, redis: freeAddress(), http: freeAddress()}
 	var err error
-	if b.spool, err = os.MkdirTemp(dir, "spool-"); err != nil {
+	if b.data, err = os.MkdirTemp(dir, "data-"); err != nil {
 		return result{}, err
 	}
 	_, port, _ := net.SplitHostPort(b.redis)

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,8 @@ type Class string
 
 // The classes.
 const (
-	Refused    Class = "refused"
+	Rejected   Class = "rejected"
+	TooOld     Class = "too_old"
 	TooLarge   Class = "too_large"
 	Denied     Class = "denied"
 	Missing    Class = "missing"
@@ -30,13 +32,15 @@ const (
 )
 
 // Classes lists all classes.
-var Classes = []Class{Refused, TooLarge, Denied, Missing, Unexpected, Throttled, Server, Network}
+var Classes = []Class{
+	Rejected, TooOld, TooLarge, Denied, Missing, Unexpected, Throttled, Server, Network,
+}
 
-// splits tells whether a smaller request may succeed.
-func (c Class) splits() bool { return c == Refused || c == TooLarge }
+// final reports whether the same request would get the same answer for ever.
+func (c Class) final() bool { return c == Rejected || c == TooOld || c == TooLarge }
 
-// holds tells whether nothing will change before somebody does something.
-func (c Class) holds() bool { return c == Denied || c == Missing || c == Unexpected }
+// permanent reports whether nothing will change before somebody changes a configuration.
+func (c Class) permanent() bool { return c == Denied || c == Missing || c == Unexpected }
 
 // maxRetryAfter bounds what InfluxDB may ask for.
 const maxRetryAfter = 2 * time.Minute
@@ -48,6 +52,9 @@ type WriteError struct {
 	Status int
 	// Message is InfluxDB's own text. It may be long.
 	Message string
+	// Dropped is how many lines of the request InfluxDB says that it dropped, having written the
+	// others; 0 if it does not say.
+	Dropped int
 	// RetryAfter is how long InfluxDB asks to be left alone, 0 if it does not.
 	RetryAfter time.Duration
 	// Advice tells what to do, where anything can be done.
@@ -93,37 +100,70 @@ func (c *Client) classify(err error, now time.Time) *WriteError {
 	if !ok || answer.StatusCode == 0 {
 		return &WriteError{Class: Network, Err: explain(err), Advice: c.networkAdvice(err)}
 	}
-	e := &WriteError{Status: answer.StatusCode, Message: answer.Message, RetryAfter: retryAfter(answer.Header, now)}
+	e := &WriteError{
+		Status: answer.StatusCode, Message: answer.Message, RetryAfter: retryAfter(answer.Header, now),
+	}
 	contentType, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	switch status := answer.StatusCode; {
 	case (status == 400 || status == 422) && contentType == "application/json":
-		e.Class = Refused
-		if answer.Err != nil { // half an answer: who knows what it would have said
+		e.Dropped = dropped(e.Message)
+		switch {
+		case answer.Err != nil: // half an answer: who knows what it would have said
 			e.Class, e.Err = Network, fmt.Errorf("the answer broke off: %w", answer.Err)
+		case e.Dropped > 0 && outsideRetention.MatchString(e.Message):
+			e.Class = TooOld
+		default:
+			e.Class = Rejected
 		}
 	case status == 413:
 		e.Class = TooLarge
 	case status == 401:
 		e.Class = Denied
-		e.Advice = "INFLUX_TOKEN or INFLUX_TOKEN_FILE must hold a token of the InfluxDB at " + c.place
+		e.Advice = "INFLUX_TOKEN or INFLUX_TOKEN_FILE must hold a token of the InfluxDB at " + c.address
 	case status == 403:
 		e.Class = Denied
-		e.Advice = fmt.Sprintf("the token in INFLUX_TOKEN or INFLUX_TOKEN_FILE may not write to bucket %q of organisation %q", c.config.Bucket, c.config.Org)
+		e.Advice = fmt.Sprintf(
+			"the token in INFLUX_TOKEN or INFLUX_TOKEN_FILE may not write to bucket %q of organisation %q",
+			c.config.Bucket, c.config.Org)
 	case status == 404:
 		e.Class = Missing
-		e.Advice = fmt.Sprintf("make bucket %q in organisation %q at %s, or change INFLUX_BUCKET, INFLUX_ORG or INFLUX_URL", c.config.Bucket, c.config.Org, c.place)
+		e.Advice = fmt.Sprintf(
+			"make bucket %q in organisation %q at %s, or change INFLUX_BUCKET, INFLUX_ORG or INFLUX_URL",
+			c.config.Bucket, c.config.Org, c.address)
 	case status == 408 || status == 429:
 		e.Class = Throttled
 	case status >= 500:
 		e.Class = Server
 	case status >= 300 && status < 400:
 		e.Class = Unexpected
-		e.Advice = fmt.Sprintf("it points to %q: set INFLUX_URL to where InfluxDB itself is", answer.Header.Get("Location"))
+		e.Advice = fmt.Sprintf("it points to %q: set INFLUX_URL to where InfluxDB itself is",
+			answer.Header.Get("Location"))
 	default:
 		e.Class = Unexpected
-		e.Advice = "this is not InfluxDB 2's answer to a write: check INFLUX_URL, now " + c.place
+		e.Advice = "this is not InfluxDB 2's answer to a write: check INFLUX_URL, now " + c.address
 	}
 	return e
+}
+
+// outsideRetention finds the reason of a partial write whose points are too old:
+//
+//	failure writing points to database: partial write: dropped 3 points outside retention policy of
+//	duration 1h0m0s - oldest point … dropped=3 for database: … for retention policy: autogen
+//
+// Versions before 2.8 say "partial write: points beyond retention policy dropped=3".
+var outsideRetention = regexp.MustCompile(
+	`partial write: (dropped \d+ points outside|points beyond) retention policy`)
+
+// dropped reads the count of a partial write. The text before it may quote a colour.
+func dropped(message string) int {
+	const before = " dropped="
+	i := strings.LastIndex(message, before)
+	if i < 0 || !strings.Contains(message, "partial write: ") {
+		return 0
+	}
+	count, _, _ := strings.Cut(message[i+len(before):], " ")
+	n, _ := strconv.Atoi(count)
+	return max(n, 0)
 }
 
 // explain drops the request's URL from an error of net/http; the rest says it better.
@@ -147,9 +187,9 @@ func (c *Client) networkAdvice(err error) string {
 		return ""
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
-		return "check the host name in INFLUX_URL, now " + c.place
+		return "check the host name in INFLUX_URL, now " + c.address
 	}
-	return "INFLUX_URL is " + c.place
+	return "INFLUX_URL is " + c.address
 }
 
 // retryAfter reads the header in both its forms: seconds, or a date.

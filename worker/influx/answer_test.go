@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +81,29 @@ func TestRequest(t *testing.T) {
 	}
 }
 
+// What InfluxDB says of points that are older than the bucket keeps, in 2.8 and before.
+const (
+	tooOld28 = "failure writing points to database: partial write: dropped 3 points outside retention " +
+		"policy of duration 1h0m0s - oldest point color_metrics,color=a\\ dropped\\=7 at " +
+		"2025-01-02T03:04:05Z dropped because it violates a Retention Policy Lower Bound at " +
+		"2025-01-03T03:04:05Z, newest point … dropped=3 for database: 0a1b for retention policy: autogen"
+	tooOld20 = "failure writing points to database: partial write: " +
+		"points beyond retention policy dropped=3"
+)
+
+func TestDropped(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		tooOld28: 3, tooOld20: 3, "": 0, "partial write: x": 0, "who knows dropped=3": 0,
+		"partial write: x dropped=": 0, "partial write: x dropped=-3": 0,
+		"partial write: x dropped=99999999999999999999": 1<<63 - 1,
+	} {
+		if got := dropped(text); got != want {
+			t.Errorf("%q says %d, want %d", text, got, want)
+		}
+	}
+}
+
 // Every row of the answer table.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
@@ -90,8 +115,10 @@ func TestAnswers(t *testing.T) {
 	}{
 		{"200", status(200, ""), "", ""},
 		{"204", status(204, ""), "", ""},
-		{"400", jsonStatus(400, "invalid", "unable to parse 'x': missing fields"), Refused, "missing fields"},
-		{"422", jsonStatus(422, "unprocessable entity", "partial write: dropped=1"), Refused, "partial write"},
+		{"400", jsonStatus(400, "invalid", "unable to parse 'x': missing fields"), Rejected, "missing fields"},
+		{"422", jsonStatus(422, "unprocessable entity", "partial write: dropped=1"), Rejected, "partial write"},
+		{"422 too old", jsonStatus(422, "unprocessable entity", tooOld28), TooOld, "outside retention policy"},
+		{"422 too old, 2.0", jsonStatus(422, "unprocessable entity", tooOld20), TooOld, "beyond retention"},
 		{"400 of a proxy", status(400, "<html>The plain HTTP request was sent to HTTPS port"), Unexpected, "INFLUX_URL"},
 		{"413", status(413, "<html>too large"), TooLarge, "too large"},
 		{"401", jsonStatus(401, "unauthorized", "unauthorized access"), Denied, "INFLUX_TOKEN_FILE"},
@@ -262,16 +289,28 @@ func TestRetryAfter(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ url, token, want string }{
-		{"localhost:8086", "t", "INFLUX_URL"},
-		{"ftp://host", "t", "INFLUX_URL"},
-		{"http://", "t", "INFLUX_URL"},
-		{"http://user:password@host:bad", "t", "INFLUX_URL"},
-		{"http://host", "secret\ntoken", "INFLUX_TOKEN"},
+	noPEM := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(noPEM, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		config Config
+		want   string
+	}{
+		{Config{URL: "localhost:8086"}, "INFLUX_URL"},
+		{Config{URL: "ftp://host"}, "INFLUX_URL"},
+		{Config{URL: "http://"}, "INFLUX_URL"},
+		{Config{URL: "http://user:password@host:bad"}, "INFLUX_URL"},
+		{Config{URL: "http://host", Token: "secret\ntoken"}, "INFLUX_TOKEN"},
+		{Config{URL: "https://host", CAFile: noPEM}, "INFLUX_CA_FILE"},
+		{Config{URL: "https://host", CAFile: "/none"}, "INFLUX_CA_FILE: open /none"},
+		{Config{URL: "https://host", CertFile: noPEM}, "INFLUX_KEY_FILE"},
+		{Config{URL: "https://host", CertFile: noPEM, KeyFile: noPEM}, "INFLUX_CERT_FILE"},
 	} {
-		_, err := New(Config{URL: c.url, Token: c.token})
-		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "password") || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%q: %v", c.url, err)
+		_, err := New(c.config)
+		if err == nil || !strings.Contains(err.Error(), c.want) ||
+			strings.Contains(err.Error(), "password") || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%+v: %v", c.config, err)
 		}
 	}
 }

@@ -2,12 +2,15 @@ package influx
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -15,11 +18,11 @@ import (
 	"github.com/influxdata/influxdb-client-go/v2/api"
 )
 
-// DefaultTimeout is how long one request may take. One of 5000 lines takes InfluxDB a fraction of a second, or some
-// seconds when all series are new and the machine is busy.
+// DefaultTimeout is how long one request may take. One of 5000 lines takes InfluxDB a fraction of a
+// second, or some seconds when all series are new and the machine is busy.
 const DefaultTimeout = 10 * time.Second
 
-// maxAnswer bounds what is read of an answer: InfluxDB quotes up to 5000 refused lines.
+// maxAnswer bounds what is read of an answer: InfluxDB quotes up to 5000 rejected lines.
 const maxAnswer = 4 << 20
 
 // Config says where points go.
@@ -28,20 +31,23 @@ type Config struct {
 	Org    string
 	Bucket string
 	Token  string
+	// CAFile holds the authorities that may have signed InfluxDB's certificate, in place of the
+	// system's. CertFile and KeyFile hold the worker's own certificate; they are read again at each
+	// connection, so that a renewed one is used. All are PEM, and may be empty.
+	CAFile, CertFile, KeyFile string
 	// Timeout is how long one request may take; 0 means DefaultTimeout.
 	Timeout time.Duration
 }
 
 // A Client writes to one bucket. It is safe for concurrent use.
 type Client struct {
-	config Config
-	place  string // the URL without a password
-	http   *http.Client
-	client influxdb2.Client
-	api    api.WriteAPIBlocking
+	config  Config
+	address string // the URL without a password
+	http    *http.Client
+	api     api.WriteAPIBlocking
 }
 
-// New makes a Client. It connects at the first write.
+// New returns a Client. It connects at the first write. An error names the variable.
 func New(config Config) (*Client, error) {
 	if config.Timeout == 0 {
 		config.Timeout = DefaultTimeout
@@ -55,18 +61,23 @@ func New(config Config) (*Client, error) {
 	case strings.ContainsFunc(config.Token, func(r rune) bool { return r < ' ' || r > '~' }):
 		return nil, errors.New("INFLUX_TOKEN holds a character that no token has, such as a line break")
 	}
-	transport := &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: config.Timeout / 2, KeepAlive: 15 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    config.Timeout / 2,
-		MaxIdleConns:           2,
-		MaxConnsPerHost:        2,
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-		ForceAttemptHTTP2:      true,
+	secure, err := tlsConfig(config)
+	if err != nil {
+		return nil, err
 	}
+	dialer := net.Dialer{Timeout: config.Timeout / 2, KeepAlive: 15 * time.Second}
 	httpClient := &http.Client{
-		Transport: limited{transport},
-		Timeout:   config.Timeout,
+		Transport: limited{&http.Transport{
+			DialContext:            dialer.DialContext,
+			TLSClientConfig:        secure,
+			TLSHandshakeTimeout:    config.Timeout / 2,
+			MaxIdleConns:           2,
+			MaxConnsPerHost:        2,
+			IdleConnTimeout:        90 * time.Second,
+			MaxResponseHeaderBytes: 64 << 10,
+			ForceAttemptHTTP2:      true,
+		}},
+		Timeout: config.Timeout,
 		// A redirected POST would become a GET, and its success would be taken for the write's.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -77,12 +88,44 @@ func New(config Config) (*Client, error) {
 		SetLogLevel(0) // errors only, and the blocking API logs none
 	client := influxdb2.NewClientWithOptions(config.URL, config.Token, options)
 	return &Client{
-		config: config, place: u.Redacted(), http: httpClient, client: client,
+		config: config, address: u.Redacted(), http: httpClient,
 		api: client.WriteAPIBlocking(config.Org, config.Bucket),
 	}, nil
 }
 
-// Write sends lines, separated by line breaks, in one request. Its error is nil, ctx's, or a [*WriteError].
+func tlsConfig(config Config) (*tls.Config, error) {
+	c := new(tls.Config)
+	if config.CAFile != "" {
+		pem, err := os.ReadFile(config.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("INFLUX_CA_FILE: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("INFLUX_CA_FILE=%q: no certificate in PEM form", config.CAFile)
+		}
+	}
+	if config.CertFile != "" || config.KeyFile != "" {
+		load := func() (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(config.CertFile, config.KeyFile)
+			if err != nil {
+				return nil, fmt.Errorf("INFLUX_CERT_FILE=%q, INFLUX_KEY_FILE=%q: %w",
+					config.CertFile, config.KeyFile, err)
+			}
+			return &pair, nil
+		}
+		if _, err := load(); err != nil {
+			return nil, err
+		}
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return load()
+		}
+	}
+	return c, nil
+}
+
+// Write sends lines, separated by line breaks, in one request. Its error is nil, ctx's, or a
+// [*WriteError].
 func (c *Client) Write(ctx context.Context, lines []byte) error {
 	err := c.api.WriteRecord(ctx, string(lines))
 	switch {

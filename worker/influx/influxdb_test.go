@@ -2,11 +2,15 @@ package influx
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,20 +30,34 @@ func real(t *testing.T, db *influxtest.Server, change ...func(*Config)) *Client 
 	}}, change...)...)
 }
 
-// sendAll delivers lines and returns those that were refused, with the reasons.
-func sendAll(t *testing.T, client *Client, lines ...string) (refused, reasons []string) {
+// sendAll delivers lines and returns those that were rejected, with the reasons, and how many were
+// too old.
+func sendAll(t *testing.T, client *Client, lines ...string) (rejected, reasons []string, tooOld int) {
 	t.Helper()
 	d := delivery{
-		write: client.Write, written: func(int) {}, maxBytes: MaxBytes,
-		trouble: func(_ context.Context, err *WriteError) error { return err },
-		refused: func(line []byte, reason string) {
-			refused, reasons = append(refused, string(line)), append(reasons, reason)
+		write: func(ctx context.Context, lines []byte) (*WriteError, error) {
+			err := client.Write(ctx, lines)
+			if answer, ok := errors.AsType[*WriteError](err); ok && answer.Class.final() {
+				return answer, nil
+			}
+			return nil, err
+		},
+		written: func(int) {}, maxBytes: MaxBytes,
+		rejected: func(lines [][]byte, class Class, reason string) {
+			if class == TooOld {
+				tooOld += len(lines)
+				t.Log(reason)
+				return
+			}
+			for _, line := range lines {
+				rejected, reasons = append(rejected, string(line)), append(reasons, reason)
+			}
 		},
 	}
 	if err := d.send(t.Context(), []byte(strings.Join(lines, "\n"))); err != nil {
 		t.Fatal(err)
 	}
-	return refused, reasons
+	return rejected, reasons, tooOld
 }
 
 func point(color string, count int64) string {
@@ -74,8 +92,8 @@ func TestColorsOnTheWay(t *testing.T) {
 		want[color] = int64(i + 1)
 		lines = append(lines, point(color, int64(i+1)))
 	}
-	if refused, reasons := sendAll(t, client, lines...); refused != nil {
-		t.Fatalf("refused: %q %q", refused, reasons)
+	if rejected, reasons, _ := sendAll(t, client, lines...); rejected != nil {
+		t.Fatalf("rejected: %q %q", rejected, reasons)
 	}
 	if diff := cmp.Diff(want, colors(t, db)); diff != "" {
 		t.Errorf("read back (-want +got):\n%s", diff)
@@ -89,7 +107,7 @@ func TestColorsOnTheWay(t *testing.T) {
 		t.Errorf("after a restart (-want +got):\n%s", diff)
 	}
 	for _, color := range []string{`\`, `\\`, `a\`, `a\\`, `a\\\`} {
-		if refused, reasons := sendAll(t, client, point(color, 1)); len(refused) != 1 {
+		if rejected, reasons, _ := sendAll(t, client, point(color, 1)); len(rejected) != 1 {
 			t.Errorf("%s is taken", color)
 		} else {
 			t.Log(color, reasons)
@@ -114,14 +132,15 @@ func TestBadLinesAmongGood(t *testing.T) {
 	if err := client.Write(t.Context(), []byte(good[0])); err != nil {
 		t.Fatal(err) // count is an integer from here on
 	}
-	refused, reasons := sendAll(t, client, good[1], bad[0], bad[1], good[2], bad[2], conflict, bad[3], bad[4], bad[5], good[3])
-	if diff := cmp.Diff(append(bad, conflict), refused); diff != "" {
-		t.Errorf("refused (-want +got):\n%s", diff)
+	rejected, reasons, _ := sendAll(t, client,
+		good[1], bad[0], bad[1], good[2], bad[2], conflict, bad[3], bad[4], bad[5], good[3])
+	if diff := cmp.Diff(append(bad, conflict), rejected); diff != "" {
+		t.Errorf("rejected (-want +got):\n%s", diff)
 	}
 	for i, reason := range reasons {
-		t.Logf("%.60s: %s", refused[i], reason)
+		t.Logf("%.60s: %s", rejected[i], reason)
 		if strings.Contains(reason, "who knows") || len(reason) > maxQuoted+10 || strings.Contains(reason, "color=") {
-			t.Errorf("the reason of %.60s is %q", refused[i], reason)
+			t.Errorf("the reason of %.60s is %q", rejected[i], reason)
 		}
 	}
 	if diff := cmp.Diff(map[string]int64{"a": 1, "b": 2, "c": 3, "d": 4}, colors(t, db)); diff != "" {
@@ -161,58 +180,127 @@ func TestRealAnswers(t *testing.T) {
 	}
 }
 
-// InfluxDB goes away and comes back; the worker's queue is in memory here.
+// setRetention changes how long the bucket keeps points.
+func setRetention(t *testing.T, db *influxtest.Server, keep time.Duration) {
+	t.Helper()
+	var list struct {
+		Buckets []struct{ ID string }
+	}
+	text, err := db.Get(t, db.AdminToken, "/api/v2/buckets?name="+db.Bucket)
+	if err == nil {
+		err = json.Unmarshal(text, &list)
+	}
+	if err != nil || len(list.Buckets) != 1 {
+		t.Fatalf("%v: %s", err, text)
+	}
+	change := fmt.Sprintf(
+		`{"retentionRules":[{"type":"expire","everySeconds":%d,"shardGroupDurationSeconds":3600}]}`,
+		int(keep.Seconds()))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch,
+		db.URL+"/api/v2/buckets/"+list.Buckets[0].ID, strings.NewReader(change))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Token "+db.AdminToken)
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%v, %+v", err, answer)
+	}
+	answer.Body.Close()
+}
+
+// Points older than the bucket keeps cost no request more, however many there are.
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	db := influxtest.Shared(t).NewBucket(t)
+	setRetention(t, db, time.Hour)
+	requests := 0
+	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		requests++
+		target, _ := url.Parse(db.URL)
+		r.SetURL(target)
+	}})
+	defer proxy.Close()
+	client := real(t, db, func(c *Config) { c.URL = proxy.URL })
+	now := time.Now().Truncate(time.Second)
+	var lines []string
+	want := map[string]int64{}
+	for i := range 1000 {
+		color := fmt.Sprintf("c%d dropped=9", i)
+		at := now.Add(-time.Duration(i) * time.Minute).Add(-30 * time.Second)
+		if i < 60 || i > 990 { // the last ones lie in shards that the new points create
+			want[color] = int64(i + 1)
+		}
+		if i > 990 {
+			at = now.Add(-time.Duration(i-990) * time.Second)
+		}
+		p := series.Point{Color: color, Count: int64(i + 1), Start: at}
+		lines = append(lines, string(p.AppendLine(nil)))
+	}
+	rejected, reasons, tooOld := sendAll(t, client, lines...)
+	if got := colors(t, db); len(got)+tooOld != 1000 || tooOld < 800 || requests != 1 {
+		t.Errorf("%d stored, %d too old, %d requests", len(got), tooOld, requests)
+	} else {
+		for color, count := range want {
+			if got[color] != count {
+				t.Errorf("%s is %d, want %d", color, got[color], count)
+			}
+		}
+	}
+	if len(rejected) > 0 {
+		t.Errorf("rejected: %q", reasons)
+	}
+	// With a conflict and a line that cannot be parsed among them.
+	bad := []string{"nonsense", fmt.Sprintf("color_metrics,color=x count=1.5 %d", now.UnixNano())}
+	requests = 0
+	rejected, _, tooOld = sendAll(t, client, append(bad, lines[100:200]...)...)
+	if diff := cmp.Diff(bad, rejected); diff != "" || tooOld != 100 || requests > 20 {
+		t.Errorf("%d too old, %d requests, rejected (-want +got):\n%s", tooOld, requests, diff)
+	}
+}
+
+// InfluxDB goes away and comes back, again and again.
 func TestInfluxDBRestarts(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Start(t)
-	client := real(t, db)
-	queue := newMemoryQueue()
-	seen := &record{Locker: new(sync.Mutex), classes: map[Class]int{}}
-	dir := t.TempDir()
-	sender := NewSender(testLog(t), queue, client, NewQuarantine(testLog(t), QuarantineConfig{Dir: dir}), seen)
-	b := &bench{Sender: sender}
-	b.mu.Lock()
-	stop := b.run(t)
+	r := newRig()
+	r.Sender = newSender(slog.New(slog.NewTextHandler(t.Output(), nil)), real(t, db).Write, encode, &r.tally)
+	stop := r.start(t)
 	want := map[string]int64{}
 	add := func(n int) {
 		for range n {
 			color := fmt.Sprint("c", len(want))
 			want[color] = int64(len(want) + 1)
-			queue.add(point(color, want[color]) + "\n")
+			r.outbox.add(point(color, want[color]) + "\n")
 		}
 	}
-	done := func(n int) {
+	sent := func() {
 		t.Helper()
-		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-			queue.mu.Lock()
-			is := queue.done
-			queue.mu.Unlock()
-			if is == n {
-				return
-			}
+		for deadline := time.Now().Add(30 * time.Second); r.outbox.waiting() > 0; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatalf("%d of %d done, %+v", is, n, sender.State())
+				t.Fatalf("%d wait, %v", r.outbox.waiting(), r.LastError())
 			}
 		}
 	}
 	add(100)
-	done(100)
-	db.Stop(t)
-	add(1)
-	for sender.State().Trouble == nil {
-		time.Sleep(5 * time.Millisecond)
+	sent()
+	for range 3 {
+		db.Stop(t)
+		add(1)
+		for r.LastError() == nil {
+			time.Sleep(5 * time.Millisecond)
+		}
+		add(500)
+		db.Restart(t)
+		add(100)
+		sent()
 	}
-	t.Log(sender.State().Trouble)
-	add(5000)
-	db.Restart(t)
-	add(100)
-	done(5201)
 	stop()
 	if diff := cmp.Diff(want, colors(t, db)); diff != "" {
 		t.Errorf("stored (-want +got):\n%s", diff)
 	}
-	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
-		t.Errorf("the quarantine has %v, %v", entries, err)
+	if r.outbox.letters != nil || len(r.tally.rejected) != 0 || r.tally.written < len(want) {
+		t.Errorf("letters %q, %v, %d written", r.outbox.letters, r.tally.rejected, r.tally.written)
 	}
 }
 

@@ -5,279 +5,303 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
 
-// A Queue keeps what is to be sent. Only the Sender takes from it.
-type Queue interface {
-	// Next waits for the oldest chunk that was not taken yet. An error other than ctx's may go away: the Sender
-	// waits and calls again.
-	Next(ctx context.Context) (Chunk, error)
-	// TryNext is Next without waiting; it returns false if there is none.
-	TryNext() (Chunk, bool, error)
+// A Batch is lines that one commit put into the outbox.
+type Batch struct {
+	ID   string
+	Data []byte // line protocol
+	At   time.Time
 }
 
-// A Chunk is some lines of line protocol.
-type Chunk struct {
-	Lines []byte
-	// At is when the lines came into the queue.
-	At time.Time
-	// Done makes the queue forget this chunk and all that were taken before it.
-	Done func()
+// An Outbox keeps batches until they are removed. An error may pass: the Sender calls again.
+type Outbox interface {
+	// Oldest returns the oldest batches, some MiB at most, and none if the outbox is empty.
+	Oldest(context.Context) ([]Batch, error)
+	// Remove removes batches that Oldest returned, and saves letters, which may be nil, before that
+	// or together with it. It may be repeated after an error.
+	Remove(ctx context.Context, ids []string, letters []byte) error
+	// More is signalled when there may be something new.
+	More() <-chan struct{}
 }
 
-// An Observer hears what a Sender does, in the Sender's goroutine, and must not block.
+// A RejectedLine is one that InfluxDB will never take.
+type RejectedLine struct {
+	Line   []byte
+	Reason string // InfluxDB's, at most about 300 bytes
+}
+
+// An Observer counts what Senders do. It must not block, and several goroutines may call it.
 type Observer interface {
-	// Written: InfluxDB has so many lines more.
-	Written(lines int)
 	// Answered: one request took so long; class is "" if it succeeded.
 	Answered(took time.Duration, class Class)
-	// Quarantined: so many lines were put aside.
-	Quarantined(lines int)
-	// Sent: everything that came into the queue up to at is in InfluxDB, or in the quarantine.
-	Sent(at time.Time)
-}
-
-// A State tells how a Sender fares.
-type State struct {
-	// LastSuccess is when InfluxDB last took lines, zero if it never did.
-	LastSuccess time.Time
-	// Trouble is why sending does not go on, nil if it does; Since is since when.
-	Trouble error
-	Since   time.Time
+	// Written counts points that InfluxDB has.
+	Written(points int)
+	// Rejected counts points that it never will have, by class: rejected, too_old or too_large.
+	Rejected(points int, class Class)
+	// Delivered: a batch left the outbox after so long.
+	Delivered(waited time.Duration)
 }
 
 const (
-	// flushTimeout is how long a Sender goes on once it is to stop.
-	flushTimeout = 5 * time.Second
-	// batchBytes is how much is taken from the queue before it is sent; a chunk may make it more.
-	batchBytes    = 2 << 20
-	complainEvery = time.Minute
+	// stopTimeout is how long a Sender goes on once it is to stop.
+	stopTimeout  = 5 * time.Second
+	sayEvery     = time.Minute
+	firstBackoff = 250 * time.Millisecond
+	maxBackoff   = 10 * time.Second
+	minBackoff   = 20 * time.Millisecond
 )
 
-// A Sender takes chunks from a queue and writes them to InfluxDB, the oldest first. What it holds in memory is one
-// batch, however long InfluxDB is away.
+// A Sender writes batches to InfluxDB, the oldest first. However long InfluxDB is away, it holds no
+// more in memory than what one call of Oldest returned.
 type Sender struct {
-	log        *slog.Logger
-	queue      Queue
-	write      func(ctx context.Context, lines []byte) error
-	quarantine func([]Quarantined) error
-	observer   Observer
+	log      *slog.Logger
+	write    func(ctx context.Context, lines []byte) error
+	encode   func([]RejectedLine) []byte
+	observer Observer
 
-	// These belong to Run.
-	delivery   delivery
-	stopping   <-chan struct{}
-	refused    []Quarantined
-	failures   int                 // in a row
-	complained map[Class]time.Time // when that was last logged
-	told       bool                // whether the present trouble was logged
-
-	mu    sync.Mutex
-	state State
+	mu        sync.Mutex
+	lastError error               // nil after a success
+	since     time.Time           // when the failures began of which lastError is the last
+	said      map[Class]time.Time // when each class was logged last
+	told      bool                // reports whether the present failures were logged
 }
 
-// NewSender makes a Sender. Nothing happens before Run.
-func NewSender(log *slog.Logger, queue Queue, client *Client, quarantine *Quarantine, observer Observer) *Sender {
-	return newSender(log, queue, client.Write, quarantine.Add, observer)
+// NewSender returns a Sender. Encode makes dead letters of lines, for the outbox to save.
+func NewSender(
+	log *slog.Logger, client *Client, encode func([]RejectedLine) []byte, observer Observer,
+) *Sender {
+	return newSender(log, client.Write, encode, observer)
 }
 
 func newSender(
-	log *slog.Logger, queue Queue, write func(context.Context, []byte) error, quarantine func([]Quarantined) error, observer Observer,
+	log *slog.Logger, write func(context.Context, []byte) error,
+	encode func([]RejectedLine) []byte, observer Observer,
 ) *Sender {
-	s := &Sender{
-		log: log, queue: queue, write: write, quarantine: quarantine, observer: observer,
-		complained: make(map[Class]time.Time),
+	return &Sender{
+		log: log, write: write, encode: encode, observer: observer, said: make(map[Class]time.Time),
 	}
-	s.delivery = delivery{
-		write: s.request, written: s.success, trouble: s.trouble, maxBytes: MaxBytes,
-		refused: func(line []byte, reason string) {
-			s.refused = append(s.refused, quarantined(line, reason, time.Now()))
-		},
-	}
-	return s
 }
 
-// State tells how the Sender fares. It may be called by any goroutine.
-func (s *Sender) State() State {
+// LastError returns why the last attempt failed, nil if it succeeded. Any goroutine may call it.
+func (s *Sender) LastError() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state
+	return s.lastError
 }
 
-// Run sends until ctx ends. Then it sends what is in the queue, for up to five seconds and as long as InfluxDB takes
-// it, and returns; what could not be sent stays in the queue. It returns an error only if the queue fails for good.
-func (s *Sender) Run(ctx context.Context) error {
-	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer cancel(nil)
-	s.stopping = ctx.Done()
-	stop := context.AfterFunc(ctx, func() {
-		timer := time.AfterFunc(flushTimeout, func() { cancel(errStopped) })
+// Run sends until ctx ends, and then what is in the outbox, for at most five seconds and as long as
+// InfluxDB takes it; the rest stays in the outbox. Each outbox has a Run of its own.
+func (s *Sender) Run(ctx context.Context, outbox Outbox) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(stopTimeout, cancel)
 		context.AfterFunc(work, func() { timer.Stop() })
-	})
-	defer stop()
+	})()
+	r := &run{Sender: s, outbox: outbox, stopping: ctx.Done()}
+	r.delivery = delivery{
+		write: r.request, written: s.observer.Written, rejected: r.reject, maxBytes: MaxBytes,
+	}
 	for {
-		chunk, err := s.queue.Next(ctx)
-		if ctx.Err() != nil && err != nil {
-			break
-		}
-		if err != nil {
-			if err := s.queueTrouble(work, err); err != nil {
-				break
+		sent, err := r.sendOldest(work)
+		switch {
+		case err != nil:
+			s.log.Info("stopped before everything was sent; the rest stays in the store", "error", err)
+			return
+		case sent:
+		case ctx.Err() != nil:
+			return
+		default:
+			select {
+			case <-outbox.More():
+			case <-ctx.Done():
 			}
-			continue
 		}
-		if err := s.batch(work, chunk); err != nil {
-			return s.ended(err)
+	}
+}
+
+// A run is one call of Run.
+type run struct {
+	*Sender
+	outbox   Outbox
+	stopping <-chan struct{}
+	delivery delivery
+	rejected []RejectedLine
+	failures int // in a row
+}
+
+// sendOldest delivers the oldest batches and removes them. It returns false if there are none, and
+// an error only when the run is to stop.
+func (r *run) sendOldest(ctx context.Context) (sent bool, err error) {
+	var batches []Batch
+	err = r.retry(ctx, func() (err error) {
+		if batches, err = r.outbox.Oldest(ctx); err != nil {
+			return fmt.Errorf("read the outbox: %w", err)
+		}
+		return nil
+	})
+	if err != nil || len(batches) == 0 {
+		return false, err
+	}
+	var ids []string
+	var texts [][]byte
+	for _, b := range batches {
+		ids, texts = append(ids, b.ID), append(texts, b.Data)
+	}
+	r.rejected = nil
+	if err := r.delivery.send(ctx, texts...); err != nil {
+		return false, err
+	}
+	var letters []byte
+	if len(r.rejected) > 0 {
+		letters = r.encode(r.rejected)
+	}
+	err = r.retry(ctx, func() error {
+		if err := r.outbox.Remove(ctx, ids, letters); err != nil {
+			return fmt.Errorf("remove sent points from the outbox: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	for _, b := range batches {
+		r.observer.Delivered(max(0, time.Since(b.At)))
+	}
+	return true, nil
+}
+
+// request sends one request until InfluxDB takes or rejects it.
+func (r *run) request(ctx context.Context, lines []byte) (answer *WriteError, err error) {
+	err = r.retry(ctx, func() error {
+		start := time.Now()
+		err := r.write(ctx, lines)
+		answer, _ = errors.AsType[*WriteError](err)
+		switch {
+		case answer != nil:
+			r.observer.Answered(time.Since(start), answer.Class)
+			if !answer.Class.final() {
+				return err
+			}
+		case err != nil:
+			return err
+		default:
+			r.observer.Answered(time.Since(start), "")
+		}
+		r.recovered()
+		return nil
+	})
+	return answer, err
+}
+
+// reject counts lines that InfluxDB will never take. Those that are too old are no dead letters:
+// there may be any number, and nothing is wrong with them.
+func (r *run) reject(lines [][]byte, class Class, reason string) {
+	r.observer.Rejected(len(lines), class)
+	message := "InfluxDB rejects points; they are dead letters"
+	if class == TooOld {
+		message = "points are older than the bucket keeps; they are only counted"
+	} else {
+		for _, line := range lines {
+			r.rejected = append(r.rejected, RejectedLine{line, reason})
+		}
+	}
+	if r.say(class) {
+		r.log.Warn(message, "points", len(lines), "reason", reason, "first", shorten(string(lines[0])))
+	}
+}
+
+// say reports whether the class was not logged for a minute. Points that are too old are said once.
+func (s *Sender) say(class Class) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last, ok := s.said[class]
+	if ok && (class == TooOld || time.Since(last) < sayEvery) {
+		return false
+	}
+	s.said[class] = time.Now()
+	return true
+}
+
+var errStopping = errors.New("InfluxDB or the store did not do it in time")
+
+// retry calls f until it succeeds, with back-off. When the run is to stop the wait ends at once,
+// and the next failure is the end.
+func (r *run) retry(ctx context.Context, f func() error) error {
+	for {
+		err := f()
+		if err == nil {
+			return nil
 		}
 		if ctx.Err() != nil {
-			break
+			return errStopping
 		}
-	}
-	// Stopping: what the queue has now.
-	for {
-		chunk, ok, err := s.queue.TryNext()
-		if err != nil || !ok {
-			return nil
-		}
-		if err := s.batch(work, chunk); err != nil {
-			return s.ended(err)
-		}
-	}
-}
-
-// errStopped ends a batch because the Sender is to stop.
-var errStopped = errors.New("stopped before everything was sent")
-
-func (s *Sender) ended(err error) error {
-	if errors.Is(err, errStopped) {
-		s.log.Info("stopped before everything was sent; the rest stays in the spool", "error", s.State().Trouble)
-		return nil
-	}
-	return err
-}
-
-// batch sends a chunk together with those that are there too, and marks them as done.
-func (s *Sender) batch(ctx context.Context, chunk Chunk) error {
-	text := chunk.Lines
-	for len(text) < batchBytes {
-		next, ok, err := s.queue.TryNext()
-		if err != nil || !ok {
-			break // an error comes again at the next call
-		}
-		if len(text) > 0 && text[len(text)-1] != '\n' {
-			text = append(text, '\n')
-		}
-		text = append(text, next.Lines...)
-		chunk = next
-	}
-	s.refused = s.refused[:0]
-	if err := s.delivery.send(ctx, text); err != nil {
-		return err
-	}
-	if err := s.quarantineRefused(ctx); err != nil {
-		return err
-	}
-	chunk.Done()
-	s.observer.Sent(chunk.At)
-	return nil
-}
-
-// quarantineRefused makes the refused lines durable, however often it must try.
-func (s *Sender) quarantineRefused(ctx context.Context) error {
-	n := len(s.refused)
-	if n == 0 {
-		return nil
-	}
-	s.log.Warn("InfluxDB refuses points; they are in the quarantine (`worker spool ls`, `worker spool resend`)",
-		"points", n, "reason", s.refused[0].Reason, "first", shorten(string(s.refused[0].Text())))
-	for {
-		err := s.quarantine(s.refused)
-		if err == nil {
-			s.refused = nil // it may be large, and is rare
-			s.observer.Quarantined(n)
-			return nil
-		}
-		if err := s.pause(ctx, fmt.Errorf("refused points cannot be put aside: %w", err), 0); err != nil {
+		r.failures++
+		r.failed(err, r.failures)
+		select {
+		case <-r.stopping:
 			return err
+		default:
+		}
+		wait := backoff(r.failures - 1)
+		if answer, ok := errors.AsType[*WriteError](err); ok {
+			wait = max(wait, answer.RetryAfter)
+		}
+		select {
+		case <-time.After(wait):
+		case <-r.stopping:
 		}
 	}
 }
 
-// request sends one request and measures it.
-func (s *Sender) request(ctx context.Context, lines []byte) error {
-	start := time.Now()
-	err := s.write(ctx, lines)
-	var class Class
+// backoff returns how long to wait after so many failures: exponential, with full jitter so that
+// several workers do not come back together.
+func backoff(failures int) time.Duration {
+	most := maxBackoff
+	if failures < 10 {
+		most = min(maxBackoff, firstBackoff<<failures)
+	}
+	return minBackoff + rand.N(most)
+}
+
+// failed notes an error, and logs each class at most once a minute.
+func (s *Sender) failed(err error, attempt int) {
+	s.mu.Lock()
+	if s.lastError == nil {
+		s.since = time.Now()
+	}
+	s.lastError = err
+	since := s.since
+	s.mu.Unlock()
+	class, level := Class("store"), slog.LevelWarn
 	if answer, ok := errors.AsType[*WriteError](err); ok {
-		class = answer.Class
-	} else if err != nil {
-		return err
-	}
-	s.observer.Answered(time.Since(start), class)
-	if class.splits() {
-		s.recovered() // InfluxDB is there and judges
-	}
-	return err
-}
-
-func (s *Sender) success(lines int) {
-	s.mu.Lock()
-	s.state.LastSuccess = time.Now()
-	s.mu.Unlock()
-	s.recovered()
-	s.observer.Written(lines)
-}
-
-// trouble waits before the next try.
-func (s *Sender) trouble(ctx context.Context, answer *WriteError) error {
-	return s.pause(ctx, answer, answer.RetryAfter)
-}
-
-func (s *Sender) queueTrouble(ctx context.Context, err error) error {
-	return s.pause(ctx, fmt.Errorf("the spool cannot be read: %w", err), 0)
-}
-
-// pause notes the trouble, complains of each kind at most once a minute, and waits. When the Sender is to stop the
-// wait ends at once, and the next failure is the end.
-func (s *Sender) pause(ctx context.Context, trouble error, least time.Duration) error {
-	now := time.Now()
-	s.mu.Lock()
-	if s.state.Trouble == nil {
-		s.state.Since = now
-	}
-	s.state.Trouble = trouble
-	since := s.state.Since
-	s.mu.Unlock()
-	s.failures++
-	class, level := Class("other"), slog.LevelWarn
-	if answer, ok := errors.AsType[*WriteError](trouble); ok {
-		if class = answer.Class; class.holds() {
+		if class = answer.Class; class.permanent() {
 			level = slog.LevelError
 		}
 	}
-	if last, ok := s.complained[class]; !ok || now.Sub(last) >= complainEvery {
-		s.log.Log(ctx, level, "points are kept, not sent",
-			"error", trouble, "for", now.Sub(since).Round(time.Second), "attempt", s.failures)
-		s.complained[class], s.told = now, true
+	if s.say(class) {
+		s.log.Log(context.Background(), level, "points are kept, not sent",
+			"error", err, "for", time.Since(since).Round(time.Second), "attempt", attempt)
+		s.mu.Lock()
+		s.told = true
+		s.mu.Unlock()
 	}
-	wait := max(least, backoff(s.failures-1))
-	select {
-	case <-s.stopping:
-		return errStopped
-	default:
-	}
-	return sleep(ctx, wait, s.stopping)
 }
 
-// recovered ends a trouble.
-func (s *Sender) recovered() {
+// recovered notes a success.
+func (r *run) recovered() {
+	r.failures = 0
+	s := r.Sender
 	s.mu.Lock()
-	was, since := s.state.Trouble, s.state.Since
-	s.state.Trouble, s.state.Since = nil, time.Time{}
+	told := s.lastError != nil && s.told
+	since := s.since
+	s.lastError, s.told = nil, false
 	s.mu.Unlock()
-	if was != nil && s.told {
+	if told {
 		s.log.Info("points are sent again", "after", time.Since(since).Round(time.Millisecond))
 	}
-	s.failures, s.told = 0, false
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,146 +17,116 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// memoryQueue is a Queue of chunks.
-type memoryQueue struct {
-	mu     sync.Mutex
-	chunks []string
-	taken  int
-	done   int
-	added  chan struct{}
-	err    error // once
+// memory is an Outbox. Oldest returns at most two batches.
+type memory struct {
+	mu      sync.Mutex
+	batches []Batch
+	added   int
+	letters []string
+	most    int     // bytes that were returned together
+	errors  []error // what the next calls return
+	more    chan struct{}
 }
 
-func newMemoryQueue(chunks ...string) *memoryQueue {
-	return &memoryQueue{chunks: chunks, added: make(chan struct{}, 1)}
+func newMemory(texts ...string) *memory {
+	m := &memory{more: make(chan struct{}, 1)}
+	for _, text := range texts {
+		m.add(text)
+	}
+	return m
 }
 
-func (q *memoryQueue) add(chunk string) {
-	q.mu.Lock()
-	q.chunks = append(q.chunks, chunk)
-	q.mu.Unlock()
+func (m *memory) add(text string) {
+	m.mu.Lock()
+	m.added++
+	m.batches = append(m.batches, Batch{fmt.Sprint(m.added), []byte(text), time.Now()})
+	m.mu.Unlock()
 	select {
-	case q.added <- struct{}{}:
+	case m.more <- struct{}{}:
 	default:
 	}
 }
 
-func (q *memoryQueue) TryNext() (Chunk, bool, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if err := q.err; err != nil {
-		q.err = nil
-		return Chunk{}, false, err
+func (m *memory) fail() (err error) {
+	if len(m.errors) > 0 {
+		err, m.errors = m.errors[0], m.errors[1:]
 	}
-	if q.taken == len(q.chunks) {
-		return Chunk{}, false, nil
+	return err
+}
+
+func (m *memory) Oldest(context.Context) ([]Batch, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	oldest := slices.Clone(m.batches[:min(2, len(m.batches))])
+	size := 0
+	for _, b := range oldest {
+		size += len(b.Data)
 	}
-	q.taken++
-	n := q.taken
-	return Chunk{Lines: []byte(q.chunks[n-1]), At: time.Unix(int64(n), 0), Done: func() {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.done = n
-	}}, true, nil
+	m.most = max(m.most, size)
+	return oldest, m.fail()
 }
 
-func (q *memoryQueue) isDone() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.done
-}
-
-func (q *memoryQueue) isTaken() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.taken
-}
-
-func (q *memoryQueue) Next(ctx context.Context) (Chunk, error) {
-	for {
-		if chunk, ok, err := q.TryNext(); ok || err != nil {
-			return chunk, err
+func (m *memory) Remove(_ context.Context, ids []string, letters []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.fail(); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if id != m.batches[0].ID {
+			return errors.New("removed in another order")
 		}
-		select {
-		case <-q.added:
-		case <-ctx.Done():
-			return Chunk{}, context.Cause(ctx)
-		}
+		m.batches = m.batches[1:]
 	}
-}
-
-// record is an Observer that keeps everything.
-type record struct {
-	sync.Locker
-	written, quarantined int
-	classes              map[Class]int
-	sent                 time.Time
-}
-
-func (r *record) Written(n int) {
-	r.Lock()
-	defer r.Unlock()
-	r.written += n
-}
-
-func (r *record) Quarantined(n int) {
-	r.Lock()
-	defer r.Unlock()
-	r.quarantined += n
-}
-
-func (r *record) Sent(at time.Time) {
-	r.Lock()
-	defer r.Unlock()
-	r.sent = at
-}
-
-func (r *record) Answered(_ time.Duration, class Class) {
-	r.Lock()
-	defer r.Unlock()
-	r.classes[class]++
-}
-
-// bench is a Sender with all that is around it, in a bubble of its own time. Whoever looks at it or changes it holds
-// mu; the test does, but for the time that passes.
-type bench struct {
-	*Sender
-	mu       sync.Mutex
-	queue    *memoryQueue
-	seen     *record
-	log      bytes.Buffer
-	requests []string
-	aside    []Quarantined
-	answer   func(lines string) error // nil: success
-	badDisk  error
-}
-
-func newBench(chunks ...string) *bench {
-	b := &bench{queue: newMemoryQueue(chunks...), answer: func(string) error { return nil }}
-	b.seen = &record{Locker: &b.mu, classes: map[Class]int{}}
-	write := func(_ context.Context, lines []byte) error {
-		b.mu.Lock()
-		b.requests = append(b.requests, string(lines))
-		answer := b.answer
-		b.mu.Unlock()
-		return answer(string(lines))
+	if letters != nil {
+		m.letters = append(m.letters, string(letters))
 	}
-	quarantine := func(list []Quarantined) error {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if b.badDisk != nil {
-			return b.badDisk
-		}
-		b.aside = append(b.aside, list...)
-		return nil
-	}
-	b.mu.Lock()
-	b.Sender = newSender(slog.New(slog.NewTextHandler(lockedWriter{&b.mu, &b.log}, nil)), b.queue, write, quarantine, b.seen)
-	return b
+	return nil
+}
+
+func (m *memory) More() <-chan struct{} { return m.more }
+
+func (m *memory) waiting() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.batches)
+}
+
+// tally is an Observer.
+type tally struct {
+	sync.Mutex
+	written   int
+	rejected  map[Class]int
+	answered  map[Class]int
+	delivered []time.Duration
+}
+
+func (o *tally) Written(n int) {
+	o.Lock()
+	defer o.Unlock()
+	o.written += n
+}
+
+func (o *tally) Rejected(n int, class Class) {
+	o.Lock()
+	defer o.Unlock()
+	o.rejected[class] += n
+}
+
+func (o *tally) Answered(_ time.Duration, class Class) {
+	o.Lock()
+	defer o.Unlock()
+	o.answered[class]++
+}
+
+func (o *tally) Delivered(waited time.Duration) {
+	o.Lock()
+	defer o.Unlock()
+	o.delivered = append(o.delivered, waited)
 }
 
 type lockedWriter struct {
-	sync.Locker
+	*sync.Mutex
 	io.Writer
 }
 
@@ -165,90 +136,119 @@ func (w lockedWriter) Write(p []byte) (int, error) {
 	return w.Writer.Write(p)
 }
 
-// run runs the Sender until stop is called, which returns how long it took to stop.
-func (b *bench) run(t *testing.T) (stop func() time.Duration) {
+// A rig is a Sender, a fake InfluxDB and an outbox. In a bubble the test may look at it whenever
+// the Sender sleeps.
+type rig struct {
+	*Sender
+	outbox   *memory
+	tally    tally
+	log      bytes.Buffer
+	requests []string
+	answer   func(lines string) error // nil: success
+}
+
+// encode writes letters as lines.
+func encode(lines []RejectedLine) []byte {
+	var b []byte
+	for _, l := range lines {
+		b = fmt.Appendf(b, "%s: %s\n", l.Reason, l.Line)
+	}
+	return b
+}
+
+func newRig(texts ...string) *rig {
+	r := &rig{outbox: newMemory(texts...), answer: func(string) error { return nil }}
+	r.tally = tally{rejected: map[Class]int{}, answered: map[Class]int{}}
+	log := slog.New(slog.NewTextHandler(lockedWriter{new(sync.Mutex), &r.log}, nil))
+	r.Sender = newSender(log, func(ctx context.Context, lines []byte) error {
+		r.requests = append(r.requests, string(lines))
+		return r.answer(string(lines))
+	}, encode, &r.tally)
+	return r
+}
+
+// start runs the Sender until stop is called, which returns how long it took to stop.
+func (r *rig) start(t *testing.T) (stop func() time.Duration) {
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- b.Run(ctx) }()
+	var running sync.WaitGroup
+	running.Go(func() { r.Run(ctx, r.outbox) })
 	return func() time.Duration {
-		b.mu.Unlock()
-		defer b.mu.Lock()
 		start := time.Now()
 		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
-		}
+		running.Wait()
 		return time.Since(start)
 	}
 }
 
-func TestSenderSendsTheOldestFirst(t *testing.T) {
+// pass lets time pass, and everything happen that is to happen in it.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// bubble runs a test in time of its own.
+func bubble(t *testing.T, test func(*testing.T)) {
+	t.Helper()
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench("a f=1\nb f=1\n", "c f=1", "d f=1\n")
-		stop := b.run(t)
-		b.pass(0)
-		b.queue.add("e f=1\n")
-		b.pass(0)
-		if diff := cmp.Diff([]string{"a f=1\nb f=1\nc f=1\nd f=1", "e f=1"}, b.requests); diff != "" {
+	synctest.Test(t, test)
+}
+
+func TestOldestFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig("a f=1\nb f=1\n", "c f=1", "d f=1\n")
+		time.Sleep(3 * time.Second)
+		stop := r.start(t)
+		pass(0)
+		r.outbox.add("e f=1\n")
+		pass(0)
+		want := []string{"a f=1\nb f=1\nc f=1", "d f=1", "e f=1"}
+		if diff := cmp.Diff(want, r.requests); diff != "" {
 			t.Errorf("requests (-want +got):\n%s", diff)
 		}
-		if b.queue.isDone() != 4 || b.seen.written != 5 || !b.seen.sent.Equal(time.Unix(4, 0)) || b.seen.classes[""] != 2 {
-			t.Errorf("%d done, %+v", b.queue.isDone(), b.seen)
+		waited := []time.Duration{3 * time.Second, 3 * time.Second, 3 * time.Second, 0}
+		if diff := cmp.Diff(waited, r.tally.delivered); diff != "" {
+			t.Errorf("delivered after (-want +got):\n%s", diff)
 		}
-		if st := b.State(); !st.LastSuccess.Equal(time.Now()) || st.Trouble != nil {
-			t.Errorf("state %+v", st)
+		if r.outbox.waiting() != 0 || r.tally.written != 5 || r.tally.answered[""] != 3 {
+			t.Errorf("%d wait, %+v", r.outbox.waiting(), r.tally.written)
 		}
-		if took := stop(); took != 0 {
-			t.Errorf("stopping took %v", took)
+		if took := stop(); took != 0 || r.LastError() != nil || r.log.Len() > 0 {
+			t.Errorf("stopping took %v, %v\n%s", took, r.LastError(), &r.log)
 		}
 	})
 }
 
-// pass lets time pass, and everything happen that is to happen in it.
-func (b *bench) pass(d time.Duration) {
-	b.mu.Unlock()
-	time.Sleep(d)
-	synctest.Wait()
-	b.mu.Lock()
-}
-
-func TestSenderKeepsWhatIsNotTaken(t *testing.T) {
+func TestKeepsWhatIsNotTaken(t *testing.T) {
 	t.Parallel()
 	for _, class := range []Class{Denied, Missing, Unexpected, Throttled, Server, Network} {
 		t.Run(string(class), func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				b := newBench("a f=1\n")
+			bubble(t, func(t *testing.T) {
+				r := newRig("a f=1\n")
 				down := &WriteError{Class: class, Message: "no", Advice: "do something"}
-				b.answer = func(string) error {
-					if down != nil {
-						return down
-					}
-					return nil
-				}
-				stop := b.run(t)
-				b.pass(10 * time.Minute)
-				b.queue.add("b f=1\n")
-				b.pass(0)
-				n := len(b.requests)
-				if st := b.State(); !errors.Is(st.Trouble, down) || time.Since(st.Since) != 10*time.Minute || b.queue.isDone() != 0 {
-					t.Errorf("state %+v, %d done", st, b.queue.isDone())
+				r.answer = func(string) error { return down }
+				stop := r.start(t)
+				pass(10 * time.Minute)
+				r.outbox.add("b f=1\n")
+				pass(0)
+				n := len(r.requests)
+				if !errors.Is(r.LastError(), down) || r.outbox.waiting() != 2 {
+					t.Errorf("last error %v, %d wait", r.LastError(), r.outbox.waiting())
 				}
 				// At most 10 s between two tries, 5 s on average.
-				if n < 70 || n > 300 || b.seen.classes[class] != n {
-					t.Errorf("%d tries in ten minutes: %v", n, b.seen.classes)
+				if n < 70 || n > 300 || r.tally.answered[class] != n {
+					t.Errorf("%d tries in ten minutes: %v", n, r.tally.answered)
 				}
-				if said := strings.Count(b.log.String(), "points are kept"); said < 9 || said > 11 {
-					t.Errorf("complained %d times in ten minutes:\n%s", said, &b.log)
+				if said := strings.Count(r.log.String(), "points are kept"); said < 9 || said > 11 {
+					t.Errorf("said %d times in ten minutes:\n%s", said, &r.log)
 				}
-				if !strings.Contains(b.log.String(), "do something") {
-					t.Errorf("no advice:\n%s", &b.log)
+				if !strings.Contains(r.log.String(), "do something") {
+					t.Errorf("no advice:\n%s", &r.log)
 				}
-				down = nil
-				b.pass(maxBackoff + minBackoff)
-				if b.queue.isDone() != 2 || b.State().Trouble != nil || !strings.Contains(b.log.String(), "points are sent again") {
-					t.Errorf("%d done, state %+v\n%s", b.queue.isDone(), b.State(), &b.log)
+				r.answer = func(string) error { return nil }
+				pass(maxBackoff + minBackoff)
+				if r.outbox.waiting() != 0 || r.LastError() != nil ||
+					!strings.Contains(r.log.String(), "points are sent again") {
+					t.Errorf("%d wait, last error %v\n%s", r.outbox.waiting(), r.LastError(), &r.log)
 				}
 				stop()
 			})
@@ -256,134 +256,202 @@ func TestSenderKeepsWhatIsNotTaken(t *testing.T) {
 	}
 }
 
-func TestSenderHonoursRetryAfter(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench("a f=1\n")
+func TestRetryAfterIsObeyed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig("a f=1\n")
 		var times []time.Duration
 		start := time.Now()
-		b.answer = func(string) error {
+		r.answer = func(string) error {
 			times = append(times, time.Since(start))
 			if len(times) < 3 {
 				return &WriteError{Class: Throttled, RetryAfter: 40 * time.Second}
 			}
 			return nil
 		}
-		stop := b.run(t)
-		b.pass(2 * time.Minute)
-		if len(times) != 3 || times[1] < 40*time.Second || times[2]-times[1] < 40*time.Second || b.queue.isDone() != 1 {
-			t.Errorf("requests at %v, %d done", times, b.queue.isDone())
+		stop := r.start(t)
+		pass(2 * time.Minute)
+		if len(times) != 3 || times[1] < 40*time.Second || times[2]-times[1] < 40*time.Second ||
+			r.outbox.waiting() != 0 {
+			t.Errorf("requests at %v, %d wait", times, r.outbox.waiting())
 		}
 		stop()
 	})
 }
 
-func TestSenderQuarantines(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench("a f=1\nb f=x\nc f=1\n")
-		b.answer = func(lines string) error {
-			if strings.Contains(lines, "x") {
-				return &WriteError{Class: Refused, Status: 400, Message: "it has an x"}
+// A request that fails half-way through a batch is repeated by itself.
+func TestOnlyTheFailedRequestIsRepeated(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(strings.Repeat("a f=1\n", 3*MaxLines))
+		r.answer = func(string) error {
+			if len(r.requests) == 2 {
+				return &WriteError{Class: Throttled}
 			}
 			return nil
 		}
-		b.badDisk = errors.New("the disk is full")
-		stop := b.run(t)
-		b.pass(time.Minute)
-		if b.queue.isDone() != 0 || !errors.Is(b.State().Trouble, b.badDisk) {
-			t.Errorf("with a full disk: %d done, %+v", b.queue.isDone(), b.State())
-		}
-		b.badDisk = nil
-		b.pass(time.Minute)
-		want := []Quarantined{{Reason: "it has an x", Line: "b f=x"}}
-		for i := range b.aside {
-			b.aside[i].At = time.Time{}
-		}
-		if diff := cmp.Diff(want, b.aside); diff != "" || b.queue.isDone() != 1 || b.seen.quarantined != 1 || b.seen.written != 2 {
-			t.Errorf("%d done, %+v (-want +got):\n%s", b.queue.isDone(), b.seen, diff)
+		stop := r.start(t)
+		pass(time.Minute)
+		if len(r.requests) != 4 || r.tally.written != 3*MaxLines {
+			t.Errorf("%d requests, %d written", len(r.requests), r.tally.written)
 		}
 		stop()
 	})
 }
 
-func TestSenderStops(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		// What is there is sent, however it came.
-		b := newBench()
-		for i := range 3 {
-			b.queue.add(fmt.Sprint("a f=", i))
+func TestRejectedLinesBecomeLetters(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig("a f=1\nb f=x\nc f=1\n", "d f=1 5\ne f=1\n")
+		r.answer = func(lines string) error {
+			switch {
+			case strings.Contains(lines, "x"):
+				return &WriteError{Class: Rejected, Status: 400, Message: "it has an x"}
+			case strings.Contains(lines, "d"):
+				return &WriteError{Class: TooOld, Status: 422, Message: tooOld20, Dropped: 1}
+			}
+			return nil
 		}
-		b.answer = func(string) error { time.Sleep(time.Second); return nil }
-		stop := b.run(t)
-		b.pass(time.Second / 2)
-		b.queue.add("b f=1")
-		if took := stop(); b.queue.isDone() != 4 || took != 1500*time.Millisecond {
-			t.Errorf("%d done of 4 after %v", b.queue.isDone(), took)
+		// The store fails: what InfluxDB said is not asked again.
+		r.outbox.errors = []error{nil, errors.New("disk full"), errors.New("disk full")}
+		stop := r.start(t)
+		pass(100 * time.Millisecond)
+		before := len(r.requests)
+		if r.LastError() == nil || r.outbox.letters != nil || r.outbox.waiting() != 2 {
+			t.Errorf("with a full disk: %v, %d wait", r.LastError(), r.outbox.waiting())
+		}
+		pass(time.Minute)
+		if len(r.requests) != before {
+			t.Errorf("%d requests became %d", before, len(r.requests))
+		}
+		if diff := cmp.Diff([]string{"it has an x: b f=x\n"}, r.outbox.letters); diff != "" {
+			t.Errorf("letters (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(map[Class]int{Rejected: 1, TooOld: 1}, r.tally.rejected); diff != "" {
+			t.Errorf("counted (-want +got):\n%s", diff)
+		}
+		for range 10 {
+			r.outbox.add("d f=1 6\nx\n")
+			pass(time.Hour)
+		}
+		if r.outbox.waiting() != 0 || r.tally.written != 3 || r.LastError() != nil {
+			t.Errorf("%d wait, %d written, %v", r.outbox.waiting(), r.tally.written, r.LastError())
+		}
+		for text, want := range map[string]int{"points are older": 1, "InfluxDB rejects points": 11} {
+			if n := strings.Count(r.log.String(), text); n != want {
+				t.Errorf("%q is said %d times, want %d\n%s", text, n, want, &r.log)
+			}
+		}
+		stop()
+	})
+}
+
+func TestStop(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		// What is there is sent, however it came.
+		r := newRig("a f=0", "a f=1", "a f=2", "a f=3")
+		r.answer = func(string) error { time.Sleep(time.Second); return nil }
+		stop := r.start(t)
+		pass(time.Second / 2)
+		r.outbox.add("b f=1")
+		if took := stop(); r.outbox.waiting() != 0 || took != 2500*time.Millisecond {
+			t.Errorf("%d of 5 wait after %v", r.outbox.waiting(), took)
 		}
 		// A slow InfluxDB gets five seconds.
-		b = newBench("a f=1")
-		b.Sender.write = func(ctx context.Context, _ []byte) error { <-ctx.Done(); return context.Cause(ctx) }
-		b.Sender.delivery.write = b.Sender.request
-		stop = b.run(t)
-		b.pass(time.Minute)
-		if took := stop(); took != flushTimeout || b.queue.isDone() != 0 {
-			t.Errorf("%d done after %v", b.queue.isDone(), took)
+		r = newRig("a f=1")
+		r.write = func(ctx context.Context, _ []byte) error { <-ctx.Done(); return context.Cause(ctx) }
+		stop = r.start(t)
+		pass(time.Minute)
+		if took := stop(); took != stopTimeout || r.outbox.waiting() != 1 {
+			t.Errorf("%d wait after %v", r.outbox.waiting(), took)
 		}
 		// One that does not answer gets a last try.
-		b = newBench("a f=1", "b f=1")
-		b.answer = func(string) error { return &WriteError{Class: Network} }
-		stop = b.run(t)
-		b.pass(time.Minute)
-		n := len(b.requests)
-		if took := stop(); took != 0 || len(b.requests) != n+1 || b.queue.isDone() != 0 {
-			t.Errorf("%d tries, %d done after %v", len(b.requests)-n, b.queue.isDone(), took)
+		r = newRig("a f=1", "b f=1")
+		r.answer = func(string) error { return &WriteError{Class: Network} }
+		stop = r.start(t)
+		pass(time.Minute)
+		n := len(r.requests)
+		if took := stop(); took != 0 || len(r.requests) != n+1 || r.outbox.waiting() != 2 {
+			t.Errorf("%d tries, %d wait after %v", len(r.requests)-n, r.outbox.waiting(), took)
 		}
-		if !strings.Contains(b.log.String(), "stays in the spool") {
-			t.Errorf("log:\n%s", &b.log)
+		if !strings.Contains(r.log.String(), "stays in the store") {
+			t.Errorf("log:\n%s", &r.log)
 		}
 	})
 }
 
-func TestSenderSurvivesTheQueue(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench("a f=1")
-		b.queue.err = errors.New("input/output error")
-		stop := b.run(t)
-		b.pass(time.Minute)
-		if b.queue.isDone() != 1 || !strings.Contains(b.log.String(), "the spool cannot be read") {
-			t.Errorf("%d done\n%s", b.queue.isDone(), &b.log)
+func TestStoreFails(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig("a f=1")
+		r.outbox.errors = slices.Repeat([]error{errors.New("input/output error")}, 5)
+		stop := r.start(t)
+		pass(time.Minute)
+		if r.outbox.waiting() != 0 || r.LastError() != nil ||
+			strings.Count(r.log.String(), "read the outbox: input/output error") != 1 {
+			t.Errorf("%d wait, %v\n%s", r.outbox.waiting(), r.LastError(), &r.log)
 		}
 		stop()
 	})
 }
 
-// A backlog of any size is held in memory only a batch at a time.
-func TestSenderTakesNoMoreThanABatch(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench()
+// Two outboxes share one Sender, its log and its last error.
+func TestTwoOutboxes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig("a f=1")
+		var mu sync.Mutex
+		down := true
+		r.write = func(context.Context, []byte) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if down {
+				return &WriteError{Class: Denied}
+			}
+			return nil
+		}
+		second := newMemory("b f=1")
+		stop := r.start(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { r.Run(ctx, second) })
+		pass(5*time.Minute + sayEvery/2)
+		if n := strings.Count(r.log.String(), "points are kept"); n < 5 || n > 6 {
+			t.Errorf("said %d times in five minutes\n%s", n, &r.log)
+		}
+		mu.Lock()
+		down = false
+		mu.Unlock()
+		pass(time.Minute)
+		n := strings.Count(r.log.String(), "sent again")
+		if r.outbox.waiting()+second.waiting() != 0 || n != 1 {
+			t.Errorf("%d wait, \"sent again\" is said %d times", r.outbox.waiting()+second.waiting(), n)
+		}
+		cancel()
+		running.Wait()
+		stop()
+	})
+}
+
+// A backlog of any size is held in memory only a part at a time.
+func TestBacklog(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig()
 		for range 100 {
-			b.queue.add(strings.Repeat("color_metrics,color=red f=1 1\n", 10_000)) // 300 kB
+			r.outbox.add(strings.Repeat("color_metrics,color=red f=1 1\n", 10_000)) // 300 kB
 		}
-		b.answer = func(string) error { return &WriteError{Class: Network} }
-		stop := b.run(t)
-		b.pass(time.Hour)
-		if b.queue.isTaken() > 10 {
-			t.Errorf("%d chunks were taken", b.queue.isTaken())
+		r.answer = func(string) error { return &WriteError{Class: Network} }
+		stop := r.start(t)
+		pass(time.Hour)
+		if r.outbox.waiting() != 100 {
+			t.Errorf("%d wait", r.outbox.waiting())
 		}
-		for _, r := range b.requests {
-			if n := strings.Count(r, "\n") + 1; n > MaxLines {
+		for _, request := range r.requests {
+			if n := strings.Count(request, "\n") + 1; n > MaxLines {
 				t.Errorf("a request of %d lines", n)
 			}
 		}
-		b.requests = nil
-		b.answer = func(string) error { return nil }
-		b.pass(time.Minute)
-		if b.queue.isDone() != 100 || b.seen.written != 1_000_000 {
-			t.Errorf("%d done, %d lines written", b.queue.isDone(), b.seen.written)
+		r.requests = nil
+		r.answer = func(string) error { return nil }
+		pass(time.Minute)
+		if r.outbox.waiting() != 0 || r.tally.written != 1_000_000 || r.outbox.most > 700_000 {
+			t.Errorf("%d wait, %d written, %d bytes together",
+				r.outbox.waiting(), r.tally.written, r.outbox.most)
 		}
 		stop()
 	})

@@ -4,20 +4,23 @@ import (
 	"context"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// A conn tells when its reader has used up what was received and goes back to the socket.
+// readBuffer is the size of the buffer in front of the socket. One system call then brings
+// thousands of messages when they come fast.
+const readBuffer = 512 << 10
+
+// A conn is a connection whose reads are counted, and on which pings can be written.
 type conn struct {
 	net.Conn
-	beforeRead func()
-	reads      atomic.Uint64 // reads that brought something
+	reads atomic.Uint64 // reads that brought something
 }
 
 func (c *conn) Read(p []byte) (int, error) {
-	c.beforeRead()
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		c.reads.Add(1)
@@ -25,24 +28,34 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readBuffer is the size of the buffer in front of the socket. One system call then brings thousands of messages
-// when they come fast.
-const readBuffer = 512 << 10
+// writeTimeout is how long Redis may leave a ping in the socket.
+const writeTimeout = 2 * time.Second
 
-// dial makes a client of its own for one receiving connection, whose connections call beforeRead before each read
-// and are announced to connected. opt is copied.
-func dial(opt *redis.Options, beforeRead func(), connected func(*conn)) *redis.Client {
+// ping writes a PING past go-redis, whose own would also connect, and so read, in this goroutine.
+// The command is whole, and nothing else writes on a subscribed connection.
+func (c *conn) ping(payload string) {
+	_ = c.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if _, err := c.Write(appendCommand(nil, "PING", payload)); err != nil {
+		_ = c.Close() // half a command may have been written
+	}
+}
+
+// dial makes a client whose connections are announced to connected. opt is copied.
+func dial(opt *redis.Options, connected func(*conn)) *redis.Client {
 	o := *opt
+	o.Protocol = 2 // a ping on a subscribed connection has an answer of its own kind
 	o.ReadBufferSize = readBuffer
-	o.ClientName = "colorstream-worker"
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	plain := redis.NewDialer(&o)
+	plain := o.Dialer
+	if plain == nil {
+		plain = redis.NewDialer(&o)
+	}
 	o.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
 		nc, err := plain(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		c := &conn{Conn: nc, beforeRead: beforeRead}
+		c := &conn{Conn: nc}
 		connected(c)
 		return c, nil
 	}

@@ -1,61 +1,52 @@
 package source
 
 import (
-	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// An entryID is a stream entry's id: milliseconds since 1970, and a number among those of one millisecond.
-type entryID struct{ ms, seq uint64 }
+// The fields of an entry. Package store and the generator write them, too.
+const (
+	fieldPayload = "m" // one or more messages
+	fieldBatch   = "n" // the number of a batch, which readers need not know
+	fieldTick    = "t" // no message: time passes
+)
 
-func (id entryID) String() string {
-	return strconv.FormatUint(id.ms, 10) + "-" + strconv.FormatUint(id.seq, 10)
-}
+// ReasonFields is why an entry is rejected that holds no message.
+const ReasonFields = "fields"
 
-func (id entryID) nanoseconds() int64 { return int64(id.ms) * int64(time.Millisecond) }
+// A kind is what an entry holds.
+type kind int
 
-func (id entryID) compare(other entryID) int {
-	return cmp.Or(cmp.Compare(id.ms, other.ms), cmp.Compare(id.seq, other.seq))
-}
+const (
+	tick kind = iota
+	payload
+	rejected
+)
 
-func parseID(text string) (entryID, error) {
-	ms, seq, _ := strings.Cut(text, "-")
-	var id entryID
-	var err error
-	if id.ms, err = strconv.ParseUint(ms, 10, 63); err == nil {
-		id.seq, err = strconv.ParseUint(seq, 10, 64)
-	}
-	if err != nil || id.ms > 1<<63/uint64(time.Millisecond) {
-		return entryID{}, fmt.Errorf("stream entry id %q is not milliseconds-number, before the year 2262", text)
-	}
-	return id, nil
-}
-
-// An entry is one of a stream's. The payload is empty if it has no such field.
+// An entry is one of a stream's.
 type entry struct {
-	id      entryID
-	payload string
-	gone    bool // it was delivered before, and has been deleted since
+	id   string
+	ms   int64
+	kind kind
+	text string // the payload, or the fields of what is rejected
 }
 
-// parseReply reads what XREADGROUP answers for one stream: [[key, entries]], or nothing.
-func parseReply(reply any) ([]entry, error) {
-	streams, ok := reply.([]any)
-	if reply == nil || ok && len(streams) == 0 {
-		return nil, nil
+func (e entry) at() int64 { return e.ms * int64(time.Millisecond) }
+
+// parseMS reads the milliseconds of an entry's id, "<ms>-<number>".
+func parseMS(id string) (int64, error) {
+	text, _, _ := strings.Cut(id, "-")
+	ms, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || ms < 0 || ms > (1<<63-1)/int64(time.Millisecond) {
+		return 0, fmt.Errorf("stream entry id %q is not milliseconds-number, before the year 2262", id)
 	}
-	if ok && len(streams) == 1 {
-		if pair, ok := streams[0].([]any); ok && len(pair) == 2 {
-			return parseEntries(pair[1])
-		}
-	}
-	return nil, fmt.Errorf("the answer to XREADGROUP is not understood: %.100v", reply)
+	return ms, nil
 }
 
-// parseEntries reads entries: [[id, [field, value, …]], …]; the inner array is nil for a deleted entry.
+// parseEntries reads entries as XREAD and XRANGE answer them: [[id, [field, value, …]], …].
 func parseEntries(reply any) ([]entry, error) {
 	list, ok := reply.([]any)
 	if !ok {
@@ -64,26 +55,119 @@ func parseEntries(reply any) ([]entry, error) {
 	entries := make([]entry, 0, len(list))
 	for _, item := range list {
 		pair, ok := item.([]any)
-		if item == nil {
-			continue // XCLAIM of Redis 6 gives nil for a deleted entry
-		}
 		if !ok || len(pair) != 2 {
 			return nil, fmt.Errorf("a stream entry is not understood: %.100v", item)
 		}
-		text, _ := pair[0].(string)
-		id, err := parseID(text)
+		id, _ := pair[0].(string)
+		ms, err := parseMS(id)
 		if err != nil {
 			return nil, err
 		}
-		e := entry{id: id, gone: pair[1] == nil}
 		fields, _ := pair[1].([]any)
-		for i := 0; i+1 < len(fields); i += 2 {
-			if fields[i] == payloadField {
-				e.payload, _ = fields[i+1].(string)
-				break
-			}
-		}
+		e := entry{id: id, ms: ms}
+		e.kind, e.text = content(fields)
 		entries = append(entries, e)
 	}
 	return entries, nil
+}
+
+// content finds what an entry's fields say: the payload is in the field m; or the message's fields
+// are the entry's own; or the only field, whatever its name, is a JSON object.
+func content(fields []any) (kind, string) {
+	value := func(name string) (string, bool) {
+		for i := 0; i+1 < len(fields); i += 2 {
+			if fields[i] == name {
+				v, ok := fields[i+1].(string)
+				return v, ok
+			}
+		}
+		return "", false
+	}
+	if m, ok := value(fieldPayload); ok {
+		return payload, m
+	}
+	color, hasColor := value("color")
+	number, hasValue := value("value")
+	switch {
+	case hasColor && hasValue:
+		name, hasName := value("name")
+		ts, hasTime := value("ts")
+		return payload, plainMessage(color, number, name, hasName, ts, hasTime)
+	case len(fields) == 2:
+		v, _ := fields[1].(string)
+		if fields[0] == fieldTick {
+			return tick, ""
+		}
+		if strings.HasPrefix(strings.TrimLeft(v, " \t\r\n\ufeff"), "{") {
+			return payload, v
+		}
+	}
+	return rejected, describe(fields)
+}
+
+// plainMessage makes a message of an entry's own fields: a text that is a number becomes one, and
+// whatever else stands there is for the message's decoder to reject.
+func plainMessage(color, value, name string, hasName bool, ts string, hasTime bool) string {
+	var b strings.Builder
+	b.WriteString(`{"color":` + quote(color) + `,"value":` + number(value))
+	if hasName {
+		b.WriteString(`,"name":` + quote(name))
+	}
+	if hasTime {
+		b.WriteString(`,"ts":` + number(ts))
+	}
+	b.WriteString("}")
+	return b.String()
+}
+
+// number gives a text as a JSON number if it is one, else as a string.
+func number(text string) string {
+	text = strings.TrimSpace(text)
+	digits := strings.TrimPrefix(text, "-")
+	if digits == "" || digits[0] < '0' || digits[0] > '9' || len(digits) > 1 && digits[0] == '0' && digits[1] != '.' {
+		return quote(text)
+	}
+	for _, c := range digits {
+		if (c < '0' || c > '9') && !strings.ContainsRune(".eE+-", c) {
+			return quote(text)
+		}
+	}
+	if _, err := strconv.ParseFloat(text, 64); err != nil && !strings.Contains(err.Error(), "range") {
+		return quote(text)
+	}
+	return text
+}
+
+// quote makes a JSON string of a text. What is not valid UTF-8 stays so, for the decoder to reject.
+func quote(text string) string {
+	b := []byte{'"'}
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c < ' ':
+			b = fmt.Appendf(b, `\u%04x`, c)
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(append(b, '"'))
+}
+
+// describe shows fields to a person.
+func describe(fields []any) string {
+	var b strings.Builder
+	for i := 0; i+1 < len(fields); i += 2 {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(&b, "%v=%q", fields[i], fields[i+1])
+	}
+	return b.String()
+}
+
+// Milliseconds gives the time of an entry's id, 0 if it is none.
+func Milliseconds(id string) int64 {
+	ms, _ := parseMS(id)
+	return ms
 }

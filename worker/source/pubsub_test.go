@@ -3,10 +3,11 @@ package source
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"math"
+	"io"
+	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,202 +17,292 @@ import (
 	"colorstream/generator/redistest"
 )
 
-// A recorder is a Sink that checks how it is called.
-type recorder struct {
-	t        *testing.T
-	mu       sync.Mutex
-	inside   bool
-	payloads []string
-	times    []int64
-	again    int
-	position string
-	advanced int64
-	heard    int
-	lost     int
-	states   []error
-	anyOrder bool // what is taken over from another comes late
-}
-
-func newRecorder(t *testing.T) *recorder { return &recorder{t: t, advanced: math.MinInt64} }
-
-func (r *recorder) Begin() int64 {
-	r.mu.Lock()
-	r.inside = true
-	return time.Now().UnixNano()
-}
-
-func (r *recorder) End() {
-	r.check("End")
-	r.inside = false
-	r.mu.Unlock()
-}
-
-func (r *recorder) check(call string) {
-	if !r.inside {
-		r.t.Errorf("%s outside Begin and End", call)
+func startPubSub(t *testing.T, address string, width time.Duration, rec *recorder, channels ...string) *PubSub {
+	if len(channels) == 0 {
+		channels = []string{"colors"}
 	}
-}
-
-func (r *recorder) Message(payload string, at int64, again bool) {
-	r.check("Message")
-	if at < r.advanced && !r.anyOrder {
-		r.t.Errorf("message of %d after time has come to %d", at, r.advanced)
-	}
-	r.payloads = append(r.payloads, payload)
-	r.times = append(r.times, at)
-	if again {
-		r.again++
-	}
-}
-
-func (r *recorder) Advance(at int64)  { r.check("Advance"); r.advanced = max(r.advanced, at) }
-func (r *recorder) Position(p string) { r.check("Position"); r.position = p }
-func (r *recorder) Heard(int64)       { r.check("Heard"); r.heard++ }
-func (r *recorder) Lost(int64)        { r.check("Lost"); r.lost++ }
-
-func (r *recorder) state(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.states = append(r.states, err)
-}
-
-// wait waits until the condition, looked at under the lock, holds.
-func (r *recorder) wait(what string, condition func() bool) {
-	r.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		r.mu.Lock()
-		ok := condition()
-		r.mu.Unlock()
-		if ok {
-			return
-		}
-		if time.Now().After(deadline) {
-			r.t.Fatalf("waited too long: %s", what)
-		}
-	}
-}
-
-func (r *recorder) waitCount(n int) {
-	r.t.Helper()
-	r.wait(fmt.Sprintf("%d messages", n), func() bool { return len(r.payloads) >= n })
-}
-
-func testLog(t *testing.T) *slog.Logger {
-	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-// start runs a source until the test ends.
-func start(t *testing.T, run func(context.Context) error) (stop func()) {
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Error(err)
-			}
-		case <-time.After(10 * time.Second):
-			t.Error("the source does not stop")
-		}
-	})
-	t.Cleanup(stop)
-	return stop
-}
-
-func startPubSub(t *testing.T, address string, rec *recorder) *PubSub {
-	p := NewPubSub(testLog(t), &redis.Options{Addr: address}, "colors", time.Second, rec, rec.state)
-	start(t, p.Run)
+	p := NewPubSub(testLog(t), &redis.Options{Addr: address}, channels, width, 0, rec.state)
+	start(t, func(ctx context.Context) error { return p.Run(ctx, rec) })
+	rec.wait("subscribed", func() bool { return slices.Contains(rec.states, nil) })
 	return p
 }
 
+// TestPubSub runs against the real Redis and its stand-in.
 func TestPubSub(t *testing.T) {
 	t.Parallel()
-	server := miniredis.RunT(t)
-	rec := newRecorder(t)
-	startPubSub(t, server.Addr(), rec)
-	rec.wait("subscription", func() bool { return rec.heard == 1 })
-	var want []string
-	for i := range 1000 {
-		want = append(want, fmt.Sprint("message ", i))
-		server.Publish("colors", want[i])
-	}
-	server.Publish("other", "not ours")
-	rec.waitCount(1000)
-	before := time.Now().UnixNano()
-	rec.wait("time goes on", func() bool { return rec.advanced > before })
-	rec.mu.Lock()
-	defer rec.mu.Unlock()
-	if !slices.Equal(rec.payloads, want) {
-		t.Error("the messages differ from those published, or their order does")
-	}
-	if !slices.IsSorted(rec.times) {
-		t.Error("arrivals go backward")
-	}
-	if rec.lost != 0 {
-		t.Errorf("lost %d times", rec.lost)
+	for name, address := range map[string]string{"redis": redistest.Start(t).Addr(), "miniredis": miniredis.RunT(t).Addr()} {
+		t.Run(name, func(t *testing.T) {
+			rec := newRecorder(t)
+			startPubSub(t, address, time.Second, rec)
+			client := redis.NewClient(&redis.Options{Addr: address})
+			defer client.Close()
+			var want []string
+			for i := range 2000 {
+				want = append(want, fmt.Sprint(i))
+				if err := client.Publish(t.Context(), "colors", want[i]).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			rec.waitCount(len(want))
+			rec.mu.Lock()
+			defer rec.mu.Unlock()
+			if !slices.Equal(rec.payloads, want) {
+				t.Error("not all messages came once and in order")
+			}
+			if len(rec.gaps) != 1 || rec.gaps[0][0] != 0 {
+				t.Errorf("gaps %v, want one up to the subscription", rec.gaps)
+			}
+		})
 	}
 }
 
-// TestPubSubOutages goes through every way of losing Redis. Each must be seen, and be over when Redis is back.
-func TestPubSubOutages(t *testing.T) {
+// TestTimeProvesMessages publishes as fast as it can: whatever Redis has taken before an instant that
+// is told was handed on before it is told, and each border is told.
+func TestTimeProvesMessages(t *testing.T) {
 	t.Parallel()
+	const width = 200 * time.Millisecond
 	server := redistest.Start(t)
 	rec := newRecorder(t)
-	p := startPubSub(t, server.Addr(), rec)
-	rec.wait("subscription", func() bool { return rec.heard == 1 })
-	outage := func(name string, begin, end func()) {
-		t.Helper()
-		rec.mu.Lock()
-		heard, lost := rec.heard, rec.lost
-		rec.mu.Unlock()
-		begin()
-		rec.wait(name+": the loss is seen", func() bool { return rec.lost > lost })
-		end()
-		rec.wait(name+": the return is seen", func() bool { return rec.heard > heard })
-		rec.mu.Lock()
-		n := len(rec.payloads)
-		rec.mu.Unlock()
-		if err := server.Client().Publish(t.Context(), "colors", name).Err(); err != nil {
+	var mu sync.Mutex
+	var taken []int64 // when each pipeline of a hundred was known to be taken
+	told, borders := 0, 0
+	rec.onTime = func(at int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		n, found := slices.BinarySearch(taken, at)
+		if found {
+			n++
+		}
+		if len(rec.payloads) < 100*n {
+			t.Errorf("at %d %d messages were published, and %d received", at, 100*n, len(rec.payloads))
+		}
+		told++
+		if at%int64(width) == 0 {
+			borders++
+		}
+	}
+	startPubSub(t, server.Addr(), width, rec)
+	client := server.Client()
+	published := 0
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); published += 100 {
+		_, err := client.Pipelined(t.Context(), func(p redis.Pipeliner) error {
+			for range 100 {
+				p.Publish(t.Context(), "colors", "x")
+			}
+			return nil
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
-		rec.waitCount(n + 1)
+		mu.Lock()
+		taken = append(taken, time.Now().UnixNano())
+		mu.Unlock()
 	}
-	outage("killed", server.Kill, server.Restart)
-	outage("disconnected by Redis", func() {
-		if err := server.Client().Do(t.Context(), "client", "kill", "type", "pubsub").Err(); err != nil {
-			t.Error(err)
-		}
-	}, func() {})
-	outage("refused", func() {
-		c := server.Client()
-		if err := c.ConfigSet(t.Context(), "requirepass", "secret").Err(); err != nil {
-			t.Error(err)
-		}
-		if err := c.Do(t.Context(), "client", "kill", "type", "pubsub").Err(); err != nil {
-			t.Error(err)
-		}
-	}, func() {
-		c := redis.NewClient(&redis.Options{Addr: server.Addr(), Password: "secret"})
-		defer c.Close()
-		if err := c.ConfigSet(t.Context(), "requirepass", "").Err(); err != nil {
-			t.Error(err)
-		}
-	})
-	outage("hung", server.Stop, server.Resume)
-	if got := p.Reconnects(); got != 4 {
-		t.Errorf("%d reconnects, want 4", got)
+	rec.waitCount(published)
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	t.Logf("%d messages, %d times told, %d of them borders", published, told, borders)
+	if told < 10 || borders < 8 && len(rec.gaps) == 1 {
+		t.Errorf("%d times were told in 2 s, %d of them borders", told, borders)
 	}
 }
 
-func TestPubSubWaitsForRedis(t *testing.T) {
+func TestChannelsAndPatterns(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	server.Kill()
 	rec := newRecorder(t)
-	startPubSub(t, server.Addr(), rec)
-	rec.wait("the failure is told", func() bool { return len(rec.states) > 0 && rec.states[0] != nil })
-	server.Restart()
-	rec.wait("subscription", func() bool { return rec.heard == 1 && rec.states[len(rec.states)-1] == nil })
+	startPubSub(t, server.Addr(), time.Second, rec, "a", "b", "c.*")
+	client := server.Client()
+	for _, channel := range []string{"a", "b", "c.d", "c", "x"} {
+		if err := client.Publish(t.Context(), channel, channel).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rec.waitCount(3)
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	if want := []string{"a", "b", "c.d"}; !slices.Equal(rec.payloads, want) {
+		t.Errorf("received %q, want %q", rec.payloads, want)
+	}
+}
+
+// TestOutages kills Redis and the connection: each time a gap is told from before the loss to after
+// the return, and time goes on meanwhile.
+func TestOutages(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	rec := newRecorder(t)
+	p := startPubSub(t, server.Addr(), 100*time.Millisecond, rec)
+	gapSince := func(what string, from int64, act func()) {
+		t.Helper()
+		act()
+		rec.wait(what, func() bool {
+			last := rec.gaps[len(rec.gaps)-1]
+			return last[1] >= from && rec.states[len(rec.states)-1] == nil
+		})
+	}
+	for i := range 3 {
+		gapSince("back after CLIENT KILL", time.Now().UnixNano(), func() {
+			if err := server.Client().Do(t.Context(), "client", "kill", "type", "pubsub").Err(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if n := p.Reconnects(); n != uint64(i+1) {
+			t.Errorf("%d reconnects, want %d", n, i+1)
+		}
+	}
+	server.Kill()
+	rec.wait("the loss is told", func() bool { return rec.states[len(rec.states)-1] != nil })
+	away := time.Now().UnixNano()
+	rec.wait("time goes on without Redis", func() bool { return rec.now > away+second })
+	gapSince("back after a restart", time.Now().UnixNano(), server.Restart)
+	if err := server.Client().Publish(t.Context(), "colors", "again").Err(); err != nil {
+		t.Fatal(err)
+	}
+	rec.waitCount(1)
+}
+
+// TestRefused waits for a Redis that does not let this user subscribe.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client := server.Client()
+	acl := func(rules ...any) {
+		t.Helper()
+		if err := client.Do(t.Context(), append([]any{"acl", "setuser", "worker", "reset", "on", ">secret"}, rules...)...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	acl("+ping", "+hello", "+auth")
+	rec := newRecorder(t)
+	p := NewPubSub(testLog(t), &redis.Options{Addr: server.Addr(), Username: "worker", Password: "secret"},
+		[]string{"colors"}, time.Second, 0, rec.state)
+	start(t, func(ctx context.Context) error { return p.Run(ctx, rec) })
+	rec.wait("refused twice", func() bool { return len(rec.states) >= 2 && rec.states[1] != nil })
+	acl("&colors", "+subscribe", "+ping")
+	rec.wait("subscribed", func() bool { return rec.states[len(rec.states)-1] == nil })
+	if err := client.Publish(t.Context(), "colors", "x").Err(); err != nil {
+		t.Fatal(err)
+	}
+	rec.waitCount(1)
+}
+
+// A silencer is a TCP proxy that can stop to pass anything on, without closing.
+type silencer struct {
+	net.Listener
+	silent atomic.Bool
+}
+
+func newSilencer(t *testing.T, target string) *silencer {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &silencer{Listener: l}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", target)
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			go s.pass(in, out)
+			go s.pass(out, in)
+		}
+	}()
+	return s
+}
+
+func (s *silencer) pass(to, from net.Conn) {
+	defer to.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			return
+		}
+		if s.silent.Load() { // it is swallowed
+			continue
+		}
+		if _, err := io.Writer(to).Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// TestSilentLink gives a connection up that goes silent without closing, and what is told of the
+// silence is a gap.
+func TestSilentLink(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	proxy := newSilencer(t, server.Addr())
+	rec := newRecorder(t)
+	p := startPubSub(t, proxy.Addr().String(), 100*time.Millisecond, rec)
+	client := server.Client()
+	time.Sleep(silentMost + time.Second) // nothing comes but answers to pings
+	if p.Reconnects() != 0 {
+		t.Error("a living connection was given up")
+	}
+	proxy.silent.Store(true)
+	silent := time.Now()
+	if err := client.Publish(t.Context(), "colors", "lost").Err(); err != nil {
+		t.Fatal(err)
+	}
+	rec.wait("the connection is given up", func() bool { return rec.states[len(rec.states)-1] != nil })
+	if took := time.Since(silent); took < silentMost-time.Second {
+		t.Errorf("given up after %v", took)
+	}
+	proxy.silent.Store(false)
+	rec.wait("subscribed again", func() bool { return rec.states[len(rec.states)-1] == nil })
+	rec.mu.Lock()
+	covered := false
+	for _, g := range rec.gaps {
+		covered = covered || g[0] <= silent.UnixNano() && silent.UnixNano() < g[1]
+	}
+	rec.mu.Unlock()
+	if !covered {
+		t.Errorf("no gap covers the silence: %v", rec.gaps)
+	}
+}
+
+// TestStamp marks a ping that is sent too late for its border.
+func TestStamp(t *testing.T) {
+	const ms, width = int64(time.Millisecond), 5 * time.Second
+	for _, c := range []struct {
+		now, border int64
+		payload     string
+		passed      bool
+	}{
+		{4999 * ms, 5000 * ms, "4999000000", false},
+		{5000 * ms, 5000 * ms, "5000000000", true},
+		{5250 * ms, 5000 * ms, "5000000000", true},
+		{5251 * ms, 5000 * ms, "5251000000!", true},
+		{12000 * ms, 5000 * ms, "12000000000!", true},
+	} {
+		if payload, passed := stamp(c.now, c.border, width); payload != c.payload || passed != c.passed {
+			t.Errorf("stamp(%d, %d) = %q, %v; want %q, %v", c.now, c.border, payload, passed, c.payload, c.passed)
+		}
+	}
+	if payload, _ := stamp(25*ms, 10*ms, 10*time.Millisecond); payload != "25000000!" {
+		t.Errorf("two borders at once: %q", payload)
+	}
+}
+
+// TestLatePong tells of a border that this process missed.
+func TestLatePong(t *testing.T) {
+	rec := newRecorder(t)
+	p := NewPubSub(testLog(t), &redis.Options{}, []string{"colors"}, 5*time.Second, 0, rec.state)
+	p.sink, p.now = rec, 4*second
+	p.pong("5000000000")
+	p.pong("12000000000!")
+	p.pong("nonsense")
+	p.pong("11000000000")
+	if rec.now != 12*second || len(rec.gaps) != 1 || rec.gaps[0] != [2]int64{5 * second, 12 * second} {
+		t.Errorf("now %d, gaps %v", rec.now, rec.gaps)
+	}
 }

@@ -1,31 +1,40 @@
-// Package source brings messages from Redis to the worker's windows: over Pub/Sub, or from a stream.
+// Package source brings messages from Redis: over Pub/Sub, or from a stream.
 //
-// A source is one goroutine that receives, and hands each message on by a call. It never waits for anything but
-// its socket: what takes the messages must not block.
+// A source is one goroutine that receives, and hands on by calls what it received, in order:
+// messages, times and gaps. Time comes with the messages, never from a clock that runs beside them:
+//
+//   - A stream's time is the id of its entries.
+//   - Pub/Sub's time is the worker's own ping. It is written on the subscribed connection, and Redis
+//     answers it in order behind everything that it sent before. So an answer proves that all that
+//     was published until then was received.
 //
 // The package knows nothing of windows and InfluxDB, nor of what is in a message.
 package source
 
-// A Sink takes what a source receives. All calls but Begin stand between a Begin and its End, so that a source
-// pays for the sink's lock once for many messages.
+// A Sink takes what a source receives. All calls come from one goroutine. They must not wait, but
+// for a stream's: Redis keeps what is not read.
 type Sink interface {
-	// Begin locks the sink and gives the time, in nanoseconds since 1970 by a clock that never goes backward.
-	Begin() (now int64)
-	// End unlocks the sink.
-	End()
-	// Message takes a message that the source had at the instant at. The sink may keep the payload. again is
-	// true if an earlier run may have had it already.
-	Message(payload string, at int64, again bool)
-	// Position tells how far a source that can go back has come, in words of its own: up to there everything has been
-	// handed on. The sink's owner stores it with what it closes, and gives it back to the source after a restart.
-	Position(position string)
-	// Advance tells that all messages before the instant at have been handed on.
-	Advance(at int64)
-	// Heard tells that from the instant at on everything is received.
-	Heard(at int64)
-	// Lost tells that what was sent since the instant at, until Heard, is not received and never will be.
-	Lost(at int64)
+	// Message takes a payload, which holds one or more messages. The sink may keep it.
+	Message(payload string)
+	// Reject takes what holds no message at all, and why.
+	Reject(reason, payload string)
+	// Time tells that everything of before the instant at, in nanoseconds since 1970, was handed on.
+	// It never goes backward. The position is that of the last entry handed on.
+	Time(at int64, position Position)
+	// Gap tells that of the time between two instants not everything may have been received. It does
+	// not advance time.
+	Gap(from, to int64)
 }
 
-// State is told of every change of the connection: nil when messages come, else why not. It must not block.
+// A Position is how far a stream was handed on.
+type Position struct {
+	// ID is the last entry's, empty before the first.
+	ID string
+	// Entries is how many entries had ever been added to the stream up to there, 0 if that is not
+	// known. From it follows how many were deleted before they were read.
+	Entries int64
+}
+
+// State is told of every change of the connection: nil when messages come, else why not. It must
+// not block.
 type State func(error)

@@ -5,294 +5,262 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
-	"slices"
-	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
 const (
-	// group and consumer are the worker's names in Redis. One worker reads a stream; another with the same names
-	// goes on where the first stopped.
-	group    = "worker"
-	consumer = "worker"
-	// payloadField is the entry's field that holds the message.
-	payloadField = "m"
-	// readCount is the most entries in one reply.
-	readCount = 5000
-	// claimIdle is after how long the entries of another consumer of the group are taken over.
-	claimIdle = time.Minute
-	// clockGrace is how long Redis may work off commands by a clock that it has looked at once.
-	clockGrace = 250 * time.Millisecond
-	// tidyEvery is how often the stream is trimmed and measured, and other consumers' entries are looked for.
-	tidyEvery = 10 * time.Second
-	// MaxBacklog is the length of the stream past which the log and a metric raise an alarm. Nothing is dropped.
-	MaxBacklog = 10_000_000
+	// replySize is about how many bytes one reply may have, and mostEntries how many entries.
+	replySize   = 2 << 20
+	mostEntries = 1000
+	// blockFor is how long Redis waits for an entry before it answers that there is none.
+	blockFor = 500 * time.Millisecond
+	// tickEvery is how often a reader looks whether a window waits for time to pass.
+	tickEvery = 50 * time.Millisecond
 )
 
-// A Stream reads a Redis stream, in a consumer group. An entry is acknowledged when the sink's owner says, by
-// Stored, that what it went into is durable; until then Redis keeps it, and gives it again after a restart.
-//
-// An entry's time is its id, which Redis gives and which never goes backward; so all entries before an instant have
-// come when a later one has, or when Redis has none left and its clock says that instant. Redis may take ids from a
-// clock that it looked at a moment before, so its clock is believed [clockGrace] later. Should an id come after all that
-// is older than what the clock was believed to say, because the clock was set back, its entry has the time believed:
-// it is counted in the next window rather than not at all.
+// A Stream reads a Redis stream with plain XREAD. It is not a consumer group's member: Redis keeps
+// nothing of it, and what it read is known to its caller alone.
 type Stream struct {
-	log   *slog.Logger
-	opt   *redis.Options
-	key   string
-	width time.Duration
-	sink  Sink
-	state State
-	full  func() bool // true while the sink's owner would rather have no more
-	// known is how far an earlier run had come when it last stored something: what is given again up to there, and
-	// belongs to a closed window, was counted then.
-	known entryID
+	log    *slog.Logger
+	client redis.UniversalClient
+	key    string
+	due    func() (at int64, ok bool)
+	lost   func(entries float64)
 
-	safe       atomic.Int64 // from Stored
-	length     atomic.Int64
-	reconnects atomic.Uint64
-
-	// The rest is the reading goroutine's.
-	client *redis.Client
-	last   entryID // the newest entry handed on
-	// advanced is the time that the sink was last told.
-	advanced int64
-	unack    []handedOn // not acknowledged, sorted by id
-	// recovered is true when all that an earlier run left unacknowledged has been handed on.
-	recovered bool
-	tidied    time.Time
-	shared    bool // the log has said that other groups read the stream
+	// The rest is Run's.
+	sink     Sink
+	now      int64
+	position Position
+	counting counting
+	skew     int64 // Redis's clock less ours, by the newest entry, ns
+	damaged  bool  // that the stream ends before the position has been said
 }
 
-// handedOn is an entry that the sink has.
-type handedOn struct {
-	id entryID
-	at int64 // the time that the sink was given for it
-}
-
-func (h handedOn) compare(id entryID) int { return h.id.compare(id) }
-
-// NewStream makes a source for a stream. reached and position are what the sink's owner has stored of the time and the
-// position of before a restart, or 0 and nothing.
+// NewStream makes a reader that begins after a position, or at the stream's beginning if it is
+// empty. due tells the time at which somebody waits for time to pass; if no entry comes, the reader
+// then appends a tick. It may be nil: the reader then only reads. lost is told how many entries were
+// deleted before they were read.
 func NewStream(
-	log *slog.Logger, opt *redis.Options, key string, width time.Duration, reached int64, position string,
-	sink Sink, state State, full func() bool,
+	log *slog.Logger, client redis.UniversalClient, key string, after Position,
+	due func() (int64, bool), lost func(entries float64),
 ) *Stream {
-	known, err := parseID(position)
-	if err != nil && position != "" {
-		log.Error("the position of before the restart is unreadable: entries may be counted again", "error", err)
-	}
-	return &Stream{
-		log: log, opt: opt, key: key, width: width, known: known, advanced: reached, sink: sink, state: state, full: full,
-	}
+	s := &Stream{log: log, client: client, key: key, due: due, lost: lost, position: after}
+	s.counting = counting{known: after.Entries > 0, base: after.Entries}
+	return s
 }
 
-// Stored tells that every entry before the instant safe may be acknowledged.
-func (s *Stream) Stored(safe int64) {
+// A batch is the entries of one reply.
+type batch struct {
+	entries []entry
+	after   string // the last id of before
+	probe   probe
+}
+
+// Run reads until ctx ends, or Redis does not answer or says no: then it ends with the error, and all
+// that it read has been handed on. Whoever goes on makes a new Stream.
+func (s *Stream) Run(ctx context.Context, sink Sink) error {
+	s.sink = sink
+	parent := ctx
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	batches := make(chan batch, 1) // one is read while another is handed on
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer cancel(nil)
+	reader.Go(func() { cancel(s.read(ctx, batches)) })
+
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	// What follows may have the newest entry's time, but the position is behind it.
+	defer func() { s.sink.Time(s.now, s.where()) }()
 	for {
-		old := s.safe.Load()
-		if safe <= old || s.safe.CompareAndSwap(old, safe) {
-			return
-		}
-	}
-}
-
-// Length is the number of entries in the stream when it was last measured.
-func (s *Stream) Length() int64 { return s.length.Load() }
-
-// Reconnects is how often Redis was lost and found again.
-func (s *Stream) Reconnects() uint64 { return s.reconnects.Load() }
-
-// Run reads until ctx ends. It waits for a Redis that is away.
-func (s *Stream) Run(ctx context.Context) error {
-	opt := *s.opt
-	opt.Protocol = 2 // its replies are plain arrays
-	opt.MaxRetries = -1
-	s.client = dial(&opt, func() {}, func(*conn) {})
-	defer s.client.Close()
-
-	s.sink.Begin()
-	s.sink.Heard(math.MinInt64) // a stream forgets nothing
-	s.sink.End()
-
-	backoff, failed := firstBackoff, time.Time{}
-	for ctx.Err() == nil {
-		err := s.read(ctx, func() {
-			backoff = firstBackoff
-			s.state(nil)
-			if !failed.IsZero() {
-				s.reconnects.Add(1)
-				s.log.Info("Redis is back", "stream", s.key, "away", time.Since(failed).Round(time.Millisecond))
-				failed = time.Time{}
+		select {
+		case <-ctx.Done():
+			if parent.Err() != nil {
+				return nil
 			}
-		})
-		if ctx.Err() != nil {
-			break
+			return context.Cause(ctx)
+		case b := <-batches:
+			s.handOn(b)
+		case <-ticker.C:
+			if err := s.tick(ctx); err != nil && ctx.Err() == nil {
+				return fmt.Errorf("append a tick: %w", err)
+			}
 		}
-		s.state(err)
-		if failed.IsZero() {
-			failed = time.Now()
-			s.log.Warn("the stream cannot be read; trying again until it can", "stream", s.key, "address", s.opt.Addr, "error", err)
-		}
-		sleep(ctx, backoff)
-		backoff = min(2*backoff, lastBackoff)
 	}
-	return nil
 }
 
-// read reads until something fails. After a failure, as after a start, entries may have been delivered that never
-// arrived: so it begins with all that were delivered, are not acknowledged, and were not handed on.
-func (s *Stream) read(ctx context.Context, connected func()) error {
-	if err := s.join(ctx); err != nil {
-		return err
+// read fetches entries until ctx ends or Redis fails.
+func (s *Stream) read(ctx context.Context, out chan<- batch) error {
+	after := s.position.ID
+	if after == "" {
+		after = "0-0"
 	}
-	for from := (entryID{}); ; {
-		entries, err := s.fetch(ctx, 0, from.String())
-		if err != nil {
-			return err
-		}
-		connected()
-		if len(entries) == 0 {
-			break
-		}
-		from = entries[len(entries)-1].id
-		s.handOn(slices.DeleteFunc(entries, func(e entry) bool { return s.has(e.id) }))
-	}
-	s.recovered = true
+	count := mostEntries / 10
 	for ctx.Err() == nil {
-		if err := s.acknowledge(ctx); err != nil {
-			return err
+		pipe := s.client.Pipeline()
+		read := pipe.Do(ctx, "xread", "count", count, "block", blockFor.Milliseconds(), "streams", s.key, after)
+		looked := pipe.Eval(ctx, probeScript, []string{s.key}, after)
+		_, _ = pipe.Exec(ctx) // each command has its own error
+		b := batch{after: after}
+		var err error
+		if b.entries, err = parseRead(read.Result()); err == nil {
+			b.probe, err = parseProbe(looked.Result())
 		}
-		if err := s.tidy(ctx); err != nil {
-			return err
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("read the stream %s: %w", s.key, err)
 		}
-		if s.full() {
-			sleep(ctx, tickMost)
-			continue
+		if n := len(b.entries); n > 0 {
+			after = b.entries[n-1].id
+			count = nextCount(b.entries)
 		}
-		if err := s.readNew(ctx); err != nil {
-			return err
+		select {
+		case out <- b:
+		case <-ctx.Done():
 		}
 	}
 	return nil
 }
 
-// readNew hands on what is new. If there is nothing, all before Redis's time has come; then it waits a little.
-func (s *Stream) readNew(ctx context.Context) error {
-	// The time is asked first, in the same round trip: what is added after it has a later id.
-	pipe := s.client.Pipeline()
-	asked := pipe.Time(ctx)
-	reply := pipe.Do(ctx, s.readArgs(-1, ">")...)
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return fmt.Errorf("read the stream: %w", err)
+// nextCount is how many entries the next reply may have, by the size of those of the last.
+func nextCount(entries []entry) int {
+	size := 0
+	for _, e := range entries {
+		size += len(e.text) + 64
 	}
-	entries, err := parseReply(reply.Val())
-	if err != nil {
-		return err
-	}
-	if len(entries) > 0 {
-		s.handOn(entries)
-		return nil
-	}
-	// Ids have whole milliseconds.
-	now := asked.Val().Add(-clockGrace).UnixMilli() * int64(time.Millisecond)
-	s.advanced = max(s.advanced, now)
-	s.sink.Begin()
-	s.sink.Advance(s.advanced)
-	s.sink.End()
-	wait := min(tickMost, time.Duration(int64(s.width)-now%int64(s.width)))
-	if entries, err = s.fetch(ctx, max(wait, time.Millisecond), ">"); err != nil {
-		return err
-	}
-	s.handOn(entries)
-	return nil
+	return min(max(replySize*len(entries)/size, 1), mostEntries)
 }
 
-func (s *Stream) readArgs(block time.Duration, from string) []any {
-	args := []any{"xreadgroup", "group", group, consumer, "count", readCount}
-	if block > 0 {
-		args = append(args, "block", block.Milliseconds())
-	}
-	return append(args, "streams", s.key, from)
-}
-
-func (s *Stream) fetch(ctx context.Context, block time.Duration, from string) ([]entry, error) {
-	reply, err := s.client.Do(ctx, s.readArgs(block, from)...).Result()
+// parseRead reads XREAD's answer for one stream: [[key, entries]] or {key: entries}, or nothing.
+func parseRead(reply any, err error) ([]entry, error) {
 	if errors.Is(err, redis.Nil) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the stream: %w", err)
+		return nil, err
 	}
-	return parseReply(reply)
+	switch streams := reply.(type) {
+	case []any: // RESP2
+		if len(streams) == 1 {
+			if pair, ok := streams[0].([]any); ok && len(pair) == 2 {
+				return parseEntries(pair[1])
+			}
+		}
+	case map[any]any: // RESP3
+		for _, entries := range streams {
+			return parseEntries(entries)
+		}
+	}
+	return nil, fmt.Errorf("the answer to XREAD is not understood: %.100v", reply)
 }
 
-// handOn gives entries, in their order, to the sink.
-func (s *Stream) handOn(entries []entry) {
-	if len(entries) == 0 {
+func (s *Stream) handOn(b batch) {
+	s.checkGap(b)
+	for _, e := range b.entries {
+		if at := e.at(); at > s.now {
+			s.now = at
+			s.sink.Time(at, s.where())
+		}
+		switch e.kind {
+		case payload:
+			s.sink.Message(e.text)
+		case rejected:
+			s.sink.Reject(ReasonFields, e.text)
+		}
+		s.position.ID = e.id
+		s.counting.read++
+	}
+	if len(b.entries) > 0 {
+		s.skew = s.now - time.Now().UnixNano()
+	}
+}
+
+func (s *Stream) where() Position {
+	return Position{ID: s.position.ID, Entries: s.counting.added()}
+}
+
+// checkGap looks whether somebody deleted entries before they were read.
+func (s *Stream) checkGap(b batch) {
+	lost, certain := s.counting.check(b)
+	switch {
+	case lost > 0:
+		s.lost(float64(lost))
+		s.log.Error("entries were deleted from the stream before they were read: windows are incomplete",
+			"stream", s.key, "entries", lost)
+	case certain:
+		return
+	case b.probe.before(b.after):
+		if !s.damaged {
+			s.damaged = true
+			s.log.Error("the stream ends before the entry that was read last: Redis has lost entries, or the stream was deleted",
+				"stream", s.key, "read", b.after, "last", b.probe.last)
+		}
+	case b.after == "0-0" || b.probe.intact(b):
 		return
 	}
-	s.sink.Begin()
-	defer s.sink.End()
-	for _, e := range entries {
-		at := e.id.nanoseconds()
-		again := !s.recovered && e.id.compare(s.known) <= 0
-		if !again && s.last.compare(e.id) < 0 {
-			at = max(at, s.advanced)
-		}
-		if e.gone {
-			s.log.Error("an entry was removed before it was read", "stream", s.key, "id", e.id)
-			s.sink.Lost(at)
-			s.sink.Heard(at + int64(time.Millisecond))
-		} else {
-			s.sink.Message(e.payload, at, again)
-		}
-		h := handedOn{e.id, at}
-		if len(s.unack) > 0 && e.id.compare(s.unack[len(s.unack)-1].id) < 0 { // another consumer's
-			i, _ := slices.BinarySearchFunc(s.unack, e.id, handedOn.compare)
-			s.unack = slices.Insert(s.unack, i, h)
-		} else {
-			s.unack = append(s.unack, h)
-		}
-		if s.last.compare(e.id) < 0 {
-			s.last = e.id
-		}
+	from, _ := parseMS(b.after)
+	to := from
+	if n := len(b.entries); n > 0 {
+		to = b.entries[n-1].ms
 	}
-	s.advanced = max(s.advanced, s.last.nanoseconds())
-	s.sink.Position(s.last.String())
-	s.sink.Advance(s.advanced)
+	s.sink.Gap(from*int64(time.Millisecond), to*int64(time.Millisecond))
 }
 
-// has tells whether an entry was handed on and is not acknowledged.
-func (s *Stream) has(id entryID) bool {
-	_, found := slices.BinarySearchFunc(s.unack, id, handedOn.compare)
-	return found
-}
+// tickScript appends a tick, also where Redis has no memory for others: what was read can then be
+// committed, and trimmed.
+const tickScript = `#!lua flags=allow-oom
+return redis.call('XADD', KEYS[1], '*', '` + fieldTick + `', '1')`
 
-// join makes the group, and the stream, if they are not there. If they were there before, Redis has lost them, and
-// with them what was not read.
-func (s *Stream) join(ctx context.Context) error {
-	err := s.client.XGroupCreateMkStream(ctx, s.key, group, "0").Err()
-	if err != nil {
-		if strings.HasPrefix(err.Error(), "BUSYGROUP") {
-			return nil
-		}
-		return fmt.Errorf("create the consumer group: %w", err)
-	}
-	if s.last == (entryID{}) {
+// tick appends an entry without a message if somebody waits for time to pass and nothing comes.
+func (s *Stream) tick(ctx context.Context) error {
+	if s.due == nil {
 		return nil
 	}
-	s.log.Error("Redis has lost the stream: what was not read is gone", "stream", s.key)
-	from := s.last.nanoseconds()
-	s.last, s.unack = entryID{}, nil
-	now := s.sink.Begin()
-	defer s.sink.End()
-	s.sink.Lost(from)
-	s.sink.Heard(now)
+	at, waits := s.due()
+	if !waits || time.Now().UnixNano()+s.skew < at {
+		return nil
+	}
+	id, err := s.client.Eval(ctx, tickScript, []string{s.key}).Text()
+	if err != nil {
+		return err
+	}
+	if ms, err := parseMS(id); err == nil {
+		s.skew = ms*int64(time.Millisecond) - time.Now().UnixNano()
+	}
+	return nil
+}
+
+// Replay reads the entries from an instant, in nanoseconds since 1970, up to a position, whose time
+// and payload replay takes.
+func Replay(
+	ctx context.Context, client redis.UniversalClient, key string, from int64, to Position, replay func(at int64, payload string),
+) error {
+	start, count := fmt.Sprint(from/int64(time.Millisecond)), mostEntries/10
+	for to.ID != "" {
+		reply, err := client.Do(ctx, "xrange", key, start, to.ID, "count", count).Result()
+		if err != nil {
+			return fmt.Errorf("read the stream %s again: %w", key, err)
+		}
+		entries, err := parseEntries(reply)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if e.kind == payload {
+				replay(e.at(), e.text)
+			}
+			start = "(" + e.id
+		}
+		if len(entries) < count || start == "("+to.ID {
+			return nil
+		}
+		count = nextCount(entries)
+	}
 	return nil
 }

@@ -1,46 +1,59 @@
 package source
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
 	"colorstream/generator/redistest"
 )
 
-func startStream(t *testing.T, address string, position string, rec *recorder) (s *Stream, stop func()) {
-	never := func() bool { return false }
-	s = NewStream(testLog(t), &redis.Options{Addr: address}, "colors", time.Second, 0, position, rec, rec.state, never)
-	return s, start(t, s.Run)
+// A reading is a stream that is read.
+type reading struct {
+	*recorder
+	client *redis.Client
+	lost   atomic.Int64
+	stop   func() error
 }
 
-func addEntries(t *testing.T, client *redis.Client, from, to int) {
+func read(t *testing.T, client *redis.Client, after Position, due func() (int64, bool)) *reading {
 	t.Helper()
-	_, err := client.Pipelined(t.Context(), func(p redis.Pipeliner) error {
+	r := &reading{recorder: newRecorder(t), client: client}
+	s := NewStream(testLog(t), client, "colors", after, due, func(n float64) { r.lost.Add(int64(n)) })
+	r.stop = start(t, func(ctx context.Context) error { return s.Run(ctx, r) })
+	return r
+}
+
+func add(t *testing.T, client *redis.Client, from, to int) (ids []string) {
+	t.Helper()
+	cmds, err := client.Pipelined(t.Context(), func(p redis.Pipeliner) error {
 		for i := from; i < to; i++ {
-			p.XAdd(t.Context(), &redis.XAddArgs{Stream: "colors", Values: []any{payloadField, fmt.Sprint(i)}})
+			p.XAdd(t.Context(), &redis.XAddArgs{Stream: "colors", Values: []any{"m", fmt.Sprint(i)}})
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func numbers(from, to int) (list []string) {
-	for i := from; i < to; i++ {
-		list = append(list, fmt.Sprint(i))
+	for _, c := range cmds {
+		ids = append(ids, c.(*redis.StringCmd).Val())
 	}
-	return list
+	return ids
 }
 
-// wantPayloads holds what was handed on against what was added: all of it, in order, once.
-func (r *recorder) wantPayloads(want []string) {
+func (r *reading) want(from, to int) {
 	r.t.Helper()
+	var want []string
+	for i := from; i < to; i++ {
+		want = append(want, fmt.Sprint(i))
+	}
 	r.waitCount(len(want))
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -49,240 +62,211 @@ func (r *recorder) wantPayloads(want []string) {
 	}
 }
 
-func pendingCount(t *testing.T, client *redis.Client) int64 {
-	t.Helper()
-	p, err := client.XPending(t.Context(), "colors", group).Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p.Count
-}
-
-func waitFor(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !condition(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited too long: %s", what)
-		}
-	}
-}
-
+// TestStream reads in order, each entry at its id's time, and goes on from a position.
 func TestStream(t *testing.T) {
 	t.Parallel()
-	run := func(name, address string, n int) {
-		t.Run(name, func(t *testing.T) {
-			client := redis.NewClient(&redis.Options{Addr: address})
-			defer client.Close()
-			addEntries(t, client, 0, 100) // before the worker's first start
-			rec := newRecorder(t)
-			s, _ := startStream(t, address, "", rec)
-			rec.waitCount(100)
-			addEntries(t, client, 100, n)
-			rec.wantPayloads(numbers(0, n))
-			if pending := pendingCount(t, client); pending != int64(n) {
-				t.Errorf("%d entries pending, want all %d: nothing is stored", pending, n)
+	client := redistest.Start(t).Client()
+	ids := add(t, client, 0, 5000)
+	r := read(t, client, Position{}, nil)
+	ids = append(ids, add(t, client, 5000, 6000)...)
+	r.want(0, 6000)
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	for i, at := range r.times {
+		if want := Milliseconds(ids[i]) * int64(time.Millisecond); at != want {
+			t.Fatalf("entry %s has the time %d", ids[i], at)
+		}
+	}
+	if r.position != (Position{ids[5999], 6000}) {
+		t.Errorf("position %v, want %s and 6000 entries", r.position, ids[5999])
+	}
+	again := read(t, client, r.position, nil)
+	add(t, client, 6000, 6100)
+	again.want(6000, 6100)
+	if len(r.gaps)+len(again.gaps) > 0 {
+		t.Errorf("gaps %v %v", r.gaps, again.gaps)
+	}
+}
+
+// TestDeleted counts what others trim or delete before it is read, and tells of a gap; what was read
+// before it is deleted is none.
+func TestDeleted(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		act  func(*redis.Client, []string) error
+		lost int64
+		gap  bool
+	}{
+		{"nothing", func(*redis.Client, []string) error { return nil }, 0, false},
+		{"trimmed what was read", func(c *redis.Client, ids []string) error {
+			return c.XTrimMinID(t.Context(), "colors", ids[100]).Err()
+		}, 0, false},
+		{"trimmed unread", func(c *redis.Client, ids []string) error {
+			return c.XTrimMinID(t.Context(), "colors", ids[150]).Err()
+		}, 50, true},
+		{"trimmed all", func(c *redis.Client, ids []string) error { return c.XTrimMaxLen(t.Context(), "colors", 0).Err() }, 100, true},
+		{"deleted what was read", func(c *redis.Client, ids []string) error { return c.XDel(t.Context(), "colors", ids[50]).Err() }, 0, false},
+		{"deleted unread", func(c *redis.Client, ids []string) error {
+			return c.XDel(t.Context(), "colors", ids[150], ids[160]).Err()
+		}, 2, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			client := redistest.Start(t).Client()
+			ids := add(t, client, 0, 100)
+			first := read(t, client, Position{}, nil)
+			first.want(0, 100)
+			if err := first.stop(); err != nil {
+				t.Fatal(err)
 			}
-			last := rec.times[len(rec.times)-1]
-			rec.wait("Redis's clock closes what the last entry does not", func() bool { return rec.advanced > last })
-			s.Stored(last + int64(time.Millisecond))
-			waitFor(t, "acknowledgement", func() bool { return pendingCount(t, client) == 0 })
-			if rec.lost != 0 || rec.again != 0 {
-				t.Errorf("lost %d, again %d", rec.lost, rec.again)
+			ids = append(ids, add(t, client, 100, 200)...)
+			if err := c.act(client, ids); err != nil {
+				t.Fatal(err)
+			}
+			add(t, client, 200, 201)
+			r := read(t, client, first.position, nil)
+			r.wait("the last entry", func() bool { return len(r.payloads) > 0 && r.payloads[len(r.payloads)-1] == "200" })
+			r.wait("the loss is counted", func() bool { return r.lost.Load() >= c.lost })
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if n := r.lost.Load(); n != c.lost || len(r.payloads) != int(101-c.lost) {
+				t.Errorf("%d entries lost, %d read; want %d lost", n, len(r.payloads), c.lost)
+			}
+			if (len(r.gaps) > 0) != c.gap {
+				t.Errorf("gaps %v", r.gaps)
+			}
+			for _, g := range r.gaps {
+				if from := Milliseconds(ids[99]) * 1e6; g[0] > from+1e6 || g[1] < r.now {
+					t.Errorf("gap %v, want it to be from %d to %d", g, from, r.now)
+				}
 			}
 		})
 	}
-	run("redis", redistest.Start(t).Addr(), 20_000)
-	run("miniredis", miniredis.RunT(t).Addr(), 2_000) // it looks through all pending entries for each acknowledged one
 }
 
-// TestStreamRestart stops the source with entries unacknowledged: the next run gets them again, first and in order,
-// and knows those up to the position that the earlier run had stored.
-func TestStreamRestart(t *testing.T) {
+// TestStreamGone says that a stream ends before what was read, and reads on.
+func TestStreamGone(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client()
+	add(t, client, 0, 100)
+	r := read(t, client, Position{}, nil)
+	r.want(0, 100)
+	if err := client.Del(t.Context(), "colors").Err(); err != nil {
+		t.Fatal(err)
+	}
+	add(t, client, 100, 110)
+	r.want(0, 110)
+	r.wait("a gap", func() bool { return len(r.gaps) > 0 })
+}
+
+// TestTick appends ticks when somebody waits for time to pass, and no more than are needed.
+func TestTick(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client()
+	add(t, client, 0, 1)
+	due := time.Now().Add(500 * time.Millisecond).UnixNano()
+	var rec *reading
+	rec = read(t, client, Position{}, func() (int64, bool) { return due, rec != nil && rec.now < due })
+	rec.wait("time passes", func() bool { return rec.now >= due })
+	time.Sleep(300 * time.Millisecond)
+	if err := rec.stop(); err != nil {
+		t.Error(err)
+	}
+	if n := client.XLen(t.Context(), "colors").Val(); n < 2 || n > 4 {
+		t.Errorf("%d entries, want one and a tick", n)
+	}
+	if len(rec.payloads) != 1 || len(rec.rejected) != 0 {
+		t.Errorf("payloads %v, rejected %v", rec.payloads, rec.rejected)
+	}
+}
+
+// TestStreamEnds ends with Redis's answer when that is no.
+func TestStreamEnds(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	client := server.Client()
-	addEntries(t, client, 0, 1000)
-	first := newRecorder(t)
-	_, stop := startStream(t, server.Addr(), "", first)
-	first.waitCount(1000)
-	stop()
-	addEntries(t, client, 1000, 1500)
-	second := newRecorder(t)
-	startStream(t, server.Addr(), first.position, second)
-	second.wantPayloads(numbers(0, 1500))
-	if second.again != 1000 {
-		t.Errorf("%d entries known, want 1000", second.again)
+	if err := client.Set(t.Context(), "colors", "x", 0).Err(); err != nil {
+		t.Fatal(err)
 	}
-}
-
-// TestStreamOutage kills Redis, whose entries are on disk, while entries are read: each is handed on once.
-func TestStreamOutage(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
-	client := server.Client()
-	rec := newRecorder(t)
-	s, _ := startStream(t, server.Addr(), "", rec)
-	for i := range 5 {
-		addEntries(t, client, i*1000, (i+1)*1000)
-		server.Kill()
-		server.Restart()
+	s := NewStream(testLog(t), client, "colors", Position{}, nil, func(float64) {})
+	if err := s.Run(t.Context(), newRecorder(t)); err == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
+		t.Errorf("error %v", err)
 	}
-	rec.wantPayloads(numbers(0, 5000))
-	if s.Reconnects() == 0 {
-		t.Error("no reconnect was counted")
-	}
-	if rec.lost != 0 {
-		t.Errorf("lost %d times; a stream loses nothing", rec.lost)
-	}
-}
-
-func TestStreamLostByRedis(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t) // keeps nothing on disk
-	rec := newRecorder(t)
-	startStream(t, server.Addr(), "", rec)
-	addEntries(t, server.Client(), 0, 10)
-	rec.waitCount(10)
 	server.Kill()
-	server.Restart()
-	addEntries(t, server.Client(), 10, 20)
-	rec.wait("the loss is told", func() bool { return rec.lost == 1 && rec.heard == 2 })
-	rec.wantPayloads(numbers(0, 20))
+	s = NewStream(testLog(t), client, "colors", Position{}, nil, func(float64) {})
+	if err := s.Run(t.Context(), newRecorder(t)); err == nil {
+		t.Error("no error without Redis")
+	}
 }
 
-// TestStreamClockSetBack gives ids of before the time that Redis's clock said: each entry is handed on, once, at the
-// time that was believed, and not acknowledged before that is stored.
-func TestStreamClockSetBack(t *testing.T) {
+// TestReplay reads again from an instant up to a position, in pages.
+func TestReplay(t *testing.T) {
 	t.Parallel()
-	server := miniredis.RunT(t)
-	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
-	defer client.Close()
-	rec := newRecorder(t)
-	s, _ := startStream(t, server.Addr(), "", rec)
-	rec.wait("time goes on", func() bool { return rec.advanced > time.Now().Add(-time.Minute).UnixNano() })
-	id := time.Now().Add(-time.Hour).UnixMilli()
-	err := client.XAdd(t.Context(), &redis.XAddArgs{Stream: "colors", ID: fmt.Sprintf("%d-0", id), Values: []any{payloadField, "0"}}).Err()
+	client := redistest.Start(t).Client()
+	var ids []string
+	for i := range 4 {
+		ids = append(ids, add(t, client, 1000*i, 1000*(i+1))...)
+		time.Sleep(2 * time.Millisecond)
+	}
+	from := Milliseconds(ids[1000])
+	var got []string
+	err := Replay(t.Context(), client, "colors", from*1e6, Position{ID: ids[3500]}, func(at int64, payload string) {
+		if at < from*1e6 {
+			t.Errorf("an entry of %d", at)
+		}
+		got = append(got, payload)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec.waitCount(1) // the recorder checks the time
-	s.Stored(id*int64(time.Millisecond) + int64(time.Second))
-	time.Sleep(3 * tickMost)
-	if n := pendingCount(t, client); n != 1 {
-		t.Errorf("%d entries pending, want 1: what it went into is not stored", n)
+	first := slices.IndexFunc(ids, func(id string) bool { return Milliseconds(id) >= from })
+	if len(got) != 3501-first || got[0] != fmt.Sprint(first) || got[len(got)-1] != "3500" {
+		t.Errorf("%d entries from %s to %s, want %d", len(got), got[0], got[len(got)-1], 3501-first)
 	}
-	s.Stored(rec.times[0] + 1)
-	waitFor(t, "acknowledgement", func() bool { return pendingCount(t, client) == 0 })
-}
-
-func TestStreamTidies(t *testing.T) {
-	t.Parallel()
-	server := miniredis.RunT(t)
-	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
-	defer client.Close()
-	rec := newRecorder(t)
-	s := NewStream(testLog(t), &redis.Options{Addr: server.Addr()}, "colors", time.Second, 0, "", rec, rec.state, func() bool { return false })
-	s.client = client
-	ctx := t.Context()
-	read := func(consumer string, count int64) []redis.XMessage {
-		got, err := client.XReadGroup(ctx, &redis.XReadGroupArgs{
-			Group: group, Consumer: consumer, Streams: []string{"colors", ">"}, Count: count,
-		}).Result()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return got[0].Messages
-	}
-	tidy := func(length int64) {
-		t.Helper()
-		s.tidied = time.Time{}
-		if err := s.tidy(ctx); err != nil {
-			t.Fatal(err)
-		}
-		if n := client.XLen(ctx, "colors").Val(); n != length {
-			t.Errorf("%d entries in the stream, want %d", n, length)
-		}
-	}
-	// Ids of our own, one a millisecond: ids decide what may go.
-	for i := range 10 {
-		client.XAdd(ctx, &redis.XAddArgs{Stream: "colors", ID: fmt.Sprintf("%d-0", 1000+i), Values: []any{payloadField, fmt.Sprint(i)}})
-	}
-	if err := s.join(ctx); err != nil {
-		t.Fatal(err)
-	}
-	tidy(10) // nothing was read
-
-	s.tidied = time.Now()
-	read("lost", 2) // another consumer takes two, and is never seen again
-	var own []entry
-	for _, m := range read(consumer, 5) {
-		id, _ := parseID(m.ID)
-		own = append(own, entry{id: id, payload: m.Values[payloadField].(string)})
-	}
-	s.handOn(own)
-	s.Stored(own[3].id.nanoseconds())
-	if err := s.acknowledge(ctx); err != nil {
-		t.Fatal(err)
-	}
-	tidy(10) // the other consumer's entries are older than all that is acknowledged
-	if n := len(rec.payloads); n != 5 {
-		t.Fatalf("%d messages, want our own 5", n)
-	}
-	server.SetTime(time.Now().Add(2 * claimIdle))
-	rec.anyOrder = true
-	tidy(10) // taken over now, and not acknowledged yet
-	if want := []string{"2", "3", "4", "5", "6", "0", "1"}; !slices.Equal(rec.payloads, want) {
-		t.Errorf("messages %v, want %v", rec.payloads, want)
-	}
-	if err := s.acknowledge(ctx); err != nil {
-		t.Fatal(err)
-	}
-	tidy(5) // entries 0 to 4 are acknowledged; 5 and 6 are not, 7 to 9 not even read
-
-	client.XGroupCreate(ctx, "colors", "someone-else", "0")
-	s.Stored(own[4].id.nanoseconds() + int64(time.Second))
-	if err := s.acknowledge(ctx); err != nil {
-		t.Fatal(err)
-	}
-	tidy(5) // the other group has read nothing
-}
-
-// What has been read goes all at once, be it more than Redis removes with one command: a stream that shrinks more
-// slowly than it grows would fill its memory.
-func TestStreamTidiesAll(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t)
-	client := server.Client()
-	rec := newRecorder(t)
-	s := NewStream(testLog(t), &redis.Options{Addr: server.Addr()}, "colors", time.Second, 0, "", rec, rec.state, func() bool { return false })
-	s.client = client
-	if err := s.join(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	const entries = 25000
-	addEntries(t, client, 0, entries)
-	last, err := parseID(client.XRevRangeN(t.Context(), "colors", "+", "-", 1).Val()[0].ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.last = last
-	if err := s.tidy(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	// Redis removes whole nodes only, of a hundred entries.
-	if n := client.XLen(t.Context(), "colors").Val(); n < 1 || n > 200 {
-		t.Errorf("%d of %d entries are left", n, entries)
+	if err := Replay(t.Context(), client, "colors", 0, Position{}, nil); err != nil {
+		t.Error(err)
 	}
 }
 
-func TestParseEntries(t *testing.T) {
-	for _, wrong := range []any{"x", []any{"x"}, []any{[]any{"5-0"}}, []any{[]any{"yesterday", nil}}, []any{[]any{"9999999999999999-0", nil}}} {
-		if entries, err := parseEntries(wrong); err == nil {
-			t.Errorf("%v is read as %v", wrong, entries)
+func TestContent(t *testing.T) {
+	for _, c := range []struct {
+		fields []any
+		kind   kind
+		text   string
+	}{
+		{[]any{"m", `{"a":1}`}, payload, `{"a":1}`},
+		{[]any{"n", "run:1", "m", "x"}, payload, "x"},
+		{[]any{"t", "1"}, tick, ""},
+		{[]any{"color", "red", "value", "42"}, payload, `{"color":"red","value":42}`},
+		{[]any{"value", "-4.5e3", "color", `a"b\`, "name", "n", "ts", "1738573200000", "other", "x"}, payload,
+			`{"color":"a\"b\\","value":-4.5e3,"name":"n","ts":1738573200000}`},
+		{[]any{"color", "red", "value", "abc", "ts", "2025-02-03T09:00:00Z"}, payload,
+			`{"color":"red","value":"abc","ts":"2025-02-03T09:00:00Z"}`},
+		{[]any{"color", "red", "value", "NaN"}, payload, `{"color":"red","value":"NaN"}`},
+		{[]any{"color", "red", "value", "01"}, payload, `{"color":"red","value":"01"}`},
+		{[]any{"color", "red", "value", "1e999"}, payload, `{"color":"red","value":1e999}`},
+		{[]any{"data", ` {"color":"rust","value":45}`}, payload, ` {"color":"rust","value":45}`},
+		{[]any{"data", `[1]`}, rejected, `data="[1]"`},
+		{[]any{"foo", "bar", "x", "y"}, rejected, `foo="bar" x="y"`},
+		{[]any{"color", "red"}, rejected, `color="red"`},
+	} {
+		if kind, text := content(c.fields); kind != c.kind || text != c.text {
+			t.Errorf("%v: %v %q, want %v %q", c.fields, kind, text, c.kind, c.text)
 		}
 	}
-	entries, err := parseEntries([]any{[]any{"5-7", []any{"x", "y", "m", "p"}}, []any{"6-0", nil}, nil})
-	if err != nil || !slices.Equal(entries, []entry{{entryID{5, 7}, "p", false}, {entryID{6, 0}, "", true}}) {
-		t.Errorf("%v, %v", entries, err)
-	}
+}
+
+// FuzzPlainMessage: whatever an entry's fields hold, the message made of them is JSON, or not UTF-8.
+func FuzzPlainMessage(f *testing.F) {
+	f.Add("red", "42", "n", "1738573200000")
+	f.Add("a\"b\\\x00", "-0.5e-7", "\xff", "2025")
+	f.Add("", "", "", "")
+	f.Add("x", "-", "1.", "0.0.1")
+	f.Fuzz(func(t *testing.T, color, value, name, ts string) {
+		text := plainMessage(color, value, name, true, ts, true)
+		if !json.Valid([]byte(text)) {
+			t.Errorf("%q is not JSON", text)
+		}
+	})
 }

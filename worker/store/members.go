@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -119,6 +120,9 @@ func Streams(channel string, partitions int) []string {
 	return keys
 }
 
+// ErrPartitions: the stream has another number of partitions.
+var ErrPartitions = errors.New("the number of partitions is wrong")
+
 // CheckPartitions compares REDIS_PARTITIONS with what the channel was begun with, which it writes
 // if nobody has.
 func CheckPartitions(ctx context.Context, node Node, channel string, partitions int) error {
@@ -136,8 +140,8 @@ func CheckPartitions(ctx context.Context, node Node, channel string, partitions 
 		return wrap("read", key, err)
 	}
 	if there := strings.TrimSpace(text); there != strconv.Itoa(partitions) {
-		return fmt.Errorf("REDIS_PARTITIONS is %d, but the stream %s was begun with %s partitions (key %s); "+
-			"to change the number, drain the stream first", partitions, channel, there, key)
+		return fmt.Errorf("%w: REDIS_PARTITIONS is %d, but the stream %s was begun with %s partitions (key %s); "+
+			"to change the number, drain the stream first", ErrPartitions, partitions, channel, there, key)
 	}
 	return nil
 }

@@ -26,12 +26,13 @@ func BenchmarkAdd(b *testing.B) {
 			for i := range pool {
 				pool[i] = shape.value(r)
 			}
-			s := heardSet(Config{Width: 5 * time.Second})
+			s := NewSet(Config{Width: 5 * time.Second})
+			s.Advance(0)
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
-				s.Add(colors[i&3], pool[i&(len(pool)-1)], int64(i)*1000) // a million a second
-				if i++; i%5_000_000 == 0 {
+				s.Add(colors[i&3], pool[i&(len(pool)-1)])
+				if i++; i%1000 == 0 { // a million a second
 					s.Advance(int64(i) * 1000)
 				}
 			}
@@ -39,27 +40,26 @@ func BenchmarkAdd(b *testing.B) {
 	}
 }
 
-// BenchmarkClose measures what closing a window takes off the receive path: all statistics of all its colours.
-func BenchmarkClose(b *testing.B) {
+// BenchmarkStats measures what writing a window takes off the receive path: all statistics of all
+// its colours.
+func BenchmarkStats(b *testing.B) {
 	for _, size := range []struct{ colors, each int }{{1, 1_000_000}, {10_000, 1}, {10_000, 100}} {
 		for _, shape := range shapes {
 			b.Run(fmt.Sprintf("%d colors of %d %s", size.colors, size.each, shape.name), func(b *testing.B) {
 				r := rand.New(rand.NewPCG(1, 1))
-				s := heardSet(Config{Width: 5 * time.Second})
+				s := NewSet(Config{Width: 5 * time.Second})
+				s.Advance(0)
 				for c := range size.colors {
 					for range size.each {
-						s.Add(fmt.Sprint("color", c), shape.value(r), 0)
+						s.Add(fmt.Sprint("color", c), shape.value(r))
 					}
 				}
-				full := s.Advance(5 * second)[0]
+				w := s.Open()[0]
 				for b.Loop() {
 					b.StopTimer()
-					w := &Window{colors: make(map[string]*values, len(full.colors))}
-					for color, v := range full.colors {
-						w.colors[color] = v.clone()
-					}
+					p := w.pane(false)
 					b.StartTimer()
-					w.Stats()
+					p.Stats()
 				}
 			})
 		}
@@ -90,5 +90,32 @@ func BenchmarkMedian(b *testing.B) {
 				slices.Sort(work)
 			}
 		})
+	}
+}
+
+// BenchmarkAdvance measures what writing a window and taking its parts costs on the receive path.
+func BenchmarkAdvance(b *testing.B) {
+	for _, colors := range []int{4, 1000, 10_000} {
+		for _, shape := range shapes[:2] {
+			b.Run(fmt.Sprintf("%d colors of %s", colors, shape.name), func(b *testing.B) {
+				r := rand.New(rand.NewPCG(1, 1))
+				s := NewSet(Config{Width: 5 * time.Second, Lateness: 5 * time.Second})
+				at := int64(0)
+				names := make([]string, colors)
+				for i := range names {
+					names[i] = fmt.Sprint("color", i)
+				}
+				for b.Loop() {
+					b.StopTimer()
+					for i := range 400_000 {
+						s.Add(names[i%colors], shape.value(r))
+					}
+					at += second
+					b.StartTimer()
+					s.Advance(at)
+					s.Parts(false)
+				}
+			})
+		}
 	}
 }

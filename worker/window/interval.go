@@ -6,7 +6,10 @@ import "slices"
 const maxIntervals = 4096
 
 // An Interval is a half-open stretch of time.
-type Interval struct{ Start, End int64 }
+type Interval struct {
+	Start int64 `json:"start"`
+	End   int64 `json:"end"`
+}
 
 // intervals is a set of instants as sorted, disjoint intervals that do not touch.
 type intervals []Interval

@@ -56,7 +56,6 @@ func naiveStats(color string, values []float64) Stats {
 	n := len(values)
 	s := Stats{Color: color, Min: values[0], Max: values[n-1], Count: int64(n)}
 	s.Sum, _ = total.Float64()
-	s.Sum = max(-math.MaxFloat64, min(s.Sum, math.MaxFloat64))
 	s.Mean, _ = total.Mul(total, big.NewRat(1, int64(n))).Float64()
 	s.Median = half(values[(n-1)/2], values[n/2])
 	return s
@@ -66,13 +65,18 @@ func compareResults(a, b result) int {
 	return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.Stats.Color, b.Stats.Color))
 }
 
-// results lists the statistics of closed windows as naive does.
-func results(windows []*Window) []result {
-	var all []result
-	for _, w := range windows {
-		for _, s := range w.Stats() {
-			all = append(all, result{w.Start, s})
+// last lists the statistics of panes as naive does; a later pane of a window replaces an earlier one.
+func last(panes []*Pane) []result {
+	newest := make(map[int64][]result)
+	for _, p := range panes {
+		newest[p.Start] = nil
+		for _, s := range p.Stats() {
+			newest[p.Start] = append(newest[p.Start], result{p.Start, s})
 		}
+	}
+	var all []result
+	for _, results := range newest {
+		all = append(all, results...)
 	}
 	slices.SortFunc(all, compareResults)
 	return all

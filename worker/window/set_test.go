@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 const second = int64(time.Second)
@@ -16,13 +15,8 @@ const second = int64(time.Second)
 // always is after every instant.
 const always = 1<<63 - 1
 
-func heardSet(cfg Config) *Set {
-	s := NewSet(cfg)
-	s.Heard(never)
-	return s
-}
-
-// randomValue draws from all that a double can be: whole numbers with many duplicates, fractions, huge, tiny.
+// randomValue draws from all that a double can be: whole numbers with many duplicates, fractions,
+// huge, tiny.
 func randomValue(r *rand.Rand) float64 {
 	switch r.IntN(8) {
 	case 0, 1, 2:
@@ -40,8 +34,8 @@ func randomValue(r *rand.Rand) float64 {
 	}
 }
 
-// TestSetAgainstOracle runs random streams, with times in any order as far as the lateness allows, through a Set
-// that is asked to close at random moments, with and without event times.
+// TestSetAgainstOracle runs random streams, with times in any order as far as the lateness allows,
+// through a Set that is advanced at random moments, with and without event times.
 func TestSetAgainstOracle(t *testing.T) {
 	for seed := range uint64(80) {
 		r := rand.New(rand.NewPCG(seed, 0))
@@ -49,263 +43,343 @@ func TestSetAgainstOracle(t *testing.T) {
 		spread := int64(width) * (1 + r.Int64N(20))
 		base := r.Int64N(int64(1)<<61) - int64(1)<<60
 		events := seed%2 == 0
-		set := heardSet(Config{Width: width, Lateness: time.Duration(spread), Idle: time.Duration(spread) + time.Second, Future: 1 << 62})
+		set := NewSet(Config{Width: width, Lateness: time.Duration(spread), Future: 1 << 62})
 		var observations []observation
-		var closed []*Window
+		var panes []*Pane
 		now := base
+		panes = append(panes, set.Advance(now)...)
 		for range r.IntN(3000) {
 			o := observation{Color: fmt.Sprintf("c%d", r.IntN(1+int(seed%7))), Value: randomValue(r)}
+			v := Added
 			if events {
-				// The arrival stands still, so that the source never counts as idle.
 				o.At = base - spread + r.Int64N(spread)
-				if v := set.AddEvent(o.Color, o.Value, base, o.At); v != Added {
-					t.Fatalf("seed %d: verdict %v", seed, v)
-				}
+				v = set.AddEvent(o.Color, o.Value, o.At)
 			} else {
 				now += r.Int64N(int64(width)/50 + 2)
 				o.At = now
-				if v := set.Add(o.Color, o.Value, o.At); v != Added {
-					t.Fatalf("seed %d: verdict %v", seed, v)
-				}
+				panes = append(panes, set.Advance(now)...)
+				v = set.Add(o.Color, o.Value)
+			}
+			if v != Added {
+				t.Fatalf("seed %d: verdict %v", seed, v)
 			}
 			observations = append(observations, o)
-			if r.IntN(100) == 0 {
-				closed = append(closed, set.Advance(now)...)
+		}
+		panes = append(panes, set.Advance(always)...)
+		for _, p := range panes {
+			if p.Incomplete {
+				t.Fatalf("seed %d: window %d is incomplete", seed, p.Start)
 			}
 		}
-		closed = append(closed, set.Advance(always)...)
-		for i, w := range closed {
-			if w.Incomplete {
-				t.Fatalf("seed %d: window %d is incomplete", seed, w.Start)
-			}
-			if i > 0 && !events && closed[i-1].Start >= w.Start {
-				t.Fatalf("seed %d: window %d closes after %d", seed, w.Start, closed[i-1].Start)
-			}
-		}
-		if diff := cmp.Diff(naive(observations, width), results(closed), cmp.Comparer(near), cmpopts.EquateEmpty()); diff != "" {
-			t.Fatalf("seed %d, width %v: -naive +set\n%s", seed, width, diff)
+		want, got := naive(observations, width), last(panes)
+		if diff := cmp.Diff(want, got, cmp.Comparer(near)); diff != "" {
+			t.Fatalf("seed %d: -want +got\n%s", seed, diff)
 		}
 	}
 }
 
-// closing is what a test sees of a closed window.
-type closing struct {
-	Start      int64 // seconds
-	Count      int64
-	Incomplete bool
+// A pane in short: its start in seconds, its count, and its flags: i incomplete, a again, f final.
+type short struct {
+	start, count int64
+	flags        string
 }
 
-func closings(windows []*Window) (list []closing) {
-	for _, w := range windows {
-		list = append(list, closing{w.Start / second, w.Count(), w.Incomplete})
-	}
-	return list
-}
-
-func wantClosed(t *testing.T, windows []*Window, want ...closing) {
+func wantPanes(t *testing.T, panes []*Pane, want ...short) {
 	t.Helper()
-	if diff := cmp.Diff(want, closings(windows)); diff != "" {
-		t.Errorf("closed windows: -want +got\n%s", diff)
+	var got []short
+	for _, p := range panes {
+		s := short{start: p.Start / second}
+		for _, stats := range p.Stats() {
+			s.count += stats.Count
+		}
+		for flag, set := range map[string]bool{"i": p.Incomplete, "a": p.Again, "f": p.Final} {
+			if set {
+				s.flags += flag
+			}
+		}
+		if len(s.flags) > 1 { // a map has no order
+			f := ""
+			for _, flag := range "iaf" {
+				for _, g := range s.flags {
+					if g == flag {
+						f += string(flag)
+					}
+				}
+			}
+			s.flags = f
+		}
+		got = append(got, s)
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(short{})); diff != "" {
+		t.Errorf("panes: -want +got\n%s", diff)
 	}
 }
 
 func wantVerdict(t *testing.T, got, want Verdict) {
 	t.Helper()
 	if got != want {
-		t.Errorf("verdict %d, want %d", got, want)
+		t.Errorf("verdict %v, want %v", got, want)
 	}
+}
+
+// A tester is a set with the calls of a test.
+type tester struct {
+	*Set
+	t *testing.T
+}
+
+func newTester(t *testing.T, cfg Config) tester { return tester{NewSet(cfg), t} }
+
+// at advances to a second and wants panes.
+func (s tester) at(at int64, want ...short) {
+	s.t.Helper()
+	wantPanes(s.t, s.Advance(at*second), want...)
+}
+
+func (s tester) add(want Verdict) { s.t.Helper(); wantVerdict(s.t, s.Add("red", 1), want) }
+
+func (s tester) event(at int64, want Verdict) {
+	s.t.Helper()
+	wantVerdict(s.t, s.AddEvent("red", 1, at*second), want)
 }
 
 func TestWindowsAreHalfOpen(t *testing.T) {
-	s := heardSet(Config{Width: 5 * time.Second})
-	for _, at := range []int64{-1, 0, 5*second - 1, 5 * second, 9 * second} {
-		wantVerdict(t, s.Add("red", 1, at), Added)
+	s := newTester(t, Config{Width: 5 * time.Second})
+	s.at(-1)
+	s.add(Added)
+	s.at(0, short{-5, 1, "f"})
+	s.add(Added)
+	wantPanes(t, s.Advance(5*second-1))
+	s.add(Added)
+	s.at(5, short{0, 2, "f"})
+	s.add(Added)
+	s.at(5)
+	s.event(4, Late)
+	s.event(-1, Late)
+	s.at(20, short{5, 1, "f"})
+	s.event(10, Added) // nothing was in that window, so nothing is doubled
+}
+
+// TestLateDataCorrects writes a window when it ends, again with what comes within the lateness, and
+// then never again.
+func TestLateDataCorrects(t *testing.T) {
+	s := newTester(t, Config{Width: 5 * time.Second, Lateness: 10 * time.Second})
+	s.at(2)
+	s.add(Added)
+	s.at(5, short{0, 1, ""})
+	s.at(6)
+	s.event(4, Added)
+	wantPanes(t, s.Advance(7*second-1)) // at most one correction a second
+	s.event(3, Added)
+	s.at(7, short{0, 3, "a"})
+	s.at(8)
+	s.event(2, Added)
+	s.event(14, Added) // ahead of source time: it does not make the others late
+	s.event(1, Added)
+	s.at(9, short{0, 5, "a"})
+	s.at(14)
+	s.event(0, Added)
+	s.at(15, short{0, 6, "a"}) // event time has come to 14 only
+	s.event(16, Added)
+	s.at(16, short{10, 1, ""})
+	s.event(0, Late)
+	s.at(26, short{15, 1, ""})
+	s.event(0, Late)
+	s.at(60)
+	s.event(0, Late)
+}
+
+// TestArrivalsDoNotCloseForEventTimes: event times 1.5 s behind, in windows of one second that hold
+// messages without one too, are all counted.
+func TestArrivalsDoNotCloseForEventTimes(t *testing.T) {
+	for _, lateness := range []time.Duration{0, 2 * time.Second} {
+		s := NewSet(Config{Width: time.Second, Lateness: lateness})
+		counts := make(map[int64]int64)
+		const n, step = 1000, int64(50e6)
+		for i := range int64(n) {
+			now := 1000*second + i*step
+			for _, p := range s.Advance(now) {
+				counts[p.Start] = p.Stats()[0].Count
+			}
+			wantVerdict(t, s.Add("red", 1), Added)
+			wantVerdict(t, s.AddEvent("red", 1, now-3*second/2), Added)
+		}
+		for _, p := range s.Advance(always) {
+			counts[p.Start] = p.Stats()[0].Count
+		}
+		total := int64(0)
+		for _, c := range counts {
+			total += c
+		}
+		if total != 2*n {
+			t.Errorf("lateness %v: %d of %d messages are in windows", lateness, total, 2*n)
+		}
 	}
-	wantClosed(t, s.Advance(5*second-1), closing{-5, 1, false})
-	wantClosed(t, s.Advance(5*second), closing{0, 2, false})
-	wantClosed(t, s.Advance(5*second))
-	wantVerdict(t, s.Add("red", 1, 5*second-1), Late)
-	wantVerdict(t, s.Add("red", 1, -1), Late)
-	wantClosed(t, s.Advance(20*second), closing{5, 2, false})
-	wantVerdict(t, s.Add("red", 1, 10*second), Added) // nothing was in that window, so nothing is doubled
+}
+
+// TestLiveWindowsAreNotHeldUp: event times of long ago close no live window, and do not keep it
+// open for more than a minute.
+func TestLiveWindowsAreNotHeldUp(t *testing.T) {
+	s := newTester(t, Config{Width: 5 * time.Second})
+	s.at(10_000)
+	s.add(Added)
+	s.event(0, Added)
+	for at := int64(10_001); at < 10_065; at++ {
+		panes := s.Advance(at * second)
+		if at == 10_005 {
+			wantPanes(t, panes, short{10_000, 1, ""})
+		}
+		s.event(0, Added)
+	}
+	if n := len(s.Open()); n != 2 {
+		t.Errorf("%d windows are open", n)
+	}
+	s.at(10_065) // event time stands still at 0
+	if n := len(s.Open()); n != 1 {
+		t.Errorf("%d windows are open", n)
+	}
 }
 
 func TestEventTime(t *testing.T) {
-	s := heardSet(Config{Width: 5 * time.Second, Lateness: 2 * time.Second, Idle: 5 * time.Second})
-	year := 365 * 24 * 3600 * second
-	at := 1_760_000_000 * second
-	add := func(event int64, want Verdict) {
-		t.Helper()
-		wantVerdict(t, s.AddEvent("red", 1, at, event), want)
-	}
-	old := at - year
-	add(old, Added)
-	add(old+6*second, Added) // event time is old+4
-	add(old+4*second, Added)
-	wantClosed(t, s.Advance(at))
-	add(old+7*second, Added) // event time is old+5: the first window has ended
-	add(old+4*second, Late)
-	wantClosed(t, s.Advance(at), closing{old / second, 2, false})
-	add(old+4*second, Late)
-	add(at+60*second, Added)
-	add(at+60*second+1, Future)
+	s := newTester(t, Config{Width: 5 * time.Second, Lateness: 2 * time.Second})
+	const now, old = 1_760_000_000, 1_730_000_000
+	s.at(now)
+	s.event(old, Added)
+	s.event(old+6, Added) // the first window has ended, and stays open until old+7
+	s.at(now, short{old, 1, ""})
+	s.event(old+4, Added)
+	s.event(old+7, Added)
+	s.event(old+4, Added) // nothing closes between two calls of Advance
+	s.at(now, short{old, 3, "af"})
+	s.event(old+4, Late)
+	s.event(old-5, Late) // that window never was, but the watermark is past it
+	s.event(now+60, Added)
+	s.event(now+61, Future)
+	s.at(now, short{old + 5, 2, "f"})
+	// That message does not take the watermark beyond source time.
+	s.event(now-1, Added)
+	s.event(now-7, Late)
+	s.at(now+1, short{now - 5, 1, ""})
+	s.add(Added)
+	s.at(now+5, short{now, 1, ""})
 
-	// That message took event time beyond the wall clock; but no window closes before the wall clock has passed
-	// it, and until then messages without an event time are welcome.
-	add(at-second, Late)
-	wantClosed(t, s.Advance(at), closing{old/second + 5, 2, false})
-	at += second
-	wantVerdict(t, s.Add("red", 1, at), Added)
-	wantClosed(t, s.Advance(at+4*second), closing{1_760_000_000, 1, false})
-
-	// Silence closes what has passed; the past can then be told anew, but for what has been closed.
-	at += 100 * second
-	wantClosed(t, s.Advance(at), closing{1_760_000_060, 1, false})
-	add(old-5*second, Added)
-	add(old+4*second, Late)
-	wantClosed(t, s.Advance(at+7*second-1))
-	wantClosed(t, s.Advance(at+7*second), closing{old/second - 5, 1, false})
+	// Silence makes windows final; then the past can be told anew, but for what is final.
+	s.at(now+100, short{now + 60, 1, "f"})
+	s.event(old-5, Added)
+	s.event(old+4, Late)
+	wantPanes(t, s.Advance((now+105)*second-1))
+	s.at(now+105, short{old - 5, 1, ""})
+	s.at(now + 106)
+	s.event(old-5, Added)
+	s.at(now+113, short{old - 5, 2, "af"})
 }
 
-func TestMixedTimesShareAWindow(t *testing.T) {
-	s := heardSet(Config{Width: 5 * time.Second})
-	wantVerdict(t, s.Add("red", 1, 1*second), Added)
-	wantVerdict(t, s.AddEvent("red", 3, 2*second, 1*second), Added)
-	wantClosed(t, s.Advance(6*second)) // event time has come to 1 s only
-	wantVerdict(t, s.AddEvent("red", 5, 6*second, 4*second), Added)
-	wantVerdict(t, s.AddEvent("red", 1, 6*second, 6*second), Added)
-	windows := s.Advance(6 * second)
-	wantClosed(t, windows, closing{0, 3, false})
-	if got := windows[0].Stats()[0].Mean; got != 3 {
-		t.Errorf("mean %v", got)
+func TestFastClockHarmsNobody(t *testing.T) {
+	s := newTester(t, Config{Width: 5 * time.Second, Lateness: 5 * time.Second})
+	for at := int64(1000); at < 1100; at++ {
+		s.Advance(at * second)
+		s.event(at+50, Added)
+		s.event(at-1, Added)
 	}
 }
 
 func TestIncomplete(t *testing.T) {
-	s := NewSet(Config{Width: 5 * time.Second, Idle: 5 * time.Second})
-	s.Heard(2 * second) // the worker starts inside the first window
-	add := func(at int64) { t.Helper(); wantVerdict(t, s.Add("red", 1, at), Added) }
-	add(3 * second)
-	add(5 * second)
-	wantClosed(t, s.Advance(10*second), closing{0, 1, true}, closing{5, 1, false})
-	add(11 * second)
-	s.Lost(12 * second)
-	s.Lost(13 * second) // a second failure does not shorten the gap
-	s.Heard(16 * second)
-	add(17 * second)
-	add(20 * second)
-	wantClosed(t, s.Advance(25*second), closing{10, 1, true}, closing{15, 1, true}, closing{20, 1, false})
-	add(26 * second)
-	s.Lost(27 * second)
-	wantClosed(t, s.Advance(30*second), closing{25, 1, true}) // still deaf
+	s := newTester(t, Config{Width: 5 * time.Second})
+	s.Gap(never, 2*second) // the worker starts inside the first window
+	s.at(2)
+	s.add(Added)
+	s.at(5, short{0, 1, "if"})
+	s.add(Added)
+	s.at(10, short{5, 1, "f"})
+	s.at(12)
+	s.add(Added)
+	s.Gap(12*second, 13*second)
+	s.at(13)
+	s.Gap(13*second, 16*second)
+	s.at(16, short{10, 1, "if"})
+	s.add(Added)
+	s.at(20, short{15, 1, "if"})
+	s.add(Added)
+	s.at(25, short{20, 1, "f"})
+	s.add(Added)
+	s.Gap(25*second, 25*second) // cut off and back in the same instant
+	s.at(30, short{25, 1, "if"})
+	s.add(Added)
+	s.Gap(32*second, 35*second) // up to a border
+	s.at(35, short{30, 1, "if"})
+	s.add(Added)
+	s.at(40, short{35, 1, "f"})
+}
+
+// TestGapAfterwards: what was written as complete is written again when it turns out not to be.
+func TestGapAfterwards(t *testing.T) {
+	s := newTester(t, Config{Width: 5 * time.Second, Lateness: 5 * time.Second})
+	s.at(0)
+	s.add(Added)
+	s.at(5, short{0, 1, ""})
+	s.Gap(3*second, 4*second)
+	s.at(6, short{0, 1, "ia"})
+	s.at(10)
+	if len(s.Open()) != 0 {
+		t.Error("the window is still open")
+	}
 }
 
 func TestIncompleteEventTime(t *testing.T) {
-	s := NewSet(Config{Width: 5 * time.Second, Idle: 5 * time.Second})
-	add := func(at, event int64) { t.Helper(); wantVerdict(t, s.AddEvent("red", 1, at, event), Added) }
-	const at = 1000 * second
-	s.Heard(at)
-	s.Advance(at)     // silence since the start of time is not silence that was heard
-	add(at, 2*second) // just after the start: who knows what came before it
-	add(at, 6*second)
-	add(at, 11*second)
-	wantClosed(t, s.Advance(at), closing{0, 1, true}, closing{5, 1, false})
-	s.Lost(at)
-	s.Heard(at + second)
-	add(at+second, 21*second)
-	add(at+second, 25*second)
-	wantClosed(t, s.Advance(at+second), closing{10, 1, true}, closing{20, 1, true})
-	wantClosed(t, s.Advance(at+10*second), closing{25, 1, false})
-	s.Lost(at + 20*second)
-	s.Heard(at + 21*second)
-	s.Advance(at + 30*second) // an idle time after the gap: what follows is whole
-	add(at+31*second, 100*second)
-	wantClosed(t, s.Advance(at+40*second), closing{100, 1, false})
+	s := newTester(t, Config{Width: 5 * time.Second, Lateness: time.Second})
+	const at = 1000
+	s.Gap(never, at*second)
+	s.at(at)
+	s.event(2, Added) // just after the start: nobody knows what came before it
+	s.event(6, Added)
+	s.event(12, Added)
+	s.at(at, short{0, 1, "if"}, short{5, 1, "f"})
+	s.Gap(at*second, (at+1)*second) // 12 is open, and may have lost messages; so may all up to 22
+	s.at(at + 1)
+	s.event(21, Added)
+	s.event(26, Added)
+	s.at(at+1, short{10, 1, "if"}, short{20, 1, "if"})
+	s.at(at+10, short{25, 1, "f"})
+	s.Gap((at+20)*second, (at+21)*second)
+	s.at(at + 26) // an idle time after the gap: what follows is whole
+	s.event(100, Added)
+	s.at(at+40, short{100, 1, "f"})
+}
+
+// TestIncompleteFastClock: a sender 50 s ahead may have lost messages in a gap that belong to windows
+// 50 s ahead of it.
+func TestIncompleteFastClock(t *testing.T) {
+	s := newTester(t, Config{Width: 5 * time.Second, Lateness: 100 * time.Second})
+	s.at(1000)
+	s.event(1050, Added)
+	s.Gap(1001*second, 1007*second)
+	s.at(1007)
+	s.event(1006, Added) // of the other sender
+	s.event(1057, Added)
+	s.event(1062, Added)
+	panes := s.Advance(1100 * second)
+	wantPanes(t, panes, short{1005, 1, "i"}, short{1050, 1, "i"}, short{1055, 1, "i"}, short{1060, 1, ""})
 }
 
 func TestMaxColors(t *testing.T) {
-	s := heardSet(Config{Width: time.Second, MaxColors: 2})
-	wantVerdict(t, s.Add("a", 1, 0), Added)
-	wantVerdict(t, s.Add("b", 1, 0), Added)
-	wantVerdict(t, s.Add("c", 1, 0), TooManyColors)
-	wantVerdict(t, s.Add("a", 1, 0), Added)
-	wantVerdict(t, s.Add("c", 1, second), Added)
+	s := newTester(t, Config{Width: time.Second, MaxColors: 2})
+	s.at(0)
+	wantVerdict(t, s.Add("a", 1), Added)
+	wantVerdict(t, s.Add("b", 1), Added)
+	wantVerdict(t, s.Add("c", 1), TooManyColors)
+	wantVerdict(t, s.Add("a", 1), Added)
+	s.at(1, short{0, 3, "f"})
+	wantVerdict(t, s.Add("c", 1), Added)
 }
 
 func TestExtremeTimes(t *testing.T) {
-	s := heardSet(Config{Width: 7 * time.Second})
-	wantVerdict(t, s.AddEvent("red", 1, 0, -1<<63+1), Added)
-	wantVerdict(t, s.Add("red", 1, 1<<63-2), Added)
-	if n := len(s.Advance(always)); n != 2 {
-		t.Errorf("%d windows closed, want 2", n)
+	s := NewSet(Config{Width: 7 * time.Second, Lateness: 7 * time.Second})
+	s.Advance(0)
+	wantVerdict(t, s.AddEvent("red", 1, -1<<63+1), Added)
+	panes := s.Advance(1<<63 - 2)
+	wantVerdict(t, s.Add("red", 1), Added)
+	panes = append(panes, s.Advance(always)...)
+	if n := len(panes); n != 2 {
+		t.Errorf("%d windows written, want 2", n)
 	}
-}
-
-// TestStateGoesOn stops and restores a set at random places: the points are those of a set that was never
-// stopped.
-func TestStateGoesOn(t *testing.T) {
-	for seed := range uint64(16) {
-		r := rand.New(rand.NewPCG(seed, 1))
-		cfg := Config{Width: time.Second, MaxValues: 1 << 13}
-		set := heardSet(cfg)
-		var observations []observation
-		var closed []*Window
-		at := int64(0)
-		for range 30_000 {
-			at += r.Int64N(second / 5000)
-			o := observation{string(rune('a' + r.IntN(3))), randomValue(r), at}
-			if seed%2 == 0 {
-				o.Value = float64(r.IntN(1 << 17))
-			}
-			wantVerdict(t, set.Add(o.Color, o.Value, o.At), Added)
-			observations = append(observations, o)
-			if r.IntN(3000) == 0 {
-				closed = append(closed, set.Advance(at)...)
-				next := NewSet(cfg)
-				if err := next.Restore(gobRoundTrip(t, set.Snapshot())); err != nil {
-					t.Fatal(err)
-				}
-				set = next
-				set.Heard(at)
-			}
-		}
-		closed = append(closed, set.Advance(always)...)
-		want := naive(observations, time.Second)
-		got := results(closed)
-		if len(want) != len(got) {
-			t.Fatalf("seed %d: %d points, want %d", seed, len(got), len(want))
-		}
-		for i := range want {
-			w, g := want[i], got[i]
-			if g.Stats.Approximate {
-				if math.Abs(g.Stats.Median-w.Stats.Median) > MedianError*math.Abs(w.Stats.Median)*4 {
-					t.Errorf("seed %d: approximate median %v, exact %v", seed, g.Stats.Median, w.Stats.Median)
-				}
-				g.Stats.Approximate, g.Stats.Median = false, w.Stats.Median
-			}
-			if diff := cmp.Diff(w, g, cmp.Comparer(near)); diff != "" {
-				t.Fatalf("seed %d: -want +got\n%s", seed, diff)
-			}
-		}
-	}
-}
-
-func TestRestoreNeverReopens(t *testing.T) {
-	cfg := Config{Width: 5 * time.Second}
-	s := heardSet(cfg)
-	s.Add("red", 1, second)
-	s.Add("red", 1, 6*second)
-	before := s.Snapshot() // taken before the first window closed
-	s.Advance(5 * second)
-
-	after := NewSet(cfg)
-	if err := after.Restore(s.Memory()); err != nil { // which one to believe was written last
-		t.Fatal(err)
-	}
-	if err := after.Restore(before); err != nil {
-		t.Fatal(err)
-	}
-	wantVerdict(t, after.Add("red", 1, 2*second), Late)
-	after.Heard(7 * second)
-	wantClosed(t, after.Advance(20*second), closing{5, 1, true})
 }

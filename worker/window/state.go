@@ -1,130 +1,121 @@
 package window
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
-// A State is what a Set must remember across a restart, in a form that encoding/gob and encoding/json can write.
+// A State is what a Set must remember across a restart besides the values of its open windows, in a
+// form that encoding/json can write. All instants are nanoseconds since 1970.
+//
+//	{"now":…,"newest":…,"last_event":…,"ahead":…,"final":[{"start":…,"end":…}],"gaps":[],
+//	 "gap_end":…,"in_doubt":false,"doubt_end":…,"open":[{"start":…,"end":…,"first":…,…}]}
 type State struct {
-	// Closed is the time whose windows have closed.
-	Closed []Interval
-	// Now is source time, Newest the newest event time, LastEvent the source time of the last message with one.
-	Now, Newest, LastEvent int64
-	// Open are the open windows, if they are kept.
-	Open []OpenWindow
+	Now       int64 `json:"now"`
+	Newest    int64 `json:"newest"`
+	LastEvent int64 `json:"last_event"`
+	Ahead     int64 `json:"ahead"`
+	// Final is the time whose windows are final.
+	Final    []Interval `json:"final"`
+	Gaps     []Interval `json:"gaps"`
+	GapEnd   int64      `json:"gap_end"`
+	InDoubt  bool       `json:"in_doubt"`
+	DoubtEnd int64      `json:"doubt_end"`
+	Open     []Head     `json:"open"`
 }
 
-// An OpenWindow is a snapshot of a Window.
-type OpenWindow struct {
-	Start, End       int64
-	First            int64
-	Incomplete       bool
-	Arrivals, Events bool
-	Colors           []OpenValues
+// A Head is an open window without its values.
+type Head struct {
+	Start      int64 `json:"start"`
+	End        int64 `json:"end"`
+	First      int64 `json:"first"`
+	Count      int64 `json:"count"`
+	Incomplete bool  `json:"incomplete,omitempty"`
+	Arrivals   bool  `json:"arrivals,omitempty"`
+	Events     bool  `json:"events,omitempty"`
+	Written    bool  `json:"written,omitempty"`
+	Dirty      bool  `json:"dirty,omitempty"`
+	DirtyAt    int64 `json:"dirty_at"`
 }
 
-// OpenValues is a snapshot of one colour's values.
-type OpenValues struct {
-	Color  string
-	Chunks [][]float64
-	Counts []uint64
-	Sketch *OpenSketch
-}
-
-// OpenSketch is a snapshot of a sketch. Parts add up to its sum; of a sum beyond a double's range the rest is in
-// Huge, a text of math/big.
-type OpenSketch struct {
-	Keys     map[int32]uint64
-	Count    uint64
-	Parts    []float64
-	Huge     []byte
-	Min, Max float64
-}
-
-// Memory gives the set's state without the open windows.
-func (s *Set) Memory() State {
-	return State{
-		Closed: slices.Clone(s.closed), Now: s.now, Newest: s.newest, LastEvent: s.lastEvent,
+// State gives the set's state. The open windows' values are not in it: they are given back by
+// Replay, or by Parts and RestorePart.
+func (s *Set) State() State {
+	state := State{
+		Now: s.now, Newest: s.newest, LastEvent: s.lastEvent, Ahead: s.ahead,
+		Final: slices.Clone(s.final), Gaps: slices.Clone(s.gaps),
+		GapEnd: s.gapEnd, InDoubt: s.inDoubt, DoubtEnd: s.doubtEnd,
+		Open: make([]Head, 0, len(s.open)),
 	}
-}
-
-// Snapshot gives the set's state with the open windows. It shares memory with them that they only read until they
-// are closed and their Stats are computed: encode the snapshot before that.
-func (s *Set) Snapshot() State {
-	state := s.Memory()
 	for _, w := range s.open {
-		o := OpenWindow{
-			Start: w.Start, End: w.End, First: w.First, Incomplete: w.Incomplete, Arrivals: w.arrivals, Events: w.events,
-		}
-		for color, v := range w.colors {
-			o.Colors = append(o.Colors, v.snapshot(color))
-		}
-		state.Open = append(state.Open, o)
+		state.Open = append(state.Open, Head{
+			Start: w.Start, End: w.End, First: w.First, Count: w.count, Incomplete: w.Incomplete,
+			Arrivals: w.arrivals, Events: w.events,
+			Written: w.written, Dirty: w.dirty, DirtyAt: w.dirtyAt,
+		})
 	}
 	return state
 }
 
-func (v *values) snapshot(color string) OpenValues {
-	c := v.clone()
-	o := OpenValues{Color: color, Chunks: append(c.chunks, c.tail), Counts: c.counts}
-	if k := c.sketch; k != nil {
-		o.Sketch = &OpenSketch{Keys: k.counts, Count: k.count, Parts: k.sum.parts, Min: k.min, Max: k.max}
-		if k.sum.huge != nil {
-			o.Sketch.Huge, _ = k.sum.huge.MarshalText() // never fails
-		}
+// Restore makes a set that goes on from a state. Windows of another width than cfg's end as they
+// would have; new ones do not overlap what is final.
+func Restore(cfg Config, state State) *Set {
+	s := NewSet(cfg)
+	s.now, s.newest, s.lastEvent, s.ahead = state.Now, state.Newest, state.LastEvent, state.Ahead
+	s.gapEnd, s.inDoubt, s.doubtEnd = state.GapEnd, state.InDoubt, state.DoubtEnd
+	for _, i := range state.Final {
+		s.final.add(i.Start, i.End)
 	}
-	return o
+	for _, i := range state.Gaps {
+		s.gaps.add(i.Start, i.End)
+	}
+	for _, h := range state.Open {
+		s.open = append(s.open, &Window{
+			Start: h.Start, End: h.End, First: h.First, Incomplete: h.Incomplete,
+			arrivals: h.Arrivals, events: h.Events,
+			written: h.Written, dirty: h.Dirty, dirtyAt: h.DirtyAt,
+			colors: make(map[string]*values),
+		})
+	}
+	slices.SortFunc(s.open, func(a, b *Window) int { return cmp.Compare(a.Start, b.Start) })
+	return s
 }
 
-// Restore makes of a new set one that goes on from a state. Windows in which nothing was heard for a while are
-// incomplete: the set is deaf from the state's Now until Heard. What the set has closed already is left out of
-// the state's open windows. It reports an error, and restores the rest, if a sketch cannot be read.
-func (s *Set) Restore(state State) error {
-	for _, i := range state.Closed {
-		s.closed.add(i.Start, i.End)
-	}
-	if state.Now > s.now {
-		s.now, s.newest, s.lastEvent = state.Now, state.Newest, state.LastEvent
-		s.deafFrom = state.Now
-	}
-	var failed error
-	for _, o := range state.Open {
-		if s.closed.overlaps(o.Start, o.End) {
-			continue
-		}
-		w := s.find(o.Start, o.First)
-		w.Incomplete, w.arrivals, w.events = o.Incomplete || o.Events, o.Arrivals, o.Events
-		for _, c := range o.Colors {
-			v, err := restoreValues(c)
-			if err != nil {
-				failed = err
+// Check compares the values that the open windows were given back with the state, and returns how
+// many are missing. Windows that miss some are incomplete.
+func (s *Set) Check(state State) (missing int64) {
+	for _, h := range state.Open {
+		for _, w := range s.open {
+			if w.Start != h.Start || w.count >= h.Count {
 				continue
 			}
-			w.colors[c.Color] = v
-			w.stored += len(v.tail) + len(v.chunks)*chunkSize
+			missing += h.Count - w.count
+			w.Incomplete = true
+			if !w.dirty {
+				w.dirty, w.dirtyAt = true, s.now
+			}
 		}
 	}
-	return failed
+	return missing
 }
 
-func restoreValues(o OpenValues) (*values, error) {
-	v := &values{counts: o.Counts}
-	for _, chunk := range o.Chunks {
-		if len(chunk) == chunkSize {
-			v.chunks = append(v.chunks, chunk)
-		} else {
-			v.tail = append(v.tail, chunk...)
+// Replay adds a message once more that an earlier set had at the instant at, before its state was
+// taken: into a window that was open then, and into no other. event is at for a message without an
+// event time.
+func (s *Set) Replay(color string, value float64, at, event int64) {
+	if s.tooFarAhead(event, at) {
+		return
+	}
+	w := s.current
+	if w == nil || !w.contains(event) {
+		if w = s.lookUp(event); w == nil {
+			return
 		}
 	}
-	if o.Sketch == nil {
-		return v, nil
+	if at < w.First { // it was late for an earlier window, or for none
+		return
 	}
-	k := &sketch{counts: o.Sketch.Keys, count: o.Sketch.Count, min: o.Sketch.Min, max: o.Sketch.Max}
-	k.sum.parts = o.Sketch.Parts
-	if len(o.Sketch.Huge) > 0 {
-		k.sum.toBig()
-		if err := k.sum.huge.UnmarshalText(o.Sketch.Huge); err != nil {
-			return nil, err
-		}
-	}
-	v.sketch = k
-	return v, nil
+	dirty, dirtyAt := w.dirty, w.dirtyAt
+	s.addTo(w, color, value)
+	w.dirty, w.dirtyAt = dirty, dirtyAt // what the state says
 }

@@ -98,13 +98,13 @@ func (s *sum) mean(n int64) float64 {
 	return s.total() / float64(n)
 }
 
-// total rounds the exact total to the nearest double. Adding from the largest part down, the first sum that is
-// not exact decides; if it stands just between two doubles, the next part's sign says which way to round.
-// A total beyond the range of a double is the largest double of its sign.
+// total rounds the exact total to the nearest double, which is infinite past its range. Adding from
+// the largest part down, the first sum that is not exact decides; if it stands just between two
+// doubles, the next part's sign says which way to round.
 func (s *sum) total() float64 {
 	if s.huge != nil {
 		f, _ := s.huge.Float64()
-		return max(-math.MaxFloat64, min(f, math.MaxFloat64))
+		return f
 	}
 	i := len(s.parts) - 1
 	if i < 0 {

@@ -8,40 +8,46 @@ import (
 const (
 	// chunkSize is how many values are collected before they are stored away: 32 KiB.
 	chunkSize = 4096
-	// maxCounted bounds the integers that are counted instead of stored: counts for one colour take at most
-	// 512 KiB.
+	// maxCounted bounds the integers that are counted instead of stored: counts for one colour take
+	// at most 512 KiB.
 	maxCounted = 1 << 16
+	// minCounted is from how many whole numbers on a colour begins to count them: counts take 2 KiB
+	// at least.
+	minCounted = 256
 	// sketchEvery is how many values a colour still collects once its window is past the cap.
 	sketchEvery = 64
 )
 
-// values holds one colour's values: the newest in tail; before them, chunk by chunk, whole numbers as counts and
-// all others as they came; and past the window's cap, in a sketch. Full chunks are never changed until the window
-// is closed, so that a snapshot may share them.
+// values holds one colour's values: the newest in tail; before them whole numbers as counts and all
+// others as they came, in chunks; and past the window's cap, in a sketch. Chunks are never changed,
+// so that panes and parts share them.
 type values struct {
 	tail   []float64
 	chunks [][]float64
 	counts []uint64 // counts[i] values equal i
 	sketch *sketch
+
+	recounted bool  // counts have changed since the last Parts
+	saved     saved // what the last Parts had
 }
 
 // add appends one value and returns by how much the number of stored values grew.
 func (v *values) add(value float64, capped bool) (grown int) {
 	v.tail = append(v.tail, value)
-	switch {
-	case len(v.tail) >= chunkSize:
+	if len(v.tail) >= chunkSize || capped && len(v.tail) >= sketchEvery {
 		return 1 + v.store(capped)
-	case capped && len(v.tail) >= sketchEvery:
-		return 1 + v.store(true)
 	}
 	return 1
 }
 
-// store puts the tail away and returns by how much the number of stored values grew: never above zero.
+// store puts the tail away and returns by how much the number of stored values grew: never above
+// zero.
 func (v *values) store(capped bool) (grown int) {
 	n := len(v.tail)
 	switch {
-	case v.countTail():
+	case n == 0:
+		return 0
+	case (n >= minCounted || v.counts != nil) && v.countTail():
 		v.tail = v.tail[:0]
 		return -n
 	case capped:
@@ -54,8 +60,12 @@ func (v *values) store(capped bool) (grown int) {
 		v.tail = v.tail[:0]
 		return -n
 	}
-	v.chunks = append(v.chunks, v.tail)
-	v.tail = make([]float64, 0, chunkSize)
+	v.chunks = append(v.chunks, v.tail[:n:n])
+	// What is left of the tail's memory goes on; a full one is followed by one of the same size, since
+	// a colour that has filled one will fill another.
+	if v.tail = v.tail[n:]; cap(v.tail) == 0 && n >= chunkSize {
+		v.tail = make([]float64, 0, chunkSize)
+	}
 	return 0
 }
 
@@ -68,39 +78,49 @@ func (v *values) countTail() bool {
 		}
 		most = max(most, int(f))
 	}
-	if most >= len(v.counts) {
-		size := 256
-		for size <= most {
-			size *= 2
-		}
-		v.counts = append(v.counts, make([]uint64, size-len(v.counts))...)
-	}
+	v.growCounts(most)
+	v.recounted = true
 	for _, f := range v.tail {
 		v.counts[int(f)]++
 	}
 	return true
 }
 
-func (v *values) count() int64 {
+// growCounts makes room for counts of whole numbers up to most.
+func (v *values) growCounts(most int) {
+	if most < len(v.counts) {
+		return
+	}
+	size := 256
+	for size <= most {
+		size *= 2
+	}
+	v.counts = append(v.counts, make([]uint64, size-len(v.counts))...)
+}
+
+func (v *values) stored() int {
 	n := len(v.tail)
 	for _, chunk := range v.chunks {
 		n += len(chunk)
 	}
-	for _, c := range v.counts {
-		n += int(c)
-	}
-	if v.sketch != nil {
-		n += int(v.sketch.count)
-	}
-	return int64(n)
+	return n
 }
 
-// clone copies what later additions change and shares what they do not.
-func (v *values) clone() *values {
+func (v *values) count() int64 {
+	n := int64(v.stored())
+	for _, c := range v.counts {
+		n += int64(c)
+	}
+	if v.sketch != nil {
+		n += int64(v.sketch.count)
+	}
+	return n
+}
+
+// share copies what later additions change and shares what they do not.
+func (v *values) share() *values {
 	c := &values{
-		tail:   slices.Clone(v.tail),
-		chunks: slices.Clone(v.chunks),
-		counts: slices.Clone(v.counts),
+		tail: slices.Clone(v.tail), chunks: slices.Clip(v.chunks), counts: slices.Clone(v.counts),
 	}
 	if v.sketch != nil {
 		c.sketch = v.sketch.clone()
@@ -108,13 +128,14 @@ func (v *values) clone() *values {
 	return c
 }
 
-// stats computes the statistics. It reorders the tail, and puts the chunks' values together in new memory.
+// stats computes the statistics. It reorders the tail, puts the chunks' values together in new
+// memory, and changes the sketch.
 func (v *values) stats() Stats {
 	s := Stats{Min: math.Inf(1), Max: math.Inf(-1), Count: v.count()}
 	var total sum
 	whole := v.tail
 	if len(v.chunks) > 0 {
-		whole = make([]float64, 0, len(v.chunks)*chunkSize+len(v.tail))
+		whole = make([]float64, 0, v.stored())
 		for _, chunk := range v.chunks {
 			whole = append(whole, chunk...)
 		}
@@ -144,6 +165,6 @@ func (v *values) stats() Stats {
 	} else {
 		s.Median = median(whole, v.counts)
 	}
-	s.Mean, s.Sum = total.mean(s.Count), total.total()
+	s.Sum, s.Mean = total.total(), total.mean(s.Count)
 	return s
 }

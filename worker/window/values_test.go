@@ -1,8 +1,6 @@
 package window
 
 import (
-	"bytes"
-	"encoding/gob"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -10,19 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
-
-func gobRoundTrip(t *testing.T, state State) State {
-	t.Helper()
-	var b bytes.Buffer
-	if err := gob.NewEncoder(&b).Encode(state); err != nil {
-		t.Fatal(err)
-	}
-	var back State
-	if err := gob.NewDecoder(&b).Decode(&back); err != nil {
-		t.Fatal(err)
-	}
-	return back
-}
 
 func TestValuesAgainstOracle(t *testing.T) {
 	draw := map[string]func(*rand.Rand) float64{
@@ -57,13 +42,13 @@ func TestValuesAgainstOracle(t *testing.T) {
 					all[i] = next(r)
 					stored += v.add(all[i], false)
 				}
-				if held := len(v.tail) + len(v.chunks)*chunkSize; stored != held {
+				if held := v.stored(); stored != held {
 					t.Errorf("n %d: %d values stored, counted as %d", n, held, stored)
 				}
-				running := v.clone()
+				partial := v.share()
 				want := naiveStats("", all)
-				if diff := cmp.Diff(want, running.stats(), cmp.Comparer(near)); diff != "" {
-					t.Errorf("n %d, running: -want +got\n%s", n, diff)
+				if diff := cmp.Diff(want, partial.stats(), cmp.Comparer(near)); diff != "" {
+					t.Errorf("n %d, partial: -want +got\n%s", n, diff)
 				}
 				if diff := cmp.Diff(want, v.stats(), cmp.Comparer(near)); diff != "" {
 					t.Errorf("n %d: -want +got\n%s", n, diff)
@@ -75,18 +60,19 @@ func TestValuesAgainstOracle(t *testing.T) {
 
 func TestPastTheCap(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
-	s := heardSet(Config{Width: 1000, MaxValues: 3 * chunkSize})
+	s := NewSet(Config{Width: 1000, MaxValues: 3 * chunkSize})
+	s.Advance(0)
 	var all []float64
 	for range 200_000 {
 		f := math.Exp(r.NormFloat64() * 5)
 		all = append(all, f)
-		s.Add("red", f, 0)
+		s.Add("red", f)
 	}
 	w := s.Open()[0]
 	if w.stored > 3*chunkSize+sketchEvery {
 		t.Errorf("%d values are stored past the cap", w.stored)
 	}
-	got, want := w.Stats()[0], naiveStats("red", all)
+	got, want := w.Partial()[0], naiveStats("red", all)
 	if !got.Approximate {
 		t.Error("the window passed its cap and calls itself exact")
 	}

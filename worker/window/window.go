@@ -1,93 +1,120 @@
-// Package window is the worker's core: it sorts messages into windows of time and computes each window's
-// statistics, exactly.
+// Package window is the worker's core: it sorts messages into windows of time and computes each
+// window's statistics, exactly.
 //
-// The package is pure: no goroutine, clock, logger or I/O. Instants are nanoseconds since 1970 UTC, given by the
-// caller, and all results follow from the calls alone.
+// The package is pure: no goroutine, clock, logger or I/O. Instants are nanoseconds since 1970 UTC.
+// A [Set] hears an ordered sequence of messages, times and gaps, and its results follow from that
+// sequence alone.
 //
-// A window is half-open, [k·W, (k+1)·W), and aligned to 1970. Two kinds of time decide where a message belongs
-// and when a window ends:
+// A window is half-open, [k·W, (k+1)·W), and aligned to 1970. Two kinds of time decide where a
+// message belongs and when a window ends:
 //
-//   - Source time is when the source had the message: its arrival (Pub/Sub) or its entry's id (streams). It never
-//     goes backward. The source tells how far it has come with [Set.Advance].
-//   - Event time is what a message carries in its ts. It may lag behind source time by a year and come out of
-//     order by as much as the lateness. How far it has come is the newest event time less the lateness; when no
-//     message with an event time came for the idle time, all of them are taken to have come.
+//   - Source time is the source's own: the id of a stream's entry, or the moment at which Redis
+//     answered a ping on the subscribed connection. It comes with the messages, by [Set.Advance],
+//     and never goes backward. A message without an event time belongs to source time.
+//   - Event time is what a message carries in its ts. Its watermark is the newest event time seen,
+//     but never ahead of source time; when no message with an event time came for the idle time,
+//     it is source time.
 //
-// A window closes when source time has passed its end, and, if it holds messages with an event time, event time
-// too. What comes for a closed window is late. A closed window never opens again: the set remembers, as
-// intervals, which time it has closed, and [State] carries them across restarts.
+// A window is written when the watermark has passed its end. It then stays open for the lateness:
+// what comes for it is added, and it is written again. After that it is final and never reopens;
+// what comes for it is late. The set remembers, as intervals, which time is final, and [State]
+// carries them across restarts.
 //
-// Not thread-safe: a Set belongs to one goroutine at a time. A closed [Window] is the caller's alone.
+// Not thread-safe: a Set belongs to one goroutine at a time. A [Pane] is the caller's alone.
 package window
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
-// A Window holds the values of one span of time.
+// A Window holds the values of one span of time while it is open.
 type Window struct {
 	// Start and End bound the window: Start belongs to it, End does not.
 	Start, End int64
 	// First is the source time of the window's first message.
 	First int64
-	// Incomplete windows were not heard from their start to their end.
+	// Incomplete windows may miss messages.
 	Incomplete bool
 
 	colors   map[string]*values
-	stored   int  // values held one by one, for the memory cap
-	arrivals bool // it holds messages without an event time
-	events   bool // it holds messages with one
+	count    int64 // messages
+	stored   int   // values held one by one, for the memory cap
+	arrivals bool  // it holds messages without an event time
+	events   bool  // it holds messages with one
+	written  bool  // a pane of it was given
+	dirty    bool  // it has changed since its last pane
+	dirtyAt  int64 // the source time of that change
+	parted   bool  // it has not changed since the last Parts
+}
+
+// A Pane is what a window held when it was written (Apache Beam's word): on time, or once more with
+// late data.
+type Pane struct {
+	Start, End int64
+	Incomplete bool
+	// Again says that the window was written before.
+	Again bool
+	// Final says that the window is closed: nothing of it comes any more.
+	Final  bool
+	colors map[string]*values
 }
 
 // Stats are the statistics of one colour in a window.
 type Stats struct {
-	Color                  string
-	Mean, Median, Min, Max float64
-	// Sum is the exact sum, rounded once; beyond the range of a double, the largest double.
-	Sum   float64
-	Count int64
+	Color                       string
+	Mean, Median, Min, Max, Sum float64
+	Count                       int64
 	// Approximate says that the window passed MaxValues: the median has a relative error of at most
-	// MedianError. Mean, Min, Max, Sum and Count are exact all the same.
+	// MedianError. All else is exact nevertheless.
 	Approximate bool
 }
 
-// Stats computes the statistics of every colour, sorted by colour. It reorders the stored values, so it must be
-// the last use of them.
-func (w *Window) Stats() []Stats {
-	all := make([]Stats, 0, len(w.colors))
-	for color, v := range w.colors {
+// Stats computes the statistics of every colour, sorted by colour. It uses the pane's values up:
+// call it once.
+func (p *Pane) Stats() []Stats { return allStats(p.colors) }
+
+func allStats(colors map[string]*values) []Stats {
+	all := make([]Stats, 0, len(colors))
+	for color, v := range colors {
 		s := v.stats()
 		s.Color = color
 		all = append(all, s)
 	}
-	slices.SortFunc(all, func(a, b Stats) int {
-		if a.Color < b.Color {
-			return -1
-		}
-		return 1 // a map's keys are all different
-	})
+	slices.SortFunc(all, func(a, b Stats) int { return strings.Compare(a.Color, b.Color) })
 	return all
 }
 
 // Count is the number of messages in the window.
-func (w *Window) Count() (n int64) {
-	for _, v := range w.colors {
-		n += v.count()
+func (w *Window) Count() int64 { return w.count }
+
+// Partial computes the statistics so far of an open window, which goes on unharmed.
+func (w *Window) Partial() []Stats { return allStats(w.share()) }
+
+// share gives the window's values as they are now. It shares memory that later additions do not
+// change.
+func (w *Window) share() map[string]*values {
+	colors := make(map[string]*values, len(w.colors))
+	for color, v := range w.colors {
+		colors[color] = v.share()
 	}
-	return n
+	return colors
 }
 
-// Running computes the statistics so far of an open window, which goes on unharmed.
-func (w *Window) Running() []Stats {
-	copied := Window{colors: make(map[string]*values, len(w.colors))}
-	for color, v := range w.colors {
-		copied.colors[color] = v.clone()
+func (w *Window) pane(final bool) *Pane {
+	p := &Pane{Start: w.Start, End: w.End, Incomplete: w.Incomplete, Again: w.written, Final: final}
+	if final {
+		p.colors = w.colors
+	} else {
+		p.colors = w.share()
 	}
-	return copied.Stats()
+	return p
 }
 
 func (w *Window) contains(at int64) bool { return w.Start <= at && at < w.End }
 
-// span gives the window of width w in which at lies, rounding down before 1970 too. Its bounds are kept inside
-// an int64.
+// span gives the window of the width in which the instant lies, rounding down before 1970 too. Its
+// bounds are kept inside an int64.
 func span(at, width int64) (start, end int64) {
 	offset := at % width
 	if offset < 0 {

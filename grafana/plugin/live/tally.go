@@ -18,9 +18,10 @@ type Tally struct {
 	feed  *Feed
 	width int64
 	set   *window.Set
-	clock window.Clock
-	base  time.Time
+	now   int64          // of Now
+	panes []*window.Pane // that closed since the last Tick
 	deaf  bool
+	lost  int64 // since when, if deaf
 	// partial says that not all of this second was heard.
 	partial bool
 
@@ -36,33 +37,34 @@ type Tally struct {
 // NewTally makes one that fills a feed. Its windows are the worker's if the limits are.
 func NewTally(feed *Feed, limits window.Config) *Tally {
 	return &Tally{
-		feed: feed, width: int64(limits.Width), set: window.NewSet(limits), base: time.Now(), deaf: true,
+		feed: feed, width: int64(limits.Width), set: window.NewSet(limits), deaf: true, lost: -1 << 63,
 		colors: newColors(feed, time.Now().UnixNano()), slot: slot{random: rand.New(rand.NewPCG(1, 2))},
 	}
 }
 
-// Now is the time for messages whose source has none: the wall clock, which never goes backward here. After a
-// machine's sleep the windows meanwhile are not whole.
+// Now is the time for messages whose source has none: the wall clock, which never goes backward here.
 func (t *Tally) Now() int64 {
-	wall := time.Now()
-	now, skipped, _ := t.clock.Read(wall.UnixNano(), int64(wall.Sub(t.base)))
-	if skipped > 0 {
-		t.set.Gap(now-skipped, now)
-	}
-	return now
+	t.now = max(t.now, time.Now().UnixNano())
+	return t.now
 }
 
 // Message takes a message that the source had at an instant. One that cannot be read is left out; the worker keeps
 // it aside.
 func (t *Tally) Message(payload string, at int64) {
-	m, err := message.Decode(payload)
-	if err != nil {
-		return
+	for payload != "" {
+		m, n, err := message.Next(payload)
+		if payload = payload[n:]; err == nil {
+			t.message(m, at)
+		}
 	}
+}
+
+func (t *Tally) message(m message.Message, at int64) {
+	t.panes = append(t.panes, t.set.Advance(at)...)
 	if m.Time.IsZero() {
-		t.set.Add(m.Color, m.Value, at)
+		t.set.Add(m.Color, m.Value)
 	} else {
-		t.set.AddEvent(m.Color, m.Value, at, m.Time.UnixNano())
+		t.set.AddEvent(m.Color, m.Value, m.Time.UnixNano())
 	}
 	if c := t.colors.seen(m.Color, at); c != nil {
 		t.slot.add(at, c, m.Value)
@@ -71,20 +73,27 @@ func (t *Tally) Message(payload string, at int64) {
 
 // Heard tells that everything is heard from the instant at on.
 func (t *Tally) Heard(at int64) {
+	if t.deaf {
+		t.set.Gap(t.lost, at)
+	}
 	t.deaf, t.partial = false, true
-	t.set.Heard(at)
 }
 
 // Lost tells that nothing is heard since the instant at.
 func (t *Tally) Lost(at int64) {
-	t.deaf = true
-	t.set.Lost(at)
+	if !t.deaf {
+		t.deaf, t.lost = true, at
+	}
 }
 
 // Tick tells that all messages before the instant now are there. It adds the rows that are due and says when the
 // next ones are.
 func (t *Tally) Tick(now int64) (next int64) {
-	closed := t.set.Advance(now)
+	if t.deaf {
+		t.set.Gap(t.lost, now)
+	}
+	closed := append(t.panes, t.set.Advance(now)...)
+	t.panes = nil
 	t.colors.publish()
 	if now >= t.dueSlot {
 		t.feed.Messages.add(t.slot.take()...)
@@ -112,7 +121,7 @@ func (t *Tally) Tick(now int64) (next int64) {
 func after(now, every int64) int64 { return now - now%every + every }
 
 // close adds the windows that have closed: to Closed those that were heard whole, to Running the last of them.
-func (t *Tally) close(windows []*window.Window, now int64) {
+func (t *Tally) close(windows []*window.Pane, now int64) {
 	rows := make([]Row, 0, len(windows))
 	for i, w := range windows {
 		stats := t.shown(w.Stats())
@@ -136,7 +145,7 @@ func (t *Tally) running(now int64) {
 	row := Row{At: now - now%int64(RunningEvery)}
 	if open := t.set.Open(); len(open) > 0 && !t.deaf {
 		w := open[len(open)-1]
-		row.Stats = t.shown(w.Running())
+		row.Stats = t.shown(w.Partial())
 		if n := w.Count(); n > costly {
 			t.dueRow += int64(RunningEvery) * n / costly
 		}

@@ -50,6 +50,7 @@ func naive(color string, values []float64) window.Stats {
 	for _, f := range v {
 		s.Mean += f
 	}
+	s.Sum = s.Mean
 	s.Mean /= float64(len(v))
 	return s
 }

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"colorstream/generator/message"
+	"colorstream/worker/deadletter"
+	"colorstream/worker/source"
+	"colorstream/worker/window"
+)
+
+// Reasons of the worker's own for which a message is rejected; the others are those of package
+// message.
+const (
+	late          message.Reason = "late"
+	future        message.Reason = "future"
+	tooManyColors message.Reason = "max_colors"
+	noMessage     message.Reason = source.ReasonFields
+)
+
+// reasons are all for which a message can be rejected.
+func reasons() []message.Reason {
+	return append(message.Reasons(), late, future, tooManyColors, noMessage)
+}
+
+// commitEvery is the longest source time between two commits while messages come.
+const commitEvery = int64(time.Second)
+
+// An aggregator decodes messages, adds them to their windows, and hands over what is to be committed.
+// It is a source.Sink: all of it happens in the source's goroutine, and nothing in it waits, but for
+// room when it reads a stream.
+type aggregator struct {
+	log     *slog.Logger
+	set     *window.Set
+	letters *deadletter.Collector
+	commits *committer
+
+	tally     tally // since the last hand-over
+	changed   bool  // since the last hand-over
+	handedAt  int64 // source time of the last hand-over
+	position  source.Position
+	keepParts bool // open windows' values go into commits
+	room      func()
+}
+
+// Message implements source.Sink.
+func (a *aggregator) Message(payload string) {
+	for {
+		m, n, err := message.Next(payload)
+		if err != nil {
+			a.failed(err, payload[:n])
+		} else {
+			a.add(m, payload[:n])
+		}
+		if payload = payload[n:]; payload == "" {
+			break
+		}
+	}
+	a.changed = true
+}
+
+func (a *aggregator) add(m message.Message, raw string) {
+	var verdict window.Verdict
+	if m.Time.IsZero() {
+		verdict = a.set.Add(m.Color, m.Value)
+	} else {
+		event := m.Time.UnixNano()
+		a.tally.ahead, a.tally.aheadAt = event-a.set.Now(), a.set.Now()
+		verdict = a.set.AddEvent(m.Color, m.Value, event)
+	}
+	switch verdict {
+	case window.Added:
+		a.tally.accepted++
+	case window.Late:
+		a.reject(late, raw)
+	case window.Future:
+		a.reject(future, raw)
+	case window.TooManyColors:
+		a.reject(tooManyColors, raw)
+	}
+}
+
+func (a *aggregator) failed(err error, raw string) {
+	reason := message.NotJSON
+	if e, ok := err.(*message.Error); ok { // not errors.AsType: a flood of these must be cheap
+		reason = e.Reason
+	}
+	a.reject(reason, raw)
+}
+
+func (a *aggregator) reject(reason message.Reason, payload string) {
+	a.tally.reject(reason)
+	a.letters.Add(deadletter.Letter{
+		Reason: string(reason), Payload: payload, At: time.Unix(0, a.set.Now()),
+	})
+}
+
+// Reject implements source.Sink.
+func (a *aggregator) Reject(reason, payload string) {
+	a.reject(message.Reason(reason), payload)
+	a.changed = true
+}
+
+// Gap implements source.Sink.
+func (a *aggregator) Gap(from, to int64) {
+	a.set.Gap(from, to)
+	a.changed = true
+}
+
+// Time implements source.Sink: it writes the windows that are due.
+func (a *aggregator) Time(at int64, position source.Position) {
+	if a.changed {
+		a.tally.newest = a.set.Now()
+	}
+	panes := a.set.Advance(at)
+	a.position = position
+	if len(panes) > 0 || a.changed && at-a.handedAt >= commitEvery {
+		a.handOver(panes)
+	} else {
+		a.commits.count(&a.tally)
+	}
+	if a.room != nil {
+		a.room()
+	}
+}
+
+// handOver gives the committer what has changed. The newest state is what counts: it goes with the
+// position, and with all parts since the last time.
+func (a *aggregator) handOver(panes []*window.Pane) {
+	for _, p := range panes {
+		a.tally.pane(p)
+	}
+	h := handover{
+		at: time.Now(), panes: panes, state: a.set.State(), position: a.position,
+		letters: a.letters.Take(), tally: a.tally,
+	}
+	h.trim = trimTo(h.state, h.position.ID)
+	if a.keepParts {
+		h.whole = a.commits.wantsWhole()
+		h.parts = a.set.Parts(h.whole)
+	}
+	a.tally, a.changed, a.handedAt = tally{}, false, a.set.Now()
+	a.commits.put(h)
+}
+
+// close hands over what is left when the source has ended.
+func (a *aggregator) close() {
+	if a.changed {
+		a.handOver(nil)
+	}
+	a.commits.close()
+}
+
+// trimTo is the stream's entry before which nothing is needed: the first of the oldest open window,
+// but at most the last one read, whose presence proves that nothing after it was trimmed by others.
+func trimTo(set window.State, position string) string {
+	before := position
+	for _, w := range set.Open {
+		first := fmt.Sprintf("%d-0", w.First/int64(time.Millisecond))
+		if before != "" && source.CompareIDs(first, before) < 0 {
+			before = first
+		}
+	}
+	return before
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/redis/go-redis/v9"
+
+	"colorstream/generator/service"
+	"colorstream/worker/deadletter"
+	"colorstream/worker/influx"
+	"colorstream/worker/source"
+	"colorstream/worker/store"
+	"colorstream/worker/window"
+)
+
+// newPubSub makes the worker of Pub/Sub: Redis keeps nothing, so a local file keeps the windows'
+// values, too.
+func newPubSub(
+	ctx context.Context, log *slog.Logger, cfg config, options *redis.Options, m *metrics, sender *influx.Sender, letters *deadletter.Writer,
+	state source.State,
+) (w *worker, messages *source.PubSub, file *store.Bolt, err error) {
+	warnOfSpool(log, cfg.DataDir)
+	if file, err = store.NewBolt(log, cfg.DataDir, cfg.MaxBytes); err != nil {
+		if errors.Is(err, store.ErrLocked) {
+			err = service.Invalid("WORKER_DATA_DIR", cfg.DataDir, "is used by another worker")
+		}
+		return nil, nil, nil, err
+	}
+	saved, err := file.Load(ctx)
+	if err != nil {
+		return nil, nil, nil, errors.Join(err, file.Close())
+	}
+	set := restore(log, cfg.windows(), saved)
+	messages = source.NewPubSub(log, options, cfg.channels(), cfg.Window, max(set.Now(), 0), state)
+	w = newWorker(log, file, saved, set, source.Position{}, m, sender, letters, false)
+	w.source = messages
+	return w, messages, file, nil
+}
+
+// restore makes the windows as they were at the last commit. Damage costs what is damaged, and the
+// windows concerned say so.
+func restore(log *slog.Logger, cfg window.Config, saved store.Saved) *window.Set {
+	if len(saved.State) == 0 {
+		return window.NewSet(cfg)
+	}
+	var state savedState
+	if err := json.Unmarshal(saved.State, &state); err != nil {
+		log.Error("the saved state cannot be read; it is begun anew", "error", err)
+		return window.NewSet(cfg)
+	}
+	set := window.Restore(cfg, state.Windows)
+	for _, p := range saved.Parts {
+		if err := set.RestorePart(p.Window, p.Data); err != nil {
+			log.Error("an open window cannot be restored whole", "window", p.Window, "error", err)
+		}
+	}
+	if missing := set.Check(state.Windows); missing > 0 {
+		log.Error("messages of open windows are not in the store: the windows are incomplete", "messages", missing)
+	}
+	return set
+}
+
+// warnOfSpool tells of windows that an earlier version may have left in its spool.
+func warnOfSpool(log *slog.Logger, dataDir string) {
+	dir := filepath.Join(filepath.Dir(dataDir), "spool")
+	for _, state := range []string{"sealed", "open"} {
+		segments, _ := filepath.Glob(filepath.Join(dir, "*."+state)) // the pattern is right
+		for _, name := range segments {
+			const header = 8
+			if info, err := os.Stat(name); err == nil && info.Size() > header {
+				log.Error("the spool of an earlier version may hold windows that InfluxDB does not have: "+
+					"run that version once more to send them, then remove the folder", "folder", dir)
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package source
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// pingEvery is the longest time between two pings.
+	pingEvery = 250 * time.Millisecond
+	// onTime is how late after a window's border its ping may be sent for the windows on both sides to
+	// be complete. A process that is stopped, or starved, sends later.
+	onTime = 250 * time.Millisecond
+	// silentMost is how long a connection may bring nothing, not even an answer to a ping, before it is
+	// given up.
+	silentMost = 5 * time.Second
+	// lateMark ends the payload of a ping that was sent too late.
+	lateMark = "!"
+)
+
+// ping asks Redis for the time, so to say: it writes the worker's own on the subscribed connection,
+// at each border of a window and a few times a second, for Redis to send it back behind all
+// messages that it sent before. It gives a silent connection up.
+func (p *PubSub) ping(ctx context.Context) {
+	border := nextBorder(p.clock.now(), p.width)
+	var pinged *conn
+	var seen uint64
+	silent := time.Duration(0) // slept without a read: a process that was stopped has slept no longer
+	for {
+		pause := min(time.Duration(border-p.clock.now()), pingEvery)
+		if pause = max(pause, 0); !sleep(ctx, pause) {
+			return
+		}
+		now := p.clock.now()
+		payload, passed := stamp(now, border, p.width)
+		if passed {
+			border = nextBorder(now, p.width)
+		}
+		c := p.conn.Load()
+		if c == nil || !p.subscribed.Load() {
+			pinged = nil
+			continue
+		}
+		if reads := c.reads.Load(); c != pinged || reads != seen {
+			pinged, seen, silent = c, reads, 0
+		} else if silent += pause; silent >= silentMost {
+			p.log.Warn("Redis sends nothing and does not answer pings; connecting anew",
+				"address", p.opt.Addr, "silent", silent)
+			_ = c.Close()
+			continue
+		}
+		c.ping(payload)
+	}
+}
+
+func nextBorder(now int64, width time.Duration) int64 {
+	return now - now%int64(width) + int64(width)
+}
+
+// stamp makes a ping's payload: the border if it was just passed, else the time. A border that was
+// passed too long ago, or with another one, marks it as late.
+func stamp(now, border int64, width time.Duration) (payload string, passed bool) {
+	switch {
+	case now < border:
+		return strconv.FormatInt(now, 10), false
+	case now-border > int64(onTime) || now-border >= int64(width):
+		return strconv.FormatInt(now, 10) + lateMark, true
+	}
+	return strconv.FormatInt(border, 10), true
+}
+
+// pong takes an answer: all that was published before its time was received.
+func (p *PubSub) pong(payload string) {
+	text, late := strings.CutSuffix(payload, lateMark)
+	at, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return // not one of ours
+	}
+	if late {
+		p.log.Warn("a window's border was missed, since this process did not run: its windows are incomplete",
+			"for", time.Duration(at-p.now).Round(time.Millisecond))
+		p.gap(at)
+		return
+	}
+	p.time(at)
+}
+
+// appendCommand appends a command as Redis reads it (RESP).
+func appendCommand(b []byte, words ...string) []byte {
+	b = append(b, '*')
+	b = strconv.AppendInt(b, int64(len(words)), 10)
+	b = append(b, "\r\n"...)
+	for _, word := range words {
+		b = append(b, '$')
+		b = strconv.AppendInt(b, int64(len(word)), 10)
+		b = append(b, "\r\n"+word+"\r\n"...)
+	}
+	return b
+}

@@ -1,0 +1,157 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// probeScript looks at the stream, right behind a read, for what others may have deleted: whether an
+// entry is still there, and what XINFO STREAM says. It writes nothing.
+const probeScript = `
+local there = #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1], 'COUNT', 1)
+local answer = {there, '', '', '', redis.call('XLEN', KEYS[1])}
+local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
+for i = 1, #info, 2 do
+	if info[i] == 'last-generated-id' then answer[2] = info[i + 1] end
+	if info[i] == 'max-deleted-entry-id' then answer[3] = info[i + 1] end
+	if info[i] == 'entries-added' then answer[4] = tostring(info[i + 1]) end
+end
+return answer`
+
+// A probe is what was found. Redis before 7 does not count what was added and deleted.
+type probe struct {
+	there   bool   // the last entry of before is in the stream
+	last    string // the newest id that the stream ever had, empty if it is not known
+	deleted string // the highest id that XDEL deleted
+	added   int64  // entries ever added, 0 if that is not known
+	length  int64  // entries in the stream
+}
+
+func parseProbe(reply any, err error) (probe, error) {
+	if err != nil {
+		return probe{}, err
+	}
+	list, ok := reply.([]any)
+	if !ok || len(list) != 5 {
+		return probe{}, fmt.Errorf("the state of the stream is not understood: %.100v", reply)
+	}
+	p := probe{there: list[0] == int64(1)}
+	p.last, _ = list[1].(string)
+	p.deleted, _ = list[2].(string)
+	added, _ := list[3].(string)
+	p.added, _ = strconv.ParseInt(added, 10, 64) // 0 without one
+	p.length, _ = list[4].(int64)
+	return p, nil
+}
+
+// before reports whether the stream ends before an id.
+func (p probe) before(id string) bool { return p.last != "" && CompareIDs(p.last, id) < 0 }
+
+// intact reports whether nothing behind the last entry of before can have been deleted unread.
+// Trimming deletes from the oldest entry on: what follows an entry that is there was not trimmed.
+func (p probe) intact(b batch) bool {
+	if !p.there {
+		return false
+	}
+	if p.deleted == "" || CompareIDs(p.deleted, b.after) <= 0 {
+		return true
+	}
+	for _, e := range b.entries { // it was deleted after it was read
+		if e.id == p.deleted {
+			return true
+		}
+	}
+	return false
+}
+
+// A counting compares how many entries were added with how many were read.
+type counting struct {
+	known bool
+	base  int64 // entries added up to some entry that was read
+	read  int64 // since then
+}
+
+// added is how many entries had been added up to the last one read, 0 if that is not known.
+func (c *counting) added() int64 {
+	if !c.known {
+		return 0
+	}
+	return c.base + c.read
+}
+
+// check counts the entries that were added and not read. It is certain of it if the batch has all
+// that there is, or if the stream holds no entry but those that follow, and as many as were added.
+func (c *counting) check(b batch) (lost int64, certain bool) {
+	last := b.after
+	if n := len(b.entries); n > 0 {
+		last = b.entries[n-1].id
+	}
+	if p := b.probe; c.known && !p.there && CompareIDs(p.deleted, b.after) < 0 &&
+		p.length == p.added-c.base-c.read {
+		return 0, true // what was trimmed had been read
+	}
+	if b.probe.added == 0 || b.probe.last != last {
+		return 0, false
+	}
+	n := int64(len(b.entries))
+	if c.known {
+		lost = max(b.probe.added-c.base-c.read-n, 0)
+		certain = b.probe.added >= c.base+c.read+n // else it is another stream
+	}
+	*c = counting{known: true, base: b.probe.added - n}
+	return lost, certain
+}
+
+// CompareIDs compares two entries' ids.
+func CompareIDs(a, b string) int {
+	ams, aseq, _ := strings.Cut(a, "-")
+	bms, bseq, _ := strings.Cut(b, "-")
+	if c := compareDigits(ams, bms); c != 0 {
+		return c
+	}
+	return compareDigits(aseq, bseq)
+}
+
+// compareDigits compares numbers without leading zeros.
+func compareDigits(a, b string) int {
+	if len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	return strings.Compare(a, b)
+}
+
+// Info is what a stream holds.
+type Info struct {
+	Entries int64 // in it now
+	LastMS  int64 // the milliseconds of its newest id, 0 if it never had one
+	Added   int64 // entries ever added, 0 if Redis does not tell
+}
+
+// infoScript reads what Look returns. XINFO alone would send the first and the last entry, too.
+const infoScript = `
+local answer = {redis.call('XLEN', KEYS[1]), '', ''}
+local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
+for i = 1, #info, 2 do
+	if info[i] == 'last-generated-id' then answer[2] = info[i + 1] end
+	if info[i] == 'entries-added' then answer[3] = tostring(info[i + 1]) end
+end
+return answer`
+
+// Look asks how much a stream holds.
+func Look(ctx context.Context, client redis.UniversalClient, key string) (Info, error) {
+	list, err := client.Eval(ctx, infoScript, []string{key}).Slice()
+	if err != nil || len(list) != 3 {
+		return Info{}, fmt.Errorf("look at the stream %s: %w", key, err)
+	}
+	var i Info
+	i.Entries, _ = list[0].(int64)
+	last, _ := list[1].(string)
+	i.LastMS, _ = parseMS(last) // 0 without one
+	added, _ := list[2].(string)
+	i.Added, _ = strconv.ParseInt(added, 10, 64)
+	return i, nil
+}
