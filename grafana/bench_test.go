@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"colorstream/grafana/provision"
+	"colorstream/grafana/lint"
 	"colorstream/grafana/query"
 	"colorstream/influxdb/influxtest"
 	"colorstream/influxdb/series"
@@ -31,7 +31,7 @@ const (
 //
 //	go test -run '^$' -bench Panels -benchtime 20x .
 func BenchmarkPanels(b *testing.B) {
-	set, err := provision.Load(os.DirFS("."))
+	set, err := lint.Load(os.DirFS("."))
 	if err != nil {
 		b.Fatal(err)
 	}

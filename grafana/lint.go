@@ -12,9 +12,7 @@ import (
 
 	"colorstream/generator/service"
 	"colorstream/grafana/lint"
-	"colorstream/grafana/provision"
 	"colorstream/grafana/query"
-	"colorstream/grafana/verify"
 	"colorstream/influxdb/influxd"
 	"colorstream/influxdb/setup"
 )
@@ -22,19 +20,19 @@ import (
 // What the InfluxDB that lives for one run is set up with.
 const (
 	lintOrg      = "lint"
-	lintBucket   = "known"
-	lintPipeline = "known-pipeline"
+	lintBucket   = "points"
+	lintPipeline = "metrics"
 	lintToken    = "the-token-of-a-server-that-lives-for-seconds"
 	lintPassword = "adminpassword"
 )
 
 // lintAll prints every problem and fails if there is one.
 func lintAll(ctx context.Context, p service.Process, dir string) error {
-	set, err := provision.Load(os.DirFS(dir))
+	set, err := lint.Load(os.DirFS(dir))
 	if err != nil {
 		return err
 	}
-	problems := lint.Set(set)
+	problems := lint.Check(set)
 	ran := ""
 	found, err := runQueries(ctx, p.Environ, set)
 	switch {
@@ -44,30 +42,22 @@ func lintAll(ctx context.Context, p service.Process, dir string) error {
 		return fmt.Errorf("run the queries: %w", err)
 	default:
 		problems = append(problems, found...)
-		ran = fmt.Sprintf("; %d queries return what they should", len(set.Queries()))
+		ran = fmt.Sprintf("; their %d queries work", len(set.Queries()))
 	}
 	for _, problem := range problems {
 		fmt.Fprintln(p.Stdout, problem)
 	}
 	if n := len(problems); n > 0 {
-		return fmt.Errorf("%d %s in dashboards and alert rules", n, map[bool]string{true: "problem", false: "problems"}[n == 1])
+		word := map[bool]string{true: "problem", false: "problems"}[n == 1]
+		return fmt.Errorf("%d %s in dashboards and alert rules", n, word)
 	}
-	_, err = fmt.Fprintf(p.Stdout, "%d dashboards and %d alert rules are in order%s\n", len(set.Dashboards), countRules(set), ran)
+	_, err = fmt.Fprintf(p.Stdout, "%d dashboards and %d alert rules are in order%s\n",
+		len(set.Dashboards), len(set.Rules()), ran)
 	return err
 }
 
-func countRules(set *provision.Set) int {
-	n := 0
-	for _, f := range set.Alerting {
-		for _, g := range f.Groups {
-			n += len(g.Rules)
-		}
-	}
-	return n
-}
-
-// runQueries starts an InfluxDB for them.
-func runQueries(ctx context.Context, environ map[string]string, set *provision.Set) (_ []lint.Problem, err error) {
+// runQueries starts an InfluxDB, fills it with sample data and runs the set's queries on it.
+func runQueries(ctx context.Context, environ map[string]string, set *lint.Set) (_ []lint.Problem, err error) {
 	binary, err := influxd.Find(func(name string) string { return environ[name] })
 	if err != nil {
 		return nil, err
@@ -81,7 +71,9 @@ func runQueries(ctx context.Context, environ map[string]string, set *provision.S
 	if err != nil {
 		return nil, err
 	}
-	server, err := influxd.Start(ctx, influxd.Config{Binary: binary, Addr: addr, Dir: filepath.Join(dir, "influxdb"), Log: io.Discard})
+	server, err := influxd.Start(ctx, influxd.Config{
+		Binary: binary, Addr: addr, Dir: filepath.Join(dir, "influxdb"), Log: io.Discard,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -94,14 +86,8 @@ func runQueries(ctx context.Context, environ map[string]string, set *provision.S
 		return nil, err
 	}
 	db.Close()
-	filled, err := verify.Fill(ctx, query.Client{URL: server.URL(), Org: lintOrg, Token: lintToken}, lintBucket)
-	if err != nil {
-		return nil, err
-	}
-	if err := filled.FillPipeline(ctx, lintPipeline); err != nil {
-		return nil, err
-	}
-	return filled.Queries(ctx, set)
+	client := query.Client{URL: server.URL(), Org: lintOrg, Token: lintToken}
+	return checkQueries(ctx, client, lintBucket, lintPipeline, set)
 }
 
 func freeAddr() (string, error) {

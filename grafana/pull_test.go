@@ -15,7 +15,6 @@ import (
 	"colorstream/generator/service"
 	"colorstream/grafana/grafanatest"
 	"colorstream/grafana/lint"
-	"colorstream/grafana/provision"
 	"colorstream/influxdb/influxtest"
 )
 
@@ -70,11 +69,11 @@ func TestAnEditInTheBrowserReachesTheFile(t *testing.T) {
 	if said, want := pullAll(), "color.json: written\ncolors.json: written\n"; said != want {
 		t.Errorf("after an edit, pull says %q, want %q", said, want)
 	}
-	set, err := provision.Load(os.DirFS(root))
+	set, err := lint.Load(os.DirFS(root))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range lint.Set(set) {
+	for _, p := range lint.Check(set) {
 		t.Errorf("what was pulled is not clean: %v", p)
 	}
 	for _, f := range set.Dashboards {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"colorstream/grafana/grafanatest"
-	"colorstream/grafana/known"
+	"colorstream/grafana/sample"
 	"colorstream/influxdb/influxtest"
 )
 
@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { influxtest.Main(m) }
 // fill writes known points that end now.
 func fill(t *testing.T, db *influxtest.Server, length time.Duration) {
 	t.Helper()
-	db.Write(t, string(known.Lines(known.Points(time.Now(), length))))
+	db.Write(t, string(sample.Lines(sample.Points(time.Now(), length))))
 }
 
 // title returns a dashboard's title as an anonymous visitor sees it.

@@ -1,48 +1,97 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"flag"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"colorstream/grafana/provision"
+	"colorstream/grafana/lint"
 )
 
 // Every alert names a section of the runbook that is there, and has the alert's title.
 func TestEveryAlertIsInTheRunbook(t *testing.T) {
 	t.Parallel()
-	set, err := provision.Load(os.DirFS("."))
+	set, err := lint.Load(os.DirFS("."))
 	if err != nil {
 		t.Fatal(err)
 	}
 	sections := map[string]bool{}
-	rules := 0
-	for _, f := range set.Alerting {
-		for _, g := range f.Groups {
-			for _, r := range g.Rules {
-				rules++
-				file, section, _ := strings.Cut(r.Annotations["runbook"], "#")
-				if want := anchor(r.Title); section != want {
-					t.Errorf("%s: rule %q: its runbook is %q, want the section %q", f.Name, r.Title, r.Annotations["runbook"], want)
-				}
-				text, err := os.ReadFile(filepath.Join("..", file))
-				if err != nil {
-					t.Fatalf("%s: rule %q: %v", f.Name, r.Title, err)
-				}
-				for _, heading := range regexp.MustCompile(`(?m)^## (.+)$`).FindAllStringSubmatch(string(text), -1) {
-					sections[anchor(heading[1])] = true
-				}
-				if !sections[section] {
-					t.Errorf("%s: rule %q: there is no section %q in %s", f.Name, r.Title, section, file)
-				}
-			}
+	for _, heading := range regexp.MustCompile(`(?m)^## (.+)$`).FindAllStringSubmatch(runbook(t), -1) {
+		sections[anchor(heading[1])] = true
+	}
+	rules := set.Rules()
+	for _, r := range rules {
+		if want := "worker/docs/runbook.md#" + anchor(r.Title); r.Annotations["runbook"] != want {
+			t.Errorf("%s: rule %q: its runbook is %q, want %q", r.File, r.Title, r.Annotations["runbook"], want)
+		}
+		if !sections[anchor(r.Title)] {
+			t.Errorf("%s: rule %q: the runbook has no section of this title", r.File, r.Title)
+		}
+		if want := "/d/pipeline/pipeline?viewPanel=25"; !strings.HasSuffix(r.Annotations["runbook_url"], want[1:]) {
+			t.Errorf("%s: rule %q: its runbook_url is %q, want %q at its end", r.File, r.Title, r.Annotations["runbook_url"], want)
 		}
 	}
-	if len(sections) != rules {
-		t.Errorf("the runbook has %d sections for %d alerts", len(sections), rules)
+	if len(sections) != len(rules) {
+		t.Errorf("the runbook has %d sections for %d alerts", len(sections), len(rules))
 	}
+}
+
+var update = flag.Bool("update", false, "write the runbook into the dashboard Pipeline")
+
+// The dashboard Pipeline has the runbook in panel 25, so that it can be read in a browser.
+func TestTheRunbookIsOnTheDashboard(t *testing.T) {
+	t.Parallel()
+	const path = "dashboards/pipeline.json"
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct {
+		Panels []struct {
+			ID      int
+			Options struct{ Content string }
+		}
+	}
+	if err := json.Unmarshal(data, &d); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range d.Panels {
+		if p.ID != 25 || p.Options.Content == runbook(t) {
+			continue
+		}
+		if !*update {
+			t.Fatal("panel 25 of the dashboard Pipeline is not worker/docs/runbook.md: run go test -run Runbook . -update")
+		}
+		text := strings.Replace(string(data), quote(t, p.Options.Content), quote(t, runbook(t)), 1)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func runbook(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../worker/docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// quote writes text as in a dashboard's file.
+func quote(t *testing.T, text string) string {
+	t.Helper()
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(text); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(out.String())
 }
 
 // anchor is how a heading is linked to.

@@ -11,7 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"colorstream/grafana/grafanatest"
-	"colorstream/grafana/known"
+	"colorstream/grafana/sample"
 	"colorstream/influxdb/influxtest"
 )
 
@@ -21,7 +21,7 @@ func TestEveryPanelIsDrawn(t *testing.T) {
 	db := influxtest.Shared(t).NewBucket(t)
 	g := grafanatest.Start(t, grafanatest.Options{Influx: db})
 	fill(t, db, 30*time.Minute)
-	db.Write(t, string(known.Pipeline(time.Now()).Lines()))
+	db.Write(t, string(sample.Metrics(time.Now()).Lines()))
 	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
 	ctx := grafanatest.Browser(t, 1500, 2000)
 
@@ -31,7 +31,7 @@ func TestEveryPanelIsDrawn(t *testing.T) {
 	}{
 		{"colors", "/d/colors/colours?kiosk", 11},
 		{"color-red", "/d/color/one-colour?kiosk&var-color=red", 3},
-		{"color-odd", "/d/color/one-colour?kiosk&var-color=" + url.QueryEscape(known.Odd), 3},
+		{"color-odd", "/d/color/one-colour?kiosk&var-color=" + url.QueryEscape(sample.Odd), 3},
 		{"color-two", "/d/color/one-colour?kiosk&var-color=red&var-color=blue", 6},
 		{"pipeline", "/d/pipeline/pipeline?kiosk", 24},
 		{"solo", "/d-solo/colors/x?orgId=1&panelId=1&hideLogo=true", 1},
@@ -131,7 +131,7 @@ func TestAColourLeadsToItsDashboard(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := to.Query()
-		if to.Path != "/d/color/one-colour" || got.Get("var-color") != known.Odd || got.Get("from") != "now-20m" && len(got.Get("from")) != 13 {
+		if to.Path != "/d/color/one-colour" || got.Get("var-color") != sample.Odd || got.Get("from") != "now-20m" && len(got.Get("from")) != 13 {
 			t.Errorf("the %s links to %s", where, href)
 		}
 	}

@@ -70,13 +70,15 @@ func Start(t testing.TB, o Options) *Server {
 	provisioning := filepath.Join(dir, "provisioning")
 	copyFolder(t, filepath.Join(root, "provisioning"), provisioning)
 	if o.Rules != nil {
-		path := filepath.Join(provisioning, "alerting", "rules.yaml")
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(o.Rules(string(text))), 0o644); err != nil {
-			t.Fatal(err)
+		for _, name := range []string{"rules.yaml", "pipeline.yaml"} {
+			path := filepath.Join(provisioning, "alerting", name)
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(o.Rules(string(text))), 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	port := freePort(t)
@@ -84,6 +86,10 @@ func Start(t testing.TB, o Options) *Server {
 	token := o.Token
 	if token == "" {
 		token = "$__file{" + filepath.Join(o.Influx.TokenDir, "grafana") + "}"
+	}
+	webhookSet := ""
+	if o.Webhook != "" {
+		webhookSet = "yes"
 	}
 	data := filepath.Join(dir, "data")
 	if err := os.MkdirAll(filepath.Join(data, "plugins"), 0o755); err != nil {
@@ -95,7 +101,7 @@ func Start(t testing.TB, o Options) *Server {
 		"INFLUX_URL="+o.Influx.URL, "INFLUX_ORG="+o.Influx.Org, "INFLUX_BUCKET="+o.Influx.Bucket,
 		// Metrics lie beside the colours here, if a test writes any: the token reads one bucket.
 		"INFLUX_PIPELINE_BUCKET="+o.Influx.Bucket, "INFLUX_TOKEN="+token,
-		"WORKER_WINDOW=5s", "ALERT_WEBHOOK_URL="+o.Webhook,
+		"WORKER_WINDOW=5s", "ALERT_WEBHOOK_URL="+o.Webhook, "ALERT_WEBHOOK_SET="+webhookSet,
 		// A new Grafana takes a minute to look at who is told; alerts that fire sooner go to nobody's e-mail.
 		"GF_UNIFIED_ALERTING_ALERTMANAGER_CONFIG_POLL_INTERVAL=10s")
 	t.Cleanup(func() {
@@ -121,7 +127,8 @@ func Settings(data, provisioning, dashboards string) []string {
 		"GF_ANALYTICS_REPORTING_ENABLED=false", "GF_ANALYTICS_CHECK_FOR_UPDATES=false",
 		"GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false", "GF_ANALYTICS_FEEDBACK_LINKS_ENABLED=false",
 		"GF_NEWS_NEWS_FEED_ENABLED=false", "GF_SECURITY_DISABLE_GRAVATAR=true",
-		"GF_PLUGINS_PREINSTALL_DISABLED=true", "GF_PLUGINS_PREINSTALL_AUTO_UPDATE=false", "GF_LOG_MODE=console",
+		"GF_PLUGINS_PREINSTALL_DISABLED=true", "GF_PLUGINS_PREINSTALL_AUTO_UPDATE=false",
+		"GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED=true", "GF_LOG_MODE=console",
 	}
 }
 

@@ -2,17 +2,17 @@ package lint
 
 import (
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
-
-	"colorstream/grafana/provision"
 )
 
-// comparisons are those that Grafana 9.4 has.
-var comparisons = []string{"gt", "lt", "within_range", "outside_range"}
+// comparisons are those that a threshold has.
+var comparisons = []string{"gt", "gte", "lt", "lte", "eq", "ne", "within_range", "outside_range"}
 
 // alerts checks the rules.
-func (r *report) alerts(set *provision.Set) {
+func (r *report) alerts(set *Set) {
 	defer func() { r.where = "" }()
 	uids, titles := map[string]bool{}, map[string]bool{}
 	for _, f := range set.Alerting {
@@ -38,7 +38,7 @@ func (r *report) alerts(set *provision.Set) {
 	}
 }
 
-func (r *report) alert(rule *provision.Rule, set *provision.Set) {
+func (r *report) alert(rule *Rule, set *Set) {
 	if rule.Annotations["summary"] == "" || rule.Annotations["description"] == "" {
 		r.add("alert-text", "it needs the annotations summary and description: people read them at night")
 	}
@@ -51,47 +51,62 @@ func (r *report) alert(rule *provision.Rule, set *provision.Set) {
 		}
 	}
 	if rule.NoDataState == "" || rule.ExecErrState == "" {
-		r.add("alert-state", "say what no data and a failed query mean: noDataState: OK, execErrState: Error")
+		r.add("alert-state", "say what no data and a failed query mean: noDataState and execErrState, each "+
+			"OK, KeepLast, Alerting, NoData or Error")
 	}
-	if !slices.ContainsFunc(rule.Data, func(s provision.Step) bool { return s.RefID == rule.Condition }) {
+	if rule.ExecErrState != "KeepLast" {
+		for _, name := range slices.Sorted(maps.Keys(rule.Annotations)) {
+			if text := rule.Annotations[name]; valued.MatchString(text) && !strings.Contains(text, "{{ else }}") {
+				r.add("alert-text", "its %s has a hole when the query fails, since there is no value then: "+
+					"write {{ with $values… }}…{{ else }}…{{ end }}, or execErrState: KeepLast", name)
+			}
+		}
+	}
+	if !slices.ContainsFunc(rule.Data, func(s Step) bool { return s.RefID == rule.Condition }) {
 		r.add("alert-step", "its condition %q is none of its steps: name the refId of the threshold", rule.Condition)
 	}
 	for _, step := range rule.Data {
 		r.alertStep(step)
 	}
-	if rule.DashboardUID != "" && !panelExists(set, rule.DashboardUID, rule.PanelID) {
+	if rule.DashboardUID == "" || rule.PanelID == 0 {
+		r.add("alert-panel", "it leads to no panel: give it a dashboardUid and a panelId")
+	} else if !panelExists(set, rule.DashboardUID, rule.PanelID) {
 		r.add("alert-panel", "it belongs to panel %d of the dashboard %q, which is in no file: correct it", rule.PanelID, rule.DashboardUID)
 	}
 }
 
-func (r *report) alertStep(step provision.Step) {
+// valued matches a text that uses what the query returned.
+var valued = regexp.MustCompile(`\$(values|labels)\b`)
+
+func (r *report) alertStep(step Step) {
 	if step.Model.RefID != step.RefID {
 		r.add("alert-step", "step %s says %q in its model: both refIds must be the same", step.RefID, step.Model.RefID)
 	}
 	switch step.DatasourceUID {
-	case provision.DataSource, provision.Pipeline:
+	case DataSource, Pipeline:
 		if step.Range == nil || step.Range.From <= 0 {
 			r.add("alert-step", "step %s has no relativeTimeRange: say how many seconds it looks back", step.RefID)
 		}
-		r.flux("step "+step.RefID, step.Model.Query, nil, true)
+		r.flux("step "+step.RefID, step.Model.Query, nil)
+		r.ranged("step "+step.RefID, step.Model.Query)
 		if strings.Contains(step.Model.Query, "$") {
 			r.add("alert-step", "step %s has a dollar sign: alerts know no variables", step.RefID)
 		}
-	case provision.Expression:
+	case Expression:
 		if !slices.Contains([]string{"reduce", "threshold"}, step.Model.Type) {
 			r.add("alert-step", "step %s is of type %q: use reduce and threshold, with sums done in Flux", step.RefID, step.Model.Type)
 		}
 		for _, c := range step.Model.Conditions {
 			if !slices.Contains(comparisons, c.Evaluator.Type) {
-				r.add("alert-step", "step %s compares with %q: Grafana 9.4 knows %s", step.RefID, c.Evaluator.Type, strings.Join(comparisons, ", "))
+				r.add("alert-step", "step %s compares with %q: use one of %s", step.RefID, c.Evaluator.Type, strings.Join(comparisons, ", "))
 			}
 		}
 	default:
-		r.add("datasource", "step %s reads the data source %q: use %s or %s", step.RefID, step.DatasourceUID, provision.DataSource, provision.Expression)
+		r.add("datasource", "step %s reads the data source %q: use %s or %s", step.RefID, step.DatasourceUID, DataSource, Expression)
 	}
 }
 
-func panelExists(set *provision.Set, uid string, id int) bool {
+func panelExists(set *Set, uid string, id int) bool {
 	for _, f := range set.Dashboards {
 		if f.Dashboard == nil || f.Dashboard.UID != uid {
 			continue

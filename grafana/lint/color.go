@@ -6,25 +6,22 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"colorstream/grafana/classic"
 )
 
 // truth says of the four colours where their hue must lie, in degrees.
 var truth = map[string][2]float64{"red": {340, 15}, "yellow": {40, 65}, "green": {80, 165}, "blue": {195, 250}}
 
-// modes are the colour modes that Grafana 9.4 has. One that it does not know
-// breaks the panel.
+// modes are the colour modes of Grafana. One that it does not know breaks the panel.
 var modes = []string{
-	"", "fixed", "thresholds", "shades", "palette-classic", "continuous-GrYlRd", "continuous-RdYlGr", "continuous-BlYlRd",
+	"", "fixed", "thresholds", "shades", "palette-classic", "palette-classic-by-name", "continuous-GrYlRd", "continuous-RdYlGr", "continuous-BlYlRd",
 	"continuous-YlRd", "continuous-BlPu", "continuous-YlBl", "continuous-blues", "continuous-reds", "continuous-greens",
 	"continuous-purples",
 }
 
 // colors checks that a series called red is red.
-func (r *report) colors(p *classic.Panel) {
+func (r *report) colors(p *Panel) {
 	if c := p.FieldConfig.Defaults.Color; c != nil && !slices.Contains(modes, c.Mode) {
-		r.add("color-mode", "Grafana 9.4 does not know the colour mode %q and shows nothing: use palette-classic, fixed or thresholds", c.Mode)
+		r.add("color-mode", "Grafana does not know the colour mode %q and shows nothing: use palette-classic, fixed or thresholds", c.Mode)
 	}
 	if p.Type != "timeseries" && p.Type != "barchart" || !slices.ContainsFunc(p.Targets, perColor) {
 		return
@@ -40,9 +37,8 @@ func (r *report) colors(p *classic.Panel) {
 	}
 }
 
-// perColor tells whether a query makes a series of each colour, called by the
-// colour's name.
-func perColor(t classic.Target) bool {
+// perColor reports whether a query makes a series of each colour, called by its name.
+func perColor(t Target) bool {
 	text := strings.ReplaceAll(t.Text("query"), " ", "")
 	_, kept, ok := strings.Cut(text, "keep(columns:[")
 	kept, _, _ = strings.Cut(kept, "]")
@@ -50,13 +46,13 @@ func perColor(t classic.Target) bool {
 }
 
 // override returns the fixed colour of the series of a name.
-func override(p *classic.Panel, name string) (string, bool) {
+func override(p *Panel, name string) (string, bool) {
 	for _, o := range p.FieldConfig.Overrides {
 		if o.Matcher.ID != "byName" || o.Matcher.Options != name {
 			continue
 		}
 		for _, property := range o.Properties {
-			var c classic.Color
+			var c Color
 			if property.ID == "color" && json.Unmarshal(property.Value, &c) == nil && c.Mode == "fixed" {
 				return c.FixedColor, true
 			}
@@ -65,8 +61,8 @@ func override(p *classic.Panel, name string) (string, bool) {
 	return "", false
 }
 
-// matches tells whether a fixed colour, a name of Grafana's palette or #rrggbb,
-// looks like the colour called name.
+// matches reports whether a fixed colour, a name of Grafana's palette or #rrggbb, looks like the
+// colour called name.
 func matches(name, fixed string) bool {
 	if hex, ok := strings.CutPrefix(fixed, "#"); ok {
 		hue, ok := hue(hex)

@@ -3,19 +3,16 @@ package lint
 import (
 	"regexp"
 	"strings"
-
-	"colorstream/grafana/classic"
-	"colorstream/grafana/provision"
 )
 
 const columns = 24
 
 // grid checks where panels stand.
-func (r *report) grid(panels []classic.Panel) {
+func (r *report) grid(panels []Panel) {
 	defer func() { r.where = "" }()
 	for i := range panels {
 		p := &panels[i]
-		r.where = provision.Where(p)
+		r.where = place(p)
 		g := p.GridPos
 		if g == nil || g.W < 1 || g.H < 1 {
 			r.add("grid", "it has no place: give it a gridPos with x, y, w and h")
@@ -26,7 +23,7 @@ func (r *report) grid(panels []classic.Panel) {
 		}
 		for j := range i {
 			if o := panels[j].GridPos; o != nil && g.X < o.X+o.W && o.X < g.X+g.W && g.Y < o.Y+o.H && o.Y < g.Y+g.H {
-				r.add("grid", "it lies on %s: move one of them", provision.Where(&panels[j]))
+				r.add("grid", "it lies on %s: move one of them", place(&panels[j]))
 			}
 		}
 		r.grid(p.Panels)
@@ -36,14 +33,14 @@ func (r *report) grid(panels []classic.Panel) {
 var dashboardPath = regexp.MustCompile(`^/d/([a-zA-Z0-9_-]+)`)
 
 // links checks that links between dashboards lead somewhere and keep the time.
-func (r *report) links(d *classic.Dashboard, set *provision.Set) {
+func (r *report) links(d *Dashboard, set *Set) {
 	defer func() { r.where = "" }()
 	r.where = ""
 	for _, l := range d.Links {
 		r.link(l, set)
 	}
 	for p := range d.All() {
-		r.where = provision.Where(p)
+		r.where = place(p)
 		for _, l := range valueLinks(p) {
 			if r.link(l, set) && !strings.Contains(l.URL, "__url_time_range") {
 				r.add("link", "the link %q loses the time range: add ${__url_time_range} to its address", l.Title)
@@ -52,8 +49,8 @@ func (r *report) links(d *classic.Dashboard, set *provision.Set) {
 	}
 }
 
-// link tells whether it leads to a dashboard.
-func (r *report) link(l classic.Link, set *provision.Set) bool {
+// link checks one link, and reports whether it leads to a dashboard.
+func (r *report) link(l Link, set *Set) bool {
 	m := dashboardPath.FindStringSubmatch(l.URL)
 	if m == nil {
 		return false

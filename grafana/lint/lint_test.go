@@ -1,9 +1,7 @@
 package lint_test
 
 import (
-	"flag"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,13 +9,8 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/google/go-cmp/cmp"
-
 	"colorstream/grafana/lint"
-	"colorstream/grafana/provision"
 )
-
-var update = flag.Bool("update", false, "write testdata/messages.golden")
 
 func TestShippedFilesAreClean(t *testing.T) {
 	t.Parallel()
@@ -26,120 +19,217 @@ func TestShippedFilesAreClean(t *testing.T) {
 	}
 }
 
-// Each file in testdata breaks one rule: the one that its name begins with.
+// A finding is what a patch of a valid file must give: one problem at least, all of the same rule, and
+// the first one says so.
+type finding struct {
+	rule  string
+	patch patch
+	says  string // the first problem's place and text, in part
+}
+
+const (
+	panel  = "/panels/0"
+	target = panel + "/targets/0"
+	rule   = "/groups/0/rules/0"
+)
+
+var (
+	influx   = map[string]any{"type": "influxdb", "uid": "colorstream-influxdb"}
+	second   = map[string]any{"refId": "A", "datasource": influx, "query": "v.timeRangeStart"}
+	override = panel + "/fieldConfig/overrides/0"
+)
+
+var dashboards = []finding{
+	{"json", whole(""), "the file is empty"},
+	{"json", whole("[]"), "this is no dashboard"},
+	{"json", text(`"refresh": "5s",`, `"refresh": "5s"`), "line 5: invalid character"},
+	{"json", func(text string) (string, error) { return text[:len(text)/2], nil }, "half written"},
+	{"json", func(text string) (string, error) { return text + "{}", nil }, "something follows"},
+	{"v2", set("/spec", map[string]any{}), "export it again as Classic"},
+	{"v2", whole(`{"apiVersion": "dashboard.grafana.app/v2beta1", "spec": {}}`), "v2 schema"},
+	{"inputs", set("/__inputs", []any{}), `remove "__inputs"`},
+	{"volatile", set("/id", 7), `remove the key "id"`},
+	{"uid", set("/uid", ""), "give it one"},
+	{"uid", set("/uid", "with space"), "give it one"},
+	{"title", set("/title", " "), "the title is empty"},
+	{"schema", set("/schemaVersion", 37), "use 42"},
+	{"refresh", set("/refresh", "1s"), "use 5s or longer"},
+	{"refresh", set("/refresh", 5), "use a string"},
+	{"empty", set("/panels", []any{}), "has no panels"},
+	{"strict", set(panel+"/titel", "Mean"), "titel"},
+	{"strict", set(panel+"/fieldConfig/defaults/custom", map[string]any{"lineWith": 2}), "lineWith"},
+	{"strict", set(panel+"/options/legend", map[string]any{"showLegend": "yes"}), `panel 1 "Mean"`},
+	{"json", set(panel+"/description", 3), "Panels.Description"},
+	{"grid", set(panel+"/gridPos", removed), "it has no place"},
+	{"grid", set(panel+"/gridPos/w", 25), "at most 24"},
+	{"grid", set("/panels/1/gridPos/x", 3), `it lies on panel 1 "Mean"`},
+	{"link", set(panel+"/fieldConfig/defaults/links/0/url", "/d/pipeline/pipeline"), "loses the time range"},
+	{"link", set("/links", []any{map[string]any{"title": "X", "type": "link", "url": "/d/none/x"}}), "in no file"},
+	{"panel-id", set(panel+"/id", removed), "it has no id"},
+	{"panel-id", set(panel+"/id", "1"), "use a whole number"},
+	{"panel-id", set("/panels/1/id", 1), `that of the panel "Mean" too`},
+	{"panel-type", set("/panels/1/type", "singlestat"), `use "stat"`},
+	{"panel-type", set("/panels/1/type", "statt"), "no type of panel"},
+	{"panel-title", set(panel+"/title", ""), "it has no title"},
+	{"panel-title", set("/panels/1/title", "Mean"), "another panel"},
+	{"repeat", set(panel+"/repeat", "shade"), `the variable "shade"`},
+	{"color-mode", set(panel+"/fieldConfig/defaults/color/mode", "rainbow"), `"rainbow"`},
+	{"color", set(override, removed), `the series "red" gets any colour`},
+	{"color", set(override+"/properties/0/value/fixedColor", "#5794f2"), "which is not red"},
+	{"target", set(target+"/qurey", "x"), `unknown key "qurey"`},
+	{"target", set(target+"/refId", ""), "no refId"},
+	{"target", set(panel+"/targets/-", second), `two queries have the refId "A"`},
+	{"query", set(target+"/query", " "), "is empty"},
+	{"datasource", set(panel+"/datasource", removed), "names no data source"},
+	{"datasource", set(panel+"/datasource", "InfluxDB"), "the old way"},
+	{"datasource", set(target+"/datasource/uid", "${DS_INFLUXDB}"), "placeholder"},
+	{"datasource", set("/annotations/list/0/datasource/uid", "other"), `annotation Marks: the data source of it is "other"`},
+	{"macro", text("v.windowPeriod", "dashboard.windowPeriod"), "write v.windowPeriod"},
+	{"macro", text("v.windowPeriod", "v.interval"), "does not know v.interval"},
+	{"macro", text("v.windowPeriod", "$__interval"), "is no Flux"},
+	{"bucket", text("bucket: v.defaultBucket)\\n", `bucket: \"color_data\")\n`), "names a bucket"},
+	{"every", text("every: v.windowPeriod", "every: 5s"), "fixed step 5s"},
+	{"range", text("start: v.timeRangeStart", "start: -1h"), "does not follow the time picker"},
+	{"range", text(", start: -1d", ""), "looks back 30 days"},
+	{"variable", text("${color:regex}", "${shade:regex}"), `no variable "shade"`},
+	{"variable", set("/templating/list/-", map[string]any{"name": "color", "type": "custom"}), "two of this name"},
+	{"variable", set("/templating/list/-", map[string]any{"name": "ds", "type": "datasource"}), "does not work on the page"},
+	{"duplicate-uid", set("/uid", "pipeline"), "that of pipeline.json too"},
+	{"duplicate-title", set("/title", "Pipeline"), "that of pipeline.json too"},
+}
+
+// Patches of the home dashboard, as the page shows its panels 1 to 4.
+var embedded = []finding{
+	{"embedded", text(`"id": 2,`, `"id": 92,`), "panel 2 is missing"},
+	{"embedded", text(`r._field == \"median\")\n  |> aggregateWindow(every: v.windowPeriod, fn: mean, createEmpty: true, timeSrc: \"_start\")\n  |> filter`, `r._field == \"mean\")\n  |> aggregateWindow(every: v.windowPeriod, fn: mean, createEmpty: true, timeSrc: \"_start\")\n  |> filter`), `does not read the field "median"`},
+	{"embedded", text(`set: shown))\n  |> toFloat()`, `set: shown) and r.color =~ /^${color:regex}$/)\n  |> toFloat()`), "uses a variable"},
+}
+
+var rules = []finding{
+	{"yaml", text("groups:", "groups: ]"), "no YAML"},
+	{"alert-uid", set(rule+"/uid", "with space"), "change it"},
+	{"alert-title", set(rule+"/title", ""), "its title is empty"},
+	{"alert-text", set(rule+"/annotations/summary", removed), "summary and description"},
+	{"alert-text", set(rule+"/labels", map[string]any{}), "severity"},
+	{"alert-text", set(rule+"/execErrState", "Error"), "its summary has a hole"},
+	{"alert-label", set(rule+"/labels/color", "{{ $labels.color }}"), "a dollar sign"},
+	{"alert-state", set(rule+"/noDataState", removed), "noDataState"},
+	{"alert-step", set(rule+"/condition", "C"), "none of its steps"},
+	{"alert-step", set(rule+"/data/0/model/refId", "A"), "must be the same"},
+	{"alert-step", set(rule+"/data/0/relativeTimeRange", removed), "relativeTimeRange"},
+	{"alert-step", text("v.timeRangeStop)", "v.timeRangeStop) // $x"), "a dollar sign"},
+	{"alert-step", set(rule+"/data/1/model/type", "math"), "use reduce and threshold"},
+	{"alert-step", set(rule+"/data/2/model/conditions/0/evaluator/type", "above"), `compares with "above"`},
+	{"alert-panel", set(rule+"/panelId", 7), `panel 7 of the dashboard "valid"`},
+	{"alert-panel", set(rule+"/dashboardUid", removed), "leads to no panel"},
+	{"datasource", set(rule+"/data/0/datasourceUid", "other"), `the data source "other"`},
+}
+
+var providers = []finding{
+	{"yaml", text("providers:", "providers: ]"), "no YAML"},
+	{"deletion", text("disableDeletion: true", "disableDeletion: false"), "set disableDeletion: true"},
+	{"deletion", text("updateIntervalSeconds: 15", "updateIntervalSeconds: 10"), "use 15"},
+}
+
 func TestEveryRuleFires(t *testing.T) {
 	t.Parallel()
-	shipped := shippedFiles(t)
-	var messages strings.Builder
 	fired := map[string]bool{}
-	for _, path := range brokenFiles(t) {
-		name := filepath.Base(path)
-		rule, _, _ := strings.Cut(strings.TrimSuffix(name, filepath.Ext(name)), ".")
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files := fstest.MapFS{}
-		maps.Copy(files, shipped)
-		switch {
-		case filepath.Ext(name) == ".yaml":
-			delete(files, "provisioning/alerting/rules.yaml")
-			files["provisioning/alerting/"+name] = &fstest.MapFile{Data: data}
-		case rule == "embedded":
-			delete(files, "dashboards/colors.json")
-			delete(files, "provisioning/alerting/rules.yaml")
-			files["dashboards/"+name] = &fstest.MapFile{Data: data}
-		default:
-			files["dashboards/"+name] = &fstest.MapFile{Data: data}
-		}
-		found := false
-		for _, p := range check(t, files) {
-			messages.WriteString(p.String() + "\n")
-			found = found || p.Rule == rule
-			if p.Rule == rule {
-				fired[rule] = true
-			} else if p.File == name {
-				t.Errorf("%s breaks the rule %q too: %v", name, p.Rule, p)
+	for _, group := range []struct {
+		source, path string
+		findings     []finding
+	}{
+		{"testdata/valid.json", "dashboards/valid.json", dashboards},
+		{"../dashboards/colors.json", "dashboards/colors.json", embedded},
+		{"testdata/valid.yaml", "provisioning/alerting/valid.yaml", rules},
+		{"../provisioning/dashboards/colorstream.yaml", "provisioning/dashboards/colorstream.yaml", providers},
+	} {
+		for _, f := range group.findings {
+			files := files(t)
+			text, err := f.patch(read(t, group.source))
+			if err != nil {
+				t.Errorf("%s: %v", f.rule, err)
+				continue
 			}
-			if p.File != name && rule != "duplicate-uid" && rule != "duplicate-title" {
-				t.Errorf("%s makes another file guilty: %v", name, p)
+			files[group.path] = &fstest.MapFile{Data: []byte(text)}
+			if f.rule == "embedded" || group.path == "dashboards/valid.json" {
+				delete(files, "provisioning/alerting/valid.yaml") // it leads to a panel that may be gone
 			}
-		}
-		if !found {
-			t.Errorf("%s does not break the rule %q", name, rule)
+			problems := check(t, files)
+			if len(problems) == 0 {
+				t.Errorf("%s: nothing was found, want %q", f.rule, f.says)
+				continue
+			}
+			if !strings.Contains(problems[0].String(), f.says) {
+				t.Errorf("%s: found %q, want %q in it", f.rule, problems[0], f.says)
+			}
+			for _, p := range problems {
+				fired[p.Rule] = true
+				if p.Rule != f.rule {
+					t.Errorf("%s: the rule %q was broken too: %v", f.rule, p.Rule, p)
+				}
+			}
 		}
 	}
-	for _, rule := range rules(t) {
+	for _, rule := range ruleNames(t) {
 		if !fired[rule] {
-			t.Errorf("no file in testdata breaks the rule %q", rule)
+			t.Errorf("no patch breaks the rule %q", rule)
 		}
-	}
-
-	const golden = "testdata/messages.golden"
-	if *update {
-		if err := os.WriteFile(golden, []byte(messages.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), messages.String()); diff != "" {
-		t.Errorf("messages differ (-want +got); run with -update if they should:\n%s", diff)
 	}
 }
 
-func check(t *testing.T, files fs.FS) []lint.Problem {
+// files are the valid ones, beside those shipped that they are held against.
+func files(t *testing.T) fstest.MapFS {
 	t.Helper()
-	set, err := provision.Load(files)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return lint.Set(set)
-}
-
-func shippedFiles(t *testing.T) fstest.MapFS {
-	t.Helper()
-	files := fstest.MapFS{}
-	for _, path := range []string{"dashboards/colors.json", "dashboards/color.json", "dashboards/pipeline.json", "provisioning/alerting/rules.yaml"} {
-		data, err := os.ReadFile(filepath.Join("..", path))
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[path] = &fstest.MapFile{Data: data}
-	}
-	return files
-}
-
-func brokenFiles(t *testing.T) []string {
-	t.Helper()
-	var out []string
-	for _, pattern := range []string{"testdata/broken/*.json", "testdata/alerts/*.yaml"} {
-		found, err := filepath.Glob(pattern)
-		if err != nil || len(found) == 0 {
-			t.Fatalf("%s: %v, %d files", pattern, err, len(found))
-		}
-		out = append(out, found...)
+	out := fstest.MapFS{}
+	for path, source := range map[string]string{
+		"dashboards/valid.json":                    "testdata/valid.json",
+		"dashboards/color.json":                    "../dashboards/color.json",
+		"dashboards/live.json":                     "../dashboards/live.json",
+		"dashboards/pipeline.json":                 "../dashboards/pipeline.json",
+		"dashboards/colors.json":                   "../dashboards/colors.json",
+		"provisioning/alerting/valid.yaml":         "testdata/valid.yaml",
+		"provisioning/dashboards/colorstream.yaml": "../provisioning/dashboards/colorstream.yaml",
+	} {
+		out[path] = &fstest.MapFile{Data: []byte(read(t, source))}
 	}
 	return out
 }
 
-// rules reads the names of all rules out of the package's source.
-func rules(t *testing.T) []string {
+func TestValidFilesAreClean(t *testing.T) {
+	t.Parallel()
+	for _, p := range check(t, files(t)) {
+		t.Error(p)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func check(t *testing.T, files fs.FS) []lint.Problem {
+	t.Helper()
+	set, err := lint.Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lint.Check(set)
+}
+
+// ruleNames reads the names of all rules out of the package's source.
+func ruleNames(t *testing.T) []string {
 	t.Helper()
 	sources, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out []string
-	call := regexp.MustCompile(`\.add\("([a-z0-9-]+)"`)
 	for _, path := range sources {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range call.FindAllStringSubmatch(string(data), -1) {
+		for _, m := range regexp.MustCompile(`\.add\("([a-z0-9-]+)"`).FindAllStringSubmatch(read(t, path), -1) {
 			out = append(out, m[1])
 		}
 	}

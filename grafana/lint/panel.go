@@ -3,12 +3,9 @@ package lint
 import (
 	"slices"
 	"strings"
-
-	"colorstream/grafana/classic"
-	"colorstream/grafana/provision"
 )
 
-// types are the panels that every Grafana from 9.4 to 13 has.
+// types are the panels that come with Grafana.
 var types = []string{
 	"alertlist", "annolist", "barchart", "bargauge", "candlestick", "canvas", "dashlist", "gauge", "geomap", "heatmap",
 	"histogram", "logs", "news", "nodeGraph", "piechart", "row", "stat", "state-timeline", "status-history", "table", "text",
@@ -21,7 +18,7 @@ var gone = map[string]string{
 	"heatmap-new": "heatmap", "worldmap": "geomap", "grafana-worldmap-panel": "geomap", "grafana-piechart-panel": "piechart",
 }
 
-func (r *report) panels(d *classic.Dashboard) {
+func (r *report) panels(d *Dashboard) {
 	defer func() { r.where = "" }()
 	declared := names(d)
 	seen := map[int]string{}
@@ -29,7 +26,7 @@ func (r *report) panels(d *classic.Dashboard) {
 	count := 0
 	for p := range d.All() {
 		count++
-		r.where = provision.Where(p)
+		r.where = place(p)
 		r.panelID(p, seen)
 		r.panelType(p)
 		if p.Type != "row" && p.Type != "text" {
@@ -47,7 +44,7 @@ func (r *report) panels(d *classic.Dashboard) {
 	}
 }
 
-func (r *report) panelID(p *classic.Panel, seen map[int]string) {
+func (r *report) panelID(p *Panel, seen map[int]string) {
 	id, ok := p.Number()
 	other, taken := seen[id]
 	switch {
@@ -62,7 +59,7 @@ func (r *report) panelID(p *classic.Panel, seen map[int]string) {
 	}
 }
 
-func (r *report) panelType(p *classic.Panel) {
+func (r *report) panelType(p *Panel) {
 	switch {
 	case gone[p.Type] != "":
 		r.add("panel-type", "newer versions have no %q panels: use %q", p.Type, gone[p.Type])
@@ -71,7 +68,7 @@ func (r *report) panelType(p *classic.Panel) {
 	}
 }
 
-func (r *report) panelTitle(p *classic.Panel, titles map[string]bool) {
+func (r *report) panelTitle(p *Panel, titles map[string]bool) {
 	title := strings.TrimSpace(p.Title)
 	switch {
 	case title == "":
@@ -82,40 +79,47 @@ func (r *report) panelTitle(p *classic.Panel, titles map[string]bool) {
 	titles[title] = true
 }
 
-// statistics are the panels that the page shows, by id.
-var statistics = []string{"mean", "median", "min", "max"}
+// statistics are the panels that the page shows, by id, and the fields that each reads.
+var statistics = []struct {
+	name   string
+	fields []string
+}{
+	{"mean", []string{"sum", "count"}}, {"median", []string{"median"}}, {"min", []string{"min"}}, {"max", []string{"max"}},
+}
 
-// embedded checks what the page relies on: it shows panels 1 to 4 of the home
-// dashboard and passes on their queries as they stand in the file.
-func (r *report) embedded(d *classic.Dashboard) {
+// embedded checks what the page relies on: it shows panels 1 to 4 of the home dashboard and passes on
+// their queries as they stand in the file.
+func (r *report) embedded(d *Dashboard) {
 	if d.UID != "colors" {
 		return
 	}
 	defer func() { r.where = "" }()
-	for i, field := range statistics {
+	for i, statistic := range statistics {
 		id := i + 1
-		at := slices.IndexFunc(d.Panels, func(p classic.Panel) bool { n, _ := p.Number(); return n == id })
+		at := slices.IndexFunc(d.Panels, func(p Panel) bool { n, _ := p.Number(); return n == id })
 		if at < 0 {
 			r.where = ""
-			r.add("embedded", "panel %d is missing: the page on :8050 shows panels 1 to 4 as mean, median, min and max", id)
+			r.add("embedded", "panel %d is missing: the page shows panels 1 to 4 as mean, median, min and max", id)
 			continue
 		}
 		p := &d.Panels[at]
-		r.where = provision.Where(p)
+		r.where = place(p)
 		if p.Type != "timeseries" {
-			r.add("embedded", "it must be of type timeseries: the page on :8050 shows it as the %s", field)
+			r.add("embedded", "it must be of type timeseries: the page shows it as the %s", statistic.name)
 		}
 		for _, t := range p.Targets {
 			flux := t.Text("query")
-			if !strings.Contains(flux, `"`+field+`"`) {
-				r.add("embedded", "its query does not read the field %q: the page on :8050 shows panel %d as the %s", field, id, field)
+			for _, field := range statistic.fields {
+				if !strings.Contains(flux, `r._field == "`+field+`"`) {
+					r.add("embedded", "its query does not read the field %q: the page shows it as the %s", field, statistic.name)
+				}
 			}
 			if strings.Contains(flux, "$") || strings.Contains(flux, "[[") {
-				r.add("embedded", "its query uses a variable: the page on :8050 shows this panel and passes on only queries without")
+				r.add("embedded", "its query uses a variable: the page passes on only queries without")
 			}
 		}
 		if len(p.Targets) == 0 || p.Repeat != "" {
-			r.add("embedded", "it must have a query and must not repeat: the page on :8050 shows it as the %s", field)
+			r.add("embedded", "it must have a query and must not repeat: the page shows it as the %s", statistic.name)
 		}
 	}
 }

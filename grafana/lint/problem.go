@@ -16,3 +16,12 @@ func (p Problem) String() string {
 	}
 	return fmt.Sprintf("%s: %s: %s", p.File, p.Where, p.Text)
 }
+
+// place names a panel in messages.
+func place(p *Panel) string {
+	id := string(p.ID)
+	if id == "" {
+		id = "without id"
+	}
+	return fmt.Sprintf("panel %s %q", id, p.Title)
+}

@@ -12,9 +12,6 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
-
-	"colorstream/grafana/classic"
-	"colorstream/grafana/provision"
 )
 
 // strict reads the file with the types of Grafana's foundation SDK, which know
@@ -54,35 +51,34 @@ func (r *report) strict(data []byte) {
 func (r *report) sdk(tree map[string]any, path string, err error) {
 	found, _ := errors.AsType[cog.BuildErrors](err)
 	if len(found) == 0 && err != nil && err.Error() != "" {
-		r.where = place(tree, path)
+		r.where = locatePanel(tree, path)
 		r.add("strict", "%v", err)
 	}
 	for _, e := range found {
 		if tolerated(e) {
 			continue
 		}
-		r.where = place(tree, path+e.Path)
+		r.where = locatePanel(tree, path+e.Path)
 		r.add("strict", "%s%s: %s: correct the spelling or the kind of value", path, e.Path, e.Message)
 	}
 }
 
-// ownRule are paths of what has a rule of its own, with a better message.
+// ownRule matches paths of what has a rule of its own, with a better message.
 var ownRule = regexp.MustCompile(`(^|\.)(datasource|id|refresh)$`)
 
-// tolerated says of what the SDK complains about and Grafana does not: keys that
-// came after 9.4 and have defaults, and keys of 9.4 that later versions replace
-// when they load the file.
+// unknown matches keys that Grafana 12.4 saves and the SDK does not know.
+var unknown = regexp.MustCompile(`unexpected field '(showValues|footer|regexApplyTo|valuesFormat|__.*)'`)
+
+// tolerated reports whether the SDK finds a fault in something that Grafana takes.
 func tolerated(e *cog.BuildError) bool {
 	return strings.HasPrefix(e.Message, "required field is missing") ||
-		ownRule.MatchString(e.Path) || strings.Contains(e.Message, "'__") ||
-		strings.Contains(e.Path, "HeatmapTooltip") && strings.Contains(e.Message, "'show'")
+		ownRule.MatchString(e.Path) || unknown.MatchString(e.Message)
 }
 
 // loosen fills in what the SDK demands and Grafana itself neither needs nor
 // writes: its type for a dashboard's links serves for values' links too, and it
 // wants a list of tags of each.
 func loosen(tree map[string]any) {
-	delete(tree, "style") // gone since 10, written by 9.4
 	walk(tree, func(key string, value any) {
 		links, ok := value.([]any)
 		if !ok || key != "links" {
@@ -120,13 +116,13 @@ func walk(value any, visit func(key string, value any)) {
 
 var panelPath = regexp.MustCompile(`^panels\[?\.?(\d+)\]?(?:\.panels\[?\.?(\d+)\]?)?`)
 
-// place turns the SDK's path into the panel's name.
-func place(tree map[string]any, path string) string {
+// locatePanel turns the SDK's path into the panel's name.
+func locatePanel(tree map[string]any, path string) string {
 	m := panelPath.FindStringSubmatch(path)
 	if m == nil {
 		return ""
 	}
-	var d classic.Dashboard
+	var d Dashboard
 	raw, _ := json.Marshal(tree)
 	if json.Unmarshal(raw, &d) != nil {
 		return ""
@@ -135,15 +131,19 @@ func place(tree map[string]any, path string) string {
 	if i >= len(d.Panels) {
 		return ""
 	}
-	return provision.Where(&d.Panels[i])
+	p := &d.Panels[i]
+	if inner, err := strconv.Atoi(m[2]); err == nil && inner < len(p.Panels) {
+		p = &p.Panels[inner]
+	}
+	return place(p)
 }
 
 // valueLinks are the links of a panel's values.
-func valueLinks(p *classic.Panel) []classic.Link {
+func valueLinks(p *Panel) []Link {
 	out := p.FieldConfig.Defaults.Links
 	for _, o := range p.FieldConfig.Overrides {
 		for _, property := range o.Properties {
-			var links []classic.Link
+			var links []Link
 			if strings.EqualFold(property.ID, "links") && json.Unmarshal(property.Value, &links) == nil {
 				out = append(out, links...)
 			}

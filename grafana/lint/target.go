@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"colorstream/grafana/classic"
-	"colorstream/grafana/provision"
 	"colorstream/grafana/query"
 )
 
@@ -24,12 +22,15 @@ var liveKeys = []string{"refId", "datasource", "hide", "queryType", "stream", "s
 // builtin are the data sources that are Grafana's own.
 var builtin = []string{"-- Grafana --", "-- Mixed --", "-- Dashboard --", "grafana", "__expr__"}
 
-func (r *report) targets(p *classic.Panel, declared []string) {
+func (r *report) targets(p *Panel, declared []string) {
 	refs := map[string]bool{}
 	if len(p.Targets) > 0 || len(p.Datasource) > 0 && string(p.Datasource) != "null" {
 		r.source("the panel", p.Datasource)
 	}
 	for _, t := range p.Targets {
+		if t.Source() == "-- Dashboard --" { // another panel's answer
+			continue
+		}
 		ref := t.Text("refId")
 		switch {
 		case ref == "":
@@ -38,7 +39,7 @@ func (r *report) targets(p *classic.Panel, declared []string) {
 			r.add("target", "two queries have the refId %q: give one another letter", ref)
 		}
 		refs[ref] = true
-		known, live := keys, t.Source() == provision.Live
+		known, live := keys, t.Source() == Live
 		if live {
 			known = liveKeys
 		}
@@ -49,7 +50,7 @@ func (r *report) targets(p *classic.Panel, declared []string) {
 		}
 		r.source("query "+ref, t["datasource"])
 		if !live {
-			r.flux("query "+ref, t.Text("query"), declared, true)
+			r.charted("query "+ref, t.Text("query"), declared)
 		}
 	}
 }
@@ -57,7 +58,7 @@ func (r *report) targets(p *classic.Panel, declared []string) {
 // source checks a reference to a data source.
 func (r *report) source(what string, raw json.RawMessage) {
 	var ref *struct{ Type, UID string }
-	const use = `use {"type": "influxdb", "uid": "` + provision.DataSource + `"}`
+	const use = `use {"type": "influxdb", "uid": "` + DataSource + `"}`
 	switch err := json.Unmarshal(raw, &ref); {
 	case len(raw) == 0 || ref == nil && err == nil:
 		r.add("datasource", "%s names no data source: %s", what, use)
@@ -66,8 +67,8 @@ func (r *report) source(what string, raw json.RawMessage) {
 	case strings.Contains(ref.UID, "DS_"):
 		r.add("datasource", "the data source of %s is the placeholder %s: %s", what, ref.UID, use)
 	case slices.Contains(builtin, ref.UID):
-	case ref.UID == provision.Live && ref.Type == liveType:
-	case !slices.Contains(provision.Flux, ref.UID) || ref.Type != "influxdb":
+	case ref.UID == Live && ref.Type == liveType:
+	case !slices.Contains(fluxSources, ref.UID) || ref.Type != "influxdb":
 		r.add("datasource", "the data source of %s is %q of type %q: %s", what, ref.UID, ref.Type, use)
 	}
 }
@@ -80,9 +81,9 @@ var (
 	legacy  = regexp.MustCompile(`\$__\w+`)
 )
 
-// flux checks the text of a query. Declared are the variables that it may use,
-// nil if that is another's business. Charted ones follow the dashboard's time.
-func (r *report) flux(what, text string, declared []string, charted bool) {
+// flux checks the text of a query. Declared are the variables that it may use, nil if that is another's
+// business.
+func (r *report) flux(what, text string, declared []string) {
 	if strings.TrimSpace(text) == "" {
 		r.add("query", "%s is empty: write it, or remove it", what)
 		return
@@ -109,17 +110,26 @@ func (r *report) flux(what, text string, declared []string, charted bool) {
 			r.add("variable", "%s uses %s, but the dashboard has no variable %q: add it, or correct the name", what, use[0], name)
 		}
 	}
-	if charted {
-		if !strings.Contains(text, "v.timeRangeStart") {
-			r.add("range", "%s does not follow the time picker: use range(start: v.timeRangeStart, stop: v.timeRangeStop)", what)
-		}
-		if m := every.FindStringSubmatch(text); m != nil && strings.Contains(text, "aggregateWindow") {
-			r.add("every", "%s has the fixed step %s, too fine for 30 days: use every: v.windowPeriod", what, m[1])
-		}
+}
+
+// charted checks a query that a panel draws over the dashboard's time.
+func (r *report) charted(what, text string, declared []string) {
+	r.flux(what, text, declared)
+	r.ranged(what, text)
+	if m := every.FindStringSubmatch(text); m != nil && strings.Contains(text, "aggregateWindow") {
+		r.add("every", "%s has the fixed step %s, too fine for 30 days: use every: v.windowPeriod", what, m[1])
 	}
 }
 
-func names(d *classic.Dashboard) []string {
+// ranged checks that a query reads the range that it is asked for.
+func (r *report) ranged(what, text string) {
+	if strings.TrimSpace(text) != "" && !strings.Contains(text, "v.timeRangeStart") {
+		r.add("range", "%s does not follow the time picker: "+
+			"use range(start: v.timeRangeStart, stop: v.timeRangeStop)", what)
+	}
+}
+
+func names(d *Dashboard) []string {
 	out := []string{}
 	for _, v := range d.Templating.List {
 		out = append(out, v.Name)
@@ -128,7 +138,7 @@ func names(d *classic.Dashboard) []string {
 }
 
 // variables checks template variables and annotations.
-func (r *report) variables(d *classic.Dashboard) {
+func (r *report) variables(d *Dashboard) {
 	defer func() { r.where = "" }()
 	declared := names(d)
 	for i, v := range d.Templating.List {
@@ -137,13 +147,13 @@ func (r *report) variables(d *classic.Dashboard) {
 			r.add("variable", "there are two of this name: rename one")
 		}
 		if v.Type == "datasource" {
-			r.add("variable", "a variable for the data source does not work on the page and in alerts: refer to %s itself", provision.DataSource)
+			r.add("variable", "a variable for the data source does not work on the page and in alerts: refer to %s itself", DataSource)
 		}
 		if v.Type != "query" {
 			continue
 		}
 		r.source("it", v.Datasource)
-		r.flux("its query", v.Flux(), declared, false)
+		r.flux("its query", v.Flux(), declared)
 		if strings.Contains(v.Flux(), "tagValues") && !strings.Contains(v.Flux(), "start:") {
 			r.add("range", "schema.tagValues looks back 30 days unless told otherwise: give it a start")
 		}
@@ -154,6 +164,6 @@ func (r *report) variables(d *classic.Dashboard) {
 		}
 		r.where = "annotation " + a.Name
 		r.source("it", a.Datasource)
-		r.flux("its query", a.Target.Text("query"), declared, true)
+		r.charted("its query", a.Target.Text("query"), declared)
 	}
 }

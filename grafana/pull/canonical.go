@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 )
 
 // first are the keys that a reader wants to see first, in this order. All
@@ -35,8 +36,10 @@ func Canonical(data, old []byte) ([]byte, error) {
 	}
 	settleVariables(tree, before)
 	settlePanels(tree, before)
+	closeGaps(tree)
+	keepEmpty(tree, before)
 	var out bytes.Buffer
-	if err := write(&out, tree, "\n"); err != nil {
+	if err := write(&out, tree, width, "\n"); err != nil {
 		return nil, err
 	}
 	out.WriteByte('\n')
@@ -105,6 +108,105 @@ func settlePanels(tree, before map[string]any) {
 	})
 }
 
+// closeGaps moves up what stands below a repeated panel: it is saved as far down as the panel's copies
+// reached, which depends on how many colours there were.
+func closeGaps(tree map[string]any) {
+	number := func(p map[string]any, key string) int {
+		pos, _ := p["gridPos"].(map[string]any)
+		n, _ := pos[key].(json.Number)
+		i, _ := n.Int64()
+		return int(i)
+	}
+	for repeated := range objects(tree, "panels") {
+		if name, _ := repeated["repeat"].(string); name == "" || repeated["type"] == "row" {
+			continue
+		}
+		bottom, next := number(repeated, "y")+number(repeated, "h"), -1
+		for p := range objects(tree, "panels") {
+			if y := number(p, "y"); y >= bottom && (next < 0 || y < next) {
+				next = y
+			}
+		}
+		for p := range objects(tree, "panels") {
+			if y := number(p, "y"); y >= bottom && next > bottom {
+				p["gridPos"].(map[string]any)["y"] = json.Number(strconv.Itoa(y - next + bottom))
+			}
+		}
+	}
+}
+
+// keepEmpty undoes what Grafana adds or leaves out when it saves, where it means nothing: keys whose
+// value is null, false, empty or zero. Items of lists are compared if they have the same id, name or
+// refId, or stand at the same place.
+func keepEmpty(fresh, old any) {
+	switch fresh := fresh.(type) {
+	case map[string]any:
+		old, ok := old.(map[string]any)
+		if !ok {
+			return
+		}
+		for key, value := range fresh {
+			before, ok := old[key]
+			switch {
+			case !ok && empty(value):
+				delete(fresh, key)
+			case ok && empty(value) && empty(before):
+				fresh[key] = before
+			case ok:
+				keepEmpty(value, before)
+			}
+		}
+		for key, before := range old {
+			if _, ok := fresh[key]; !ok && empty(before) {
+				fresh[key] = before
+			}
+		}
+	case []any:
+		old, _ := old.([]any)
+		for i, item := range fresh {
+			if before := counterpart(item, i, old); before != nil {
+				keepEmpty(item, before)
+			}
+		}
+	}
+}
+
+func empty(value any) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		return len(value) == 0
+	case []any:
+		return len(value) == 0
+	case json.Number:
+		return value == "0"
+	default:
+		return value == nil || value == false || value == ""
+	}
+}
+
+// counterpart finds in old what an item was.
+func counterpart(item any, i int, old []any) any {
+	if object, ok := item.(map[string]any); ok {
+		for _, key := range []string{"id", "name", "refId"} {
+			if object[key] == nil {
+				continue
+			}
+			at := slices.IndexFunc(old, func(o any) bool {
+				before, _ := o.(map[string]any)
+				return reflect.DeepEqual(before[key], object[key])
+			})
+			if at < 0 {
+				return nil
+			}
+			return old[at]
+		}
+	}
+	if i < len(old) {
+		return old[i]
+	}
+	return nil
+}
+
 // objects yields the objects of the list that stands at a path.
 func objects(tree map[string]any, path ...string) func(func(map[string]any) bool) {
 	return func(yield func(map[string]any) bool) {
@@ -120,39 +222,74 @@ func objects(tree map[string]any, path ...string) func(func(map[string]any) bool
 	}
 }
 
-// write prints a value; lead is the line break with the indentation so far.
-func write(out *bytes.Buffer, value any, lead string) error {
+// width is how long a line may be that holds a whole object or list.
+const width = 100
+
+// write prints a value: on one line if that fits, else an item a line. Column is where it begins, lead
+// the line break with the indentation so far.
+func write(out *bytes.Buffer, value any, column int, lead string) error {
+	var line bytes.Buffer
+	if err := writeLine(&line, value); err != nil {
+		return err
+	}
+	object, isObject := value.(map[string]any)
+	list, isList := value.([]any)
+	if column+line.Len() < width || !isObject && !isList {
+		out.Write(line.Bytes())
+		return nil
+	}
+	lead += "  "
+	if isList {
+		return items(out, "[", "]", lead, list, func(item any) error { return write(out, item, len(lead), lead) })
+	}
+	return items(out, "{", "}", lead, slices.SortedFunc(maps.Keys(object), byRank), func(key string) error {
+		start := out.Len()
+		if err := writeLine(out, key); err != nil {
+			return err
+		}
+		out.WriteString(": ")
+		return write(out, object[key], len(lead)+out.Len()-start, lead)
+	})
+}
+
+// writeLine prints a value on one line.
+func writeLine(out *bytes.Buffer, value any) error {
 	switch value := value.(type) {
 	case map[string]any:
-		return writeList(out, '{', '}', lead, slices.SortedFunc(maps.Keys(value), byRank), func(key string) error {
-			if err := writeScalar(out, key); err != nil {
+		return items(out, "{", "}", "", slices.SortedFunc(maps.Keys(value), byRank), func(key string) error {
+			if err := writeLine(out, key); err != nil {
 				return err
 			}
 			out.WriteString(": ")
-			return write(out, value[key], lead+"  ")
+			return writeLine(out, value[key])
 		})
 	case []any:
-		return writeList(out, '[', ']', lead, value, func(item any) error { return write(out, item, lead+"  ") })
+		return items(out, "[", "]", "", value, func(item any) error { return writeLine(out, item) })
 	default:
 		return writeScalar(out, value)
 	}
 }
 
-func writeList[T any](out *bytes.Buffer, open, end byte, lead string, items []T, one func(T) error) error {
-	out.WriteByte(open)
-	for i, item := range items {
-		if i > 0 {
-			out.WriteByte(',')
+// items prints a list with a comma between; lead is what stands before each item, if not on one line.
+func items[T any](out *bytes.Buffer, begin, end, lead string, list []T, one func(T) error) error {
+	out.WriteString(begin)
+	for i, item := range list {
+		switch {
+		case i > 0 && lead == "":
+			out.WriteString(", ")
+		case i > 0:
+			out.WriteString(",")
 		}
-		out.WriteString(lead + "  ")
+		out.WriteString(lead)
 		if err := one(item); err != nil {
 			return err
 		}
 	}
-	if len(items) > 0 {
-		out.WriteString(lead)
+	if len(list) > 0 && lead != "" {
+		out.WriteString(lead[:len(lead)-2])
 	}
-	return out.WriteByte(end)
+	out.WriteString(end)
+	return nil
 }
 
 // writeScalar leaves <, > and & as they are: queries are full of them.

@@ -20,7 +20,7 @@ import (
 	"slices"
 	"strings"
 
-	"colorstream/grafana/classic"
+	"colorstream/grafana/lint"
 )
 
 // Config says from where to where.
@@ -94,7 +94,7 @@ func files(dir string) ([]target, error) {
 		if err != nil {
 			return err
 		}
-		d, err := classic.Parse(data)
+		d, err := lint.Parse(data)
 		if err == nil && d.UID == "" {
 			err = errors.New("it has no uid")
 		}
@@ -120,7 +120,7 @@ func (c Config) one(ctx context.Context, t target) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read Grafana's answer: %w", err)
 	}
-	if _, err := classic.Parse(fresh); errors.Is(err, classic.ErrV2) {
+	if _, err := lint.Parse(fresh); errors.Is(err, lint.ErrV2) {
 		return "", errV2
 	} else if err != nil {
 		return "", fmt.Errorf("read Grafana's answer: %w", err)
@@ -167,6 +167,6 @@ func replace(path string, data []byte) error {
 
 // isV2 tells whether Grafana keeps a dashboard in the other schema.
 func isV2(dashboard json.RawMessage, apiVersion string) bool {
-	_, err := classic.Parse(dashboard)
-	return errors.Is(err, classic.ErrV2) || strings.HasPrefix(apiVersion, "v2")
+	_, err := lint.Parse(dashboard)
+	return errors.Is(err, lint.ErrV2) || strings.HasPrefix(apiVersion, "v2")
 }

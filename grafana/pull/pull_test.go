@@ -109,6 +109,33 @@ func TestAnEditIsOneLine(t *testing.T) {
 	}
 }
 
+// What Grafana adds and leaves out when it saves is no change, where it means nothing; nor is how far
+// down panels stand because a panel above was repeated for many colours.
+func TestSavingChangesNothingElse(t *testing.T) {
+	t.Parallel()
+	const file = `{"uid": "mine", "title": "Mine", "panels": [
+		{"id": 1, "type": "stat", "repeat": "color", "gridPos": {"x": 0, "y": 0, "w": 24, "h": 8},
+			"fieldConfig": {"defaults": {"thresholds": {"steps": [{"color": "red", "value": null}, {"color": "green", "value": 1}]}}}},
+		{"id": 2, "type": "stat", "title": "Sum", "least": null, "gridPos": {"x": 0, "y": 8, "w": 24, "h": 8}}],
+		"templating": {"list": [{"name": "scale", "type": "custom", "multi": false}]}}`
+	const saved = `{"uid": "mine", "title": "Mine", "panels": [
+		{"id": 1, "type": "stat", "repeat": "color", "gridPos": {"x": 0, "y": 0, "w": 24, "h": 8},
+			"fieldConfig": {"defaults": {"thresholds": {"steps": [{"color": "red"}, {"color": "green", "value": 1}]}, "links": []}}},
+		{"id": 2, "type": "stat", "title": "Sum of all", "description": "", "least": 0, "gridPos": {"x": 0, "y": 32, "w": 24, "h": 8}}],
+		"templating": {"list": [{"name": "scale", "type": "custom", "options": []}]}, "version": 4}`
+	want, err := pull.Canonical([]byte(strings.Replace(file, "Sum", "Sum of all", 1)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := pull.Canonical([]byte(saved), []byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("more or less than the title changed (-want +got):\n%s", diff)
+	}
+}
+
 func TestNewDashboards(t *testing.T) {
 	t.Parallel()
 	c, _ := setUp(t, grafana{"mine": same, "other": `{"uid": "other", "title": "Other", "panels": [], "schemaVersion": 39}`})

@@ -1,0 +1,453 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"colorstream/grafana/lint"
+	"colorstream/grafana/query"
+	"colorstream/grafana/sample"
+	"colorstream/influxdb/influxtest"
+	"colorstream/influxdb/series"
+)
+
+// A row of an answer as text: columns and group key in the order of their names, floats to nine digits.
+type row map[string]any
+
+func (r row) String() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(r)) {
+		switch value := r[name].(type) {
+		case float64:
+			parts = append(parts, fmt.Sprintf("%s=%.9g", name, value))
+		case time.Time:
+			parts = append(parts, name+"="+value.UTC().Format(time.RFC3339Nano))
+		case nil:
+		default:
+			parts = append(parts, fmt.Sprintf("%s=%v", name, value))
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// oracle tells from Go values, in plain loops, what queries must return. It shares nothing with
+// InfluxDB, Flux or the queries' text.
+type oracle struct {
+	points      []series.Point // in order of time
+	metrics     sample.Samples
+	start, stop time.Time
+	every       time.Duration
+}
+
+// in returns the points of the range; color "" means all.
+func (o oracle) in(color string) []series.Point {
+	var out []series.Point
+	for _, p := range o.points {
+		if !p.Start.Before(o.start) && p.Start.Before(o.stop) && (color == "" || p.Color == color) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// steps sums up the points of each step at multiples of the step since 1970, the first from the range's
+// begin. A step without points is a row with its time only, if empty is true.
+func (o oracle) steps(points []series.Point, key row, empty bool, sumUp func([]series.Point) any) []row {
+	var out []row
+	if len(points) == 0 {
+		return nil
+	}
+	for at := o.start.Truncate(o.every); at.Before(o.stop); at = at.Add(o.every) {
+		r := row{"_time": at}
+		if at.Before(o.start) {
+			r["_time"] = o.start
+		}
+		maps.Copy(r, key)
+		n := 0
+		for n < len(points) && points[n].Start.Before(at.Add(o.every)) {
+			n++
+		}
+		if n > 0 {
+			r["_value"] = sumUp(points[:n])
+		}
+		if n > 0 || empty {
+			out = append(out, r)
+		}
+		points = points[n:]
+	}
+	return out
+}
+
+// each is steps of every colour.
+func (o oracle) each(empty bool, sumUp func([]series.Point) any) []row {
+	var out []row
+	for _, c := range sample.Colors() {
+		out = append(out, o.steps(o.in(c), row{"color": c}, empty, sumUp)...)
+	}
+	return out
+}
+
+func mean(points []series.Point) any {
+	sum, count := 0.0, int64(0)
+	for _, p := range points {
+		sum, count = sum+p.Sum, count+p.Count
+	}
+	return sum / float64(count)
+}
+
+func medians(points []series.Point) any {
+	sum := 0.0
+	for _, p := range points {
+		sum += p.Median
+	}
+	return sum / float64(len(points))
+}
+
+func least(points []series.Point) any {
+	return slices.MinFunc(points, func(a, b series.Point) int { return cmp.Compare(a.Min, b.Min) }).Min
+}
+
+func most(points []series.Point) any {
+	return slices.MaxFunc(points, func(a, b series.Point) int { return cmp.Compare(a.Max, b.Max) }).Max
+}
+
+func messages(points []series.Point) any {
+	sum := int64(0)
+	for _, p := range points {
+		sum += p.Count
+	}
+	return sum
+}
+
+// age is how long before the end the last of the points began.
+func (o oracle) age(points []series.Point) float64 {
+	return o.stop.Sub(points[len(points)-1].Start).Seconds()
+}
+
+// compare runs all queries of a dashboard or of the alerts, by the begin of their key, and holds their
+// answers against wants. A key without a want is an error, so that a new query gets one; nil means that
+// it is enough for it to run.
+func compare(t *testing.T, begin string, wants func(oracle) map[string]func() []row) {
+	t.Helper()
+	db, metricsDB := influxtest.Shared(t).NewBucket(t), influxtest.Shared(t).NewBucket(t)
+	client := query.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
+	end := time.Now().Truncate(sample.Window)
+	all := oracle{points: sample.Points(end, 26*time.Hour), metrics: sample.Metrics(end)}
+	for part := range slices.Chunk(all.points, chunk) {
+		db.Write(t, string(sample.Lines(part)))
+	}
+	metricsDB.Write(t, string(all.metrics.Lines()))
+	set, err := lint.Load(os.DirFS("."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range views {
+		seen := 0
+		o := all
+		o.start, o.stop, o.every = end.Add(-v.back), end, v.every
+		want := wants(o)
+		for _, q := range set.Queries() {
+			if !strings.HasPrefix(q.Key, begin) {
+				continue
+			}
+			if q.Kind == "alert" {
+				o.start = end.Add(-time.Duration(q.Range) * time.Second)
+				want = wants(o)
+			}
+			seen++
+			rows, ok := want[q.Key]
+			if !ok {
+				t.Errorf("%s has no answer in the oracle", q.Key)
+			}
+			if rows == nil {
+				continue
+			}
+			where := query.Context{
+				Start: o.start, Stop: o.stop, Every: o.every, Bucket: db.Bucket, Org: db.Org,
+				Variables: map[string]string{"color": sample.Odd, "search": "", "scale": "same"},
+			}
+			if q.Source == lint.Pipeline {
+				where.Bucket = metricsDB.Bucket
+			}
+			if diff := difference(ask(t, client, where, q.Flux), rows()); diff != "" {
+				t.Errorf("%s, %s, %s: %s", q.Key, q.Where, v.name, diff)
+			}
+		}
+		if seen != len(want) {
+			t.Errorf("%d queries, %d answers in the oracle", seen, len(want))
+		}
+	}
+}
+
+func ask(t *testing.T, client query.Client, where query.Context, text string) []row {
+	t.Helper()
+	flux, err := where.Expand(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := client.Run(t.Context(), flux)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, flux)
+	}
+	var out []row
+	for _, table := range tables {
+		for _, values := range table.Rows {
+			r := row{}
+			for name, value := range table.Key {
+				r[name] = value
+			}
+			for i, name := range table.Columns {
+				r[name] = values[i]
+			}
+			delete(r, "_start")
+			delete(r, "_stop")
+			delete(r, "_measurement")
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// difference holds an answer's rows, in any order, against those that it must have.
+func difference(got, want []row) string {
+	text := func(rows []row) []string {
+		var out []string
+		for _, r := range rows {
+			out = append(out, r.String())
+		}
+		slices.Sort(out)
+		return out
+	}
+	g, w := text(got), text(want)
+	for i := range min(len(g), len(w)) {
+		if g[i] != w[i] {
+			return fmt.Sprintf("row %d of %d is {%s}, want {%s}", i+1, len(g), g[i], w[i])
+		}
+	}
+	if len(g) != len(w) {
+		return fmt.Sprintf("%d rows, want %d", len(g), len(w))
+	}
+	return ""
+}
+
+// middle is the mean of the two middle values, as InfluxDB estimates it of few.
+func middle(values []float64) float64 {
+	slices.Sort(values)
+	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
+}
+
+func TestColors(t *testing.T) {
+	t.Parallel()
+	compare(t, "colors/", func(o oracle) map[string]func() []row {
+		all, odd := o.in(""), o.in(sample.Odd)
+		return map[string]func() []row{
+			"colors/1/A":  func() []row { return o.each(true, mean) },
+			"colors/2/A":  func() []row { return o.each(true, medians) },
+			"colors/3/A":  func() []row { return o.each(true, least) },
+			"colors/4/A":  func() []row { return o.each(true, most) },
+			"colors/5/A":  func() []row { return []row{{"_value": o.age(all)}} },
+			"colors/6/A":  func() []row { return o.steps(all, nil, false, messages) },
+			"colors/7/A":  func() []row { return []row{o.alive()} },
+			"colors/8/A":  func() []row { return append(o.gaps(all, nil), row{"_time": o.start, "_value": int64(0)}) },
+			"colors/9/A":  nil, // from the first step's begin: color/4/A is held against the oracle
+			"colors/10/A": o.table,
+			"colors/11/A": nil, // colors/8/A, with a name
+			"colors/13/A": func() []row { return o.steps(odd, row{"color": sample.Odd}, false, mean) },
+			"colors/16/A": func() []row { return o.bands(odd) },
+			"colors/16/B": func() []row {
+				return []row{
+					{"_time": o.stop, "series": "scale min", "_value": least(all)},
+					{"_time": o.stop, "series": "scale max", "_value": most(all)},
+				}
+			},
+			"colors/variable/color": func() []row {
+				var out []row
+				for _, c := range sample.Colors() {
+					out = append(out, row{"_value": c})
+				}
+				return out
+			},
+			"colors/annotation/Incomplete windows": func() []row { return o.stretches(all) },
+		}
+	})
+}
+
+func TestColor(t *testing.T) {
+	t.Parallel()
+	compare(t, "color/", func(o oracle) map[string]func() []row {
+		odd := o.in(sample.Odd)
+		before := func(back time.Duration) []series.Point {
+			earlier := o
+			earlier.start, earlier.stop = o.start.Add(-back), o.stop.Add(-back)
+			return earlier.in(sample.Odd)
+		}
+		return map[string]func() []row{
+			"color/2/A": func() []row { return o.bands(odd) },
+			"color/3/A": func() []row {
+				return o.steps(odd, row{"color": sample.Odd}, false, func(p []series.Point) any { return p[0].Mean })
+			},
+			"color/4/A": func() []row {
+				o.start = o.start.Truncate(o.every)
+				return o.steps(o.in(sample.Odd), row{"color": sample.Odd}, false, messages)
+			},
+			"color/5/A": func() []row {
+				r := row{"now": mean(odd)}
+				for name, points := range map[string][]series.Point{"hour": before(time.Hour), "day": before(24 * time.Hour)} {
+					if len(points) > 0 {
+						r[name] = mean(points)
+					}
+				}
+				return []row{r}
+			},
+			"color/6/A":  func() []row { return []row{{"min": least(odd), "max": most(odd)}} },
+			"color/7/A":  func() []row { return o.steps(odd, nil, false, messages) },
+			"color/8/A":  func() []row { return append(o.gaps(odd, nil), row{"_time": o.start, "_value": int64(0)}) },
+			"color/9/A":  func() []row { return []row{{"_value": o.age(odd)}} },
+			"color/10/A": nil, // color/2/A, shifted
+			"color/11/A": func() []row {
+				return o.steps(odd, row{"color": sample.Odd}, false, func(p []series.Point) any { return p[0].Median })
+			},
+			"color/12/A":                          nil, // color/8/A, with a name
+			"color/variable/color":                nil,
+			"color/annotation/Incomplete windows": func() []row { return o.stretches(odd) },
+		}
+	})
+}
+
+func (o oracle) alive() row {
+	alive, silent := int64(0), int64(0)
+	for _, c := range sample.Colors() {
+		if o.age(o.in(c)) <= 60 {
+			alive++
+		} else {
+			silent++
+		}
+	}
+	return row{"alive": alive, "silent": silent}
+}
+
+// gaps counts incomplete points in each step, if there are any.
+func (o oracle) gaps(points []series.Point, key row) []row {
+	points = slices.DeleteFunc(slices.Clone(points), func(p series.Point) bool { return p.Complete })
+	out := o.steps(points, key, true, func(p []series.Point) any { return int64(len(p)) })
+	for _, r := range out {
+		if r["_value"] == nil {
+			r["_value"] = int64(0)
+		}
+	}
+	return out
+}
+
+// bands are the four lines of one colour.
+func (o oracle) bands(points []series.Point) []row {
+	out := o.steps(points, row{"series": "min"}, true, least)
+	out = append(out, o.steps(points, row{"series": "max"}, true, most)...)
+	out = append(out, o.steps(points, row{"series": "mean"}, true, mean)...)
+	return append(out, o.steps(points, row{"series": points[0].Color}, true, medians)...)
+}
+
+func (o oracle) table() []row {
+	var means, widths []float64
+	for _, c := range sample.Colors() {
+		points := o.in(c)
+		means = append(means, mean(points).(float64))
+		widths = append(widths, most(points).(float64)-least(points).(float64))
+	}
+	center, usual := middle(means), middle(widths)
+	var out []row
+	for _, c := range sample.Colors() {
+		points := o.in(c)
+		out = append(out, row{
+			"Colour": c, "Mean": mean(points), "Off": (mean(points).(float64) - center) / usual, "Age": o.age(points),
+			"Messages": float64(messages(points).(int64)), "Smallest": least(points), "Largest": most(points),
+		})
+	}
+	return out
+}
+
+// stretches joins incomplete windows no more than 30 seconds apart, the newest 100.
+func (o oracle) stretches(points []series.Point) []row {
+	var out []row
+	windows, begin, last := int64(0), time.Time{}, time.Time{}
+	end := func() {
+		if windows > 0 {
+			out = append(out, row{
+				"time": begin, "timeEnd": last, "text": fmt.Sprintf("%d windows not complete", windows), "tags": "incomplete",
+			})
+		}
+	}
+	for _, p := range points {
+		if p.Complete {
+			continue
+		}
+		if windows > 0 && p.Start.Sub(last) > 30*time.Second {
+			end()
+			windows = 0
+		}
+		if windows == 0 {
+			begin = p.Start
+		}
+		windows, last = windows+1, p.Start
+	}
+	end()
+	return out[max(0, len(out)-100):]
+}
+
+// grown is how much counters grew in the range, over all series of a name.
+func (o oracle) grown(name string) (sum float64) {
+	last := map[string]sample.Sample{}
+	for _, s := range o.metrics {
+		if s.Name != name || s.Field != "counter" || s.At.Before(o.start) || !s.At.Before(o.stop) {
+			continue
+		}
+		if before, ok := last[s.Labels]; ok && s.Value < before.Value {
+			sum += s.Value // the program began at zero
+		} else if ok {
+			sum += s.Value - before.Value
+		}
+		last[s.Labels] = s
+	}
+	return sum
+}
+
+// last is the last value of a gauge in the range.
+func (o oracle) last(name string) (s sample.Sample) {
+	for _, one := range o.metrics {
+		if one.Name == name && !one.At.Before(o.start) && one.At.Before(o.stop) {
+			s = one
+		}
+	}
+	return s
+}
+
+func TestPipeline(t *testing.T) {
+	t.Parallel()
+	compare(t, "pipeline/", func(o oracle) map[string]func() []row {
+		want := map[string]func() []row{
+			"pipeline/8/A":  func() []row { return []row{{"_value": messages(o.in(""))}} },
+			"pipeline/26/A": func() []row { return []row{{"_value": o.last("colorstream_worker_store_waiting").Value}} },
+		}
+		for key, name := range map[string]string{
+			"1/A": "generator_published", "2/A": "generator_no_subscribers", "3/A": "worker_received",
+			"4/A": "worker_accepted", "5/A": "worker_rejected", "5/B": "worker_late",
+		} {
+			want["pipeline/"+key] = func() []row {
+				return []row{{"_value": o.grown("colorstream_" + name + "_total")}}
+			}
+		}
+		for _, key := range []string{
+			"7/A", // TestAccount
+			"9/A", "10/A", "11/A", "12/A", "13/A", "14/A", "15/A", "16/A", "17/A", "18/A", "19/A", "20/A", "21/A", "22/A", "23/A",
+			"31/A", "32/A", "33/A", "34/A", "annotation/Starts", "annotation/Windows not complete", "annotation/InfluxDB away",
+		} {
+			want["pipeline/"+key] = nil
+		}
+		return want
+	})
+}
