@@ -18,6 +18,8 @@ const (
 	silentMost = 5 * time.Second
 	// lateMark ends the payload of a ping that was sent too late.
 	lateMark = "!"
+	// A ping's payload is its time, and behind this mark its number on the connection.
+	numberMark = "#"
 )
 
 // ping asks Redis for the time, so to say: it writes the worker's own on the subscribed connection,
@@ -26,7 +28,7 @@ const (
 func (p *PubSub) ping(ctx context.Context) {
 	border := nextBorder(p.clock.now(), p.width)
 	var pinged *conn
-	var seen uint64
+	var seen, number uint64
 	silent := time.Duration(0) // slept without a read: a process that was stopped has slept no longer
 	for {
 		pause := min(time.Duration(border-p.clock.now()), pingEvery)
@@ -44,6 +46,9 @@ func (p *PubSub) ping(ctx context.Context) {
 			continue
 		}
 		if reads := c.reads.Load(); c != pinged || reads != seen {
+			if c != pinged {
+				number = 0
+			}
 			pinged, seen, silent = c, reads, 0
 		} else if silent += pause; silent >= silentMost {
 			p.log.Warn("Redis sends nothing and does not answer pings; connecting anew",
@@ -51,7 +56,8 @@ func (p *PubSub) ping(ctx context.Context) {
 			_ = c.Close()
 			continue
 		}
-		c.ping(payload)
+		number++
+		c.ping(payload + numberMark + strconv.FormatUint(number, 10))
 	}
 }
 
@@ -71,12 +77,23 @@ func stamp(now, border int64, width time.Duration) (payload string, passed bool)
 	return strconv.FormatInt(border, 10), true
 }
 
-// pong takes an answer: all that was published before its time was received.
+// pong takes an answer: all that was published before its time was received. An answer that is
+// missing before it shows that the connection lost what it carried.
 func (p *PubSub) pong(payload string) {
+	payload, numberText, _ := strings.Cut(payload, numberMark)
+	number, _ := strconv.ParseUint(numberText, 10, 64) // 0 is none
 	text, late := strings.CutSuffix(payload, lateMark)
 	at, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return // not one of ours
+	}
+	p.pongs++
+	if number != p.pongs {
+		p.log.Warn("answers to pings are missing: the connection to Redis lost what it carried, windows are incomplete",
+			"for", time.Duration(at-p.now).Round(time.Millisecond))
+		p.pongs = number
+		p.gap(at)
+		return
 	}
 	if late {
 		p.log.Warn("a window's border was missed, since this process did not run: its windows are incomplete",

@@ -38,9 +38,10 @@ type PubSub struct {
 
 	// The rest is the receiving goroutine's.
 	sink     Sink
-	now      int64 // the newest time told
-	ever     bool  // it was subscribed once
-	failed   bool  // the loss has been said
+	now      int64  // the newest time told
+	pongs    uint64 // number of the newest answer on this connection
+	ever     bool   // it was subscribed once
+	failed   bool   // the loss has been said
 	failedAt time.Time
 }
 
@@ -123,6 +124,7 @@ func (p *PubSub) connected() {
 	if c := p.conn.Load(); c != nil {
 		_ = c.SetReadDeadline(time.Time{}) // the one of the handshake would end the connection
 	}
+	p.pongs = 0
 	p.gap(p.clock.now() + 1) // later than a border that is now: its window was not received from its start
 	p.subscribed.Store(true)
 	p.state(nil)

@@ -3,11 +3,8 @@ package source
 import (
 	"context"
 	"fmt"
-	"io"
-	"net"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,68 +184,20 @@ func TestRefused(t *testing.T) {
 	rec.waitCount(1)
 }
 
-// A silencer is a TCP proxy that can stop to pass anything on, without closing.
-type silencer struct {
-	net.Listener
-	silent atomic.Bool
-}
-
-func newSilencer(t *testing.T, target string) *silencer {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &silencer{Listener: l}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial("tcp", target)
-			if err != nil {
-				_ = in.Close()
-				continue
-			}
-			go s.pass(in, out)
-			go s.pass(out, in)
-		}
-	}()
-	return s
-}
-
-func (s *silencer) pass(to, from net.Conn) {
-	defer to.Close()
-	buffer := make([]byte, 64<<10)
-	for {
-		n, err := from.Read(buffer)
-		if err != nil {
-			return
-		}
-		if s.silent.Load() { // it is swallowed
-			continue
-		}
-		if _, err := io.Writer(to).Write(buffer[:n]); err != nil {
-			return
-		}
-	}
-}
-
 // TestSilentLink gives a connection up that goes silent without closing, and what is told of the
 // silence is a gap.
 func TestSilentLink(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	proxy := newSilencer(t, server.Addr())
+	proxy := redistest.NewProxy(t, server.Addr())
 	rec := newRecorder(t)
-	p := startPubSub(t, proxy.Addr().String(), 100*time.Millisecond, rec)
+	p := startPubSub(t, proxy.Addr(), 100*time.Millisecond, rec)
 	client := server.Client()
 	time.Sleep(silentMost + time.Second) // nothing comes but answers to pings
 	if p.Reconnects() != 0 {
 		t.Error("a living connection was given up")
 	}
-	proxy.silent.Store(true)
+	proxy.Silence(true)
 	silent := time.Now()
 	if err := client.Publish(t.Context(), "colors", "lost").Err(); err != nil {
 		t.Fatal(err)
@@ -257,7 +206,7 @@ func TestSilentLink(t *testing.T) {
 	if took := time.Since(silent); took < silentMost-time.Second {
 		t.Errorf("given up after %v", took)
 	}
-	proxy.silent.Store(false)
+	proxy.Silence(false)
 	rec.wait("subscribed again", func() bool { return rec.states[len(rec.states)-1] == nil })
 	rec.mu.Lock()
 	covered := false
@@ -298,11 +247,13 @@ func TestLatePong(t *testing.T) {
 	rec := newRecorder(t)
 	p := NewPubSub(testLog(t), &redis.Options{}, []string{"colors"}, 5*time.Second, 0, rec.state)
 	p.sink, p.now = rec, 4*second
-	p.pong("5000000000")
-	p.pong("12000000000!")
+	p.pong("5000000000#1")
+	p.pong("12000000000!#2")
 	p.pong("nonsense")
-	p.pong("11000000000")
-	if rec.now != 12*second || len(rec.gaps) != 1 || rec.gaps[0] != [2]int64{5 * second, 12 * second} {
+	p.pong("11000000000#3")
+	p.pong("13000000000#5") // the fourth was lost
+	p.pong("14000000000#6")
+	if rec.now != 14*second || !slices.Equal(rec.gaps, [][2]int64{{5 * second, 12 * second}, {12 * second, 13 * second}}) {
 		t.Errorf("now %d, gaps %v", rec.now, rec.gaps)
 	}
 }

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// TestStreamMixedTimes kills the worker again and again while half of the messages carry times of
+// their own, half a second old: all are in the points that a naive program computes.
+func TestStreamMixedTimes(t *testing.T) {
+	t.Parallel()
+	const width = time.Second
+	r := newRig(t, nil)
+	r.env["REDIS_TRANSPORT"], r.env["WORKER_WINDOW"], r.env["WORKER_LATENESS"] = stream, width.String(), "2s"
+	r.env["REDIS_STREAM_KEEP"] = "1h"
+	client := r.redis.Client()
+	stopWatching := r.watch()
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		random := rand.New(rand.NewPCG(3, 3))
+		for {
+			select {
+			case <-quit:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+			_, err := client.Pipelined(t.Context(), func(p redis.Pipeliner) error {
+				for range 20 {
+					var lines []string
+					for range 1 + random.IntN(5) {
+						line := fmt.Sprintf(`{"color":"c%d","value":%d`, random.IntN(4), random.IntN(1000))
+						if random.IntN(2) == 0 {
+							line += fmt.Sprintf(`,"ts":%d`, time.Now().UnixMilli()-500-random.Int64N(200))
+						}
+						lines = append(lines, line+"}")
+					}
+					p.XAdd(t.Context(), &redis.XAddArgs{Stream: "colors", Values: []any{"m", strings.Join(lines, "\n")}})
+				}
+				return nil
+			})
+			if err != nil {
+				return
+			}
+		}
+	}()
+	random := rand.New(rand.NewPCG(4, 4))
+	for range 10 {
+		w := r.start("worker", nil)
+		time.Sleep(2*time.Second + time.Duration(random.IntN(1500))*time.Millisecond)
+		w.kill()
+	}
+	close(quit)
+	<-done
+	w := r.start("worker", nil)
+	want, messages := r.streamOracle(client, width)
+	r.waitCount(int64(messages))
+	stopWatching()
+	got := r.points()
+	if diff := same(want, got, false); diff != "" {
+		t.Errorf("-naive +bucket\n%.3000s", diff)
+	}
+	for key, p := range got {
+		if !p.Complete {
+			t.Errorf("the point of %s at %v is incomplete; a stream loses nothing", key.Color, time.Unix(0, key.Start).UTC())
+		}
+	}
+	w.stop()
+	t.Logf("%d messages, %d points", messages, len(want))
+}
+
+// TestStandby starts two workers on one stream: one works, the other waits and says so, and takes
+// over when the first is killed, and when it is stopped.
+func TestStandby(t *testing.T) {
+	t.Parallel()
+	const width = time.Second
+	r := newRig(t, nil)
+	r.env["REDIS_TRANSPORT"], r.env["WORKER_WINDOW"] = stream, width.String()
+	r.env["REDIS_STREAM_KEEP"] = "1h"
+	client := r.redis.Client()
+	owner := func() string { return client.HGet(t.Context(), "colors:worker", "owner").Val() }
+	owns := func(p *program) bool {
+		return strings.Contains(p.readyz(), "owns 1 of 1 partitions") && p.metrics()["partition_owned"] == 1
+	}
+	generator := r.start("generator", map[string]string{"GENERATOR_RATE": "2000"})
+	first := r.worker(nil)
+	r.eventually("the first works", 10*time.Second, func() bool { return owns(first) })
+	second := r.worker(nil)
+	r.eventually("the second is a standby", 10*time.Second, func() bool { return strings.Contains(second.readyz(), "standby") })
+	if !strings.Contains(second.readyz(), `"ready":true`) {
+		t.Errorf("a standby is not ready: %s", second.readyz())
+	}
+	time.Sleep(2 * time.Second)
+	if second.metrics()["received_total"] != 0 || !owns(first) {
+		t.Error("the standby works, too")
+	}
+	before := owner()
+	start := time.Now()
+	first.kill()
+	r.eventually("the second takes over", 5*time.Second, func() bool { return owns(second) })
+	t.Logf("taken over %v after a kill", time.Since(start).Round(10*time.Millisecond))
+	if owner() == before {
+		t.Error("the owner's name is the same")
+	}
+	third := r.worker(nil)
+	r.eventually("the third is a standby", 10*time.Second, func() bool { return strings.Contains(third.readyz(), "standby") })
+	start = time.Now()
+	second.stop()
+	r.eventually("the third takes over", 5*time.Second, func() bool { return owns(third) })
+	t.Logf("taken over %v after a stop began", time.Since(start).Round(10*time.Millisecond))
+	generator.stop()
+	want, messages := r.streamOracle(client, width)
+	r.waitCount(int64(messages))
+	if diff := same(want, r.points(), true); diff != "" {
+		// The oracle knows nothing of complete.
+		if diff := same(want, r.points(), false); diff != "" {
+			t.Errorf("-naive +bucket\n%.3000s", diff)
+		}
+	}
+}
+
+// TestStreamTrimmedByOthers: entries that a sender trimmed before they were read are lost, counted,
+// and their windows say so.
+func TestStreamTrimmedByOthers(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.env["REDIS_TRANSPORT"], r.env["WORKER_WINDOW"] = stream, "1s"
+	client := r.redis.Client()
+	add := func(n int) {
+		t.Helper()
+		for range n {
+			if err := client.XAdd(t.Context(), &redis.XAddArgs{Stream: "colors", Values: []any{"color", "red", "value", "1"}}).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w := r.worker(nil)
+	add(10)
+	r.waitCount(10)
+	w.stop()
+	add(30)
+	if err := client.XTrimMaxLen(t.Context(), "colors", 5).Err(); err != nil {
+		t.Fatal(err)
+	}
+	w = r.worker(nil)
+	r.waitCount(15)
+	if lost := w.metrics()["lost_total"]; lost < 25 { // ticks are entries, too
+		t.Errorf("%v entries are lost, want 25 or more", lost)
+	}
+	if !strings.Contains(w.output(), "deleted from the stream before they were read") {
+		t.Error("the log does not say that entries were deleted")
+	}
+	incomplete := false
+	for _, p := range r.points() {
+		incomplete = incomplete || !p.Complete
+	}
+	if !incomplete {
+		t.Error("no point is incomplete")
+	}
+}
+
+// TestStreamFields sends what users of streams write first, and looks at the dead letter of what is
+// no message.
+func TestStreamFields(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.env["REDIS_TRANSPORT"] = stream
+	r.worker(map[string]string{"WORKER_IDLE": "1s", "WORKER_LATENESS": "1s"})
+	client := r.redis.Client()
+	const ts = "1738573200000" // 2025-02-03T09:00:00Z
+	for _, values := range [][]any{
+		{"color", "red", "value", "42", "ts", ts},
+		{"color", "red", "value", "48", "name", "n", "ts", ts},
+		{"m", `{"color":"rose","value":43,"ts":` + ts + "}"},
+		{"data", `{"color":"rust","value":45,"ts":` + ts + "}"},
+		{"foo", "bar"},
+	} {
+		if err := client.XAdd(t.Context(), &redis.XAddArgs{Stream: "colors", Values: values}).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.waitCount(4)
+	at := int64(1738573200) * 1e9
+	want := map[pointKey]point{
+		{at, "red"}:  {Mean: 45, Median: 45, Min: 42, Max: 48, Sum: 90, Count: 2, Complete: true},
+		{at, "rose"}: {Mean: 43, Median: 43, Min: 43, Max: 43, Sum: 43, Count: 1, Complete: true},
+		{at, "rust"}: {Mean: 45, Median: 45, Min: 45, Max: 45, Sum: 45, Count: 1, Complete: true},
+	}
+	if diff := same(want, r.points(), true); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	r.eventually("a dead letter", 10*time.Second, func() bool { return client.XLen(t.Context(), "colors:rejected").Val() == 1 })
+	letter := client.XRange(t.Context(), "colors:rejected", "-", "+").Val()[0]
+	if letter.Values["reason"] != "fields" || letter.Values["payload"] != `foo="bar"` {
+		t.Errorf("dead letter %v", letter.Values)
+	}
+}
