@@ -70,11 +70,8 @@ func NewRedis(log *slog.Logger, node Node, stream, owner string, lease time.Dura
 // Acquire takes the lease if nobody else has it, and reports whether it did. No commit of an
 // earlier owner, or of this one before, succeeds after that.
 func (r *Redis) Acquire(ctx context.Context) (bool, error) {
-	r.mu.Lock()
-	old := r.token
-	r.mu.Unlock()
 	token := r.owner + "-" + rand.Text()
-	taken, err := r.run(ctx, acquireScript, token, r.lease.Milliseconds(), r.owner, old).Int()
+	taken, err := r.run(ctx, acquireScript, token, r.lease.Milliseconds(), r.owner).Int()
 	if err != nil || taken == 0 {
 		return false, wrap("acquire", r.hash, err)
 	}

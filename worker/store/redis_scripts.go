@@ -11,13 +11,11 @@ const (
 )
 
 var (
-	// acquireScript takes a new token, the lease in ms, the owner's name and its last token. That
-	// it may find its new token there is for a client that repeats it after a lost answer.
+	// acquireScript takes a new token, the lease in ms and the owner's name. An owner whose last answer was
+	// lost is not in its own way.
 	acquireScript = redis.NewScript(now + `
-		local token = redis.call('HGET', KEYS[1], 'token')
-		if token ~= ARGV[1] and token ~= ARGV[4] and tonumber(redis.call('HGET', KEYS[1], 'until') or 0) > now then
-			return 0
-		end
+		if tonumber(redis.call('HGET', KEYS[1], 'until') or 0) > now
+			and redis.call('HGET', KEYS[1], 'owner') ~= ARGV[3] then return 0 end
 		redis.call('HSET', KEYS[1], 'token', ARGV[1], 'until', now + ARGV[2], 'owner', ARGV[3])
 		return 1`)
 
