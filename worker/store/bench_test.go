@@ -12,8 +12,8 @@ import (
 	"colorstream/generator/redistest"
 )
 
-// A load is what one second of messages commits: values of 8 bytes for two open windows, heads of 80 bytes for each
-// color of three windows, and every fifth time the lines of a window.
+// A load is what one second of messages commits: values of 8 bytes for two open windows, heads of
+// 80 bytes for each color of three windows, and every fifth time the lines of a window.
 type load struct {
 	colors, values int
 }

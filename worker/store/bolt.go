@@ -27,7 +27,7 @@ type Bolt struct {
 	damage  error  // what was found wrong with the file; it is to be replaced
 	lost    bool   // state and parts, by damage; the next Commit returns ErrFresh
 	head    head   // as last read or saved
-	commits uint64 // that did not fail; a repeated one has the number and the key of the one that failed
+	commits uint64 // that did not fail; a repeated one has the number and key of the failed one
 	key     uint64 // of the batches of a commit that failed; 0 if none did
 	full    bool   // lines were dropped, and said so
 
@@ -260,7 +260,7 @@ func (b *Bolt) update(act func(*transaction) error) error {
 		b.show(t)
 		if full := t.droppedPoints > 0; full && !b.full {
 			b.full = true
-			b.log.Error("the oldest windows are dropped: InfluxDB has not taken them, and no more may be kept",
+			b.log.Error("the oldest windows are dropped: InfluxDB has not taken them",
 				"points", t.droppedPoints, "bytes", t.head.Lines.Bytes, "most", b.most[Lines])
 		} else if t.head.Lines.Bytes < b.most[Lines]/2 {
 			b.full = false

@@ -190,9 +190,10 @@ func (b *Bolt) replace(kind string) (err error) {
 		b.statsMu.Lock()
 		b.stats.Damaged++
 		b.statsMu.Unlock()
-		b.log.Error("the worker's file is unusable; a fresh one begins with all that is intact in it",
-			"error", b.damage, "moved", aside, "state_lost", b.lost, "batches", t.head.Lines.Batches,
-			"points", t.head.Lines.Count, "points_lost", t.head.Lines.Dropped-b.head.Lines.Dropped)
+		b.log.Error("the worker's file is unusable; a fresh one begins with what is intact in it",
+			"error", b.damage, "moved", aside, "state_lost", b.lost,
+			"batches", t.head.Lines.Batches, "points", t.head.Lines.Count,
+			"points_lost", t.head.Lines.Dropped-b.head.Lines.Dropped)
 		_ = b.file.Close() // not by bbolt, which may hold its locks for ever
 	case b.db != nil:
 		_ = guard(b.db.Close)
@@ -238,7 +239,8 @@ func (b *Bolt) copyTo(db *bolt.DB) (whole bool, t *transaction, err error) {
 		if c.known {
 			old = c.head
 		}
-		whole = c.whole() && c.head.Commits >= b.commits // the file may have fallen back to an older commit
+		// The file may have fallen back to an older commit.
+		whole = c.whole() && c.head.Commits >= b.commits
 		_, err = inspect(b.file, func(bucket string, key, value []byte) error {
 			if (bucket == meta || bucket == parts) && !whole {
 				return nil

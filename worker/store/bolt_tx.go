@@ -68,10 +68,10 @@ func checksum(bucket string, key, value []byte) uint32 {
 // unseal checks a value.
 func unseal(bucket string, key, sealed []byte) ([]byte, error) {
 	if len(sealed) < 4 || binary.BigEndian.Uint32(sealed) != checksum(bucket, key, sealed[4:]) {
-		return nil, fmt.Errorf("%w: the value of %x in bucket %q has another checksum", errDamaged, key, bucket)
+		return nil, fmt.Errorf("%w: %s %x has another checksum", errDamaged, bucket, key)
 	}
 	if _, queued := countOf(bucket, sealed[4:]); queued && len(sealed) < 8 {
-		return nil, fmt.Errorf("%w: the value of %x in bucket %q is cut off", errDamaged, key, bucket)
+		return nil, fmt.Errorf("%w: %s %x is cut off", errDamaged, bucket, key)
 	}
 	return sealed[4:], nil
 }
@@ -100,7 +100,8 @@ func partKey(window int64, commit uint64) []byte {
 }
 
 func windowKey(window int64) []byte {
-	return binary.BigEndian.AppendUint64(nil, uint64(window)^1<<63) // in the order of time, also before 1970
+	// In the order of time, also before 1970.
+	return binary.BigEndian.AppendUint64(nil, uint64(window)^1<<63)
 }
 
 // A transaction changes the file. Its methods keep the first error.
@@ -132,7 +133,8 @@ func begin(tx *bolt.Tx, most map[Queue]uint64) (*transaction, error) {
 }
 
 func (h *head) decode(value []byte) error {
-	if n, err := binary.Decode(value, binary.BigEndian, h); err != nil || n != len(value) || h.Version != 1 {
+	n, err := binary.Decode(value, binary.BigEndian, h)
+	if err != nil || n != len(value) || h.Version != 1 {
 		return fmt.Errorf("%w: its head is of another version", errDamaged)
 	}
 	return nil
@@ -152,7 +154,8 @@ func (t *transaction) put(bucket string, key, value []byte) {
 	if t.err != nil {
 		return
 	}
-	sealed := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(value)), checksum(bucket, key, value))
+	sealed := make([]byte, 0, 4+len(value))
+	sealed = binary.BigEndian.AppendUint32(sealed, checksum(bucket, key, value))
 	sealed = append(sealed, value...)
 	b := t.tx.Bucket([]byte(bucket))
 	t.count(bucket, b.Get(key), -1)
@@ -196,7 +199,8 @@ func (t *transaction) nextKey() uint64 {
 
 // enqueue adds a batch, and drops the oldest ones if there are too many bytes.
 func (t *transaction) enqueue(q Queue, key uint64, count int, data []byte) {
-	t.put(string(q), batchKey(key), append(binary.BigEndian.AppendUint32(nil, uint32(count)), data...))
+	value := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(data)), uint32(count))
+	t.put(string(q), batchKey(key), append(value, data...))
 	c := t.tx.Bucket([]byte(q)).Cursor()
 	h := t.head.queue(q)
 	for k, v := c.First(); t.err == nil && h.Bytes > t.most[q] && h.Batches > 1; k, v = c.First() {

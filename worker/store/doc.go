@@ -35,12 +35,12 @@
 //
 //	token                  of the owner: its name and a random text, new with each Acquire
 //	owner                  its name
-//	until                  when its lease ends, milliseconds of Redis' TIME; a hint for others, never for safety
+//	until                  when its lease ends, milliseconds of Redis' TIME; a hint, never for safety
 //	position               Commit.Position
 //	state                  Commit.State
 //	lines:<position>       Commit.Lines, compressed by gzip
 //	letters:<position>     Commit.Letters, compressed by gzip
-//	letters:<position>i    what InfluxDB rejected of lines:<position> and those after it, compressed by gzip
+//	letters:<position>i    what InfluxDB rejected of lines:<position> and later ones, by gzip
 //
 // A script writes with at most one command, because Redis can tear a transaction apart in its
 // append-only file. A commit names the token and the position of the commit before it, so it can

@@ -28,8 +28,8 @@ const (
 	batchLetter = "x\n"
 )
 
-// A proxy stands before Redis. It cuts a connection at its next command, before or after Redis has run that, as
-// often as fail says.
+// A proxy stands before Redis. It cuts a connection at its next command, before or after Redis has
+// run that, as often as fail says.
 type proxy struct {
 	addr  string
 	left  atomic.Int32
@@ -92,8 +92,9 @@ func (p *proxy) serve(client net.Conn, addr string) {
 	}
 }
 
-// TestRedisFailures fails each step of an owner's life. A client that repeats commands by itself may hide it; else the
-// owner acquires and loads again. Either way nothing is lost, nothing is there twice.
+// TestRedisFailures fails each step of an owner's life. A client that repeats commands by itself
+// may hide it; else the owner acquires and loads again. Either way nothing is lost, nothing is
+// there twice.
 func TestRedisFailures(t *testing.T) {
 	server := redistest.Start(t)
 	p := startProxy(t, server.Addr())
@@ -183,7 +184,8 @@ func TestRedisFailures(t *testing.T) {
 	}
 }
 
-// TestRedisFailover lets a replica take over that lacks the last commit: the owner notices, and acquires again.
+// TestRedisFailover lets a replica take over that lacks the last commit: the owner notices, and
+// acquires again.
 func TestRedisFailover(t *testing.T) {
 	master := redistest.Start(t)
 	host, port, _ := net.SplitHostPort(master.Addr())
@@ -241,7 +243,8 @@ func TestRedisFailover(t *testing.T) {
 	expect(t, r, Lines, batchOne, "two and three\n")
 }
 
-// TestBoltRepeatedCommit commits again what failed, with more in it. Whether it had been done makes no difference.
+// TestBoltRepeatedCommit commits again what failed, with more in it. Whether it had been done makes
+// no difference.
 func TestBoltRepeatedCommit(t *testing.T) {
 	for _, mode := range []string{fails, failsDone} {
 		for _, sentBetween := range []bool{false, true} {
@@ -325,7 +328,7 @@ func TestBoltFullDisk(t *testing.T) {
 		line := fmt.Sprintf("%d%s\n", next, strings.Repeat("l", 10_000))
 		next++
 		want = append(want, line)
-		held.State, held.Lines, held.Points = []byte(fmt.Sprint(next)), append(held.Lines, line...), held.Points+1
+		held.State, held.Lines, held.Points = fmt.Append(nil, next), append(held.Lines, line...), held.Points+1
 		held.Parts[0].Data = append(held.Parts[0].Data, byte(next))
 		err := b.Commit(t.Context(), held)
 		if err == nil {

@@ -38,19 +38,22 @@ type Members struct {
 type Share struct {
 	Workers    int // live ones
 	Partitions int // for this one
-	Excess     int // of what it owns, to be given up; not before the second beat in a row that finds it
+	Excess     int // to be given up; not before the second beat in a row that finds it
 }
 
 // NewMembers makes the members' list of a channel. Until the first beat succeeds the share is none.
 func NewMembers(node Node, channel, name string, lease time.Duration, partitions int) *Members {
-	return &Members{node: node, key: channel + ":workers", name: name, lease: lease, partitions: partitions}
+	return &Members{
+		node: node, key: channel + ":workers", name: name, lease: lease, partitions: partitions,
+	}
 }
 
 // beatScript takes a name and a lease in ms, and returns the number of all names and those that are
 // alive.
 var beatScript = redis.NewScript(now + `
 	redis.call('ZADD', KEYS[1], now, ARGV[1])
-	return {redis.call('ZCARD', KEYS[1]), redis.call('ZRANGEBYSCORE', KEYS[1], now - ARGV[2], '+inf')}`)
+	local live = redis.call('ZRANGEBYSCORE', KEYS[1], now - ARGV[2], '+inf')
+	return {redis.call('ZCARD', KEYS[1]), live}`)
 
 // Beat says that this worker lives and owns that many partitions, and returns its share. It is to
 // be called every quarter of a lease. After an error the share is the last one, with nothing to
@@ -140,8 +143,9 @@ func CheckPartitions(ctx context.Context, node Node, channel string, partitions 
 		return wrap("read", key, err)
 	}
 	if there := strings.TrimSpace(text); there != strconv.Itoa(partitions) {
-		return fmt.Errorf("%w: REDIS_PARTITIONS is %d, but the stream %s was begun with %s partitions (key %s); "+
-			"to change the number, drain the stream first", ErrPartitions, partitions, channel, there, key)
+		return fmt.Errorf("%w: REDIS_PARTITIONS is %d, but the stream %s was begun with %s partitions "+
+			"(key %s); to change the number, drain the stream first",
+			ErrPartitions, partitions, channel, there, key)
 	}
 	return nil
 }

@@ -84,8 +84,8 @@ func difference(want, got model, hasParts bool) string {
 	return cmp.Diff(flat(want), flat(got))
 }
 
-// testModel compares a store with the model through random operations and crashes. Crash runs an operation, and then
-// leaves what a crash in the middle of it might leave.
+// testModel compares a store with the model through random operations and crashes. Crash runs an
+// operation, and then leaves what a crash in the middle of it might leave.
 func testModel(t *testing.T, steps int, hasParts bool, open func() Store, crash func(*rand.Rand, func())) {
 	seed := rand.Uint64()
 	t.Log("seed", seed)
@@ -172,8 +172,9 @@ func testModel(t *testing.T, steps int, hasParts bool, open func() Store, crash 
 	t.Logf("%d steps, %d crashes, %d of them undid what was on its way", steps, crashes, before)
 }
 
-// TestBoltModel crashes by power failure: of what a transaction wrote, any sectors are there, unless it has got to its
-// last page, of bbolt's meta pages, which it writes after all others are safe.
+// TestBoltModel crashes by power failure: of what a transaction wrote, any sectors are there,
+// unless it has got to its last page, of bbolt's meta pages, which it writes after all others are
+// safe.
 func TestBoltModel(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "worker.db")
 	var b *Bolt

@@ -45,7 +45,8 @@ func walkPages(file io.ReaderAt, size int64, visit func(bucket string, key, valu
 		sum := fnv.New64a()
 		sum.Write(meta[:56])
 		u32, u64 := binary.NativeEndian.Uint32, binary.NativeEndian.Uint64
-		if err != nil || u32(meta) != 0xED0CDAED || u32(meta[4:]) != 2 || u32(meta[8:]) != pageSize || u64(meta[56:]) != sum.Sum64() {
+		ours := u32(meta) == 0xED0CDAED && u32(meta[4:]) == 2 && u32(meta[8:]) == pageSize
+		if err != nil || !ours || u64(meta[56:]) != sum.Sum64() {
 			w.damaged("meta page %d is damaged", i)
 			continue
 		}
@@ -129,15 +130,19 @@ func (w *walk) page(id uint64, low, high []byte, each func(key, value []byte, fl
 	}
 }
 
-func (w *walk) elements(id uint64, page, low, high []byte, each func(key, value []byte, flags uint32)) {
+func (w *walk) elements(
+	id uint64, page, low, high []byte, each func(key, value []byte, flags uint32),
+) {
 	if len(page) < 16 {
 		w.damaged("page %d is cut off", id)
 		return
 	}
 	u32 := binary.NativeEndian.Uint32
-	kind, count := binary.NativeEndian.Uint16(page[8:]), uint64(binary.NativeEndian.Uint16(page[10:]))
+	kind := binary.NativeEndian.Uint16(page[8:])
+	count := uint64(binary.NativeEndian.Uint16(page[10:]))
 	first := 16 + 16*count
-	if kind != leafPage && kind != branchPage || first > uint64(len(page)) || kind == branchPage && count == 0 {
+	empty := kind == branchPage && count == 0
+	if kind != leafPage && kind != branchPage || first > uint64(len(page)) || empty {
 		w.damaged("page %d is of type %#x with %d elements", id, kind, count)
 		return
 	}
@@ -189,7 +194,8 @@ func (w *walk) free(id uint64) {
 	if page == nil {
 		return
 	}
-	kind, count := binary.NativeEndian.Uint16(page[8:]), uint64(binary.NativeEndian.Uint16(page[10:]))
+	kind := binary.NativeEndian.Uint16(page[8:])
+	count := uint64(binary.NativeEndian.Uint16(page[10:]))
 	ids := page[16:]
 	if count == 0xFFFF && len(ids) >= 8 {
 		count, ids = binary.NativeEndian.Uint64(ids), ids[8:]

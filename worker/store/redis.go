@@ -60,9 +60,12 @@ type field struct {
 
 // NewRedis makes the store of one stream. The owner's name is to be another one in each process.
 // Before lines are sent they are on that many replicas.
-func NewRedis(log *slog.Logger, node Node, stream, owner string, lease time.Duration, replicas int) *Redis {
+func NewRedis(
+	log *slog.Logger, node Node, stream, owner string, lease time.Duration, replicas int,
+) *Redis {
 	return &Redis{
-		log: log, node: node, stream: stream, hash: stream + ":worker", owner: owner, lease: lease, replicas: replicas,
+		log: log, node: node, stream: stream, hash: stream + ":worker",
+		owner: owner, lease: lease, replicas: replicas,
 		signals: newSignals(), waiting: map[Queue][]field{}, bytes: map[Queue]int64{},
 	}
 }
@@ -284,7 +287,9 @@ func (r *Redis) Remove(ctx context.Context, q Queue, ids []string, letters []byt
 // Trim removes entries before an entry from the stream, but none that is younger than age, and none
 // of the newest count entries. It removes a thousand at a time, since Redis serves nobody
 // meanwhile, and may leave some hundred that could go.
-func (r *Redis) Trim(ctx context.Context, before string, age time.Duration, count int64) (removed int64, err error) {
+func (r *Redis) Trim(
+	ctx context.Context, before string, age time.Duration, count int64,
+) (removed int64, err error) {
 	c, err := r.node(ctx, r.stream)
 	if err != nil {
 		return 0, wrap("trim", r.stream, err)
@@ -294,7 +299,8 @@ func (r *Redis) Trim(ctx context.Context, before string, age time.Duration, coun
 		if err != nil {
 			return 0, wrap("trim", r.stream, err)
 		}
-		if young := strconv.FormatInt(now.Add(-age).UnixMilli(), 10) + "-0"; compareIDs(young, before) < 0 {
+		young := strconv.FormatInt(now.Add(-age).UnixMilli(), 10) + "-0"
+		if compareIDs(young, before) < 0 {
 			before = young
 		}
 	}
@@ -322,7 +328,8 @@ func (r *Redis) Stats() Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := Stats{
-		Bytes: r.bytes[Lines] + r.bytes[Letters], Batches: len(r.waiting[Lines]), LetterBatches: len(r.waiting[Letters]),
+		Bytes:   r.bytes[Lines] + r.bytes[Letters],
+		Batches: len(r.waiting[Lines]), LetterBatches: len(r.waiting[Letters]),
 		DroppedLetters: r.dropped,
 	}
 	if s.Batches > 0 {
@@ -370,7 +377,8 @@ func (r *Redis) replicate(ctx context.Context) error {
 	}
 	conn := c.Conn()
 	defer conn.Close()
-	if err := renewScript.Eval(ctx, conn, []string{r.hash}, r.own(), r.lease.Milliseconds()).Err(); err != nil {
+	write := renewScript.Eval(ctx, conn, []string{r.hash}, r.own(), r.lease.Milliseconds())
+	if err := write.Err(); err != nil {
 		if strings.HasPrefix(err.Error(), "FENCED") {
 			return ErrFenced
 		}

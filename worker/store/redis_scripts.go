@@ -6,13 +6,15 @@ import "github.com/redis/go-redis/v9"
 // More would stand in its append-only file as a transaction, and what comes after a transaction
 // that was cut off by a crash can be lost.
 const (
-	now    = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
-	fenced = "if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return redis.error_reply('FENCED by another state') end "
+	now    = `local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) `
+	fenced = `
+		local fenced = redis.error_reply('FENCED by another state')
+		if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return fenced end `
 )
 
 var (
-	// acquireScript takes a new token, the lease in ms and the owner's name. An owner whose last answer was
-	// lost is not in its own way.
+	// acquireScript takes a new token, the lease in ms and the owner's name. An owner whose last
+	// answer was lost is not in its own way.
 	acquireScript = redis.NewScript(now + `
 		if tonumber(redis.call('HGET', KEYS[1], 'until') or 0) > now
 			and redis.call('HGET', KEYS[1], 'owner') ~= ARGV[3] then return 0 end
@@ -32,7 +34,8 @@ var (
 
 	// loadScript returns state, position, and the name and length of each batch.
 	loadScript = redis.NewScript(fenced + `
-		local all = {redis.call('HGET', KEYS[1], 'state') or '', redis.call('HGET', KEYS[1], 'position') or ''}
+		local saved = redis.call('HMGET', KEYS[1], 'state', 'position')
+		local all = {saved[1] or '', saved[2] or ''}
 		for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
 			if name:find('^lines:') or name:find('^letters:') then
 				all[#all + 1] = name
@@ -47,7 +50,7 @@ var (
 	// state back; and a master that was promoted without the last commit would be written over.
 	commitScript = redis.NewScript(fenced + `
 		local position = redis.call('HGET', KEYS[1], 'position') or ''
-		if position ~= ARGV[2] and position ~= ARGV[3] then return redis.error_reply('FENCED by another state') end
+		if position ~= ARGV[2] and position ~= ARGV[3] then return fenced end
 		return redis.call('HSET', KEYS[1], 'position', ARGV[3], 'state', ARGV[4], unpack(ARGV, 5))`)
 
 	letterScript = redis.NewScript(fenced + `

@@ -38,7 +38,7 @@ type Store interface {
 type Commit struct {
 	State    []byte // the window set's state, opaque
 	Position string // the stream's entry after which reading resumes; empty for Pub/Sub
-	Parts    []Part // what open windows gained since the last commit, at most one of each; Bolt only
+	Parts    []Part // what open windows gained since the last commit, one each; Bolt only
 	Drop     []int64
 	Lines    []byte // line protocol of written windows, may be empty
 	Points   int    // lines in Lines
@@ -81,7 +81,7 @@ type Stats struct {
 	Batches        int       // in the Lines queue
 	LetterBatches  int       // in the Letters queue
 	Oldest         time.Time // when the oldest batch of lines was committed; zero if none waits
-	DroppedPoints  uint64    // dropped because the Lines queue was full, or lost with a damaged file
+	DroppedPoints  uint64    // dropped from a full Lines queue, or lost with a damaged file
 	DroppedLetters uint64    // the same for the Letters queue
 	Damaged        uint64    // files found damaged, removed or replaced; Bolt only
 }
