@@ -68,9 +68,12 @@ func TestBoltDamage(t *testing.T) {
 	if testing.Short() {
 		trials = 50
 	}
-	for i := range trials {
+	aimed := aimedDamage(whole)
+	for i := range trials + len(aimed) {
 		file, what := bytes.Clone(whole), ""
 		switch {
+		case i >= trials:
+			file, what = aimed[i-trials], fmt.Sprintf("aimed damage %d", i-trials)
 		case i%10 == 0:
 			file = file[:rng.IntN(len(file))]
 			what = fmt.Sprintf("cut at %d", len(file))
@@ -153,7 +156,29 @@ func TestBoltDamage(t *testing.T) {
 			_ = os.Remove(name)
 		}
 	}
-	t.Logf("%d damaged files: %d noticed, %d had lost something", trials, noticed, lost)
+	t.Logf("%d damaged files: %d noticed, %d had lost something", trials+len(aimed), noticed, lost)
+}
+
+// aimedDamage damages each page's own numbers: its last element is missing, or it names itself as the
+// page below, where bbolt alone would read for ever.
+func aimedDamage(whole []byte) (files [][]byte) {
+	number := binary.NativeEndian
+	for page := 2; page < len(whole)/pageSize; page++ {
+		head := page * pageSize
+		kind, count := number.Uint16(whole[head+8:]), number.Uint16(whole[head+10:])
+		if number.Uint64(whole[head:]) != uint64(page) || kind != branchPage && kind != leafPage {
+			continue
+		}
+		file := bytes.Clone(whole)
+		number.PutUint16(file[head+10:], count-1)
+		files = append(files, file)
+		if kind == branchPage {
+			file := bytes.Clone(whole)
+			number.PutUint64(file[head+16+8:], uint64(page))
+			files = append(files, file)
+		}
+	}
+	return files
 }
 
 // TestBoltRemoved removes and replaces the file under a store that is open.
