@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,27 +22,24 @@ import (
 // hook is a webhook that remembers what it was told.
 type hook struct {
 	mu   sync.Mutex
-	told map[string]string // alert's title and colour → firing or resolved
-	text map[string]string // alert's title → its summary
+	told map[string]string // an alert's title → CRITICAL or RECOVERY
+	text map[string]string // an alert's title → what it said while it fired
 }
 
 func (h *hook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	var message struct {
-		Alerts []struct {
-			Status      string
-			Labels      map[string]string
-			Annotations map[string]string
-		}
+		Type  string `json:"message_type"`
+		Title string `json:"entity_display_name"`
+		Text  string `json:"state_message"`
 	}
 	body, _ := io.ReadAll(r.Body)
 	_ = json.Unmarshal(body, &message)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, a := range message.Alerts {
-		h.told[a.Labels["alertname"]+" "+a.Labels["color"]] = a.Status
-		if a.Status == "firing" {
-			h.text[a.Labels["alertname"]] = a.Annotations["summary"]
-		}
+	name, _, _ := strings.Cut(message.Title, ":")
+	h.told[name] = message.Type
+	if message.Type == "CRITICAL" {
+		h.text[name] = message.Text
 	}
 }
 
@@ -138,7 +136,7 @@ func TestAlertsFireAndRecover(t *testing.T) {
 	write(append(broken, window("red", 9*time.Minute, true))...)
 	grafanatest.Eventually(t, 90*time.Second, allIn(g, "firing"))
 	grafanatest.Eventually(t, 60*time.Second, h.want(map[string]string{
-		"A colour has gone silent red": "firing", "No windows are written ": "firing", "Many windows are not complete ": "firing",
+		"A colour has gone silent": "CRITICAL", "No windows are written": "CRITICAL", "Many windows are not complete": "CRITICAL",
 	}))
 	h.mu.Lock()
 	for name, words := range map[string]string{
@@ -163,11 +161,48 @@ func TestAlertsFireAndRecover(t *testing.T) {
 	grafanatest.Eventually(t, 120*time.Second, func() error {
 		write(window("red", 0, true), window("blue", 0, true))
 		return h.want(map[string]string{
-			"A colour has gone silent red": "resolved", "No windows are written ": "resolved", "Many windows are not complete ": "resolved",
+			"A colour has gone silent": "RECOVERY", "No windows are written": "RECOVERY", "Many windows are not complete": "RECOVERY",
 		})()
 	})
+	wantNoSecrets(t, g, server.URL, strings.TrimPrefix(server.URL, "http://"), db.GrafanaToken, grafanatest.AdminPassword)
 	if strings.Contains(g.Warnings(), "Error in expanding template") {
 		t.Errorf("templates fail:\n%s", g.Warnings())
+	}
+}
+
+// visible is what an anonymous visitor may read, and hidden what not.
+var (
+	visible = []string{
+		"/api/search", "/api/dashboards/uid/colors", "/api/frontend/settings", "/api/annotations",
+		"/api/datasources", "/api/datasources/uid/colorstream-influxdb",
+		"/api/prometheus/grafana/api/v1/rules", "/api/alertmanager/grafana/api/v2/alerts",
+		"/api/alertmanager/grafana/config/api/v1/alerts", "/api/alertmanager/grafana/config/api/v1/receivers",
+		"/api/alertmanager/grafana/config/history",
+		"/api/v1/provisioning/contact-points", "/api/v1/provisioning/policies",
+		"/apis/notifications.alerting.grafana.app/v0alpha1/namespaces/default/receivers",
+		"/apis/notifications.alerting.grafana.app/v0alpha1/namespaces/default/routingtrees",
+	}
+	hidden = []string{
+		"/api/admin/settings", "/api/org/users", "/api/users", "/api/serviceaccounts/search", "/api/auth/keys",
+		"/api/v1/provisioning/contact-points/export?decrypt=true",
+	}
+)
+
+// wantNoSecrets reads what an anonymous visitor can: no secret is in it. Notification settings are, since
+// every Viewer may read them, but with their addresses taken out.
+func wantNoSecrets(t *testing.T, g *grafanatest.Server, secrets ...string) {
+	t.Helper()
+	for _, path := range append(slices.Clone(visible), hidden...) {
+		var answer json.RawMessage
+		status, err := g.Get(path, &answer)
+		if want := slices.Contains(visible, path); want != (status == http.StatusOK) {
+			t.Errorf("an anonymous visitor reads %s: status %d, %v", path, status, err)
+		}
+		for _, secret := range secrets {
+			if bytes.Contains(answer, []byte(secret)) {
+				t.Errorf("an anonymous visitor finds %q in %s", secret, path)
+			}
+		}
 	}
 }
 
@@ -176,8 +211,11 @@ func TestNobodyIsToldWithoutAWebhook(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Shared(t).NewBucket(t)
 	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Rules: quicker})
-	line := window("blue", 5*time.Minute, false).AppendLine(nil)
-	db.Write(t, string(line))
+	var lines []byte
+	for i := range 5 {
+		lines = append(window("blue", 5*time.Minute+time.Duration(i)*5*time.Second, false).AppendLine(lines), '\n')
+	}
+	db.Write(t, string(lines))
 	grafanatest.Eventually(t, 90*time.Second, func() error {
 		got, err := states(g)
 		if err == nil && (got["No windows are written"] != "firing" || got["Many windows are not complete"] != "firing") {

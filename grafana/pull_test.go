@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
 
 	"colorstream/generator/service"
 	"colorstream/grafana/grafanatest"
@@ -46,7 +47,7 @@ func TestAnEditInTheBrowserReachesTheFile(t *testing.T) {
 	}
 
 	for _, path := range []string{"/d/colors/colours?", "/d/color/one-colour?var-color=blue&var-color=red&"} {
-		if err := chromedp.Do(ctx, chromedp.Navigate(g.URL+path+"from=now-15m&to=now&refresh=")); err != nil {
+		if err := chromedp.Do(ctx, chromedp.Navigate(g.URL+path+"from=now-30m&to=now&refresh=")); err != nil {
 			t.Fatal(err)
 		}
 		var model string
@@ -56,7 +57,7 @@ func TestAnEditInTheBrowserReachesTheFile(t *testing.T) {
 				err = screen.Complaint(3)
 			}
 			if err == nil {
-				model, err = chromedp.Run(ctx, chromedp.Evaluate[string](`JSON.stringify(window.grafanaRuntime.getDashboardSaveModel())`))
+				model, err = chromedp.Run(ctx, chromedp.Evaluate[string](`JSON.stringify(window.__grafanaSceneContext ? window.__grafanaSceneContext.getSaveModel() : window.grafanaRuntime.getDashboardSaveModel())`))
 			}
 			return err
 		})
@@ -77,8 +78,16 @@ func TestAnEditInTheBrowserReachesTheFile(t *testing.T) {
 		t.Errorf("what was pulled is not clean: %v", p)
 	}
 	for _, f := range set.Dashboards {
-		if f.Name != "live.json" && !bytes.Contains(f.Data, []byte("Messages per 5 seconds")) {
+		if strings.HasPrefix(f.Name, "color") && !bytes.Contains(f.Data, []byte("Messages per 5 seconds")) {
 			t.Errorf("%s has not got the edit", f.Name)
+		}
+		shipped, err := os.ReadFile(filepath.Join(g.Dashboards, f.Name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		edited := strings.Replace(string(shipped), "Messages per window", "Messages per 5 seconds", 1)
+		if diff := cmp.Diff(edited, string(f.Data)); strings.HasPrefix(f.Name, "color") && diff != "" {
+			t.Errorf("%s: more or less than the title changed (-want +got):\n%s", f.Name, diff)
 		}
 		if dir := os.Getenv("SCREENSHOTS"); dir != "" {
 			_ = os.WriteFile(filepath.Join(dir, "pulled-"+f.Name), f.Data, 0o644)

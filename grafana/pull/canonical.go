@@ -150,7 +150,7 @@ func keepEmpty(fresh, old any) {
 			switch {
 			case !ok && empty(value):
 				delete(fresh, key)
-			case ok && empty(value) && empty(before):
+			case ok && (empty(value) && empty(before) || sameNumber(value, before)):
 				fresh[key] = before
 			case ok:
 				keepEmpty(value, before)
@@ -169,6 +169,18 @@ func keepEmpty(fresh, old any) {
 			}
 		}
 	}
+}
+
+// sameNumber reports whether two numbers differ in how they are written only.
+func sameNumber(a, b any) bool {
+	x, isX := a.(json.Number)
+	y, isY := b.(json.Number)
+	if !isX || !isY {
+		return false
+	}
+	f, errX := x.Float64()
+	g, errY := y.Float64()
+	return f == g && errX == nil && errY == nil
 }
 
 func empty(value any) bool {
