@@ -141,9 +141,13 @@ func TestAColourLeadsToItsDashboard(t *testing.T) {
 	// mouse, and can be clicked.
 	const chart = `const chart = Array.from(document.querySelectorAll('section')).find(s => s.innerText.startsWith('Messages per window')); `
 	hide := `(() => { ` + chart + `Array.from(chart.querySelectorAll('button')).find(b => b.innerText.startsWith('dark')).click() })()`
-	if _, err := chromedp.Run(ctx, chromedp.Evaluate[any](hide)); err != nil && !errors.Is(err, chromedp.ErrJSUndefined) {
-		t.Fatal(err)
-	}
+	grafanatest.Eventually(t, 20*time.Second, func() error {
+		_, err := chromedp.Run(ctx, chromedp.Evaluate[any](hide))
+		if errors.Is(err, chromedp.ErrJSUndefined) {
+			return nil
+		}
+		return err
+	})
 	middle := func(selector string) (x, y float64, err error) {
 		at, err := chromedp.Run(ctx, chromedp.Evaluate[[]float64](`(() => { `+chart+`return Array.from(chart.querySelectorAll('`+selector+`'))
 			.map(e => e.getBoundingClientRect()).filter(r => r.width > 0).flatMap(r => [r.x + r.width / 2, r.y + r.height / 2]) })()`))
