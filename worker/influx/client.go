@@ -146,10 +146,10 @@ func (c *Client) Check(ctx context.Context) error {
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // limited bounds answers: the client library reads them whole.
-type limited struct{ http.RoundTripper }
+type limited struct{ *http.Transport }
 
 func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := l.RoundTripper.RoundTrip(r)
+	answer, err := l.Transport.RoundTrip(r)
 	if err == nil {
 		answer.Body = struct {
 			io.Reader

@@ -187,10 +187,11 @@ func TestRequestsNeeded(t *testing.T) {
 	check("half too old", &fakeInflux{oldest: 10_000}, lines, 10_000, 4)
 	check("some too old", &fakeInflux{oldest: 1234}, lines, 1234, 4)
 	one[3] += "conflict"
-	check("some too old, one bad, one in conflict", &fakeInflux{oldest: 1234, quotes: true}, one, 1235, 32)
+	check("some of each", &fakeInflux{oldest: 1234, quotes: true}, one, 1235, 32)
 	// A proxy that takes 100 kB: found once, not for every request anew.
 	check("small requests", &fakeInflux{maxBytes: 100_000}, lines, 0, 30)
-	check("a line that is too large", &fakeInflux{maxBytes: 100_000}, append(lines[:5:5], strings.Repeat("x", 100_001)), 1, 10)
+	large := append(lines[:5:5], strings.Repeat("x", 100_001))
+	check("a line that is too large", &fakeInflux{maxBytes: 100_000}, large, 1, 10)
 }
 
 func TestErrorEndsDelivery(t *testing.T) {

@@ -10,7 +10,11 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,7 +36,9 @@ func real(t *testing.T, db *influxtest.Server, change ...func(*Config)) *Client 
 
 // sendAll delivers lines and returns those that were rejected, with the reasons, and how many were
 // too old.
-func sendAll(t *testing.T, client *Client, lines ...string) (rejected, reasons []string, tooOld int) {
+func sendAll(
+	t *testing.T, client *Client, lines ...string,
+) (rejected, reasons []string, tooOld int) {
 	t.Helper()
 	d := delivery{
 		write: func(ctx context.Context, lines []byte) (*WriteError, error) {
@@ -61,7 +67,8 @@ func sendAll(t *testing.T, client *Client, lines ...string) (rejected, reasons [
 }
 
 func point(color string, count int64) string {
-	return string(series.Point{Color: color, Count: count, Start: time.Unix(1_760_000_000, 0)}.AppendLine(nil))
+	p := series.Point{Color: color, Count: count, Start: time.Unix(1_760_000_000, 0)}
+	return string(p.AppendLine(nil))
 }
 
 // colors reads each colour's count.
@@ -75,8 +82,8 @@ func colors(t *testing.T, db *influxtest.Server) map[string]int64 {
 	return got
 }
 
-// What a colour may be: package series writes it, InfluxDB gives it back the same, and no two are mixed up. Only a
-// backslash at the end cannot be written.
+// What a colour may be: package series writes it, InfluxDB gives it back the same, and no two are
+// mixed up. Only a backslash at the end cannot be written.
 func TestColorsOnTheWay(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Start(t)
@@ -98,7 +105,8 @@ func TestColorsOnTheWay(t *testing.T) {
 	if diff := cmp.Diff(want, colors(t, db)); diff != "" {
 		t.Errorf("read back (-want +got):\n%s", diff)
 	}
-	rows := db.Query(t, `from(bucket: "`+db.Bucket+`") |> range(start: 0) |> filter(fn: (r) => r.color == "a\\,b" and r._field == "count")`)
+	rows := db.Query(t, `from(bucket: "`+db.Bucket+`") |> range(start: 0)
+		|> filter(fn: (r) => r.color == "a\\,b" and r._field == "count")`)
 	if len(rows) != 1 || rows[0]["_value"] != want[`a\,b`] {
 		t.Errorf("by its name: %v", rows)
 	}
@@ -139,7 +147,7 @@ func TestBadLinesAmongGood(t *testing.T) {
 	}
 	for i, reason := range reasons {
 		t.Logf("%.60s: %s", rejected[i], reason)
-		if strings.Contains(reason, "who knows") || len(reason) > maxQuoted+10 || strings.Contains(reason, "color=") {
+		if len(reason) > maxQuoted+10 || strings.Contains(reason, "color=") {
 			t.Errorf("the reason of %.60s is %q", rejected[i], reason)
 		}
 	}
@@ -171,8 +179,12 @@ func TestRealAnswers(t *testing.T) {
 	check("good", "", "", func(*Config) {})
 	check("wrong token", Denied, "INFLUX_TOKEN", func(c *Config) { c.Token = "wrong" })
 	check("no token", Denied, "INFLUX_TOKEN", func(c *Config) { c.Token = "" })
-	check("a token that may only read", Denied, "may not write", func(c *Config) { c.Token = db.DashboardToken })
-	check("wrong bucket", Missing, "INFLUX_BUCKET", func(c *Config) { c.Bucket = "none"; c.Token = db.AdminToken })
+	check("a token that may only read", Denied, "may not write", func(c *Config) {
+		c.Token = db.DashboardToken
+	})
+	check("wrong bucket", Missing, "INFLUX_BUCKET", func(c *Config) {
+		c.Bucket, c.Token = "none", db.AdminToken
+	})
 	check("wrong organisation", Missing, "INFLUX_ORG", func(c *Config) { c.Org = "none" })
 	check("wrong path", Missing, "INFLUX_URL", func(c *Config) { c.URL += "/grafana" })
 	if n := colors(t, db)["a"]; n != 1 {
@@ -259,12 +271,36 @@ func TestRetention(t *testing.T) {
 	}
 }
 
-// InfluxDB goes away and comes back, again and again.
+// kill ends influxd as kill -9 does. It skips the test where there is no /proc.
+func kill(t *testing.T, db *influxtest.Server) {
+	t.Helper()
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	if len(files) == 0 {
+		t.Skip("no /proc")
+	}
+	bind := "--http-bind-address=" + strings.TrimPrefix(db.URL, "http://")
+	for _, file := range files {
+		args, _ := os.ReadFile(file)
+		if !strings.Contains(string(args), bind+"\x00") {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err == nil {
+			err = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// InfluxDB goes away, is killed, and comes back; what it acknowledged is there.
 func TestInfluxDBRestarts(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Start(t)
 	r := newRig()
-	r.Sender = newSender(slog.New(slog.NewTextHandler(t.Output(), nil)), real(t, db).Write, encode, &r.tally)
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	r.Sender = newSender(log, real(t, db).Write, encode, &r.tally)
 	stop := r.start(t)
 	want := map[string]int64{}
 	add := func(n int) {
@@ -276,16 +312,21 @@ func TestInfluxDBRestarts(t *testing.T) {
 	}
 	sent := func() {
 		t.Helper()
-		for deadline := time.Now().Add(30 * time.Second); r.outbox.waiting() > 0; time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(deadline) {
+		for start := time.Now(); r.outbox.waiting() > 0; time.Sleep(10 * time.Millisecond) {
+			if time.Since(start) > 30*time.Second {
 				t.Fatalf("%d wait, %v", r.outbox.waiting(), r.LastError())
 			}
 		}
 	}
 	add(100)
 	sent()
-	for range 3 {
-		db.Stop(t)
+	for i := range 4 {
+		add(200)
+		if i%2 == 0 {
+			db.Stop(t)
+		} else {
+			kill(t, db)
+		}
 		add(1)
 		for r.LastError() == nil {
 			time.Sleep(5 * time.Millisecond)
@@ -320,7 +361,8 @@ func BenchmarkWrite(b *testing.B) {
 				var text []byte
 				for c := range lines {
 					text = append(series.Point{
-						Color: fmt.Sprint("color", c), Mean: float64(i), Count: i, Start: time.Unix(1_760_000_000+5*i, 0),
+						Color: fmt.Sprint("color", c), Mean: float64(i), Count: i,
+						Start: time.Unix(1_760_000_000+5*i, 0),
 					}.AppendLine(text), '\n')
 				}
 				if err := client.Write(b.Context(), text); err != nil {
