@@ -126,7 +126,7 @@ func TestNothingSecretIsLoggedOrInFrames(t *testing.T) {
 	}
 	eventually(t, "the message", func() bool { return len(w.values("red")) == 1 })
 	server.Kill()
-	eventually(t, "a log line", func() bool { return strings.Contains(p.log.String(), "Redis is away") })
+	eventually(t, "a log line", func() bool { return strings.Contains(p.log.String(), "not connected to Redis") })
 	log := p.log.String()
 	w.mu.Lock()
 	frames := w.raw.String()

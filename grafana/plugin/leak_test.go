@@ -56,7 +56,7 @@ func TestNothingGoesOnWhenNobodyWatches(t *testing.T) {
 		cancel()
 		streams.Wait()
 		eventually(t, "no subscription", func() bool { return server.PubSubNumSub("colors")["colors"] == 0 })
-		if n := s.upstream.Watchers(); n != 0 {
+		if n := s.subscription.Watchers(); n != 0 {
 			t.Errorf("%d watchers", n)
 		}
 		left := ""

@@ -8,7 +8,7 @@
 //	health.go    the button "Save & test"
 //	web/         plugin.json and the front end
 //
-// channel says what a panel can ask for, redis receives, live computes, frame draws up, and upstream has one
+// channel says what a panel can ask for, redis receives, live computes, frame draws up, and subscription has one
 // receiver run for all panels.
 package main
 
@@ -17,12 +17,14 @@ import (
 	"os"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend/datasource"
+	"github.com/redis/go-redis/v9/logging"
 )
 
 // pluginID is also in web/plugin.json.
 const pluginID = "colorstream-live-datasource"
 
 func main() {
+	logging.Disable() // go-redis would print each attempt to connect
 	if err := datasource.Manage(pluginID, newSource, datasource.ManageOpts{}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -46,7 +46,7 @@ func (s *source) answer(ctx context.Context, q backend.DataQuery) backend.DataRe
 		f.Meta.Channel = name
 		return backend.DataResponse{Frames: data.Frames{f}}
 	}
-	s.upstream.Hold(want.Path(), want.Colors)
+	s.subscription.Lease(want.Path(), want.Colors)
 	r := s.reader(want)
 	r.wait(ctx, firstWait)
 	f := frame.Labelled(r.frame(q.TimeRange.From, maxRows))
@@ -56,7 +56,7 @@ func (s *source) answer(ctx context.Context, q backend.DataQuery) backend.DataRe
 
 // notice says which colours a frame has not.
 func (s *source) notice(f *data.Frame, q channel.Query) {
-	if hidden := s.upstream.Feed.Hidden(); hidden > 0 && len(q.Colors) == 0 {
+	if hidden := s.subscription.Buffer.Hidden(); hidden > 0 && len(q.Colors) == 0 {
 		f.AppendNotices(data.Notice{
 			Severity: data.NoticeSeverityInfo,
 			Text:     fmt.Sprintf("%d more colours are not shown: name those that you want", hidden),

@@ -32,21 +32,21 @@ type reader interface {
 }
 
 func (s *source) reader(q channel.Query) reader {
-	feed := s.upstream.Feed
+	buffer := s.subscription.Buffer
 	columns := func() []string { return s.columns(q) }
 	switch q.Stream {
 	case channel.Messages:
-		return &ringReader[live.Sample]{ring: feed.Messages, make: func(rows []live.Sample) *data.Frame {
+		return &ringReader[live.Sample]{ring: buffer.Messages, make: func(rows []live.Sample) *data.Frame {
 			return frame.Messages(rows, columns())
 		}}
 	case channel.Rates:
-		return &ringReader[live.Row]{ring: feed.Rates, make: func(rows []live.Row) *data.Frame {
+		return &ringReader[live.Row]{ring: buffer.Rates, make: func(rows []live.Row) *data.Frame {
 			return frame.Rates(rows, columns())
 		}}
 	}
-	ring := feed.Running
+	ring := buffer.Partial
 	if q.Stream == channel.Closed {
-		ring = feed.Closed
+		ring = buffer.Closed
 	}
 	return &ringReader[live.Row]{ring: ring, make: func(rows []live.Row) *data.Frame {
 		return frame.Windows(rows, q.Statistic, columns())

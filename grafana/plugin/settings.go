@@ -65,11 +65,9 @@ func readSettings(from backend.DataSourceInstanceSettings) (settings, error) {
 			URL:     first(secret["url"], from.URL, defaultURL),
 			Channel: first(in.Channel, defaultChannel), Password: secret["password"],
 		},
-		limits: window.Config{
-			Width:    duration("window", in.Window, defaultWindow, 10*time.Millisecond),
-			Lateness: duration("lateness", in.Lateness, 0, 0),
-		},
 	}
+	s.limits.Width = duration("window", in.Window, defaultWindow, 10*time.Millisecond)
+	s.limits.Lateness = duration("lateness", in.Lateness, s.limits.Width, 0)
 	switch in.Transport {
 	case "", "pubsub":
 	case "stream":
@@ -77,6 +75,7 @@ func readSettings(from backend.DataSourceInstanceSettings) (settings, error) {
 	default:
 		errs = append(errs, fmt.Errorf("the transport is %q: it must be pubsub or stream", in.Transport))
 	}
+	s.redis.Width = s.limits.Width
 	change, err := readTLS(secret, in.TLSSkipVerify)
 	if err != nil {
 		errs = append(errs, err)

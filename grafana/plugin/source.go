@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
@@ -9,15 +10,15 @@ import (
 
 	"colorstream/grafana/plugin/channel"
 	"colorstream/grafana/plugin/redis"
-	"colorstream/grafana/plugin/upstream"
+	"colorstream/grafana/plugin/subscription"
 )
 
 // A source is one data source with its settings. When they change, Grafana's SDK makes another and disposes of
 // this one.
 type source struct {
-	uid      string
-	redis    *redis.Source
-	upstream *upstream.Upstream
+	uid          string
+	redis        *redis.Source
+	subscription *subscription.Subscription
 
 	mu sync.Mutex
 	// begun is, for each channel, up to which row its newest subscriber had initial data.
@@ -32,10 +33,10 @@ var (
 )
 
 func newSource(_ context.Context, from backend.DataSourceInstanceSettings) (instancemgmt.Instance, error) {
-	return open(backend.NewLoggerWith("dsUid", from.UID), from)
+	return open(slog.New(logHandler{log: backend.NewLoggerWith("dsUid", from.UID)}), from)
 }
 
-func open(log redis.Logger, from backend.DataSourceInstanceSettings) (*source, error) {
+func open(log *slog.Logger, from backend.DataSourceInstanceSettings) (*source, error) {
 	set, err := readSettings(from)
 	if err != nil {
 		return nil, err
@@ -45,17 +46,17 @@ func open(log redis.Logger, from backend.DataSourceInstanceSettings) (*source, e
 		return nil, err
 	}
 	return &source{
-		uid: from.UID, redis: receiver, upstream: upstream.New(receiver, set.limits), begun: make(map[string]uint64),
+		uid: from.UID, redis: receiver, subscription: subscription.New(receiver, set.limits), begun: make(map[string]uint64),
 	}, nil
 }
 
 // Dispose ends what the source holds by itself. Grafana ends its streams.
-func (s *source) Dispose() { s.upstream.Close() }
+func (s *source) Dispose() { s.subscription.Close() }
 
 // columns are the colours in a query's frames.
 func (s *source) columns(q channel.Query) []string {
 	if len(q.Colors) > 0 {
 		return q.Colors
 	}
-	return s.upstream.Feed.Colors()
+	return s.subscription.Buffer.Colors()
 }

@@ -44,7 +44,7 @@ func (s *source) RunStream(ctx context.Context, req *backend.RunStreamRequest, s
 	if err != nil {
 		return nil // an error would have Grafana try again for ever
 	}
-	defer s.upstream.Watch(q.Colors)()
+	defer s.subscription.Watch(q.Colors)()
 	r := s.reader(q)
 	s.mu.Lock()
 	position, ok := s.begun[req.Path]

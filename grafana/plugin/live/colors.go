@@ -19,16 +19,16 @@ type color struct {
 // colors knows those of the last ten minutes. Which ones are shown changes rarely: one keeps its place until it has
 // been silent for that long, and new ones stand at the end.
 type colors struct {
-	feed    *Feed
+	buffer  *Buffer
 	all     map[string]*color
 	order   []*color // those that are shown
 	changed bool
 }
 
-// newColors goes on with the places that the feed's rows have.
-func newColors(feed *Feed, now int64) colors {
-	c := colors{feed: feed, all: make(map[string]*color)}
-	for _, name := range feed.Colors() {
+// newColors goes on with the places that the buffer's rows have.
+func newColors(buffer *Buffer, now int64) colors {
+	c := colors{buffer: buffer, all: make(map[string]*color)}
+	for _, name := range buffer.Colors() {
 		known := &color{name: name, seen: now}
 		c.all[name] = known
 		c.show(known)
@@ -85,7 +85,7 @@ func (c *colors) expire(now int64) {
 	c.publish()
 }
 
-// publish tells the feed which colours are shown.
+// publish tells the buffer which colours are shown.
 func (c *colors) publish() {
 	if !c.changed {
 		return
@@ -95,6 +95,6 @@ func (c *colors) publish() {
 	for i, known := range c.order {
 		names[i] = known.name
 	}
-	c.feed.colors.Store(&names)
-	c.feed.hidden.Store(int64(len(c.all) - len(c.order)))
+	c.buffer.colors.Store(&names)
+	c.buffer.hidden.Store(int64(len(c.all) - len(c.order)))
 }

@@ -20,14 +20,16 @@ type numbered struct {
 	sample Sample
 }
 
-func (s *slot) add(at int64, c *color, value float64) {
+// add asks for the time only if it keeps the message.
+func (s *slot) add(now func() int64, c *color, value float64) {
 	s.n++
-	m := numbered{s.n, Sample{At: at, Color: c.name, Value: value}}
-	if len(s.kept) < perSample {
-		s.kept = append(s.kept, m)
-	} else if i := s.random.Uint64N(s.n); i < perSample {
-		s.kept[i] = m
+	i := uint64(len(s.kept))
+	if i < perSample {
+		s.kept = append(s.kept, numbered{})
+	} else if i = s.random.Uint64N(s.n); i >= perSample {
+		return
 	}
+	s.kept[i] = numbered{s.n, Sample{At: now(), Color: c.name, Value: value}}
 }
 
 // take empties the slot. Each sample stands for an equal share of the messages.

@@ -17,7 +17,7 @@ import (
 
 // explain puts a failure in words that say what to do. The cause stays in the chain.
 func (s *Source) explain(err error) error {
-	addr := s.opt.Addr
+	addr := s.address()
 	if refusal, ok := errors.AsType[goredis.Error](err); ok {
 		return s.explainRefusal(err, refusal.Error())
 	}
@@ -36,16 +36,16 @@ func (s *Source) explain(err error) error {
 		return fmt.Errorf("the certificate of %s is not trusted: give its CA certificate in the settings (%w)", addr, err)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("nothing listens at %s: start Redis, or correct the URL (%w)", addr, err)
-	case errors.Is(err, errSilent), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded),
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded),
 		errors.As(err, &timeout) && timeout.Timeout():
 		hint := "is that the address of Redis, and is it reachable from Grafana?"
-		if s.opt.TLSConfig != nil {
+		if s.options.TLSConfig != nil {
 			hint += " If it speaks no TLS, write redis:// in place of rediss://"
 		}
 		return fmt.Errorf("%s does not answer: %s (%w)", addr, hint, err)
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		hint := "is that Redis? If it wants TLS, write rediss:// in place of redis://"
-		if s.opt.TLSConfig != nil {
+		if s.options.TLSConfig != nil {
 			hint = "is that Redis, does it speak TLS, and does it want a client certificate?"
 		}
 		return fmt.Errorf("%s closes the connection: %s (%w)", addr, hint, err)
@@ -75,5 +75,5 @@ func (s *Source) explainRefusal(err error, text string) error {
 	case has("DB index"):
 		return fmt.Errorf("there is no such database: correct the number at the end of the URL (%w)", err)
 	}
-	return fmt.Errorf("%s refuses: %w", s.opt.Addr, err)
+	return fmt.Errorf("%s refuses: %w", s.address(), err)
 }

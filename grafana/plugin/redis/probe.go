@@ -8,6 +8,8 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"colorstream/worker/source"
 )
 
 // probeTime is how long a probe waits for a message.
@@ -19,11 +21,7 @@ var ErrNothing = errors.New("no message came")
 // Probe tries the settings: it connects, and waits a few seconds for a message, or looks for the newest in a
 // stream. It gives the message and its age. Errors say what to do.
 func (s *Source) Probe(ctx context.Context) (payload string, age time.Duration, err error) {
-	opt := *s.opt
-	opt.Protocol = 2
-	opt.PoolSize = 2
-	opt.ContextTimeoutEnabled = true
-	client := goredis.NewClient(&opt)
+	client := s.client()
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout+probeTime)
 	defer cancel()
@@ -36,7 +34,7 @@ func (s *Source) Probe(ctx context.Context) (payload string, age time.Duration, 
 	return s.probeChannel(ctx, client)
 }
 
-func (s *Source) probeChannel(ctx context.Context, client *goredis.Client) (string, time.Duration, error) {
+func (s *Source) probeChannel(ctx context.Context, client goredis.UniversalClient) (string, time.Duration, error) {
 	name := s.cfg.Channel
 	sub := client.Subscribe(ctx, name)
 	defer sub.Close()
@@ -61,29 +59,46 @@ func (s *Source) probeChannel(ctx context.Context, client *goredis.Client) (stri
 	return "", 0, fmt.Errorf("nothing was published on the channel %q in %v, though Redis answers: %s (%w)", name, probeTime, hint, ErrNothing)
 }
 
-func (s *Source) probeStream(ctx context.Context, client *goredis.Client) (string, time.Duration, error) {
+func (s *Source) probeStream(
+	ctx context.Context, client goredis.UniversalClient,
+) (payload string, age time.Duration, err error) {
 	name := s.cfg.Channel
-	entries, err := client.XRevRangeN(ctx, name, "+", "-", 1).Result()
+	keys, err := s.keys(ctx, client)
 	if err != nil {
 		return "", 0, s.explain(err)
 	}
-	if len(entries) == 0 {
+	var at int64
+	for _, key := range keys {
+		newest, err := client.XRevRangeN(ctx, key, "+", "-", 1).Result()
+		if err != nil {
+			return "", 0, s.explain(err)
+		}
+		if len(newest) == 0 {
+			continue
+		}
+		position := source.Position{ID: newest[0].ID}
+		from := source.Milliseconds(position.ID)*int64(time.Millisecond) - int64(probeTime)
+		err = source.Replay(ctx, client, key, from, position, func(entryAt int64, text string) {
+			if entryAt > at {
+				at, payload = entryAt, text
+			}
+		})
+		if err != nil {
+			return "", 0, s.explain(err)
+		}
+	}
+	if at == 0 {
 		hint := "start the generator with REDIS_TRANSPORT=stream, or correct the name"
 		if subscribers, err := client.PubSubNumSub(ctx, name).Result(); err == nil && subscribers[name] > 0 {
 			hint = "there are subscribers to a channel of that name: choose the transport Pub/Sub"
 		}
 		return "", 0, fmt.Errorf("the stream %q is empty or not there, though Redis answers: %s (%w)", name, hint, ErrNothing)
 	}
-	at, err := idTime(entries[0].ID)
-	if err != nil {
-		return "", 0, err
-	}
 	now, err := client.Time(ctx).Result()
 	if err != nil {
 		return "", 0, s.explain(err)
 	}
-	text, _ := entries[0].Values[entryField].(string)
-	return text, max(now.Sub(time.Unix(0, at)), 0), nil
+	return payload, max(now.Sub(time.Unix(0, at)), 0), nil
 }
 
 // Describe names the source for a person: its address and channel.
@@ -92,5 +107,5 @@ func (s *Source) Describe() string {
 	if s.cfg.Stream {
 		kind = "stream"
 	}
-	return fmt.Sprintf("the %s %q on %s", kind, s.cfg.Channel, s.opt.Addr)
+	return fmt.Sprintf("the %s %q on %s", kind, s.cfg.Channel, s.address())
 }

@@ -1,60 +1,53 @@
-// Package redis receives the messages of one Redis Pub/Sub channel or stream, and tells in words why it cannot.
+// Package redis connects the worker's sources to the panels: it reads a data source's settings of
+// Redis, runs the receivers of package source for a Pub/Sub channel or for each partition of a
+// stream, and tells in words why it cannot.
 //
-// [Source.Run] is one goroutine that does everything: it connects, receives, hands on, makes the sink's ticks while
-// nothing comes, asks a silent connection whether it lives, and waits before it tries again. So the sink needs no
-// lock. A stream is read past what is in it when Run begins, and outside all consumer groups: the worker does not
-// notice.
+// A stream is read from its end, outside all consumer groups and without a lease: the worker does
+// not notice.
 //
-// The package knows nothing of windows or Grafana. It logs addresses and causes, never a message or a password.
+// The package knows nothing of windows or Grafana. It logs addresses and causes, never a message or
+// a password.
 package redis
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"colorstream/worker/source"
 )
 
 const (
 	firstBackoff = 50 * time.Millisecond
 	lastBackoff  = 2 * time.Second
 	dialTimeout  = 3 * time.Second
-	// readBuffer lets one system call bring thousands of messages when they come fast.
-	readBuffer = 256 << 10
+	// connections bounds those of a stream: each partition's reader waits on one.
+	connections = 256
 	// clientName is how Redis's CLIENT LIST shows this client.
 	clientName = "colorstream-grafana"
-	// entryField is the field of a stream's entry that holds the message.
-	entryField = "m"
 )
 
-// A Sink takes what is received. All its methods are called by the goroutine of Run, and must not block.
+// A Sink takes what one goroutine receives: a channel, or a partition of a stream.
 type Sink interface {
-	// Now is the time for messages that come without one, in nanoseconds since 1970. It never goes backward.
-	Now() int64
-	// Message takes a message that the source had at an instant. The payload may be kept.
-	Message(payload string, at int64)
-	// Heard tells that from the instant at on everything is received.
-	Heard(at int64)
-	// Lost tells that what was sent since the instant at, until Heard, is not received.
-	Lost(at int64)
-	// Tick tells that all messages before the instant now have been handed on, and gives when to tell the next time.
-	Tick(now int64) (next int64)
-}
-
-// A Logger takes what an operator should know.
-type Logger interface {
-	Info(msg string, args ...any)
-	Warn(msg string, args ...any)
+	source.Sink
+	// Connected tells whether messages come from now on.
+	Connected(ok bool)
 }
 
 // Config says what to receive.
 type Config struct {
-	// URL is redis://[user[:password]@]host[:port][/database], or rediss:// with TLS.
+	// URL is redis://[user[:password]@]host[:port][/database], or rediss:// with TLS. With
+	// ?addr=host:port for further nodes it is a cluster's.
 	URL string
 	// Password, if not empty, is used in place of the URL's.
 	Password string
@@ -62,44 +55,65 @@ type Config struct {
 	Channel string
 	// Stream says to read a stream instead of a channel.
 	Stream bool
+	// Width is that of the windows: a channel's time is told at each of their borders.
+	Width time.Duration
 	// TLS changes what a rediss:// URL says of TLS; it may be nil.
 	TLS func(*tls.Config)
 }
 
 // A Source can be received from, or probed.
 type Source struct {
-	log Logger
-	cfg Config
-	opt *goredis.Options
-	// pingEvery is how long a channel may be silent before Redis is asked whether it lives; after as long again
-	// without an answer the connection is given up.
-	pingEvery time.Duration
+	log     *slog.Logger
+	cfg     Config
+	options *goredis.UniversalOptions
 }
 
-// New makes a source. Its errors name what is wrong with the settings, and hold no secret.
-func New(log Logger, cfg Config) (*Source, error) {
-	opt, err := goredis.ParseURL(cfg.URL)
+// New returns a Source. Its errors name what is wrong with the settings, and hold no secret.
+func New(log *slog.Logger, cfg Config) (*Source, error) {
+	o, err := parse(cfg.URL)
 	if err != nil {
-		return nil, fmt.Errorf("the URL is not understood (%s): write redis://host:6379/0, or rediss:// with TLS", urlProblem(err))
+		return nil, fmt.Errorf(
+			"the URL is not understood (%s): write redis://host:6379/0, or rediss:// with TLS",
+			urlProblem(err))
 	}
 	if cfg.Channel == "" {
 		return nil, errors.New("the channel has no name")
 	}
-	if cfg.Password != "" {
-		opt.Password = cfg.Password
+	o.Password = cmp.Or(cfg.Password, o.Password)
+	if cfg.TLS != nil && o.TLSConfig != nil {
+		cfg.TLS(o.TLSConfig)
 	}
-	if cfg.TLS != nil && opt.TLSConfig != nil {
-		cfg.TLS(opt.TLSConfig)
-	}
-	opt.ClientName = clientName
-	opt.DialTimeout = dialTimeout
-	opt.DialerRetries = 1
-	opt.MaxRetries = -1
-	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return &Source{log: log, cfg: cfg, opt: opt, pingEvery: 5 * time.Second}, nil
+	o.ClientName = clientName
+	o.DialTimeout, o.DialerRetries, o.MaxRetries = dialTimeout, 1, -1
+	o.ContextTimeoutEnabled = true
+	o.PoolSize = connections
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return &Source{log: log, cfg: cfg, options: o}, nil
 }
 
-// urlProblem is what is wrong with a URL, without the URL, which may hold a password.
+// parse reads a URL; one with further addresses is a cluster's.
+func parse(text string) (*goredis.UniversalOptions, error) {
+	if u, err := url.Parse(text); err == nil && u.Query().Has("addr") {
+		o, err := goredis.ParseClusterURL(text)
+		if err != nil {
+			return nil, err
+		}
+		return &goredis.UniversalOptions{
+			Addrs: o.Addrs, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig,
+			IsClusterMode: true,
+		}, nil
+	}
+	o, err := goredis.ParseURL(text)
+	if err != nil {
+		return nil, err
+	}
+	return &goredis.UniversalOptions{
+		Addrs: []string{o.Addr}, Username: o.Username, Password: o.Password, DB: o.DB,
+		TLSConfig: o.TLSConfig, Protocol: o.Protocol,
+	}, nil
+}
+
+// urlProblem returns what is wrong with a URL, without the URL, which may hold a password.
 func urlProblem(err error) string {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err.Error()
@@ -107,28 +121,44 @@ func urlProblem(err error) string {
 	return err.Error()
 }
 
-// Run receives until ctx ends. It waits for a Redis that is away.
-func (s *Source) Run(ctx context.Context, sink Sink) {
+// address names Redis for a person.
+func (s *Source) address() string { return strings.Join(s.options.Addrs, ", ") }
+
+func (s *Source) client() goredis.UniversalClient { return goredis.NewUniversalClient(s.options) }
+
+// Run receives until ctx ends. It waits for a Redis that is away. Partition is called for each
+// sink.
+func (s *Source) Run(ctx context.Context, partition func() Sink) {
 	if s.cfg.Stream {
-		(&stream{source: s, sink: sink}).run(ctx)
+		s.runStreams(ctx, partition)
 		return
 	}
-	(&pubsub{source: s, sink: sink}).run(ctx)
+	sink := partition()
+	options := s.options.Simple() // any node of a cluster has all that is published
+	p := source.NewPubSub(s.log, options, []string{s.cfg.Channel}, s.cfg.Width, 0,
+		func(err error) { sink.Connected(err == nil) })
+	_ = p.Run(ctx, sink) // it ends with ctx alone
 }
 
-// sleep waits, and goes on with the sink's ticks; it ends early if ctx does. now gives source time.
-func sleep(ctx context.Context, d time.Duration, now func() int64, sink Sink) {
-	for end := time.Now().Add(d); ctx.Err() == nil; {
-		at := now()
-		wait := min(time.Until(end), time.Duration(sink.Tick(at)-at))
-		if time.Until(end) <= 0 {
-			return
-		}
-		t := time.NewTimer(max(wait, time.Millisecond))
-		select {
-		case <-ctx.Done():
-		case <-t.C:
-		}
-		t.Stop()
+// keys returns the keys of the stream's partitions.
+func (s *Source) keys(ctx context.Context, client goredis.UniversalClient) ([]string, error) {
+	text, err := client.Get(ctx, s.cfg.Channel+":partitions").Result()
+	if errors.Is(err, goredis.Nil) {
+		return []string{s.cfg.Channel}, nil
 	}
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.Atoi(text)
+	switch {
+	case err != nil || n < 1 || n > connections:
+		return nil, fmt.Errorf("the stream %q has %.20q partitions", s.cfg.Channel, text)
+	case n == 1:
+		return []string{s.cfg.Channel}, nil
+	}
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("%s:{%d}", s.cfg.Channel, i)
+	}
+	return keys, nil
 }

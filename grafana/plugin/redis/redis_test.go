@@ -17,24 +17,24 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"colorstream/generator/redistest"
+	"colorstream/worker/source"
 )
 
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
 
-// recorder is a sink that remembers what it was told. Its methods have no lock of their own: the mutex is the
+// recorder is a Sink that remembers what it was told. Its methods have no lock of their own: the mutex is the
 // test's, so that the race detector sees if two goroutines call them.
 type recorder struct {
 	unlocked int // written by every call, without the lock
 
 	mu       sync.Mutex
 	messages []string
-	times    []int64
+	times    []int64 // at each message
+	now      int64
+	gaps     int
 	events   []string
-	ticks    int
 }
-
-func (r *recorder) Now() int64 { return time.Now().UnixNano() }
 
 func (r *recorder) note(f func()) {
 	r.unlocked++
@@ -43,22 +43,27 @@ func (r *recorder) note(f func()) {
 	f()
 }
 
-func (r *recorder) Message(payload string, at int64) {
-	r.note(func() { r.messages, r.times = append(r.messages, payload), append(r.times, at) })
+func (r *recorder) Message(payload string) {
+	r.note(func() { r.messages, r.times = append(r.messages, payload), append(r.times, r.now) })
 }
-func (r *recorder) Heard(int64) { r.note(func() { r.events = append(r.events, "heard") }) }
 
-func (r *recorder) Lost(int64) {
+func (r *recorder) Reject(reason, payload string) {
+	r.note(func() { r.messages = append(r.messages, reason+": "+payload) })
+}
+
+func (r *recorder) Time(at int64, _ source.Position) { r.note(func() { r.now = at }) }
+func (r *recorder) Gap(from, to int64)               { r.note(func() { r.gaps++ }) }
+
+func (r *recorder) Connected(ok bool) {
 	r.note(func() {
-		if len(r.events) == 0 || r.events[len(r.events)-1] != "lost" {
-			r.events = append(r.events, "lost")
+		event := "lost"
+		if ok {
+			event = "connected"
+		}
+		if len(r.events) == 0 || r.events[len(r.events)-1] != event {
+			r.events = append(r.events, event)
 		}
 	})
-}
-
-func (r *recorder) Tick(now int64) int64 {
-	r.note(func() { r.ticks++ })
-	return now + int64(20*time.Millisecond)
 }
 
 func (r *recorder) got() []string {
@@ -67,16 +72,16 @@ func (r *recorder) got() []string {
 	return slices.Clone(r.messages)
 }
 
-func (r *recorder) heard() string {
+func (r *recorder) state() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return strings.Join(r.events, " ")
 }
 
-func (r *recorder) ticked() int {
+func (r *recorder) gapCount() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.ticks
+	return r.gaps
 }
 
 func eventually(t *testing.T, what string, ok func() bool) {
@@ -88,24 +93,30 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// testPing makes the tests of silence short.
-const testPing = time.Second
+// entryField is the field of a stream's entry that holds the messages.
+const entryField = "m"
 
-// start runs a source until the test ends, and checks that it then ends soon.
+// start runs a source with one sink until the test ends.
 func start(t *testing.T, cfg Config) *recorder {
 	t.Helper()
+	r := new(recorder)
+	startMany(t, cfg, func() Sink { return r })
+	return r
+}
+
+// startMany runs a source until the test ends, and checks that it then ends soon.
+func startMany(t *testing.T, cfg Config, partition func() Sink) {
+	t.Helper()
+	cfg.Width = time.Second
 	s, err := New(slog.New(slog.NewTextHandler(t.Output(), nil)), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.pingEvery = testPing
-	s.opt.ReadTimeout = 2 * testPing
-	r := new(recorder)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.Run(ctx, r)
+		s.Run(ctx, partition)
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -115,7 +126,6 @@ func start(t *testing.T, cfg Config) *recorder {
 			t.Error("Run goes on 2 s after its end")
 		}
 	})
-	return r
 }
 
 // both runs a test over both transports. send sends a message.
@@ -143,7 +153,7 @@ func TestEveryMessageArrivesInOrderAndOnlyNewOnes(t *testing.T) {
 		}
 		begun := time.Now()
 		r := start(t, Config{URL: server.URL(), Channel: "colors", Stream: stream})
-		eventually(t, "subscribed", func() bool { return r.heard() == "heard" })
+		eventually(t, "subscribed", func() bool { return r.state() == "connected" })
 		var want []string
 		for i := range 5_000 {
 			want = append(want, fmt.Sprint("message ", i))
@@ -160,27 +170,20 @@ func TestEveryMessageArrivesInOrderAndOnlyNewOnes(t *testing.T) {
 		if !slices.IsSorted(r.times) || r.times[0] < begun.Add(-time.Second).UnixNano() || r.times[0] > time.Now().UnixNano() {
 			t.Errorf("times from %d to %d", r.times[0], r.times[len(r.times)-1])
 		}
-		// Ticks come while messages do.
-		if least := int(time.Since(begun)/(20*time.Millisecond)) / 20; r.ticks < least {
-			t.Errorf("%d ticks in %v", r.ticks, time.Since(begun))
+		if r.gaps != 1 {
+			t.Errorf("%d gaps, want the one before the beginning", r.gaps)
 		}
 	})
 }
 
-func TestTicksComeInSilenceAndAnIdleConnectionLives(t *testing.T) {
+func TestAnIdleConnectionLives(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, stream bool, send func(*goredis.Client, string) error) {
 		server := redistest.Start(t)
 		r := start(t, Config{URL: server.URL(), Channel: "colors", Stream: stream})
-		eventually(t, "subscribed", func() bool { return r.heard() == "heard" })
-		before, begun := r.ticked(), time.Now()
-		eventually(t, "many ticks", func() bool { return r.ticked() > before+100 })
-		if took := time.Since(begun); took < time.Second {
-			t.Errorf("100 ticks of 20 ms in %v", took)
-		}
-		// Longer than until a ping has to be answered.
-		time.Sleep(3 * testPing)
-		if got := r.heard(); got != "heard" {
+		eventually(t, "subscribed", func() bool { return r.state() == "connected" })
+		time.Sleep(6 * time.Second) // longer than a connection may bring nothing, and than any time-out
+		if got := r.state(); got != "connected" {
 			t.Errorf("after a silence: %s", got)
 		}
 		if err := send(server.Client(), "at last"); err != nil {
@@ -190,18 +193,98 @@ func TestTicksComeInSilenceAndAnIdleConnectionLives(t *testing.T) {
 	})
 }
 
+// A stream's reader goes on where it was: what was added meanwhile is not lost.
+func TestAStreamGoesOnAfterARestart(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	c := server.Client()
+	add := func(i int) {
+		t.Helper()
+		for c.XAdd(t.Context(), &goredis.XAddArgs{Stream: "colors", Values: []any{entryField, i}}).Err() != nil {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	add(0)
+	r := start(t, Config{URL: server.URL(), Channel: "colors", Stream: true})
+	eventually(t, "reading", func() bool { return r.state() == "connected" })
+	add(1)
+	eventually(t, "the message", func() bool { return len(r.got()) == 1 })
+	gaps := r.gapCount()
+	for i := 2; i < 5; i++ {
+		server.Kill()
+		server.Restart()
+		add(i) // before the reader is back, as a rule
+	}
+	eventually(t, "all messages", func() bool { return len(r.got()) >= 4 })
+	if diff := cmp.Diff([]string{"1", "2", "3", "4"}, r.got()); diff != "" || r.gapCount() != gaps {
+		t.Errorf("%d gaps (-want +got):\n%s", r.gapCount()-gaps, diff)
+	}
+}
+
+// Partitions have a sink each, on one Redis and on a cluster.
+func TestPartitions(t *testing.T) {
+	t.Parallel()
+	test := func(t *testing.T, url string, c goredis.UniversalClient) {
+		const partitions = 8
+		if err := c.Set(t.Context(), "colors:partitions", partitions, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		var sinks []*recorder
+		startMany(t, Config{URL: url, Channel: "colors", Stream: true}, func() Sink {
+			mu.Lock()
+			defer mu.Unlock()
+			sinks = append(sinks, new(recorder))
+			return sinks[len(sinks)-1]
+		})
+		each := func(want string, ok func(i int, r *recorder) bool) {
+			t.Helper()
+			eventually(t, want, func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				for i, r := range sinks {
+					if !ok(i, r) {
+						return false
+					}
+				}
+				return len(sinks) == partitions
+			})
+		}
+		each("all are read", func(_ int, r *recorder) bool { return r.state() == "connected" })
+		for i := range partitions {
+			key := fmt.Sprintf("colors:{%d}", i)
+			err := c.XAdd(t.Context(), &goredis.XAddArgs{Stream: key, Values: []any{entryField, i}}).Err()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		each("each has its message", func(i int, r *recorder) bool {
+			return slices.Equal(r.got(), []string{fmt.Sprint(i)})
+		})
+	}
+	t.Run("one Redis", func(t *testing.T) {
+		t.Parallel()
+		server := redistest.Start(t)
+		test(t, server.URL(), server.Client())
+	})
+	t.Run("cluster", func(t *testing.T) {
+		t.Parallel()
+		cluster := redistest.StartCluster(t)
+		c := cluster.Client()
+		test(t, cluster.URL(), c)
+	})
+}
+
 func TestARestartOfRedisIsALossAndThenItGoesOn(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, stream bool, send func(*goredis.Client, string) error) {
 		server := redistest.Start(t)
 		r := start(t, Config{URL: server.URL(), Channel: "colors", Stream: stream})
-		eventually(t, "subscribed", func() bool { return r.heard() == "heard" })
+		eventually(t, "subscribed", func() bool { return r.state() == "connected" })
 		server.Kill()
-		eventually(t, "lost", func() bool { return r.heard() == "heard lost" })
-		before := r.ticked()
-		eventually(t, "ticks meanwhile", func() bool { return r.ticked() > before+20 })
+		eventually(t, "lost", func() bool { return r.state() == "connected lost" })
 		server.Restart()
-		eventually(t, "back", func() bool { return r.heard() == "heard lost heard" })
+		eventually(t, "back", func() bool { return r.state() == "connected lost connected" })
 		if err := send(server.Client(), "after"); err != nil {
 			t.Fatal(err)
 		}
@@ -214,12 +297,12 @@ func TestAServerThatHangsIsGivenUp(t *testing.T) {
 	both(t, func(t *testing.T, stream bool, _ func(*goredis.Client, string) error) {
 		server := redistest.Start(t)
 		r := start(t, Config{URL: server.URL(), Channel: "colors", Stream: stream})
-		eventually(t, "subscribed", func() bool { return r.heard() == "heard" })
+		eventually(t, "subscribed", func() bool { return r.state() == "connected" })
 		server.Stop()
 		defer server.Resume()
-		eventually(t, "lost", func() bool { return r.heard() == "heard lost" })
+		eventually(t, "lost", func() bool { return r.state() == "connected lost" })
 		server.Resume()
-		eventually(t, "back", func() bool { return r.heard() == "heard lost heard" })
+		eventually(t, "back", func() bool { return r.state() == "connected lost connected" })
 	})
 }
 
@@ -228,7 +311,7 @@ func TestAStreamIsReadOutsideAllGroups(t *testing.T) {
 	server := redistest.Start(t)
 	c := server.Client()
 	r := start(t, Config{URL: server.URL(), Channel: "colors", Stream: true})
-	eventually(t, "reading", func() bool { return r.heard() == "heard" })
+	eventually(t, "reading", func() bool { return r.state() == "connected" })
 	if err := c.XAdd(t.Context(), &goredis.XAddArgs{Stream: "colors", Values: []string{entryField, "x"}}).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -245,9 +328,12 @@ func TestItWaitsForARedisThatIsNotThereYet(t *testing.T) {
 		server := redistest.Start(t)
 		server.Kill()
 		r := start(t, Config{URL: server.URL(), Channel: "colors", Stream: stream})
-		eventually(t, "lost", func() bool { return r.heard() == "lost" })
+		time.Sleep(time.Second)
+		if got := r.state(); strings.Contains(got, "connected") {
+			t.Errorf("without Redis it is %s", got)
+		}
 		server.Restart()
-		eventually(t, "there", func() bool { return r.heard() == "lost heard" })
+		eventually(t, "there", func() bool { return strings.HasSuffix(r.state(), "connected") })
 	})
 }
 
@@ -377,14 +463,16 @@ func TestAProbeFindsMessages(t *testing.T) {
 func TestNoPasswordIsLogged(t *testing.T) {
 	t.Parallel()
 	var log lockedText
-	s, err := New(slog.New(slog.NewTextHandler(&log, nil)), Config{URL: "redis://user:the-secret@127.0.0.1:1/0", Channel: "colors"})
+	s, err := New(slog.New(slog.NewTextHandler(&log, nil)), Config{
+		URL: "redis://user:the-secret@127.0.0.1:1/0", Channel: "colors", Width: time.Second,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	s.Run(ctx, new(recorder))
-	if text := log.String(); !strings.Contains(text, "Redis is away") || strings.Contains(text, "the-secret") {
+	s.Run(ctx, func() Sink { return new(recorder) })
+	if text := log.String(); !strings.Contains(text, "not connected to Redis") || strings.Contains(text, "the-secret") {
 		t.Errorf("log: %s", text)
 	}
 }

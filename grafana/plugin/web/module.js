@@ -167,7 +167,7 @@ define(['@grafana/data', '@grafana/runtime', '@grafana/ui', 'react'], function (
         ui.FieldSet,
         { label: 'Windows' },
         field('Window', 'The same as WORKER_WINDOW, so that closed windows are those in InfluxDB', text(json.window, '5s', (window) => setJSON({ window }))),
-        field('Lateness', 'The same as WORKER_LATENESS', text(json.lateness, '0s', (lateness) => setJSON({ lateness })))
+        field('Lateness', 'The same as WORKER_LATENESS', text(json.lateness, 'the window', (lateness) => setJSON({ lateness })))
       ),
       tls &&
         h(

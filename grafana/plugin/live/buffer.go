@@ -1,8 +1,8 @@
 // Package live computes what panels watch: the statistics of the open window as it grows, closed windows, a sample
 // of the messages, and their rates. It remembers ten minutes of each, so that a panel has something to begin with.
 //
-// A [Tally] takes messages and makes rows of them; one goroutine owns it. A [Feed] holds the rows; anyone may read
-// it. Rows never change once they are in the feed, so all readers share them. The windows are those of package
+// An [Aggregator] takes messages and makes rows of them. A [Buffer] holds the rows; anyone may read it. Rows never
+// change once they are in the buffer, so all readers share them. The windows are those of package
 // window, with the worker's arithmetic.
 //
 // Instants are nanoseconds since 1970 UTC. The package does not know where messages come from nor who watches.
@@ -20,8 +20,8 @@ import (
 const (
 	// Memory is how much of each stream is kept.
 	Memory = 10 * time.Minute
-	// RunningEvery is how often the open window is looked at.
-	RunningEvery = 250 * time.Millisecond
+	// PartialEvery is how often the open window is looked at.
+	PartialEvery = 250 * time.Millisecond
 	// SampleEvery is how often sampled messages are handed on, and perSample how many at most.
 	SampleEvery = 100 * time.Millisecond
 	perSample   = 5
@@ -30,8 +30,8 @@ const (
 	// ratesEvery is the time in which messages are counted.
 	ratesEvery = time.Second
 	// MaxShown is how many colours are in the rows, besides those that a panel asks for by name.
-	MaxShown = 50
-	maxAsked = 200
+	MaxShown  = 50
+	maxPinned = 200
 	// maxClosed bounds the closed windows that are kept: very narrow windows would be many.
 	maxClosed = 2400
 )
@@ -57,11 +57,11 @@ type Sample struct {
 // When is the message's instant.
 func (s Sample) When() int64 { return s.At }
 
-// A Feed is what there is to watch.
-type Feed struct {
-	// Running rows follow the open window; a row at a window's end has its final values.
-	Running *Ring[Row]
-	// Closed rows are closed windows at their start. Those that were not heard whole are left out, since their
+// A Buffer is what there is to watch.
+type Buffer struct {
+	// Partial rows follow the open window; a row at a window's end has its final values.
+	Partial *Ring[Row]
+	// Closed rows are closed windows at their start. Those that may miss messages are left out, since their
 	// numbers are not InfluxDB's.
 	Closed   *Ring[Row]
 	Rates    *Ring[Row]
@@ -70,63 +70,63 @@ type Feed struct {
 	colors atomic.Pointer[[]string]
 	hidden atomic.Int64
 
-	mu    sync.Mutex
-	asked map[string]int
-	// wanted is the list of asked's keys, for the tally.
+	mu     sync.Mutex
+	pinned map[string]int
+	// wanted is the list of pinned's keys, for the aggregator.
 	wanted atomic.Pointer[[]string]
 }
 
-// NewFeed makes an empty feed.
-func NewFeed() *Feed {
+// NewBuffer makes an empty buffer.
+func NewBuffer() *Buffer {
 	minutes := int(Memory / time.Second)
-	return &Feed{
-		Running:  newRing[Row](minutes * int(time.Second/RunningEvery)),
+	return &Buffer{
+		Partial:  newRing[Row](minutes * int(time.Second/PartialEvery)),
 		Closed:   newRing[Row](maxClosed),
 		Rates:    newRing[Row](minutes),
 		Messages: newRing[Sample](minutes * SampledAbove),
-		asked:    make(map[string]int),
+		pinned:   make(map[string]int),
 	}
 }
 
 // Colors are the colours of the last ten minutes in the order of their first message, at most [MaxShown].
-func (f *Feed) Colors() []string {
-	if p := f.colors.Load(); p != nil {
+func (b *Buffer) Colors() []string {
+	if p := b.colors.Load(); p != nil {
 		return *p
 	}
 	return nil
 }
 
 // Hidden is how many colours beyond those there are.
-func (f *Feed) Hidden() int { return int(f.hidden.Load()) }
+func (b *Buffer) Hidden() int { return int(b.hidden.Load()) }
 
-// Ask has colours in the rows whatever else there is, until release is called.
-func (f *Feed) Ask(colors []string) (release func()) {
-	f.change(colors, 1)
-	return sync.OnceFunc(func() { f.change(colors, -1) })
+// Pin has colours in the rows whatever else there is, until release is called.
+func (b *Buffer) Pin(colors []string) (release func()) {
+	b.change(colors, 1)
+	return sync.OnceFunc(func() { b.change(colors, -1) })
 }
 
-func (f *Feed) change(colors []string, by int) {
+func (b *Buffer) change(colors []string, by int) {
 	if len(colors) == 0 {
 		return
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	wanted := make([]string, 0, len(f.asked)+len(colors))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wanted := make([]string, 0, len(b.pinned)+len(colors))
 	for _, c := range colors {
-		if f.asked[c] += by; f.asked[c] <= 0 {
-			delete(f.asked, c)
+		if b.pinned[c] += by; b.pinned[c] <= 0 {
+			delete(b.pinned, c)
 		}
 	}
-	for c := range f.asked {
+	for c := range b.pinned {
 		wanted = append(wanted, c)
 	}
 	slices.Sort(wanted)
-	wanted = wanted[:min(len(wanted), maxAsked)]
-	f.wanted.Store(&wanted)
+	wanted = wanted[:min(len(wanted), maxPinned)]
+	b.wanted.Store(&wanted)
 }
 
-func (f *Feed) isAsked(color string) bool {
-	p := f.wanted.Load()
+func (b *Buffer) isPinned(color string) bool {
+	p := b.wanted.Load()
 	if p == nil {
 		return false
 	}
@@ -135,11 +135,11 @@ func (f *Feed) isAsked(color string) bool {
 }
 
 // Forget drops all rows.
-func (f *Feed) Forget() {
-	f.Running.forget()
-	f.Closed.forget()
-	f.Rates.forget()
-	f.Messages.forget()
-	f.colors.Store(nil)
-	f.hidden.Store(0)
+func (b *Buffer) Forget() {
+	b.Partial.forget()
+	b.Closed.forget()
+	b.Rates.forget()
+	b.Messages.forget()
+	b.colors.Store(nil)
+	b.hidden.Store(0)
 }

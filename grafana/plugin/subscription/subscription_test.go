@@ -1,4 +1,4 @@
-package upstream
+package subscription
 
 import (
 	"context"
@@ -10,31 +10,32 @@ import (
 
 	"colorstream/grafana/plugin/live"
 	"colorstream/grafana/plugin/redis"
+	"colorstream/worker/source"
 	"colorstream/worker/window"
 )
 
 // fake receives a message of each of two colours ten times a second.
 type fake struct{ running, runs atomic.Int32 }
 
-func (f *fake) Run(ctx context.Context, sink redis.Sink) {
+func (f *fake) Run(ctx context.Context, partition func() redis.Sink) {
 	f.runs.Add(1)
 	f.running.Add(1)
 	defer f.running.Add(-1)
-	sink.Heard(sink.Now())
+	sink := partition()
+	sink.Connected(true)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(100 * time.Millisecond):
-			now := sink.Now()
-			sink.Message(`{"color":"red","value":1}`, now)
-			sink.Message(`{"color":"blue","value":2}`, now)
-			sink.Tick(now)
+			sink.Message(`{"color":"red","value":1}`)
+			sink.Message(`{"color":"blue","value":2}`)
+			sink.Time(time.Now().UnixNano(), source.Position{})
 		}
 	}
 }
 
-func newTest() (*fake, *Upstream) {
+func newTest() (*fake, *Subscription) {
 	f := new(fake)
 	return f, New(f, window.Config{Width: 5 * time.Second})
 }
@@ -96,7 +97,7 @@ func TestTheFeedIsThereForWhoComesBackAndForgottenThen(t *testing.T) {
 		time.Sleep(time.Minute)
 		release()
 		rows := func() int {
-			rows, _, _ := u.Feed.Running.After(0)
+			rows, _, _ := u.Buffer.Partial.After(0)
 			return len(rows)
 		}
 		before := rows()
@@ -109,7 +110,7 @@ func TestTheFeedIsThereForWhoComesBackAndForgottenThen(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if rows() != 0 || len(u.Feed.Colors()) != 0 {
+		if rows() != 0 || len(u.Buffer.Colors()) != 0 {
 			t.Errorf("%d rows after more than ten minutes", rows())
 		}
 	})
@@ -118,11 +119,11 @@ func TestTheFeedIsThereForWhoComesBackAndForgottenThen(t *testing.T) {
 func TestAQueryHoldsTheReceiverForTwoMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, u := newTest()
-		u.Hold("a", nil)
-		u.Hold("b", []string{"red"})
+		u.Lease("a", nil)
+		u.Lease("b", []string{"red"})
 		f.want(t, 1, 1)
 		time.Sleep(100 * time.Second)
-		u.Hold("a", nil)
+		u.Lease("a", nil)
 		time.Sleep(119 * time.Second)
 		f.want(t, 1, 1)
 		if n := u.Watchers(); n != 1 {
@@ -133,16 +134,16 @@ func TestAQueryHoldsTheReceiverForTwoMinutes(t *testing.T) {
 	})
 }
 
-func TestAClosedUpstreamStartsNothing(t *testing.T) {
+func TestAClosedSubscriptionStartsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, u := newTest()
 		release := u.Watch(nil)
-		u.Hold("a", nil)
+		u.Lease("a", nil)
 		u.Close()
 		f.want(t, 1, 1) // the stream that Grafana still runs
 		release()
 		f.want(t, 0, 1)
-		u.Hold("b", nil)
+		u.Lease("b", nil)
 		u.Watch(nil)()
 		f.want(t, 0, 1)
 	})
