@@ -41,9 +41,9 @@ func TestHTTP(t *testing.T) {
 	var metrics string
 	eventually(t, "it has refused a line", func() bool {
 		_, metrics = get("/metrics")
-		return strings.Contains(metrics, `colorstream_generator_refused_total{reason="value_type"} 1`)
+		return strings.Contains(metrics, `colorstream_generator_rejected_total{reason="value_type"} 1`)
 	})
-	for _, name := range []string{"published_total", "publish_errors_total", "receivers", "unheard_total", "unconfirmed_total", "read_total"} {
+	for _, name := range []string{"published_total", "publish_errors_total", "receivers", "no_subscribers_total", "unacknowledged_total", "read_total"} {
 		if !strings.Contains(metrics, "\ncolorstream_generator_"+name+" ") {
 			t.Errorf("no metric %s", name)
 		}

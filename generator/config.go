@@ -10,10 +10,9 @@ import (
 	_ "time/tzdata" // GENERATOR_INPUT_TIME_ZONE on machines without the database
 	"unicode/utf8"
 
-	"github.com/redis/go-redis/v9"
-
 	"colorstream/generator/message"
 	"colorstream/generator/publish"
+	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
 	"colorstream/generator/source"
 )
@@ -23,6 +22,9 @@ type Config struct {
 	RedisURL  string            `env:"REDIS_URL" envDefault:"redis://localhost:6379/0" secret:"true" help:"where Redis is"`
 	Channel   string            `env:"REDIS_CHANNEL" envDefault:"colors" help:"the channel, or the stream's key"`
 	Transport publish.Transport `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub or stream"`
+
+	Partitions int `env:"REDIS_PARTITIONS" envDefault:"1" help:"stream: number of partitions, the same for all programs"`
+	Replicas   int `env:"REDIS_REPLICAS" envDefault:"0" help:"stream: replicas of Redis that must have a message before it counts as published"`
 
 	Interval time.Duration `env:"GENERATOR_INTERVAL" envDefault:"1s" help:"time between two messages"`
 	Rate     float64       `env:"GENERATOR_RATE" help:"messages a second; overrides the interval"`
@@ -39,7 +41,7 @@ type Config struct {
 	Input  string `env:"GENERATOR_INPUT" help:"replay this file instead: CSV or JSON, plain or compressed with gzip or zstd; - reads standard input"`
 	Source source.Options
 
-	StreamMax int64  `env:"GENERATOR_STREAM_MAX" envDefault:"10000000" help:"stream transport: wait while the stream is longer, 0 means never"`
+	StreamMax int64  `env:"GENERATOR_STREAM_MAX" envDefault:"10000000" help:"stream: wait while so many messages wait for the worker, 0 means never"`
 	Addr      string `env:"GENERATOR_ADDR" envDefault:"127.0.0.1:8052" help:"HTTP for /healthz, /readyz, /metrics; off for none"`
 
 	Pprof string `env:"GENERATOR_PPROF_ADDR" help:"serve profiles (net/http/pprof) there, on this machine alone: 127.0.0.1:6062; unset: off"`
@@ -110,8 +112,12 @@ func (c Config) Validate() error {
 			errs = append(errs, service.Invalid(variable, value, problem))
 		}
 	}
-	_, err := redis.ParseURL(c.RedisURL)
-	check(err == nil, "REDIS_URL", "", "is not a Redis URL such as redis://user:password@host:6379/0 (rediss:// with TLS)")
+	target, err := redisurl.Parse(c.RedisURL)
+	check(err == nil, "REDIS_URL", "", fmt.Sprintf("is not a Redis URL such as redis://user:password@host:6379/0 (rediss:// with TLS): %v", err))
+	check(err != nil || !target.IsCluster() || c.Transport == publish.Stream, "REDIS_TRANSPORT", c.Transport,
+		"cannot be used with a Redis cluster, whose nodes pass messages on without a receipt: use stream")
+	check(c.Partitions >= 1 && c.Partitions <= 1024, "REDIS_PARTITIONS", c.Partitions, "must be from 1 to 1024")
+	check(c.Replicas >= 0, "REDIS_REPLICAS", c.Replicas, "must be 0 or more")
 	check(c.Interval > 0, "GENERATOR_INTERVAL", c.Interval, "must be more than 0 (GENERATOR_PACE=max publishes without a pause)")
 	check(c.Rate >= 0 && c.Rate <= 1e9, "GENERATOR_RATE", c.Rate, "must be more than 0 and at most 1000000000")
 	check(c.Speed > 0 && c.Speed <= 1e9, "GENERATOR_SPEED", c.Speed, "must be more than 0 and at most 1000000000")
@@ -145,5 +151,8 @@ func (c Config) interval() float64 {
 }
 
 func (c Config) publishOptions() publish.Options {
-	return publish.Options{URL: c.RedisURL, Channel: c.Channel, Transport: c.Transport, StreamMax: c.StreamMax}
+	return publish.Options{
+		URL: c.RedisURL, Channel: c.Channel, Transport: c.Transport, StreamMax: c.StreamMax,
+		Partitions: c.Partitions, Replicas: c.Replicas,
+	}
 }

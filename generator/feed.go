@@ -61,7 +61,7 @@ func (f *feed) run(ctx context.Context) error {
 		case err == nil:
 		case isRefused:
 			f.ledger.Refuse(refused)
-			f.log.Debug("refused", "line", refused.Line, "reason", refused.Reason, "error", refused.Detail)
+			f.log.Debug("rejected", "line", refused.Line, "reason", refused.Reason, "error", refused.Detail)
 			if ctx.Err() != nil {
 				return ended(ctx, f.flush(ctx))
 			}

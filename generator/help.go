@@ -25,7 +25,7 @@ Examples:
   GENERATOR_PACE=times GENERATOR_SPEED=60 generator replay log.jsonl
   jq -c '.items[]' data.json | GENERATOR_PACE=max generator replay -
 
-A line that is no message is refused, counted and listed at the end; the others are published and the exit status
+A line that is no message is rejected, counted and listed at the end; the others are published and the exit status
 is 0. It is 1 if nothing could be published or the input cannot be read to its end, and 2 if the configuration is
 wrong.
 

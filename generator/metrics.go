@@ -24,16 +24,16 @@ func (g *generator) metrics() prometheus.Gatherer {
 	counter("published_total", "Messages that Redis has taken.", func(c publish.Counts) uint64 { return c.Published })
 	counter("publish_errors_total", "Attempts to publish that failed.", func(c publish.Counts) uint64 { return c.Errors })
 	if g.config.Transport == publish.PubSub {
-		counter("unheard_total", "Published messages that nobody received.", func(c publish.Counts) uint64 { return c.Unheard })
-		counter("unconfirmed_total", "Messages sent, but the connection broke before the answer.",
-			func(c publish.Counts) uint64 { return c.Unconfirmed })
+		counter("no_subscribers_total", "Published messages that nobody received.", func(c publish.Counts) uint64 { return c.NoSubscribers })
+		counter("unacknowledged_total", "Messages sent, but the connection broke before the answer.",
+			func(c publish.Counts) uint64 { return c.Unacknowledged })
 		gauge("receivers", "Receivers of the newest message.", func(c publish.Counts) int64 { return c.Receivers })
 	} else {
-		gauge("stream_length", "Entries in the stream.", func(c publish.Counts) int64 { return c.StreamLength })
+		gauge("stream_waiting", "Messages of this generator that the worker has not committed yet.", func(c publish.Counts) int64 { return c.StreamWaiting })
 	}
 	r.MustRegister(
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "colorstream_generator_read_total", Help: "Messages made or read, refused ones among them.",
+			Name: "colorstream_generator_read_total", Help: "Messages made or read, rejected ones among them.",
 		}, func() float64 { return float64(g.account.ReadTotal()) }),
 		refusals{g},
 	)
@@ -43,7 +43,7 @@ func (g *generator) metrics() prometheus.Gatherer {
 // refusals collects a counter for each reason.
 type refusals struct{ g *generator }
 
-var refusedDesc = prometheus.NewDesc("colorstream_generator_refused_total", "Lines of the input that are no messages.",
+var refusedDesc = prometheus.NewDesc("colorstream_generator_rejected_total", "Lines of the input that are no messages.",
 	[]string{"reason"}, nil)
 
 func (refusals) Describe(descs chan<- *prometheus.Desc) { descs <- refusedDesc }

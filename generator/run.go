@@ -77,8 +77,8 @@ func start(ctx context.Context, p service.Process) error {
 	}
 	err = g.run(ctx, status)
 	counts := g.publisher.Counts()
-	log.Info("stop", "read", g.account.ReadTotal(), "published", counts.Published, "unheard", counts.Unheard,
-		"refused", g.account.RefusedTotal(), "unconfirmed", counts.Unconfirmed, "unsent", counts.Unsent, "errors", counts.Errors)
+	log.Info("stop", "read", g.account.ReadTotal(), "published", counts.Published, "no_subscribers", counts.NoSubscribers,
+		"rejected", g.account.RefusedTotal(), "unacknowledged", counts.Unacknowledged, "unsent", counts.Unsent, "errors", counts.Errors)
 	return errors.Join(err, g.account.Print(p.Stdout, counts))
 }
 
@@ -164,9 +164,9 @@ func (g *generator) pacer() pacer {
 // nothing says why an input was read to its end and nothing was published.
 func (g *generator) nothing() error {
 	if r := g.account.FirstRefused(); r != nil {
-		return fmt.Errorf("nothing was published: all %d lines of %s were refused, the first: %w", g.account.RefusedTotal(), g.input.Name, r)
+		return fmt.Errorf("nothing was published: all %d lines of %s were rejected, the first: %w", g.account.RefusedTotal(), g.input.Name, r)
 	}
-	if g.publisher.Counts().Unconfirmed > 0 {
+	if g.publisher.Counts().Unacknowledged > 0 {
 		return errors.New("nothing was published for certain: the connection to Redis broke before it answered")
 	}
 	return fmt.Errorf("nothing was published: %s holds no messages", g.input.Name)

@@ -58,11 +58,11 @@ func (s *status) follow(ctx context.Context, g *generator) {
 			share := share(g.account, g.config.Count, g.size())
 			rate := speed.at(now, counts.Published)
 			if s.line != nil {
-				done := fmt.Sprintf("%d published, %d refused", counts.Published, g.account.RefusedTotal())
+				done := fmt.Sprintf("%d published, %d rejected", counts.Published, g.account.RefusedTotal())
 				s.line.Show(progress.Text(share, done, rate, g.account.Elapsed()))
 			} else if share >= 0 {
 				g.log.Info("progress", "percent", int(100*share), "published", counts.Published,
-					"refused", g.account.RefusedTotal(), "per_second", int(rate))
+					"rejected", g.account.RefusedTotal(), "per_second", int(rate))
 			}
 		}
 	}

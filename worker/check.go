@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
 	"colorstream/worker/store"
 )
@@ -43,18 +44,17 @@ func check(ctx context.Context, cfg config, out io.Writer) error {
 }
 
 func checkRedis(ctx context.Context, cfg config) (string, error) {
-	options, err := redis.ParseURL(cfg.RedisURL)
+	target, err := redisurl.Parse(cfg.RedisURL)
 	if err != nil {
-		return "", service.Invalid("REDIS_URL", "", redisURLProblem(err))
+		return "", service.Invalid("REDIS_URL", "", err.Error())
 	}
-	options.MaxRetries, options.DialerRetries = -1, 1
-	client := redis.NewClient(options)
+	client := target.Open(func(o *redis.Options) { o.DialerRetries = 1 })
 	defer client.Close()
 	if err := client.Ping(ctx).Err(); err != nil {
-		return "", fmt.Errorf("REDIS_URL: Redis at %s does not answer: %w", options.Addr, err)
+		return "", fmt.Errorf("REDIS_URL: Redis at %s does not answer: %w", target.Address(), err)
 	}
 	if cfg.Transport == stream {
-		return checkStream(ctx, cfg, client)
+		return checkStream(ctx, cfg, client, target.Address())
 	}
 	n, err := client.PubSubNumSub(ctx, cfg.channels()...).Result()
 	if err != nil {
@@ -64,12 +64,11 @@ func checkRedis(ctx context.Context, cfg config) (string, error) {
 	for _, k := range n {
 		subscribers += k
 	}
-	return fmt.Sprintf("%s answers; %s has %d subscribers", options.Addr, cfg.Channel, subscribers), nil
+	return fmt.Sprintf("%s answers; %s has %d subscribers", target.Address(), cfg.Channel, subscribers), nil
 }
 
 // checkStream looks at each partition and at who owns it.
-func checkStream(ctx context.Context, cfg config, client *redis.Client) (string, error) {
-	node := func(context.Context, string) (*redis.Client, error) { return client, nil }
+func checkStream(ctx context.Context, cfg config, client redisurl.Client, address string) (string, error) {
 	entries := int64(0)
 	owners := make(map[string]int)
 	for _, key := range store.Streams(cfg.Channel, cfg.Partitions) {
@@ -78,7 +77,7 @@ func checkStream(ctx context.Context, cfg config, client *redis.Client) (string,
 			return "", fmt.Errorf("REDIS_CHANNEL=%q: %s is no stream: %w", cfg.Channel, key, err)
 		}
 		entries += n
-		owner, _, err := store.NewRedis(slog.New(slog.DiscardHandler), node, key, "check", lease, 0).Owner(ctx)
+		owner, _, err := store.NewRedis(slog.New(slog.DiscardHandler), client.Node, key, "check", lease, 0).Owner(ctx)
 		if err != nil {
 			return "", err
 		}
@@ -87,7 +86,7 @@ func checkStream(ctx context.Context, cfg config, client *redis.Client) (string,
 	free := owners[""]
 	delete(owners, "")
 	return fmt.Sprintf("%s answers; the stream %s has %d partitions with %d entries, %d workers, and %d partitions without one",
-		client.Options().Addr, cfg.Channel, cfg.Partitions, entries, len(owners), free), nil
+		address, cfg.Channel, cfg.Partitions, entries, len(owners), free), nil
 }
 
 func checkInflux(ctx context.Context, cfg config) (string, error) {

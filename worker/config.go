@@ -9,15 +9,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
+	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
 )
 
 // config is all that the worker can be told. The tags are the variables, their defaults and their
 // help.
 type config struct {
-	RedisURL   string `env:"REDIS_URL" envDefault:"redis://localhost:6379/0" secret:"true" help:"where Redis is: redis://[user:password@]host:port/database, rediss:// with TLS"`
+	RedisURL   string `env:"REDIS_URL" envDefault:"redis://localhost:6379/0" secret:"true" help:"where Redis is: redis://[user:password@]host:port/database, rediss:// with TLS; ?addr=host:port for a cluster, ?master_name= for sentinels"`
 	Channel    string `env:"REDIS_CHANNEL" envDefault:"colors" help:"Pub/Sub channels or patterns, between commas; or key of the stream"`
 	Transport  string `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub: Redis drops what nobody receives, and windows say so; stream: nothing is lost"`
 	StreamKeep keep   `env:"REDIS_STREAM_KEEP" help:"stream: keep entries for so long (24h) or so many of them (1000000) after they were used"`
@@ -122,8 +121,13 @@ func (c config) Validate() error {
 			errs = append(errs, service.Invalid(variable, value, problem))
 		}
 	}
-	if _, err := redis.ParseURL(c.RedisURL); err != nil {
-		check(false, "REDIS_URL", "", "is not a Redis URL (redis://[user:password@]host:port/database): "+redisURLProblem(err))
+	target, err := redisurl.Parse(c.RedisURL)
+	if err != nil {
+		check(false, "REDIS_URL", "", "is not a Redis URL (redis://[user:password@]host:port/database): "+err.Error())
+	} else {
+		check(!target.IsCluster() || c.Transport == stream, "REDIS_TRANSPORT", c.Transport,
+			"cannot be used with a Redis cluster, whose nodes pass messages on without a receipt, so that no window could be "+
+				"called complete: use stream")
 	}
 	check(c.Transport == pubsub || c.Transport == stream, "REDIS_TRANSPORT", c.Transport, "is neither pubsub nor stream")
 	for _, name := range c.channels() {
@@ -146,14 +150,6 @@ func (c config) Validate() error {
 	check(err == nil, "WORKER_ADDR", c.Addr, "is not host:port or :port")
 	errs = append(errs, service.CheckLoopback("WORKER_PPROF_ADDR", c.Pprof))
 	return errors.Join(errs...)
-}
-
-// redisURLProblem is what is wrong with the URL without the URL, which may hold a password.
-func redisURLProblem(err error) string {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		return e.Err.Error()
-	}
-	return err.Error()
 }
 
 // LogValue masks what is secret.

@@ -16,10 +16,10 @@ import (
 var crossings = map[string][]string{
 	"generator":      {},
 	"influxdb":       {"generator/process", "generator/redisserver", "generator/service"},
-	"worker":         {"generator/message", "generator/service", "influxdb/series"},
+	"worker":         {"generator/message", "generator/redisurl", "generator/service", "influxdb/series"},
 	"dashboard":      {"generator/service", "influxdb/series"},
 	"grafana":        {"generator/process", "generator/service", "influxdb/series", "influxdb/influxd", "influxdb/influxtest", "influxdb/setup"},
-	"grafana/plugin": {"generator/message", "worker/window", "worker/source"},
+	"grafana/plugin": {"generator/message", "generator/redisurl", "worker/window", "worker/source"},
 }
 
 var testCrossings = []string{

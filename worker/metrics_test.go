@@ -6,6 +6,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
 	"colorstream/generator/service/servicetest"
 	"colorstream/worker/store"
@@ -15,7 +16,7 @@ import (
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
 	log, cfg := slog.New(slog.DiscardHandler), config{DataDir: t.TempDir(), MaxBytes: 16 << 20, Partitions: 1}
-	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"}) // nobody is asked
+	client := redisurl.Client{UniversalClient: redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})} // nobody is asked
 	defer client.Close()
 	registry := service.NewRegistry("worker")
 	var health service.Health

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"colorstream/generator/message"
+	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
 	"colorstream/worker/deadletter"
 	"colorstream/worker/influx"
@@ -36,7 +37,7 @@ const (
 type partitions struct {
 	log     *slog.Logger
 	cfg     config
-	client  redis.UniversalClient
+	client  redisurl.Client
 	node    store.Node
 	name    string
 	metrics *metrics
@@ -54,12 +55,12 @@ type partitions struct {
 }
 
 func newPartitions(
-	log *slog.Logger, cfg config, client *redis.Client, m *metrics, sender *influx.Sender, letters *deadletter.Writer,
+	log *slog.Logger, cfg config, client redisurl.Client, m *metrics, sender *influx.Sender, letters *deadletter.Writer,
 	condition *service.Condition,
 ) *partitions {
 	return &partitions{
 		log: log, cfg: cfg, client: client,
-		node:    func(context.Context, string) (*redis.Client, error) { return client, nil },
+		node:    client.Node,
 		name:    store.OwnerName(time.Now()),
 		metrics: m, sender: sender, letters: letters, state: condition.Set, note: condition.Note,
 		owned: make(map[string]*owned), broken: make(map[string]error),
@@ -188,6 +189,7 @@ func (p *partitions) hold(ctx context.Context, key string) {
 				said = ""
 			case ctx.Err() == nil && err.Error() != said:
 				said = err.Error()
+				p.client.Reload(ctx)
 				log.Warn("a partition is given back; it goes on from its last commit", "error", err)
 			}
 		}
@@ -262,11 +264,15 @@ func (p *partitions) work(ctx context.Context, log *slog.Logger, key string, s *
 	if err != nil {
 		return err
 	}
-	set, position, err := resume(ctx, log, p.client, key, p.cfg.windows(), saved)
+	set, position, err := resume(ctx, log, p.client.UniversalClient, key, p.cfg.windows(), saved)
 	if err != nil {
 		return err
 	}
-	src := source.NewStream(log, p.client, key, position, set.NextDue, p.metrics.lost.Add)
+	node, err := p.node(ctx, key)
+	if err != nil {
+		return err
+	}
+	src := source.NewStream(log, node, key, position, set.NextDue, p.metrics.lost.Add)
 	w := newWorker(log, s, saved, set, position, p.metrics, p.sender, p.letters, true)
 	w.source = src
 	var trimming sync.WaitGroup

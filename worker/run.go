@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 
+	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
 	"colorstream/worker/deadletter"
 	"colorstream/worker/influx"
@@ -102,9 +103,9 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 	// The worker holds little between two windows: without this the garbage collector would run dozens of
 	// times a second.
 	debug.SetGCPercent(400)
-	options, err := redis.ParseURL(cfg.RedisURL)
+	target, err := redisurl.Parse(cfg.RedisURL)
 	if err != nil {
-		return service.Invalid("REDIS_URL", "", redisURLProblem(err))
+		return service.Invalid("REDIS_URL", "", err.Error())
 	}
 	listener, err := service.Listen("WORKER_ADDR", cfg.Addr)
 	if err != nil {
@@ -116,7 +117,7 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 		return service.Usage(err)
 	}
 	defer client.Close()
-	commands := newRedisClient(options)
+	commands := target.Open(func(o *redis.Options) { o.ReadBufferSize = 512 << 10 })
 	defer commands.Close()
 
 	var health service.Health
@@ -134,7 +135,7 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 		m.watchPartitions(p)
 		running, stats = p.run, p.stats
 	} else {
-		w, messages, file, err := newPubSub(ctx, log, cfg, options, m, sender, letters, redisState.Set)
+		w, messages, file, err := newPubSub(ctx, log, cfg, target.Options(), m, sender, letters, redisState.Set)
 		if err != nil {
 			return err
 		}
@@ -183,15 +184,6 @@ func newClient(cfg config) (*influx.Client, error) {
 	return influx.New(influx.Config{
 		URL: cfg.InfluxURL, Org: cfg.InfluxOrg, Bucket: cfg.InfluxBucket, Token: cfg.InfluxToken,
 	})
-}
-
-// newRedisClient makes the client for commands. Its callers know better than it what is to be tried
-// again, and when.
-func newRedisClient(options *redis.Options) *redis.Client {
-	o := *options
-	o.Protocol, o.MaxRetries, o.ContextTimeoutEnabled = 2, -1, true
-	o.ReadBufferSize = 512 << 10
-	return redis.NewClient(&o)
 }
 
 // encodeRejected makes dead letters of lines that InfluxDB will never take.

@@ -1,6 +1,6 @@
 // Package ledger keeps account of what the generator read, so that nothing is lost unsaid:
 //
-//	read = published + refused + unconfirmed + unsent
+//	read = published + rejected + unacknowledged + unsent
 //
 // Package publish counts the others; the ledger prints them all.
 package ledger
@@ -99,7 +99,7 @@ func (l *Ledger) FirstRefused() *source.Refused {
 }
 
 // Print writes the account for a person: a line for each sum, with a note where the sum is not 0, then the first
-// refused lines. The unheard messages are among the published ones.
+// refused lines. Those without subscribers are among the published ones.
 func (l *Ledger) Print(w io.Writer, c publish.Counts) error {
 	elapsed := l.Elapsed()
 	var text strings.Builder
@@ -107,20 +107,20 @@ func (l *Ledger) Print(w io.Writer, c publish.Counts) error {
 		if n == 0 {
 			note = ""
 		}
-		text.WriteString(strings.TrimRight(fmt.Sprintf("%-12s %12d  %s", name, n, note), " ") + "\n")
+		text.WriteString(strings.TrimRight(fmt.Sprintf("%-16s %12d  %s", name, n, note), " ") + "\n")
 	}
 	row("read", l.ReadTotal(), "")
 	row("published", int64(c.Published),
 		fmt.Sprintf("in %s, %.0f a second", elapsed.Round(time.Millisecond), float64(c.Published)/elapsed.Seconds()))
-	row("  unheard", int64(c.Unheard), "nobody was subscribed when they were published")
-	row("refused", l.RefusedTotal(), l.reasons())
-	row("unconfirmed", int64(c.Unconfirmed), "the connection broke before Redis answered; not sent again, so that none is doubled")
+	row("  no_subscribers", int64(c.NoSubscribers), "nobody was subscribed when they were published")
+	row("rejected", l.RefusedTotal(), l.reasons())
+	row("unacknowledged", int64(c.Unacknowledged), "the connection broke before Redis answered; not sent again, so that none is doubled")
 	row("unsent", int64(c.Unsent), "given up at the end")
 	row("errors", int64(c.Errors), "failed attempts to publish; all that they held is counted above")
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range l.first {
-		fmt.Fprintf(&text, "refused %v\n", r)
+		fmt.Fprintf(&text, "rejected %v\n", r)
 	}
 	_, err := io.WriteString(w, text.String())
 	return err

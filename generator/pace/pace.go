@@ -10,9 +10,13 @@ package pace
 
 import "time"
 
-// grain is the shortest time between two due times. At intervals below it, messages fall due in groups, which are
-// published together: waking for each would cost more than publishing it.
-const grain = time.Millisecond
+// grain is the shortest time between two due times. At intervals below grouped, 500 messages a second,
+// messages fall due in groups, which are published together: one command for all of them costs a
+// fraction of one for each.
+const (
+	grain   = 5 * time.Millisecond
+	grouped = 2 * time.Millisecond
+)
 
 // Steady is a pace of one message an interval.
 type Steady struct {
@@ -37,7 +41,7 @@ func (s *Steady) Next(_, _ time.Time) time.Time {
 // after is the time from start to the n-th message.
 func (s *Steady) after(n int64) time.Duration {
 	after := time.Duration(float64(n) * s.interval)
-	if s.interval < float64(grain) {
+	if s.interval < float64(grouped) {
 		after = (after + grain - 1) / grain * grain
 	}
 	return after

@@ -64,7 +64,7 @@ func TestSteadyGroups(t *testing.T) {
 		now = p.Next(now, time.Time{})
 		groups[now]++
 	}
-	if len(groups) < 1000 || len(groups) > 1001 {
+	if len(groups) < 200 || len(groups) > 201 {
 		t.Errorf("%d groups in a second", len(groups))
 	}
 }

@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -11,61 +10,80 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"colorstream/generator/redisurl"
 )
 
-// dialing counts connections, so that a failure to connect can be told from one of a connection.
-type dialing struct{ started, done atomic.Uint64 }
-
-// failing tells that the newest connection was not made: nothing can have been sent on it.
-func (d *dialing) failing() bool { return d.started.Load() != d.done.Load() }
-
-// newClient makes a client with one connection and without retries: whether a command may be sent again is not a
-// question for a client.
-func newClient(url string, timeout time.Duration) (*redis.Client, *dialing, error) {
-	o, err := redis.ParseURL(url)
-	if err != nil {
-		return nil, nil, fmt.Errorf("REDIS_URL: %w", err)
-	}
-	d := new(dialing)
-	o.ClientName = "colorstream-generator-" + rand.Text()
-	o.MaxRetries = -1
-	o.DialerRetries = 1
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = min(timeout, 3*time.Second), timeout, timeout
-	o.PoolSize, o.MaxActiveConns, o.PipelinePoolSize = 1, 1, -1
-	o.ReadBufferSize, o.WriteBufferSize = 64<<10, 128<<10
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	dial := redis.NewDialer(o)
-	o.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
-		d.started.Store(d.done.Load() + 1)
-		return dial(ctx, network, address)
-	}
-	o.OnConnect = func(context.Context, *redis.Conn) error {
-		d.done.Store(d.started.Load())
-		return nil
-	}
-	return redis.NewClient(o), d, nil
+// A client counts connections, so that a failure to connect can be told from one of a connection.
+type client struct {
+	redisurl.Client
+	address       string
+	started, done atomic.Uint64
 }
 
-// errNoReply marks a command that has no answer yet.
-var errNoReply = errors.New("no reply")
+// notSent reports whether the newest connection was not made: nothing can have been sent on it.
+func (c *client) notSent() bool { return c.started.Load() != c.done.Load() }
 
-// answered tells whether Redis itself has refused the command.
+// newClient makes a client with one connection to each server.
+func newClient(o Options) (*client, error) {
+	target, err := redisurl.Parse(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("REDIS_URL: %w", err)
+	}
+	if target.IsCluster() && o.Transport == PubSub {
+		return nil, errors.New("REDIS_URL names a Redis cluster, and REDIS_TRANSPORT is pubsub: " +
+			"a cluster passes messages from node to node without a receipt, so nobody could tell what was lost; use stream")
+	}
+	timeout := o.timeout
+	if timeout == 0 {
+		timeout = 5 * time.Second
+	}
+	c := &client{address: target.Address()}
+	c.Client = target.Open(func(r *redis.Options) {
+		r.DialerRetries = 1
+		r.DialTimeout, r.ReadTimeout, r.WriteTimeout = min(timeout, 3*time.Second), timeout, timeout
+		r.PoolSize, r.MaxActiveConns, r.PipelinePoolSize = 1, 1, -1
+		r.ReadBufferSize, r.WriteBufferSize = 64<<10, 128<<10
+		dial := r.Dialer
+		if dial == nil {
+			dial = redis.NewDialer(r)
+		}
+		r.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+			c.started.Store(c.done.Load() + 1)
+			return dial(ctx, network, address)
+		}
+		r.OnConnect = func(context.Context, *redis.Conn) error {
+			c.done.Store(c.started.Load())
+			return nil
+		}
+	})
+	return c, nil
+}
+
+// answered reports whether Redis itself has refused the command.
 func answered(err error) bool {
 	_, ok := errors.AsType[redis.Error](err)
 	return ok
 }
 
-// passing tells whether an error may pass by itself: everything but a refusal by a server that is well.
-func passing(err error) bool {
+// refusals are those that pass by themselves. They stand at an answer's start, or in that of a
+// transaction or script that they ended.
+var refusals = []string{
+	"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY ", "OOM", "MISCONF", "NOREPLICAS",
+	"MOVED", "ASK", "UNBLOCKED", "max number of clients",
+}
+
+// temporary reports whether an error may pass by itself: everything but a refusal by a server that is
+// well.
+func temporary(err error) bool {
+	if errors.Is(err, errPartitions) {
+		return false
+	}
 	if !answered(err) {
 		return true
 	}
-	for _, prefix := range []string{
-		"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY ", "OOM", "MISCONF", "NOREPLICAS",
-		"max number of clients",
-	} {
-		if redis.HasErrorPrefix(err, prefix) {
+	for _, word := range refusals {
+		if strings.HasPrefix(err.Error(), word) || strings.Contains(err.Error(), " "+word) {
 			return true
 		}
 	}

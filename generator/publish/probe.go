@@ -3,8 +3,6 @@ package publish
 import (
 	"context"
 	"fmt"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // Probe tries Redis and tells what it found there.
@@ -12,24 +10,30 @@ func (p *Publisher) Probe(ctx context.Context) (string, error) {
 	if err := p.client.Ping(ctx).Err(); err != nil {
 		return "", fmt.Errorf("redis %s: %w", p.Address(), explain(err))
 	}
-	if _, ok := p.transport.(*stream); ok {
+	channel := p.options.Channel
+	if p.options.Transport == Stream {
 		return p.probeStream(ctx)
 	}
-	subscribers, err := p.client.PubSubNumSub(ctx, p.channel).Result()
+	subscribers, err := p.client.PubSubNumSub(ctx, channel).Result()
 	if err != nil {
-		return "", fmt.Errorf("redis %s: count subscribers of %q: %w", p.Address(), p.channel, err)
+		return "", fmt.Errorf("redis %s: count subscribers of %q: %w", p.Address(), channel, err)
 	}
-	return fmt.Sprintf("%s answers; the channel %q has %d subscribers", p.Address(), p.channel, subscribers[p.channel]), nil
+	return fmt.Sprintf("%s answers; the channel %q has %d subscribers", p.Address(), channel, subscribers[channel]), nil
 }
 
+// probeStream looks at each partition, and at who works on it.
 func (p *Publisher) probeStream(ctx context.Context) (string, error) {
-	length, err := p.client.XLen(ctx, p.channel).Result()
-	if err != nil {
-		return "", fmt.Errorf("redis %s: length of the stream %q: %w", p.Address(), p.channel, explain(err))
+	entries, owners := int64(0), make(map[string]bool)
+	for _, b := range p.batches {
+		length, err := p.client.XLen(ctx, b.key).Result()
+		if err != nil {
+			return "", fmt.Errorf("redis %s: length of the stream %q: %w", p.Address(), b.key, explain(err))
+		}
+		entries += length
+		if owner := p.client.HGet(ctx, b.key+":worker", "owner").Val(); owner != "" { // else there is none
+			owners[owner] = true
+		}
 	}
-	groups, err := p.client.XInfoGroups(ctx, p.channel).Result()
-	if err != nil && !redis.HasErrorPrefix(err, "no such key") {
-		return "", fmt.Errorf("redis %s: groups of the stream %q: %w", p.Address(), p.channel, err)
-	}
-	return fmt.Sprintf("%s answers; the stream %q has %d entries and %d consumer groups", p.Address(), p.channel, length, len(groups)), nil
+	return fmt.Sprintf("%s answers; the stream %q has %d partitions with %d entries, and %d workers have worked on it last",
+		p.Address(), p.options.Channel, len(p.batches), entries, len(owners)), nil
 }

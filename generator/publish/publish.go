@@ -1,32 +1,37 @@
-// Package publish hands messages to Redis: on a Pub/Sub channel, or as entries of a stream.
+// Package publish hands messages to Redis: on a Pub/Sub channel, or as entries of a stream. What waits
+// when [Publisher.Flush] is called goes as one payload, a message a line; of a stream with several
+// partitions, one payload each.
 //
-// What it promises for every message given to [Publisher.Add]: it is counted exactly once, as published, as
-// unconfirmed or as unsent.
+// What it promises for every message given to [Publisher.Add]: it is counted exactly once, as
+// published, as unacknowledged or as unsent.
 //
-//   - While Redis cannot be reached, or answers that it cannot now (it loads its data, is out of memory, is a
-//     replica …), Flush waits and tries again, in order. It says so once, and once more when it goes on.
-//   - Pub/Sub: when the connection breaks between the command and its answer, nobody can tell whether Redis has
-//     passed the message on. It is not sent again, since a message heard twice would falsify a statistic, and is
-//     counted as unconfirmed. What was certainly not sent is sent again.
-//   - Stream: each batch is one transaction that also writes the batch's number under a key of this run. After a
-//     broken connection that key tells whether the batch is in the stream, so that each message enters it exactly
-//     once, as far as Redis itself keeps what it has acknowledged.
+//   - While Redis cannot be reached, or answers that it cannot now (it loads its data, is out of memory,
+//     is a replica …), Flush waits and tries again, in order. It says so once, and once more when it goes
+//     on.
+//   - Pub/Sub: when the connection breaks between the command and its answer, nobody can tell whether
+//     Redis has passed the payload on. It is not sent again, since a message received twice would falsify
+//     a statistic, and is counted as unacknowledged. What was certainly not sent is sent again.
+//   - Stream: each payload is one XADD with a number of its own in the entry. After a lost answer a script
+//     looks for that number and appends the payload only if it is not there, so that each message enters
+//     the stream exactly once, as far as Redis itself keeps what it has acknowledged.
 //   - Any other refusal (no permission, a key of another type) ends Flush with an error.
 package publish
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"colorstream/generator/message"
 )
+
+// BatchSize is how many messages wait for Flush at most.
+const BatchSize = 1000
 
 // Transport is how messages travel through Redis.
 type Transport string
@@ -37,7 +42,7 @@ const (
 	Stream Transport = "stream"
 )
 
-// UnmarshalText refuses every other word.
+// UnmarshalText accepts no other word.
 func (t *Transport) UnmarshalText(text []byte) error {
 	switch *t = Transport(text); *t {
 	case PubSub, Stream:
@@ -48,12 +53,16 @@ func (t *Transport) UnmarshalText(text []byte) error {
 
 // Options say where messages go.
 type Options struct {
-	// URL is Redis's address, as redis.ParseURL takes it.
+	// URL is Redis's address, as package redisurl has it.
 	URL       string
 	Channel   string
 	Transport Transport
-	// StreamMax is the length of the stream above which Flush waits; 0 means never.
+	// StreamMax is how many messages of this publisher may wait for the worker before Flush does; 0 means
+	// any number.
 	StreamMax int64
+	// Partitions is the number of the stream's partitions, 1 if it is 0. Replicas is how many replicas of
+	// Redis must have a payload before it counts as published.
+	Partitions, Replicas int
 
 	timeout time.Duration // of a read or write; tests make it short
 }
@@ -62,88 +71,126 @@ type Options struct {
 type Counts struct {
 	// Published messages were acknowledged by Redis.
 	Published uint64
-	// Unheard ones are the published messages that had no receiver (Pub/Sub only).
-	Unheard uint64
-	// Unconfirmed ones were sent, but the connection broke before the answer (Pub/Sub only).
-	Unconfirmed uint64
+	// NoSubscribers are the published messages that had no receiver (Pub/Sub only).
+	NoSubscribers uint64
+	// Unacknowledged ones were sent, but the connection broke before the answer (Pub/Sub only), or nobody
+	// can tell any more whether they are in the stream.
+	Unacknowledged uint64
 	// Unsent ones were given up because the program stops.
 	Unsent uint64
 	// Errors is how many attempts failed; the messages of a failed attempt are tried again.
 	Errors uint64
-	// Receivers is how many heard the newest message (Pub/Sub only).
+	// Receivers is how many received the newest message (Pub/Sub only).
 	Receivers int64
-	// StreamLength is the number of entries in the stream at the last look.
-	StreamLength int64
+	// StreamWaiting is how many published messages the worker has not committed yet.
+	StreamWaiting int64
 }
 
 // A Publisher publishes from one goroutine; Counts may be called from any.
 type Publisher struct {
 	log       *slog.Logger
 	state     func(error)
-	client    *redis.Client
-	dial      *dialing
+	client    *client
+	options   Options
+	batches   []*batch // one, or one for each partition
 	transport transport
-	batch     *batch
-	channel   string
 
-	published, unheard, unconfirmed, unsent, errors atomic.Uint64
-	receivers, streamLength                         atomic.Int64
+	published, noSubscribers, unacknowledged, unsent, errors atomic.Uint64
+	receivers, streamWaiting                                 atomic.Int64
 
-	began   bool      // something was published
-	down    time.Time // since when nothing can be; zero when all is well
-	backoff time.Duration
-	heard   bool
+	began      bool      // something was published
+	down       time.Time // since when nothing can be; zero when all is well
+	backoff    time.Duration
+	subscribed bool
 }
 
-// transport is how a batch is sent and what its answers mean.
+// transport is how a batch is sent.
 type transport interface {
-	// command makes the command that publishes what the payload holds when it is sent.
-	command(*payload) redis.Cmder
-	// send tries to publish the batch and leaves in it what is to be tried again. Each message that leaves the
-	// batch has been counted. The error is nil if nothing is left.
-	send(ctx context.Context, b *batch) error
-	// close frees what the transport keeps in Redis.
-	close(ctx context.Context) error
+	// prepare does what must be done once before the first batch.
+	prepare(context.Context) error
+	// send tries to publish the batch. If its error is nil the batch is empty, and its messages counted.
+	send(context.Context, *batch) error
 }
 
-// New makes a Publisher. It does not connect yet. state is told why nothing can be published, and nil when it can.
+// A batch is messages that wait for Flush, encoded.
+type batch struct {
+	key     string
+	payload []byte // a message a line
+	n       int
+
+	stream streamState
+}
+
+func (b *batch) add(m message.Message) {
+	if b.n > 0 {
+		b.payload = append(b.payload, '\n')
+	}
+	b.payload = m.AppendJSON(b.payload)
+	b.n++
+}
+
+func (b *batch) empty() { b.payload, b.n = b.payload[:0], 0 }
+
+// New makes a Publisher. It does not connect yet. state is told why nothing can be published, and nil
+// when it can.
 func New(log *slog.Logger, o Options, state func(error)) (*Publisher, error) {
-	client, dial, err := newClient(o.URL, cmp.Or(o.timeout, 5*time.Second))
+	o.Partitions = max(o.Partitions, 1)
+	client, err := newClient(o)
 	if err != nil {
 		return nil, err
 	}
-	p := &Publisher{log: log, state: state, client: client, dial: dial, channel: o.Channel, heard: true}
+	p := &Publisher{log: log, state: state, client: client, options: o, subscribed: true}
 	p.transport = &pubsub{p}
 	if o.Transport == Stream {
-		p.transport = newStream(p, o.StreamMax)
+		p.transport = newStream(p)
 	}
-	p.batch = newBatch(p.transport.command)
+	for i := range o.Partitions {
+		key := o.Channel
+		if o.Partitions > 1 {
+			key = fmt.Sprintf("%s:{%d}", o.Channel, i)
+		}
+		p.batches = append(p.batches, &batch{key: key})
+	}
 	return p, nil
 }
 
-// Add puts a message at the end of those that wait for Flush. There must not be BatchSize of them already.
-func (p *Publisher) Add(m message.Message) { p.batch.add(m) }
+// Add puts a message at the end of those that wait for Flush. There must not be BatchSize of them
+// already.
+func (p *Publisher) Add(m message.Message) {
+	i := 0
+	if n := len(p.batches); n > 1 {
+		i = int(crc32.ChecksumIEEE([]byte(m.Color)) % uint32(n))
+	}
+	p.batches[i].add(m)
+}
 
 // Waiting is the number of messages that wait for Flush.
-func (p *Publisher) Waiting() int { return p.batch.n }
+func (p *Publisher) Waiting() (n int) {
+	for _, b := range p.batches {
+		n += b.n
+	}
+	return n
+}
 
-// Flush publishes what waits. It waits itself for as long as Redis is away, or until ctx ends; an answer that is
-// under way then is still waited for, at most for the client's time-outs. It tells whether it had to wait for Redis.
+// Flush publishes what waits. It waits itself for as long as Redis is away, or until ctx ends; an
+// answer that is under way then is still waited for, at most for the client's time-outs. It reports
+// whether it had to wait for Redis.
 func (p *Publisher) Flush(ctx context.Context) (waited bool, err error) {
-	b := p.batch
-	if b.n == 0 {
+	if p.Waiting() == 0 {
 		return false, nil
 	}
-	for b.n > 0 {
-		err := p.transport.send(context.WithoutCancel(ctx), b)
+	for p.Waiting() > 0 {
+		err := p.send(context.WithoutCancel(ctx))
 		if err == nil {
 			break
 		}
 		waited = true
 		p.errors.Add(1)
 		if err = p.wait(ctx, err); err != nil {
-			p.unsent.Add(uint64(b.n))
-			b.n = 0
+			p.unsent.Add(uint64(p.Waiting()))
+			for _, b := range p.batches {
+				b.empty()
+			}
 			return waited, err
 		}
 	}
@@ -151,25 +198,46 @@ func (p *Publisher) Flush(ctx context.Context) (waited bool, err error) {
 	return waited, nil
 }
 
-// wait returns when another attempt is due: a server answers again. It ends with an error if ctx does or if the
-// cause will not pass by itself.
+// send tries to publish all batches, side by side.
+func (p *Publisher) send(ctx context.Context) error {
+	if err := p.transport.prepare(ctx); err != nil {
+		return err
+	}
+	if len(p.batches) == 1 {
+		return p.transport.send(ctx, p.batches[0])
+	}
+	errs := make([]error, len(p.batches))
+	var sending sync.WaitGroup
+	for i, b := range p.batches {
+		if b.n > 0 {
+			sending.Go(func() { errs[i] = p.transport.send(ctx, b) })
+		}
+	}
+	sending.Wait()
+	for _, err := range errs {
+		if err != nil && !temporary(err) {
+			return err
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// wait returns when another attempt is due. It ends with an error if ctx does or if the cause will not
+// pass by itself.
 func (p *Publisher) wait(ctx context.Context, cause error) error {
-	for {
-		if !passing(cause) {
-			return fmt.Errorf("publish to %q on Redis %s: %w", p.channel, p.Address(), explain(cause))
-		}
-		p.isDown(cause)
-		timer := time.NewTimer(p.backoff)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return context.Cause(ctx)
-		case <-timer.C:
-		}
-		p.backoff = min(2*p.backoff, 2*time.Second)
-		if cause = p.client.Ping(context.WithoutCancel(ctx)).Err(); cause == nil {
-			return nil
-		}
+	if !temporary(cause) {
+		return fmt.Errorf("publish to %q on Redis %s: %w", p.options.Channel, p.Address(), explain(cause))
+	}
+	p.isDown(cause)
+	p.client.Reload(context.WithoutCancel(ctx))
+	timer := time.NewTimer(p.backoff)
+	defer timer.Stop()
+	p.backoff = min(2*p.backoff, 2*time.Second)
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
 	}
 }
 
@@ -177,7 +245,7 @@ func (p *Publisher) isDown(cause error) {
 	if !p.down.IsZero() {
 		return
 	}
-	p.down, p.backoff = time.Now(), 100*time.Millisecond
+	p.down, p.backoff = time.Now(), 50*time.Millisecond
 	p.state(cause)
 	p.log.Warn("cannot publish, waiting for Redis", "redis", p.Address(), "error", cause)
 }
@@ -193,38 +261,30 @@ func (p *Publisher) isUp() {
 	p.began = true
 }
 
-// listened says when the channel loses its last receiver or gets its first.
-func (p *Publisher) listened(receivers int64) {
+// received says when the channel loses its last subscriber or gets its first.
+func (p *Publisher) received(receivers int64) {
 	p.receivers.Store(receivers)
-	if heard := receivers > 0; heard != p.heard {
-		p.heard = heard
-		if heard {
-			p.log.Info("messages are heard again", "channel", p.channel, "receivers", receivers)
+	if subscribed := receivers > 0; subscribed != p.subscribed {
+		p.subscribed = subscribed
+		if subscribed {
+			p.log.Info("the channel has subscribers again", "channel", p.options.Channel, "receivers", receivers)
 		} else {
-			p.log.Warn("nobody listens on the channel: Redis drops what is published now", "channel", p.channel)
+			p.log.Warn("nobody is subscribed: Redis drops what is published now", "channel", p.options.Channel)
 		}
 	}
 }
 
-// Counts is a look at the counters.
+// Counts returns the counters.
 func (p *Publisher) Counts() Counts {
 	return Counts{
-		Published: p.published.Load(), Unheard: p.unheard.Load(), Unconfirmed: p.unconfirmed.Load(),
+		Published: p.published.Load(), NoSubscribers: p.noSubscribers.Load(), Unacknowledged: p.unacknowledged.Load(),
 		Unsent: p.unsent.Load(), Errors: p.errors.Load(),
-		Receivers: p.receivers.Load(), StreamLength: p.streamLength.Load(),
+		Receivers: p.receivers.Load(), StreamWaiting: p.streamWaiting.Load(),
 	}
 }
 
 // Address is where Redis is, without user or password.
-func (p *Publisher) Address() string { return p.client.Options().Addr }
+func (p *Publisher) Address() string { return p.client.address }
 
-// Close ends the connection.
-func (p *Publisher) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	var err error
-	if p.began && p.down.IsZero() {
-		err = p.transport.close(ctx)
-	}
-	return errors.Join(err, p.client.Close())
-}
+// Close ends the connections.
+func (p *Publisher) Close() error { return p.client.Close() }

@@ -2,9 +2,9 @@ package publish
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
 	"strings"
 	"sync"
@@ -81,14 +81,18 @@ func (r *rig) flush(t testing.TB) {
 	}
 }
 
-// number reads the value that add gave.
-func number(t testing.TB, payload string) int {
+// numbers reads the values that add gave.
+func numbers(t testing.TB, payload string) (all []int) {
 	t.Helper()
-	var m struct{ Value int }
-	if err := json.Unmarshal([]byte(payload), &m); err != nil {
-		t.Fatalf("%q: %v", payload, err)
+	for payload != "" {
+		m, n, err := message.Next(payload)
+		if err != nil {
+			t.Fatalf("%q: %v", payload, err)
+		}
+		all = append(all, int(m.Value))
+		payload = payload[n:]
 	}
-	return m.Value
+	return all
 }
 
 func eventually(t testing.TB, what string, ok func() bool) {
@@ -122,7 +126,7 @@ func TestPubSub(t *testing.T) {
 		r := newRig(t, url, PubSub)
 		r.add(0, 3)
 		r.flush(t)
-		if got, want := r.Counts(), (Counts{Published: 3, Unheard: 3}); got != want {
+		if got, want := r.Counts(), (Counts{Published: 3, NoSubscribers: 3}); got != want {
 			t.Errorf("without a subscriber: %+v, want %+v", got, want)
 		}
 		sub := client.Subscribe(t.Context(), "colors")
@@ -135,19 +139,20 @@ func TestPubSub(t *testing.T) {
 			r.add(batch*BatchSize, BatchSize)
 			r.flush(t)
 		}
-		for want := range 3 * BatchSize {
-			m := <-messages
-			if want == 0 && m.Payload != `{"color":"red","name":"n","value":0}` {
-				t.Errorf("payload %s", m.Payload)
+		for batch := range 3 {
+			payload := (<-messages).Payload
+			if lines := strings.Split(payload, "\n"); batch == 0 && lines[0] != `{"color":"red","name":"n","value":0}` {
+				t.Errorf("line %s", lines[0])
 			}
-			if got := number(t, m.Payload); got != want {
-				t.Fatalf("message %d comes as number %d", got, want)
+			got := numbers(t, payload)
+			if len(got) != BatchSize || got[0] != batch*BatchSize || got[BatchSize-1] != (batch+1)*BatchSize-1 {
+				t.Fatalf("payload %d has %d messages, from %d", batch, len(got), got[0])
 			}
 		}
-		if got, want := r.Counts(), (Counts{Published: 3 + 3*BatchSize, Unheard: 3, Receivers: 1}); got != want {
+		if got, want := r.Counts(), (Counts{Published: 3 + 3*BatchSize, NoSubscribers: 3, Receivers: 1}); got != want {
 			t.Errorf("%+v, want %+v", got, want)
 		}
-		if r.log.count("nobody listens") != 1 || r.log.count("heard again") != 1 {
+		if r.log.count("nobody is subscribed") != 1 || r.log.count("has subscribers again") != 1 {
 			t.Errorf("log:\n%s", r.log.text.String())
 		}
 		if err := r.currentState(); err != nil {
@@ -164,40 +169,44 @@ func TestStream(t *testing.T) {
 			r.add(batch*BatchSize, BatchSize)
 			r.flush(t)
 		}
-		want := Counts{Published: 3 * BatchSize, StreamLength: 3 * BatchSize}
-		if got := r.Counts(); got != want {
+		if got, want := r.Counts(), (Counts{Published: 3 * BatchSize, StreamWaiting: 3 * BatchSize}); got != want {
 			t.Errorf("%+v, want %+v", got, want)
 		}
 		checkStream(t, client, 3*BatchSize)
-		if keys := client.Keys(t.Context(), "colors:generator:*").Val(); len(keys) != 1 {
-			t.Errorf("keys while it runs: %v", keys)
-		} else if life := client.TTL(t.Context(), keys[0]).Val(); life <= 0 || life > markerLife {
-			t.Errorf("the marker lives %s", life)
-		}
-		if err := r.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if keys := client.Keys(t.Context(), "*").Val(); len(keys) != 1 {
-			t.Errorf("keys left: %v", keys)
+		if keys := client.Keys(t.Context(), "*").Val(); len(keys) != 2 { // the stream, and the number of its partitions
+			t.Errorf("keys: %v", keys)
 		}
 	})
 }
 
-// checkStream wants exactly the messages 0 to n-1, in order, each in the one field.
+// checkStream wants exactly the messages 0 to n-1, in order, in entries with numbers of their own.
 func checkStream(t testing.TB, client *redis.Client, n int) {
 	t.Helper()
 	entries, err := client.XRange(t.Context(), "colors", "-", "+").Result()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(entries) != n {
-		t.Errorf("the stream has %d entries, want %d", len(entries), n)
-	}
-	for i, entry := range entries {
-		payload, _ := entry.Values[EntryField].(string)
-		if len(entry.Values) != 1 || number(t, payload) != i {
-			t.Fatalf("entry %d is %v", i, entry.Values)
+	want := 0
+	seen := make(map[any]bool)
+	for _, entry := range entries {
+		if entry.Values["t"] != nil {
+			continue // a tick
 		}
+		payload, _ := entry.Values[EntryField].(string)
+		if number := entry.Values[NumberField]; seen[number] || len(entry.Values) != 2 {
+			t.Fatalf("the entry %v is there twice", number)
+		} else {
+			seen[number] = true
+		}
+		for _, got := range numbers(t, payload) {
+			if got != want {
+				t.Fatalf("message %d stands where %d should", got, want)
+			}
+			want++
+		}
+	}
+	if want != n {
+		t.Errorf("the stream has %d messages, want %d", want, n)
 	}
 }
 
@@ -276,7 +285,7 @@ func TestStreamMax(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, url string, client *redis.Client) {
 		r := newRig(t, url, Stream)
-		r.transport.(*stream).max = 15
+		r.options.StreamMax = 15
 		r.add(0, 16)
 		r.flush(t)
 		r.add(16, 4)
@@ -286,23 +295,108 @@ func TestStreamMax(t *testing.T) {
 			done <- err
 		}()
 		eventually(t, "it waits", func() bool { return r.Counts().Errors >= 2 })
-		if n := client.XLen(t.Context(), "colors").Val(); n != 16 {
+		if n := client.XLen(t.Context(), "colors").Val(); n != 1 {
 			t.Errorf("%d entries while it should wait", n)
 		}
 		if err := r.currentState(); err == nil || !strings.Contains(err.Error(), "GENERATOR_STREAM_MAX=15") {
 			t.Errorf("state: %v", err)
 		}
-		if err := client.XTrimMaxLen(t.Context(), "colors", 15).Err(); err != nil {
+		id := client.XRange(t.Context(), "colors", "-", "+").Val()[0].ID
+		if err := client.HSet(t.Context(), "colors:worker", "position", id).Err(); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
-		if got := r.Counts(); got.Published != 20 || got.StreamLength != 19 {
+		if got := r.Counts(); got.Published != 20 || got.StreamWaiting != 4 {
 			t.Errorf("%+v", got)
 		}
 	})
 }
+
+// TestPartitions: a colour is always in its partition, and another number of partitions is refused.
+func TestPartitions(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client := server.Client()
+	open := func(partitions int) *Publisher {
+		p, err := New(slog.New(slog.DiscardHandler), Options{
+			URL: server.URL(), Channel: "colors", Transport: Stream, Partitions: partitions,
+		}, func(error) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = p.Close() })
+		return p
+	}
+	p := open(4)
+	for i := range 400 {
+		p.Add(message.Message{Color: fmt.Sprint("c", i%40), Value: float64(i)})
+	}
+	if _, err := p.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for i := range 4 {
+		for _, e := range client.XRange(t.Context(), fmt.Sprintf("colors:{%d}", i), "-", "+").Val() {
+			for payload := e.Values["m"].(string); payload != ""; total++ {
+				m, n, err := message.Next(payload)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if crc32.ChecksumIEEE([]byte(m.Color))%4 != uint32(i) {
+					t.Errorf("%s is in partition %d", m.Color, i)
+				}
+				payload = payload[n:]
+			}
+		}
+	}
+	if total != 400 {
+		t.Errorf("%d messages in all partitions", total)
+	}
+	q := open(8)
+	q.Add(message.Message{Color: "red"})
+	if _, err := q.Flush(t.Context()); err == nil || !strings.Contains(err.Error(), "REDIS_PARTITIONS is 8, but the stream colors was begun with 4") {
+		t.Errorf("another number of partitions: %v", err)
+	}
+}
+
+// TestTemporary: whatever passes by itself is waited for, wherever Redis says it.
+func TestTemporary(t *testing.T) {
+	for text, want := range map[string]bool{
+		"OOM command not allowed when used memory > 'maxmemory'.":                         true,
+		"LOADING Redis is loading the dataset in memory":                                  true,
+		"READONLY You can't write against a read only replica.":                           true,
+		"MISCONF Redis is configured to save RDB snapshots":                               true,
+		"MASTERDOWN Link with MASTER is down":                                             true,
+		"NOREPLICAS Not enough good replicas to write.":                                   true,
+		"CLUSTERDOWN The cluster is down":                                                 true,
+		"TRYAGAIN Multiple keys request during rehashing of slot":                         true,
+		"BUSY Redis is busy running a script.":                                            true,
+		"MOVED 3999 127.0.0.1:6381":                                                       true,
+		"ERR max number of clients reached":                                               true,
+		"EXECABORT Transaction discarded because of: OOM command not allowed":             true,
+		"ERR Error running script (call to f_1): @user_script:1: OOM command not allowed": true,
+		"READONLY script: 123, on @user_script:1.":                                        true,
+		"NOPERM this user has no permissions":                                             false,
+		"WRONGTYPE Operation against a key":                                               false,
+		"NOAUTH Authentication required.":                                                 false,
+		"ERR unknown command":                                                             false,
+	} {
+		if got := temporary(redisError(text)); got != want {
+			t.Errorf("%s: temporary %v, want %v", text, got, want)
+		}
+	}
+	if !temporary(errors.New("read: connection reset")) {
+		t.Error("a broken connection is not temporary")
+	}
+}
+
+// redisError is an answer of Redis.
+type redisError string
+
+func (e redisError) Error() string { return string(e) }
+func (redisError) RedisError()     {}
 
 func TestStopWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
@@ -315,7 +409,7 @@ func TestStopWhileRedisIsAway(t *testing.T) {
 		if !errors.Is(err, context.Canceled) || !waited {
 			t.Errorf("%v, %v", waited, err)
 		}
-		if got := r.Counts(); got.Unsent != 5 || got.Errors != 1 || got.Unconfirmed != 0 {
+		if got := r.Counts(); got.Unsent != 5 || got.Errors == 0 || got.Unacknowledged != 0 {
 			t.Errorf("%+v", got)
 		}
 		if err := r.Close(); err != nil {
@@ -335,20 +429,12 @@ func TestProbe(t *testing.T) {
 			}
 		}
 		want(PubSub, `the channel "colors" has 0 subscribers`)
-		want(Stream, `the stream "colors" has 0 entries and 0 consumer groups`)
+		want(Stream, `the stream "colors" has 1 partitions with 0 entries, and 0 workers`)
 		client.XAdd(t.Context(), &redis.XAddArgs{Stream: "colors", Values: []string{"m", "{}"}})
-		client.XGroupCreate(t.Context(), "colors", "worker", "0")
-		want(Stream, `the stream "colors" has 1 entries and 1 consumer groups`)
+		client.HSet(t.Context(), "colors:worker", "owner", "x")
+		want(Stream, `the stream "colors" has 1 partitions with 1 entries, and 1 workers`)
 	})
 	if _, err := newRig(t, "redis://127.0.0.1:1", PubSub).Probe(t.Context()); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
 		t.Errorf("no Redis: %v", err)
-	}
-}
-
-func TestSameName(t *testing.T) {
-	t.Parallel()
-	const list = "id=3 addr=127.0.0.1:5 name=us age=1\nid=4 addr=127.0.0.1:6 name= age=1\nid=12 name=us2 x\nid=13 laddr=x name=us lib-name=us"
-	if got := fmt.Sprint(sameName(list, "us")); got != "[3 13]" {
-		t.Errorf("%s", got)
 	}
 }

@@ -1,50 +1,28 @@
 package publish
 
-import (
-	"context"
+import "context"
 
-	"github.com/redis/go-redis/v9"
-)
-
-// pubsub publishes with a pipeline of PUBLISH commands.
+// pubsub publishes a batch with one PUBLISH.
 type pubsub struct{ p *Publisher }
 
-func (s *pubsub) command(payload *payload) redis.Cmder {
-	return redis.NewIntCmd(context.Background(), "publish", s.p.channel, payload)
-}
+func (s *pubsub) prepare(context.Context) error { return nil }
 
 func (s *pubsub) send(ctx context.Context, b *batch) error {
-	pipe := s.p.client.Pipeline()
-	_ = pipe.BatchProcess(ctx, b.commands()...) // it only queues
-	_, failed := pipe.Exec(ctx)
-	sent := !s.p.dial.failing()
-
-	var published, unheard, unconfirmed uint64
-	var receivers int64
-	b.keep(func(cmd redis.Cmder) bool {
-		err := cmd.Err()
-		switch {
-		case err == nil:
-			published++
-			if receivers = cmd.(*redis.IntCmd).Val(); receivers == 0 {
-				unheard++
-			}
-			return false
-		case !answered(err) && sent:
-			unconfirmed++
-			return false
-		case failed == nil:
-			failed = err
+	receivers, err := s.p.client.Publish(ctx, b.key, b.payload).Result()
+	n := uint64(b.n)
+	switch {
+	case err == nil:
+		s.p.published.Add(n)
+		if receivers == 0 {
+			s.p.noSubscribers.Add(n)
 		}
-		return true
-	})
-	s.p.published.Add(published)
-	s.p.unheard.Add(unheard)
-	s.p.unconfirmed.Add(unconfirmed)
-	if published > 0 {
-		s.p.listened(receivers)
+		s.p.received(receivers)
+	case !answered(err) && !s.p.client.notSent():
+		s.p.unacknowledged.Add(n)
+		s.p.errors.Add(1)
+	default:
+		return err
 	}
-	return failed
+	b.empty()
+	return nil
 }
-
-func (s *pubsub) close(context.Context) error { return nil }

@@ -5,130 +5,235 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// EntryField is the field of a stream's entry that holds the message.
-const EntryField = "m"
+// The fields of an entry: the payload, and the batch's number.
+const (
+	EntryField  = "m"
+	NumberField = "n"
+)
 
-// markerLife is how long Redis keeps the number of the newest batch of a run that did not end in order.
-const markerLife = 24 * time.Hour
+// lookEvery is how often the worker's position is looked at.
+const lookEvery = time.Second
 
-// stream appends entries, a transaction for each batch:
+// stream appends entries, one for each batch:
 //
-//	MULTI
-//	SET <channel>:generator:<run> <number of the batch> EX 86400
-//	XADD <channel> * m <message>      for each message
-//	XLEN <channel>
-//	EXEC
+//	XADD <key> * n <run>:<number> m <messages, a line each>
+//	WAIT <replicas> <milliseconds>                              if replicas are asked for
 type stream struct {
-	p       *Publisher
-	marker  string
-	max     int64
-	number  uint64 // number of the batch that is being sent
-	inDoubt bool   // its transaction was sent, its answer did not come
+	p        *Publisher
+	run      string
+	prepared bool
 }
 
-func newStream(p *Publisher, longest int64) *stream {
-	return &stream{p: p, marker: p.channel + ":generator:" + rand.Text(), max: longest, number: 1}
+// streamState is what a batch's stream is known to hold.
+type streamState struct {
+	number  uint64 // of the newest payload
+	last    string // the newest id that the stream had before it
+	inDoubt bool   // it was sent, and no answer came
+	waiting []appended
+	looked  time.Time
 }
 
-func (s *stream) command(payload *payload) redis.Cmder {
-	return redis.NewStringCmd(context.Background(), "xadd", s.p.channel, "*", EntryField, payload)
+// appended is a payload that the worker may not have committed yet.
+type appended struct {
+	id string
+	n  int
 }
 
-func (s *stream) send(ctx context.Context, b *batch) error {
-	if s.inDoubt {
-		if err := s.lookUp(ctx, b); err != nil || b.n == 0 {
-			return err
-		}
-	}
-	if err := s.room(ctx); err != nil {
-		return err
-	}
-	tx := s.p.client.TxPipeline()
-	tx.Set(ctx, s.marker, s.number, markerLife)
-	_ = tx.BatchProcess(ctx, b.commands()...) // it only queues
-	length := tx.XLen(ctx, s.p.channel)
-	_, err := tx.Exec(ctx)
-	switch {
-	case err == nil:
-		s.p.streamLength.Store(length.Val())
-		s.done(b)
-	case answered(err):
-		err = s.refused(b, err)
-	case !s.p.dial.failing():
-		s.inDoubt = true
-	}
-	return err
-}
+func newStream(p *Publisher) *stream { return &stream{p: p, run: rand.Text()} }
 
-// lookUp finds out whether the batch in doubt is in the stream.
-func (s *stream) lookUp(ctx context.Context, b *batch) error {
-	if err := s.fence(ctx); err != nil {
-		return err
-	}
-	arrived, err := s.p.client.Get(ctx, s.marker).Uint64()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return fmt.Errorf("look whether the last batch arrived: %w", err)
-	}
-	s.inDoubt = false
-	if err == nil && arrived == s.number {
-		s.done(b)
-	}
-	return nil
-}
+var errPartitions = errors.New("the number of partitions is wrong")
 
-func (s *stream) done(b *batch) {
-	s.p.published.Add(uint64(b.n))
-	s.number++
-	b.n = 0
-}
-
-// refused returns the cause of a transaction's failure: Redis carries out none of it if it refuses a command
-// while it queues them, and those that it can if it refuses one later.
-func (s *stream) refused(b *batch, err error) error {
-	cause := err
-	var published uint64
-	b.keep(func(cmd redis.Cmder) bool {
-		switch err := cmd.Err(); {
-		case err == nil:
-			published++
-			return false
-		case answered(err) && (cause == err || redis.IsExecAbortError(cause)):
-			cause = err
-		}
-		return true
-	})
-	s.p.published.Add(published)
-	if published > 0 {
-		s.number++
-	}
-	return cause
-}
-
-// room waits for nobody: it fails while the stream is longer than it may be.
-func (s *stream) room(ctx context.Context) error {
-	if s.max == 0 || s.p.streamLength.Load() <= s.max {
+// prepare holds the number of partitions against what the stream was begun with.
+func (s *stream) prepare(ctx context.Context) error {
+	if s.prepared {
 		return nil
 	}
-	length, err := s.p.client.XLen(ctx, s.p.channel).Result()
+	key, want := s.p.options.Channel+":partitions", strconv.Itoa(s.p.options.Partitions)
+	if err := s.p.client.SetNX(ctx, key, want, 0).Err(); err != nil {
+		return err
+	}
+	found, err := s.p.client.Get(ctx, key).Result()
 	if err != nil {
 		return err
 	}
-	s.p.streamLength.Store(length)
-	if length > s.max {
-		return fmt.Errorf("the stream %q has %d entries, more than GENERATOR_STREAM_MAX=%d: does the worker read it?",
-			s.p.channel, length, s.max)
+	if found != want {
+		return fmt.Errorf("%w: REDIS_PARTITIONS is %s, but the stream %s was begun with %s (key %s)",
+			errPartitions, want, s.p.options.Channel, found, key)
+	}
+	s.prepared = true
+	return nil
+}
+
+func (s *stream) send(ctx context.Context, b *batch) error {
+	node, err := s.p.client.Node(ctx, b.key)
+	if err != nil {
+		return err
+	}
+	if err := s.look(ctx, node, b); err != nil {
+		return err
+	}
+	state := &b.stream
+	if state.last == "" {
+		if state.last, err = lastID(ctx, node, b.key); err != nil {
+			return err
+		}
+	}
+	if !state.inDoubt {
+		state.number++
+	}
+	number := s.run + ":" + strconv.FormatUint(state.number, 10)
+	id, err := s.append(ctx, node, b, number)
+	switch {
+	case err == nil:
+		s.done(b, id)
+		return nil
+	case strings.HasPrefix(err.Error(), "UNKNOWN"):
+		s.p.log.Error("nobody can tell any more whether messages are in the stream: they are not sent again",
+			"stream", b.key, "messages", b.n, "error", err)
+		s.p.unacknowledged.Add(uint64(b.n))
+		state.last, state.inDoubt = "", false
+		b.empty()
+		return nil
+	}
+	// Whatever failed may have been carried out before it did: also a refusal of WAIT.
+	state.inDoubt = true
+	return err
+}
+
+// append appends a batch, or finds it, and waits for replicas, in one round trip on one connection.
+func (s *stream) append(ctx context.Context, node *redis.Client, b *batch, number string) (id string, err error) {
+	pipe := node.Pipeline()
+	var added *redis.Cmd
+	if b.stream.inDoubt {
+		added = pipe.Eval(ctx, findScript, []string{b.key}, b.stream.last, number, b.payload)
+	} else {
+		added = pipe.Do(ctx, "xadd", b.key, "*", NumberField, number, EntryField, b.payload)
+	}
+	var waited *redis.Cmd
+	if s.p.options.Replicas > 0 {
+		waited = pipe.Do(ctx, "wait", s.p.options.Replicas, 1000)
+	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	if id, err = added.Text(); err != nil {
+		return "", err
+	}
+	if waited == nil {
+		return id, nil
+	}
+	n, err := waited.Int()
+	if err == nil && n < s.p.options.Replicas {
+		err = fmt.Errorf("%d replicas of %s have the newest messages, and REDIS_REPLICAS is %d", n, b.key, s.p.options.Replicas)
+	}
+	return id, err
+}
+
+func (s *stream) done(b *batch, id string) {
+	s.p.published.Add(uint64(b.n))
+	b.stream.last, b.stream.inDoubt = id, false
+	b.stream.waiting = append(b.stream.waiting, appended{id, b.n})
+	s.p.streamWaiting.Add(int64(b.n))
+	b.empty()
+}
+
+// look drops from what waits what the worker has committed, and fails while too much is left.
+func (s *stream) look(ctx context.Context, node *redis.Client, b *batch) error {
+	most := s.p.options.StreamMax
+	full := func() bool { return most > 0 && s.p.streamWaiting.Load() > most }
+	if now := time.Now(); !full() && now.Sub(b.stream.looked) < lookEvery {
+		return nil
+	} else { //nolint:revive // now belongs to the condition
+		b.stream.looked = now
+	}
+	position, err := node.HGet(ctx, b.key+":worker", "position").Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return err
+	}
+	done := 0
+	for _, a := range b.stream.waiting {
+		if position == "" || compareIDs(a.id, position) > 0 {
+			break
+		}
+		done++
+		s.p.streamWaiting.Add(-int64(a.n))
+	}
+	b.stream.waiting = b.stream.waiting[done:]
+	if full() {
+		return fmt.Errorf("%d messages wait for the worker, more than GENERATOR_STREAM_MAX=%d: does it run?",
+			s.p.streamWaiting.Load(), most)
 	}
 	return nil
 }
 
-func (s *stream) close(ctx context.Context) error {
-	if s.inDoubt {
-		return nil
+// lastID gives the newest id that a stream ever had.
+func lastID(ctx context.Context, node *redis.Client, key string) (string, error) {
+	info, err := node.XInfoStream(ctx, key).Result()
+	switch {
+	case err == nil && info.LastGeneratedID != "":
+		return info.LastGeneratedID, nil
+	case err == nil: // a stand-in that does not tell
+		newest, err := node.XRevRangeN(ctx, key, "+", "-", 1).Result()
+		if err != nil || len(newest) == 0 {
+			return "0-0", err
+		}
+		return newest[0].ID, nil
+	case redis.HasErrorPrefix(err, "ERR no such key"), redis.HasErrorPrefix(err, "no such key"):
+		return "0-0", nil
 	}
-	return s.p.client.Del(ctx, s.marker).Err()
+	return "", err
+}
+
+// findScript looks for a batch's number among the entries after an id, newest first, and appends the
+// batch if it is not there. It returns the entry's id. If the number is there, it appends a tick: WAIT
+// counts only what its own connection has written. It writes with one command. If the stream was
+// trimmed past the id, it cannot tell.
+const findScript = `
+local from, upto = ARGV[1], '+'
+if from ~= '0-0' and #redis.call('XRANGE', KEYS[1], from, from, 'COUNT', 1) == 0 then
+	local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+	local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
+	local last = nil
+	for i = 1, #info, 2 do
+		if info[i] == 'last-generated-id' then last = info[i + 1] end
+	end
+	local older = #redis.call('XRANGE', KEYS[1], '-', from, 'COUNT', 1)
+	if last ~= nil and last ~= from and older == 0 then
+		return redis.error_reply('UNKNOWN the stream was trimmed past the last entry')
+	end
+end
+while true do
+	local some = redis.call('XREVRANGE', KEYS[1], upto, '(' .. from, 'COUNT', 10)
+	for _, entry in ipairs(some) do
+		for k = 1, #entry[2], 2 do
+			if entry[2][k] == 'n' and entry[2][k + 1] == ARGV[2] then
+				redis.call('XADD', KEYS[1], '*', 't', '1')
+				return entry[1]
+			end
+		end
+	end
+	if #some < 10 then break end
+	upto = '(' .. some[#some][1]
+end
+return redis.call('XADD', KEYS[1], '*', 'n', ARGV[2], 'm', ARGV[3])`
+
+// compareIDs compares two entries' ids, milliseconds-number.
+func compareIDs(a, b string) int {
+	ams, aseq, _ := strings.Cut(a, "-")
+	bms, bseq, _ := strings.Cut(b, "-")
+	digits := func(a, b string) int {
+		if len(a) != len(b) {
+			return len(a) - len(b)
+		}
+		return strings.Compare(a, b)
+	}
+	if c := digits(ams, bms); c != 0 {
+		return c
+	}
+	return digits(aseq, bseq)
 }

@@ -50,7 +50,7 @@ func NewMembers(node Node, channel, name string, lease time.Duration, partitions
 
 // beatScript takes a name and a lease in ms, and returns the number of all names and those that are
 // alive.
-var beatScript = redis.NewScript(now + `
+var beatScript = redis.NewScript(allowOOM + now + `
 	redis.call('ZADD', KEYS[1], now, ARGV[1])
 	local live = redis.call('ZRANGEBYSCORE', KEYS[1], now - ARGV[2], '+inf')
 	return {redis.call('ZCARD', KEYS[1]), live}`)

@@ -1,0 +1,64 @@
+package redisurl
+
+import (
+	"strings"
+	"testing"
+
+	"colorstream/generator/redistest"
+)
+
+func TestParse(t *testing.T) {
+	for text, address := range map[string]string{
+		"redis://user:secret@host:7/3":                           "host:7",
+		"rediss://host":                                          "host:6379",
+		"unix:///run/redis.sock":                                 "/run/redis.sock",
+		"redis://a:1?addr=b:2&addr=c:3":                          "a:1",
+		"redis://s:26379?master_name=mymaster&addr=t:26379&db=1": "mymaster",
+	} {
+		target, err := Parse(text)
+		if err != nil || target.Address() != address {
+			t.Errorf("%s: %v, %v", text, target.Address(), err)
+		}
+		if target.IsCluster() != strings.Contains(text, "?addr=") {
+			t.Errorf("%s: cluster %v", text, target.IsCluster())
+		}
+	}
+	for _, text := range []string{"", "http://host", "redis://host/x", "redis://u:secret@%zz", "redis://u:secret@h/0?nonsense=1"} {
+		if _, err := Parse(text); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: error %v", text, err)
+		}
+	}
+}
+
+func TestNode(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	target, err := Parse(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := target.Open(nil)
+	defer client.Close()
+	node, err := client.Node(t.Context(), "colors")
+	if err != nil || node.Ping(t.Context()).Err() != nil {
+		t.Error(err)
+	}
+	cluster := redistest.StartCluster(t)
+	if target, err = Parse(cluster.URL()); err != nil {
+		t.Fatal(err)
+	}
+	client = target.Open(nil)
+	defer client.Close()
+	for _, key := range []string{"a", "b", "c", "d"} {
+		node, err := client.Node(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if node.Options().Addr != cluster.Master(key).Addr() {
+			t.Errorf("%s is on %s, want %s", key, node.Options().Addr, cluster.Master(key).Addr())
+		}
+		if err := node.Set(t.Context(), key, 1, 0).Err(); err != nil {
+			t.Error(err)
+		}
+	}
+}
