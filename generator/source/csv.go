@@ -37,8 +37,6 @@ func newCSV(p plain, fields [4]field, o Options) (*csvRows, error) {
 	find := c.findFirst
 	if slices.ContainsFunc(fields[:], field.required) {
 		find = c.findHeader
-	} else if fields[2].constant {
-		return nil, errors.New(valueVariable + ": a constant cannot be the value")
 	}
 	return c, find()
 }
@@ -153,7 +151,7 @@ func (c *csvRows) candidates() ([]candidate, error) {
 			if open {
 				return nil, c.unclosed(number, io.EOF)
 			}
-			if len(cells) > 0 {
+			if n := len(cells); n > 0 && cells[n-1] != misquoted {
 				list = append(list, candidate{separator, cells, number})
 			}
 		}

@@ -48,3 +48,24 @@ func expect(t *testing.T, text string, o Options, want ...string) {
 func red(line int, value string) string {
 	return fmt.Sprintf(`%d: {"color":"red","name":"","value":%s}`, line, value)
 }
+
+func benchmark(b *testing.B, text string, o Options, rows int) {
+	for b.Loop() {
+		in, err := Open(Stdin, strings.NewReader(text), o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		n := 0
+		for ; ; n++ {
+			if _, err := in.Next(); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				b.Fatal(err)
+			}
+		}
+		if n != rows {
+			b.Fatalf("%d rows", n)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rows), "ns/row")
+}

@@ -28,9 +28,6 @@ func newJSON(p plain, fields [4]field) (*jsonRows, error) {
 			return nil, fmt.Errorf("%s=%d: JSON has no columns with numbers: give the field's name", f.variable, f.number)
 		}
 	}
-	if fields[2].constant {
-		return nil, errors.New(valueVariable + ": a constant cannot be the value")
-	}
 	return &jsonRows{p: p, fields: fields, line: 1, offset: p.skipped}, nil
 }
 

@@ -99,7 +99,7 @@ func (in *Input) begin() (err error) {
 	return err
 }
 
-// tell finds the format by the first character, or else by the name.
+// tell finds the format by the first character that is not in a comment, or else by the name.
 func (in *Input) tell() Format {
 	name := strings.ToLower(in.path)
 	for _, ending := range []string{".gz", ".zst", ".zstd"} {
@@ -111,12 +111,16 @@ func (in *Input) tell() Format {
 			byName = JSON
 		}
 	}
+	comment := false
 	for n := 1; n <= in.plain.Size(); n++ {
 		head, err := in.plain.Peek(n)
 		if err != nil {
 			break
 		}
 		switch c := head[n-1]; {
+		case comment || c == '#':
+			comment = c != '\n'
+			continue
 		case isSpace(c):
 			continue
 		case c == '{', c == '[' && !strings.HasSuffix(name, ".csv") && !strings.HasSuffix(name, ".tsv"):

@@ -159,6 +159,9 @@ func (o Options) fields(path string) (f [4]field, err error) {
 		case notNumber == nil && number > 0:
 			f[i].number = number
 		}
+		if f[i].constant && s.role == "value" {
+			return f, errors.New(s.variable + "=" + s.setting + ": the value is to be a column or field")
+		}
 	}
 	return f, nil
 }

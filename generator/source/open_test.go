@@ -1,0 +1,195 @@
+package source
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
+)
+
+func write(t testing.TB, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	const table, object = "color,value\nred,1\n", `{"color":"red","value":1}` + "\n"
+	ok := func(name, content string, o Options, line string) {
+		t.Helper()
+		in, err := Open(write(t, name, content), nil, o)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			return
+		}
+		if in.Size != int64(len(content)) {
+			t.Errorf("%s: size %d, want %d", name, in.Size, len(content))
+		}
+		if diff := cmp.Diff([]string{line}, drain(in.Next)); diff != "" {
+			t.Errorf("%s: -want +got\n%s", name, diff)
+		}
+		if err := in.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	fromCSV, fromJSON := red(2, "1"), red(1, "1")
+	ok("a.csv", table, Options{}, fromCSV)
+	ok("a.TSV", strings.ReplaceAll(table, ",", "\t"), Options{}, fromCSV)
+	ok("a.jsonl", object, Options{}, fromJSON)
+	ok("a.json", object, Options{}, fromJSON)
+	ok("a", object, Options{}, fromJSON)
+	ok("a.txt", table, Options{}, fromCSV)
+	ok("b.txt", " ["+object+"]", Options{}, fromJSON)
+	ok("c.csv", object, Options{}, fromJSON)
+	ok("d.csv", "[export]\n"+table, Options{}, red(3, "1"))
+	ok("bom.csv", "\ufeff"+table, Options{}, fromCSV)
+	ok("bom.jsonl", "\ufeff"+object, Options{}, fromJSON)
+	ok("a.csv.gz", gzipped(t, table), Options{}, fromCSV)
+	ok("a.csv.zst", zstandard(t, table), Options{}, fromCSV)
+	ok("really-gzip.jsonl", gzipped(t, object), Options{}, fromJSON)
+	ok("red.2025.csv.gz", gzipped(t, "x,value\n1,2\n"), Options{Color: "@file"},
+		`2: {"color":"red.2025","name":"","value":2}`)
+
+	wrong := func(name, content, words string) {
+		t.Helper()
+		_, err := Open(write(t, name, content), nil, Options{})
+		if err == nil || !strings.Contains(err.Error(), words) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v, want %q", name, err, words)
+		}
+	}
+	wrong("empty.csv", "", "is empty")
+	wrong("bom-only.csv", "\ufeff", "is empty")
+	wrong("utf16.csv", "\xff\xfec\x00", "UTF-16")
+	wrong("table.xlsx", "PK\x03\x04", "save it as CSV")
+	wrong("packed.xlsx.gz", gzipped(t, "PK\x03\x04...."), "save it as CSV")
+	wrong("table.parquet", "PAR1", "Parquet")
+	wrong("a.csv.bz2", "BZh9", "bzip2")
+	wrong("cut.gz", "\x1f\x8b\x08", "uncompress")
+	wrong("cut.zst", zstandard(t, table)[:8], "EOF")
+	if _, err := Open("testdata/absent.csv", nil, Options{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("absent file: %v", err)
+	}
+	if _, err := Open("testdata", nil, Options{}); err == nil || !strings.Contains(err.Error(), "folder") {
+		t.Errorf("folder: %v", err)
+	}
+}
+
+func gzipped(t testing.TB, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := io.WriteString(z, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func zstandard(t testing.TB, text string) string {
+	t.Helper()
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(z.EncodeAll([]byte(text), nil))
+}
+
+func TestDamagedCompressionEndsWithAnError(t *testing.T) {
+	t.Parallel()
+	text := "color,value\n" + strings.Repeat("red,1\nblue,2\n", 50_000)
+	for _, whole := range []string{gzipped(t, text), zstandard(t, text)} {
+		got := read(whole[:len(whole)-6], Options{})
+		if last := got[len(got)-1]; !strings.HasPrefix(last, "end: read standard input: ") {
+			t.Errorf("%d lines, the last %s", len(got), last)
+		}
+	}
+}
+
+// Offsets lead from the start of the input to its end, whatever stands in it.
+func TestOffsets(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"\ufeffcolor,value\r\nred,1\r\nblue,x\r\n\r\n\"gre\r\nen\",3\r\nred,4",
+		"\ufeff{\"color\":\"red\",\"value\":1}\r\n\n{}\n{\"color\":\"red\",\"value\":1}",
+		gzipped(t, "color,value\nred,1\nblue,x\nred,2\n"),
+		zstandard(t, "color,value\nred,1\nblue,x\nred,2\n"),
+	} {
+		in, err := Open(Stdin, strings.NewReader(text), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last int64
+		for {
+			record, err := in.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			offset := record.Offset
+			if refused, ok := errors.AsType[*Refused](err); ok {
+				offset = refused.Offset
+			}
+			if offset < last || offset > int64(len(text)) {
+				t.Errorf("%q: offset %d after %d of %d", text, offset, last, len(text))
+			}
+			last = offset
+		}
+		if last != int64(len(text)) {
+			t.Errorf("%q: the last offset is %d of %d", text, last, len(text))
+		}
+	}
+}
+
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	says := func(text string, o Options, want string) {
+		t.Helper()
+		var got []string
+		o.Found = func(p Plan) { got = append(got, p.String()) }
+		in, err := Open(write(t, "data", text), nil, o)
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			return
+		}
+		defer in.Close()
+		drain(in.Next)
+		if len(got) != 1 || !strings.HasSuffix(got[0], "data is read as "+want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	says("color,value\nred,1\n", Options{}, "CSV; it has no times")
+	says("x\ncolor;value;ts\nred;1,5;1709251200\nred;1;1711843200\n", Options{},
+		`CSV with ';', header in line 2, decimals after a comma; times are seconds, at first 2024-03-01 to 2024-03-31`)
+	says("1\t2025-02-07 10:00\n", Options{Color: "=red", Value: "1", Time: "2", Zone: "Europe/Berlin"},
+		`CSV with tabs without a header; times are such as 2025-02-07 10:00 in Europe/Berlin, at first 2025-02-07T09:00:00Z to 2025-02-07T09:00:00Z`)
+	says(`{"color":"red","value":1,"ts":1999}`, Options{History: true},
+		"JSON; times are years in UTC, at first 1999-01-01T00:00:00Z to 1999-01-01T00:00:00Z")
+}
+
+func TestDiamonds(t *testing.T) {
+	t.Parallel()
+	in, err := Open("../testdata/diamonds-1000.csv", nil, Options{Name: "cut", Value: "price"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	all := drain(in.Next)
+	if len(all) != 1000 {
+		t.Fatalf("%d records", len(all))
+	}
+	if want := `2: {"color":"E","name":"Ideal","value":326}`; all[0] != want {
+		t.Errorf("first %s, want %s", all[0], want)
+	}
+}
