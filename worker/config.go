@@ -27,6 +27,9 @@ type config struct {
 	InfluxOrg    string `env:"INFLUX_ORG" envDefault:"colors" help:"organisation"`
 	InfluxBucket string `env:"INFLUX_BUCKET" envDefault:"color_data" help:"bucket for the points"`
 	InfluxToken  string `env:"INFLUX_TOKEN,required" secret:"true" help:"token that may write the bucket"`
+	InfluxCA     string `env:"INFLUX_CA_FILE" help:"file of the authorities that may have signed InfluxDB's certificate; unset: the system's"`
+	InfluxCert   string `env:"INFLUX_CERT_FILE" help:"file of the worker's own certificate for InfluxDB"`
+	InfluxKey    string `env:"INFLUX_KEY_FILE" help:"file of its key"`
 
 	Window    time.Duration `env:"WORKER_WINDOW" envDefault:"5s" help:"width of the windows"`
 	Lateness  lateness      `env:"WORKER_LATENESS" help:"how long a window stays open after its end, for late messages; unset: one window"`

@@ -12,7 +12,7 @@ import (
 
 // metrics are the worker's figures for /metrics.
 type metrics struct {
-	registry *prometheus.Registry
+	registry prometheus.Registerer
 	totals   totals
 
 	closeSeconds, commitSeconds, writeSeconds, delivery prometheus.Histogram
@@ -25,7 +25,7 @@ type metrics struct {
 
 const namespace = "colorstream_worker"
 
-func newMetrics(registry *prometheus.Registry) *metrics {
+func newMetrics(registry prometheus.Registerer) *metrics {
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
 		registry.MustRegister(c)
@@ -66,7 +66,7 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		takeovers:    counter("takeovers_total", "Partitions that this worker has taken."),
 		fenced:       counter("fenced_commits_total", "Partitions lost to another owner, which a commit or the lease found out."),
 		rejected: vector("points_rejected_total",
-			"Points that InfluxDB will never take, by class; they are dead letters.", "class", influx.Rejected, influx.TooOld, influx.TooLarge),
+			"Points that InfluxDB will never take, by class. Those that are not too_old are dead letters.", "class", influx.Rejected, influx.TooOld, influx.TooLarge),
 		writeErrors: vector("write_errors_total", "Failed writes to InfluxDB, by class.", "class", influx.Classes...),
 		lastWrite: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "last_write_timestamp_seconds",

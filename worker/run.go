@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"os"
 	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 
@@ -122,10 +125,15 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 
 	var health service.Health
 	redisState := health.Condition("redis", "not connected yet")
-	registry := service.NewRegistry("worker")
-	service.WatchHealth(registry, "worker", &health)
-	m := newMetrics(registry)
-	sender := influx.NewSender(log, client, encodeRejected, m)
+	registry := prometheus.NewRegistry()
+	labelled := prometheus.Registerer(registry)
+	if cfg.Transport == stream { // there may be several workers, and InfluxDB's scraper does not tell which it reads
+		labelled = prometheus.WrapRegistererWith(prometheus.Labels{"instance": instance(listener.Addr())}, registry)
+	}
+	service.RegisterShared(labelled, "worker")
+	service.WatchHealth(labelled, "worker", &health)
+	m := newMetrics(labelled)
+	sender := influx.NewSender(log, client, func(lines []influx.RejectedLine) []byte { return encodeRejected(lines, m) }, m)
 	letters := deadletter.NewWriter(log, commands, cfg.Channel+":rejected", m)
 
 	var running func(context.Context) error
@@ -183,17 +191,29 @@ func serveWhile(ctx context.Context, running func(context.Context) error, server
 func newClient(cfg config) (*influx.Client, error) {
 	return influx.New(influx.Config{
 		URL: cfg.InfluxURL, Org: cfg.InfluxOrg, Bucket: cfg.InfluxBucket, Token: cfg.InfluxToken,
+		CAFile: cfg.InfluxCA, CertFile: cfg.InfluxCert, KeyFile: cfg.InfluxKey,
 	})
 }
 
-// encodeRejected makes dead letters of lines that InfluxDB will never take.
-func encodeRejected(lines []influx.RejectedLine) (letters []byte) {
-	for _, l := range lines {
-		letters = deadletter.Letter{
-			Reason: "influxdb", Payload: l.Reason + ": " + string(l.Line), At: time.Now(),
-		}.Append(letters)
+// instance names this worker among several: its host and port.
+func instance(addr net.Addr) string {
+	_, port, _ := net.SplitHostPort(addr.String())
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
 	}
-	return letters
+	return net.JoinHostPort(host, port)
+}
+
+// encodeRejected makes dead letters of lines that InfluxDB will never take.
+func encodeRejected(lines []influx.RejectedLine, observer deadletter.Observer) []byte {
+	letters := deadletter.NewCollector(observer)
+	for _, l := range lines {
+		letters.Add(deadletter.Letter{
+			Reason: "influxdb", Payload: l.Reason + ": " + string(l.Line), At: time.Now(),
+		})
+	}
+	return letters.Take()
 }
 
 // delivered reports why InfluxDB does not keep up, if the oldest window has waited for longer than

@@ -15,14 +15,19 @@ import (
 // from, and InfluxDB's scrapers do not tell.
 func NewRegistry(program string) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	shared := prometheus.WrapRegistererWith(prometheus.Labels{"program": program}, registry)
+	RegisterShared(registry, program)
+	return registry
+}
+
+// RegisterShared registers the metrics that all programs have.
+func RegisterShared(registerer prometheus.Registerer, program string) {
+	shared := prometheus.WrapRegistererWith(prometheus.Labels{"program": program}, registerer)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "colorstream_build_info", Help: "1, with the program's version and Go's as labels.",
 		ConstLabels: prometheus.Labels{"version": Version(), "goversion": runtime.Version()},
 	})
 	build.Set(1)
 	shared.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build)
-	return registry
 }
 
 // WatchHealth shows a program's conditions, those of /readyz, as
