@@ -58,7 +58,8 @@ func (a *aggregator) Message(payload string) {
 			break
 		}
 	}
-	a.changed = true
+	a.changed, a.tally.newest = true, a.set.Now()
+	a.commits.count(&a.tally)
 }
 
 func (a *aggregator) add(m message.Message, raw string) {
@@ -111,15 +112,10 @@ func (a *aggregator) Gap(from, to int64) {
 
 // Time implements source.Sink: it writes the windows that are due.
 func (a *aggregator) Time(at int64, position source.Position) {
-	if a.changed {
-		a.tally.newest = a.set.Now()
-	}
 	panes := a.set.Advance(at)
 	a.position = position
 	if len(panes) > 0 || a.changed && at-a.handedAt >= commitEvery {
 		a.handOver(panes)
-	} else {
-		a.commits.count(&a.tally)
 	}
 	if a.room != nil {
 		a.room()
