@@ -42,12 +42,9 @@ func serve(ctx context.Context, log *slog.Logger, c config, environ map[string]s
 	if err != nil {
 		return fmt.Errorf("GRAFANA_URL: %w", err)
 	}
-	grafana, err := proxy.New(log, proxy.Config{
+	grafana := proxy.New(log, proxy.Config{
 		Upstream: upstream, DashboardUID: c.GrafanaUID, DataSourceUID: c.GrafanaSource,
 	}, registry)
-	if err != nil {
-		return err
-	}
 	source := influx.New(c.influx())
 	defer source.Close()
 	charts := chart.NewDrawer(log, source, chart.Config{Window: c.Window, Gap: c.Stale, Reason: latest.Reason})

@@ -46,10 +46,7 @@ func newFrame(t *testing.T, grafanaURL string) *frame {
 		defer f.mu.Unlock()
 		return f.log.Write(p)
 	}), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	f.Proxy, err = proxy.New(log, proxy.Config{Upstream: upstream, DashboardUID: "colors"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f.Proxy = proxy.New(log, proxy.Config{Upstream: upstream, DashboardUID: "colors", DataSourceUID: "colorstream-influxdb"}, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = f.Run(ctx) })
@@ -92,7 +89,7 @@ func (f *frame) asked() int {
 }
 
 func (f *frame) address(panel int, theme string) string {
-	return f.URL + "/?src=" + url.QueryEscape(fmt.Sprintf("/d-solo/colors/x?orgId=1&panelId=%d&from=now-15m&to=now&refresh=5s&theme=%s&hideLogo=true", panel, theme))
+	return f.URL + "/?src=" + url.QueryEscape(fmt.Sprintf("/d-solo/colors/x?orgId=1&panelId=%d&from=now-15m&to=now&refresh=5s&theme=%s&timezone=browser&hideLogo=true", panel, theme))
 }
 
 // newBrowser starts Chromium with a profile of its own and collects what scripts complain about.

@@ -45,7 +45,7 @@ func TestMetrics(t *testing.T) {
 	fetch(t, p, "GET", solo, "")
 	fetch(t, p, "GET", "/api/users", "")
 	fetch(t, p, "GET", "/api/annotations", "")
-	for decision, want := range map[string]float64{"pass": 1, "denied": 1, "here": 1, "shared": 0, "failed": 0, "busy": 0, "gone": 0} {
+	for decision, want := range map[string]float64{"pass": 1, "denied": 1, "local": 1, "failed": 0, "busy": 0, "gone": 0} {
 		if got := decisions(t, p, decision); got != want {
 			t.Errorf("decision %s: %v, want %v", decision, got, want)
 		}
@@ -70,7 +70,7 @@ func TestMetrics(t *testing.T) {
 func TestSlowBody(t *testing.T) {
 	t.Parallel()
 	g := newGrafana(t)
-	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits.BodyTime = 100 * time.Millisecond })
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits().BodyTime = 100 * time.Millisecond })
 	conn, err := net.Dial("tcp", p.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestDeadlinesEndWithTheirRequest(t *testing.T) {
 		_, _ = io.WriteString(w, "ok")
 	}
 	p := newPage(t, g.URL, func(cfg *proxy.Config) {
-		cfg.Limits.BodyTime, cfg.Limits.ResponseTime = 100*time.Millisecond, 500*time.Millisecond
+		cfg.Limits().BodyTime, cfg.Limits().ResponseTime = 100*time.Millisecond, 500*time.Millisecond
 	})
 	p.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/own" {
@@ -149,7 +149,7 @@ func TestSlowReader(t *testing.T) {
 			}
 		}
 	}
-	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits.ResponseTime = 300 * time.Millisecond })
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits().ResponseTime = 300 * time.Millisecond })
 	conn, err := net.Dial("tcp", p.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +173,7 @@ func TestSlowGrafana(t *testing.T) {
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
 	g.answer = func(http.ResponseWriter, *http.Request) { <-release }
-	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits.HeaderTime = 100 * time.Millisecond })
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits().HeaderTime = 100 * time.Millisecond })
 	for _, c := range [][2]string{{"GET", solo}, {"GET", "/public/build/a.js"}, {"POST", "/api/ds/query"}} {
 		text := ""
 		if c[0] == "POST" {
@@ -203,14 +203,15 @@ func TestQueriesQueue(t *testing.T) {
 		mu.Unlock()
 		_, _ = io.WriteString(w, "ok")
 	}
-	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits.Queries, cfg.Limits.Queue = 2, 3 })
+	p := newPage(t, g.URL, func(cfg *proxy.Config) {
+		cfg.TrustProxy, cfg.Limits().Queries, cfg.Limits().Queue = true, 2, 3
+	})
 	statuses := make(chan *http.Response, 10)
 	var all sync.WaitGroup
 	for i := range 10 {
 		all.Go(func() {
-			// Ten different ranges.
-			mine := strings.Replace(body(meanQuery), `"from":"17672256`, fmt.Sprintf(`"from":"176722%d`, 10+i), 1)
-			response, _, err := try(t, p, "POST", "/api/ds/query", mine)
+			who := fmt.Sprintf("X-Forwarded-For: 10.0.0.%d", i) // ten readers
+			response, _, err := try(t, p, "POST", "/api/ds/query", body(meanQuery), who)
 			if err != nil {
 				t.Error(err)
 				return
@@ -249,7 +250,7 @@ func TestWaitingEnds(t *testing.T) {
 		once.Do(func() { close(arrived) })
 		<-release
 	}
-	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits.Fetches, cfg.Limits.QueueTime = 1, 50*time.Millisecond })
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits().Fetches, cfg.Limits().QueueTime = 1, 50*time.Millisecond })
 	var first sync.WaitGroup
 	first.Go(func() { _, _, _ = try(t, p, "GET", solo, "") })
 	<-arrived
@@ -271,7 +272,7 @@ func TestRequestsAreBounded(t *testing.T) {
 		arrived <- struct{}{}
 		<-release
 	}
-	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits.Requests = 1 })
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits().Requests = 1 })
 	var first sync.WaitGroup
 	first.Go(func() { _, _, _ = try(t, p, "GET", solo, "") })
 	<-arrived
@@ -294,20 +295,18 @@ func TestGrafanaDiesInTheMiddle(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	}
 	p := newPage(t, g.URL, nil)
-	if _, _, err := try(t, p, "GET", streamed, ""); err == nil {
-		t.Error("a stream that broke off ends like a whole one")
+	for i, target := range []string{streamed, "/public/build/a.js", "/api/ds/query"} {
+		method, text := "GET", ""
+		if target == "/api/ds/query" {
+			method, text = "POST", body(meanQuery)
+		}
+		if _, _, err := try(t, p, method, target, text); err == nil {
+			t.Errorf("%s: an answer that broke off ends like a whole one", target)
+		}
+		eventually(t, "the failure is counted", func() bool { return decisions(t, p, "failed") == float64(i+1) })
 	}
-	eventually(t, "the failure is counted", func() bool { return decisions(t, p, "failed") == 1 })
-	for _, method := range []string{"GET", "POST"} {
-		target, text := "/public/build/a.js", ""
-		if method == "POST" {
-			target, text = "/api/ds/query", body(meanQuery)
-		}
-		for range 2 {
-			if response, text := fetch(t, p, method, target, text); response.StatusCode != 502 || strings.Contains(text, "half") {
-				t.Errorf("%s: answer %d %q", target, response.StatusCode, text)
-			}
-		}
+	if response, text := fetch(t, p, "GET", solo, ""); response.StatusCode != 502 || strings.Contains(text, "half") {
+		t.Errorf("half a document: answer %d %q", response.StatusCode, text)
 	}
 }
 
@@ -320,7 +319,7 @@ func TestAnswersAreBounded(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, strings.Repeat("x", 1500))
 	}
-	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits.ResponseBytes = 1000 })
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits().ResponseBytes = 1000 })
 	if response, _ := fetch(t, p, "GET", solo, ""); response.StatusCode != 502 {
 		t.Errorf("answer %d, want 502", response.StatusCode)
 	}
@@ -350,6 +349,33 @@ func TestStreaming(t *testing.T) {
 		t.Errorf("got %q, %v", first, err)
 	}
 	close(release)
+}
+
+// Many clients of every kind at once, for the race detector, while the dashboard changes.
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	g := newGrafana(t)
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits().Refresh = 100 * time.Millisecond })
+	var all sync.WaitGroup
+	for i := range 40 {
+		all.Go(func() {
+			for j := range 10 {
+				for _, target := range []string{solo, fmt.Sprintf("/public/build/%d.js", j), "/api/users", "/api/annotations", "/api/dashboards/uid/colors"} {
+					if _, _, err := try(t, p, "GET", target, ""); err != nil {
+						t.Error(err)
+					}
+				}
+				if response, _, err := try(t, p, "POST", "/api/ds/query", body([]string{meanQuery, medianQuery}[(i+j)%2])); err != nil || response.StatusCode != 200 {
+					t.Errorf("%v %v", response, err)
+				}
+				if i == 0 {
+					g.set(func() { g.dashboard = dashboard(j, meanQuery) })
+				}
+				_ = p.State()
+			}
+		})
+	}
+	all.Wait()
 }
 
 // When everything is over, no goroutine is left. Not parallel: others' goroutines count, too.

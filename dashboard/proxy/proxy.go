@@ -1,156 +1,290 @@
 // Package proxy lets anonymous browsers see the panels of one Grafana dashboard at Grafana's own paths on our
 // origin, and nothing else of Grafana.
 //
-// It is an allow-list. A request is first refused if its form is unusual (package file refuse.go), then looked up
-// in a table (rules.go) that says for every method and path whether it is passed to Grafana, answered here or
-// denied; what the table does not know is denied, logged once and never reaches Grafana. What passes is rebuilt:
-// only listed headers and checked parameters go up, so that a browser that is also logged in to Grafana (cookies
-// do not know ports) is an anonymous viewer here; only listed headers come back, so that no cookie, login prompt,
-// redirect or framing rule of Grafana acts on our origin.
+// It is an allow-list. A request of unusual form is rejected (request.go), then a table (table.go) says for every
+// method and path whether it is passed to Grafana, answered here or denied; what the table does not know is denied,
+// logged once and never reaches Grafana. What passes is made anew (upstream.go): only listed headers and checked
+// parameters go up, so that a browser that is also logged in to Grafana (cookies do not know ports) is an anonymous
+// viewer here; only listed headers come back, so that no cookie, login prompt, redirect or framing rule of Grafana
+// acts on our origin.
 //
-// A POST of /api/ds/query passes only if each of its queries is, character by character, one that the dashboard
-// shows now; the proxy keeps those current by reading the dashboard every Config.Refresh and whenever an unknown
-// query arrives. The body that goes up is written anew from the checked values, so that Grafana's reading of it
-// cannot differ from ours.
+// A POST of /api/ds/query passes only if each of its queries is, character by character, one that the shown panels
+// have now (query.go); the proxy keeps those current by reading the dashboard every two seconds and whenever an
+// unknown query arrives (refresh.go). The body that goes up is written anew from the checked values, so that
+// Grafana's reading of it cannot differ from ours. Queries of the dashboard's variables and annotations, which the
+// panels do not need, are answered here with nothing.
 //
-// What many browsers ask at once is asked once: equal asset requests share one transfer and a bounded memory
-// cache, and equal queries share one answer. For that a query's range is widened to whole seconds (at most one
-// second more on either side than was asked for), its maxDataPoints is rounded up to a multiple of 100, and an
-// answer is kept for one second. A hundred open panels of about one size therefore cost Grafana and InfluxDB at
-// most one query a second for each statistic and time range in use, however many browsers there are.
+// Each reader has a share of the requests that may be under way (limiter.go). Nothing is cached or shared: browsers
+// keep Grafana's assets themselves.
+//
+// Under a path prefix (Config.Prefix) the panel's document is changed to name it, so that Grafana itself needs no
+// sub-path.
 //
 // Assumptions: Grafana 9.4 or newer that allows anonymous viewers, not under a sub-path; the dashboard is in the
-// root folder, stored in the classic schema, and its panels use neither template variables nor library panels.
-// The proxy does no authentication of its own and does not limit requests by address.
-//
-// Limits are in Config and Limits; each has a default.
+// root folder, stored in the classic schema, and its shown panels use neither template variables nor library panels.
+// The proxy does no authentication of its own.
 package proxy
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
-	"sync/atomic"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
+
+// Config tells what is shown, and to whom.
+type Config struct {
+	// Upstream is Grafana's address: http or https and a host, nothing else.
+	Upstream *url.URL
+	// DashboardUID and DataSourceUID name the dashboard and the one InfluxDB data source that may be queried. Both
+	// consist of letters, digits, - and _.
+	DashboardUID, DataSourceUID string
+	// TrustProxy tells that all requests come through a proxy that sets or removes X-Forwarded-For and
+	// X-Forwarded-User. The readers' shares are then of those that these name.
+	TrustProxy bool
+	// Prefix, if set, returns the path under which a request's sender sees the page, such as /colors, and which the
+	// request's URL.Path no longer has.
+	Prefix func(*http.Request) string
+
+	limits *limits // nil: the default ones
+}
+
+// panels are those of the dashboard that may be shown: one for each statistic.
+var panels = []int{1, 2, 3, 4}
+
+// limits bounds what requests may cost.
+type limits struct {
+	Requests      int           // under way, waiting included
+	Queries       int           // data queries that Grafana is given at a time
+	Fetches       int           // other requests that Grafana is given at a time
+	Queue         int           // queries, and other requests, that wait for their turn
+	QueueTime     time.Duration // until one that waits is answered 503
+	BodyTime      time.Duration // in which the body of a query must come
+	HeaderTime    time.Duration // until Grafana begins its answer
+	ResponseTime  time.Duration // for an answer as a whole
+	ResponseBytes int64         // of an answer
+	// Refresh is the time between two reads of the dashboard. Two in a row must fail before Grafana counts as away.
+	Refresh time.Duration
+}
+
+func defaultLimits() *limits {
+	return &limits{
+		Requests: 1024, Queries: 16, Fetches: 64, Queue: 512, QueueTime: 5 * time.Second, BodyTime: 10 * time.Second,
+		HeaderTime: 30 * time.Second, ResponseTime: time.Minute, ResponseBytes: 64 << 20, Refresh: 2 * time.Second,
+	}
+}
 
 // A Proxy answers every request that is not for one of the page's own paths. Make one with New, and call Run.
 type Proxy struct {
+	*refresher
 	log      *slog.Logger
 	cfg      Config
 	rules    []rule
 	reverse  *httputil.ReverseProxy
-	upstream *upstream
-	watch    *watch
-	metrics  *metrics
-	unknown  *once
-	active   atomic.Int64 // requests being answered
+	requests *prometheus.CounterVec
+
+	active  *limiter // every request
+	queries *limiter // those of them that Grafana is asked
+	fetches *limiter
+
+	mu      sync.Mutex
+	unknown map[string]bool // denied requests that were logged
 }
 
 // New makes a proxy for one dashboard. It asks nothing of Grafana before Run.
-func New(log *slog.Logger, cfg Config, registerer prometheus.Registerer) (*Proxy, error) {
-	cfg, err := cfg.complete()
-	if err != nil {
-		return nil, err
+func New(log *slog.Logger, cfg Config, registerer prometheus.Registerer) *Proxy {
+	l := cfg.limits
+	if l == nil {
+		l = defaultLimits()
+		cfg.limits = l
 	}
-	m := newMetrics(registerer)
-	up := newUpstream(cfg, m)
+	if cfg.Prefix == nil {
+		cfg.Prefix = func(*http.Request) string { return "" }
+	}
+	factory := promauto.With(registerer)
+	transport := newTransport(l)
 	p := &Proxy{
-		log: log, cfg: cfg, rules: compile(cfg.DashboardUID), upstream: up, metrics: m,
-		watch:   newWatch(log, cfg.Refresh, newReader(cfg, up.transport).read),
-		unknown: newOnce(256),
+		refresher: newRefresher(log, cfg, transport), log: log, cfg: cfg, rules: compile(cfg.DashboardUID),
+		requests: factory.NewCounterVec(prometheus.CounterOpts{
+			Name: "colorstream_page_proxy_requests_total",
+			Help: "Browsers' requests for Grafana's paths, by what became of them.",
+		}, []string{"decision"}),
+		active:  newLimiter(l.Requests, max(1, l.Requests*3/32), 0, 0),
+		queries: newLimiter(l.Queries, max(1, l.Queries/8), l.Queue, l.QueueTime),
+		fetches: newLimiter(l.Fetches, max(1, l.Fetches/4), l.Queue, l.QueueTime),
+		unknown: make(map[string]bool),
+	}
+	for _, label := range []string{labelPass, labelLocal, labelDenied, labelBusy, labelFailed, labelGone} {
+		p.requests.WithLabelValues(label)
 	}
 	p.reverse = &httputil.ReverseProxy{
-		Rewrite:        p.rewrite,
-		Transport:      up,
+		Rewrite: p.rewrite,
+		Transport: &boundedTransport{transport, l, factory.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "colorstream_page_proxy_upstream_seconds",
+			Help:    "Time until Grafana began its answer, for data queries and for all else (fetch).",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 8),
+		}, []string{"kind"})},
 		FlushInterval:  -1,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		ModifyResponse: p.modifyResponse,
 		ErrorHandler:   p.upstreamFailed,
 	}
-	return p, nil
+	return p
 }
 
-// Run keeps the permitted queries and the state current until ctx ends, then ends the requests to Grafana that are
-// under way and waits for those that browsers share. It is called once.
+// Run keeps the permitted queries and the state current until ctx ends. It is called once.
 func (p *Proxy) Run(ctx context.Context) error {
-	p.watch.run(ctx)
-	p.upstream.close()
+	p.run(ctx)
+	p.transport.CloseIdleConnections()
 	return nil
 }
 
-// State tells whether Grafana answers and has the dashboard. It is cheap, and safe for concurrent use.
-func (p *Proxy) State() State { return p.watch.current() }
+// The values of the metric's label decision.
+const (
+	labelPass   = "pass"   // answered by Grafana
+	labelLocal  = "local"  // answered by the proxy in Grafana's stead
+	labelDenied = "denied" // not permitted
+	labelBusy   = "busy"   // permitted, but too many at once
+	labelFailed = "failed" // permitted, but Grafana gave no usable answer
+	labelGone   = "gone"   // the browser left before the answer came
+)
+
+// An answer is what becomes of a request: a rule by which it passes, or what is written here.
+type answer struct {
+	rule  *rule  // set: it passes
+	query string // the parameters that go up
+	sent  []byte // the body that goes up
+	label string // what the metrics call it in the end
+
+	status int
+	body   string // JSON, or with an error status the message
+}
 
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	defer p.active.Add(-1)
-	if p.active.Add(1) > int64(p.cfg.Limits.Requests) {
-		p.upstreamFailed(w, r, errBusy)
+	reader := readerOf(r, p.cfg.TrustProxy)
+	leave, err := p.active.acquire(r.Context(), reader)
+	if err != nil {
+		p.upstreamFailed(w, r, err)
 		return
 	}
-	answer := p.decide(w, r)
-	switch answer.decision {
-	case pass:
-		p.forward(w, r, answer)
-	default:
-		p.metrics.requests.WithLabelValues(answer.label()).Inc()
-		answer.write(w, r)
+	defer leave()
+	a := p.decide(w, r)
+	if a.rule == nil {
+		label := labelLocal
+		if a.status >= 400 {
+			label = labelDenied
+		}
+		p.requests.WithLabelValues(label).Inc()
+		a.write(w, r)
+		return
 	}
+	p.forward(w, r, reader, a)
 }
 
 // decide judges one request. It is here that everything is denied unless a rule says otherwise.
-func (p *Proxy) decide(w http.ResponseWriter, r *http.Request) answer {
-	if refused := refuse(r); refused != nil {
-		return *refused
+func (p *Proxy) decide(w http.ResponseWriter, r *http.Request) *answer {
+	if message := unusual(r, p.cfg.Prefix(r)); message != "" {
+		return &answer{status: http.StatusBadRequest, body: message}
+	}
+	notFound := &answer{status: http.StatusNotFound, body: "not found"}
+	if len(r.URL.Path) > maxPath {
+		return notFound
 	}
 	rule, methods := match(p.rules, r.Method, r.URL.Path)
-	switch {
-	case rule == nil && methods != "":
-		return deny(http.StatusMethodNotAllowed, "method not allowed").with("Allow", methods)
-	case rule == nil:
-		if p.unknown.first(r.Method + " " + r.URL.Path) {
-			p.log.Info("denied a request that the proxy's table does not know (said once)",
-				"method", clip(r.Method, 20), "path", clip(r.URL.Path, 200))
-		}
-		return notFound()
-	case rule.decision == denied:
-		return notFound()
-	case rule.decision == here:
-		return answer{decision: here, status: rule.status, contentType: "application/json", body: rule.body}
+	if rule == nil && methods != "" {
+		w.Header().Set("Allow", methods)
+		return &answer{status: http.StatusMethodNotAllowed, body: "method not allowed"}
 	}
-	passed := answer{decision: pass, rule: rule}
-	switch rule.check {
-	case checkSolo:
-		query, err := soloQuery(r.URL.RawQuery, p.cfg.PanelIDs)
-		if err != nil {
-			return deny(http.StatusForbidden, err.Error())
+	if rule == nil {
+		p.logOnce(r)
+		return notFound
+	}
+	passed := &answer{rule: rule, label: labelPass}
+	var err error
+	switch rule.decision {
+	case pass:
+	case solo:
+		passed.query, err = soloQuery(r.URL.RawQuery)
+	case query:
+		body, rejected := p.readBody(w, r)
+		if rejected != nil {
+			return rejected
 		}
-		passed.query = query
-	case checkBody:
-		body, refused := p.checkedBody(w, r)
-		if refused != nil {
-			return *refused
+		var empty string
+		passed.sent, empty, err = checkQuery(body, p.cfg.DataSourceUID, p.permitted())
+		if errors.Is(err, errUnknownQuery) { // an edit is in force with its first query
+			p.refresh(r.Context())
+			passed.sent, empty, err = checkQuery(body, p.cfg.DataSourceUID, p.permitted())
 		}
-		passed.sent = body
+		if empty != "" {
+			return &answer{status: http.StatusOK, body: empty}
+		}
+	case local:
+		if rule.body == "" {
+			return &answer{status: http.StatusNoContent}
+		}
+		return &answer{status: http.StatusOK, body: rule.body}
+	default:
+		return notFound
+	}
+	if err != nil {
+		return &answer{status: http.StatusForbidden, body: err.Error()}
 	}
 	return passed
 }
 
-// forward sends what decide let pass to Grafana.
-func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, a answer) {
-	// The server takes the deadline back when the request is over. A test's recorder has none.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.cfg.Limits.ResponseTime))
-	exchange := &exchange{answer: a, label: labelPass}
-	whole := false // httputil.ReverseProxy panics with http.ErrAbortHandler when an answer breaks off
-	defer func() {
-		if !whole {
-			exchange.label = labelFailed
+// logOnce logs a request that the table does not know, for that is how a new version's needs are found. It remembers
+// a bounded number, so that whoever tries many paths does not fill the log.
+func (p *Proxy) logOnce(r *http.Request) {
+	method, path := clip(r.Method, 20), clip(r.URL.Path, 200)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if key := method + " " + path; !p.unknown[key] && len(p.unknown) < 256 {
+		p.unknown[key] = true
+		p.log.Info("denied a request that the proxy's table does not know (said once)", "method", method, "path", path)
+	}
+}
+
+func clip(s string, most int) string {
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}
+
+// write writes an answer that does not come from Grafana. Errors have the form that Grafana's scripts expect.
+func (a *answer) write(w http.ResponseWriter, r *http.Request) {
+	header, body, contentType := w.Header(), a.body, "application/json"
+	if a.status >= 400 {
+		if strings.HasPrefix(r.URL.Path, "/api") {
+			message, err := json.Marshal(map[string]string{"message": a.body})
+			if err != nil { // a string always has a JSON form
+				panic(err)
+			}
+			body = string(message)
+		} else {
+			body, contentType = body+"\n", "text/plain; charset=utf-8"
 		}
-		p.metrics.requests.WithLabelValues(exchange.label).Inc()
-	}()
-	p.reverse.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, exchange)))
-	whole = true
+	}
+	setOwnHeaders(header)
+	header.Set("Cache-Control", "no-store")
+	if body != "" {
+		header.Set("Content-Type", contentType)
+		header.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	w.WriteHeader(a.status)
+	if r.Method != http.MethodHead {
+		_, _ = io.WriteString(w, body)
+	}
 }

@@ -13,6 +13,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// Bounds of a data query.
+const (
+	maxBody    = 64 << 10
+	maxQueries = 10
+	maxRange   = 400 * 24 * time.Hour
+	maxPoints  = 12000 // also of range divided by interval, that is, a series' length
+)
+
 // posted is the body of POST /api/ds/query as Grafana 9.4 to 13 send it. It is read strictly: names are
 // case-sensitive, and duplicate names, invalid UTF-8 and trailing data are errors.
 type posted struct {
@@ -52,14 +60,14 @@ type sent struct {
 }
 
 type sentQuery struct {
-	RefID         string         `json:"refId"`
-	DataSource    sentDataSource `json:"datasource"`
-	Query         string         `json:"query"`
-	IntervalMs    int64          `json:"intervalMs"`
-	MaxDataPoints int64          `json:"maxDataPoints"`
+	RefID         string     `json:"refId"`
+	DataSource    dataSource `json:"datasource"`
+	Query         string     `json:"query"`
+	IntervalMs    int64      `json:"intervalMs"`
+	MaxDataPoints int64      `json:"maxDataPoints"`
 }
 
-type sentDataSource struct {
+type dataSource struct {
 	Type string `json:"type"`
 	UID  string `json:"uid"`
 }
@@ -70,107 +78,117 @@ const dataSourceType = "influxdb"
 // is known.
 var errUnknownQuery = errors.New("this query is not one of the dashboard's")
 
-// A queryChecker decides which bodies of POST /api/ds/query pass.
-type queryChecker struct {
-	dataSource string
-	limits     Limits
-}
-
 var (
 	refID        = regexp.MustCompile(`\A[^\pC]{1,64}\z`)
 	milliseconds = regexp.MustCompile(`\A[0-9]{1,13}\z`) // up to the year 2286
 )
 
-// check returns the body that goes up for the body that came. Two bodies that differ only in ways that do not
-// matter give the same one: see the package's comment.
-func (c queryChecker) check(body []byte, targets targets) ([]byte, error) {
+// checkQuery decides about a body of POST /api/ds/query. It returns the body that goes up; or, if all the queries are
+// those of the dashboard's variables and annotations, the empty answer to them; or the reason to reject it.
+func checkQuery(body []byte, uid string, permitted permitted) (up []byte, empty string, err error) {
 	var in posted
 	if err := strict.Unmarshal(body, &in); err != nil {
-		return nil, fmt.Errorf("the body is not a query in Grafana's form: %w", err)
+		return nil, "", fmt.Errorf("the body is not a query in Grafana's form: %w", err)
 	}
 	for name := range in.Other {
-		return nil, fmt.Errorf("key %.40q is not permitted", name)
+		return nil, "", fmt.Errorf("key %.40q is not permitted", name)
 	}
-	from, to, err := c.times(in.From, in.To)
+	if len(in.Queries) == 0 || len(in.Queries) > maxQueries {
+		return nil, "", fmt.Errorf("%d queries: at least 1 and at most %d are permitted", len(in.Queries), maxQueries)
+	}
+	ids := make(map[string]bool)
+	unneeded := make(map[string]any)
+	for _, q := range in.Queries {
+		if err := checkOrigin(q, uid); err != nil {
+			return nil, "", err
+		}
+		if ids[q.RefID] {
+			return nil, "", fmt.Errorf("refId %q comes twice", q.RefID)
+		}
+		ids[q.RefID] = true
+		if permitted.targets[q.Query] == nil && permitted.unneeded(q.Query) {
+			unneeded[q.RefID] = map[string]any{"status": 200, "frames": []any{}}
+		}
+	}
+	if len(unneeded) == len(in.Queries) {
+		answer, err := json.Marshal(map[string]any{"results": unneeded})
+		return nil, string(answer), err
+	}
+	span, err := checkTimes(in.From, in.To)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if len(in.Queries) == 0 || len(in.Queries) > c.limits.PostedQueries {
-		return nil, fmt.Errorf("%d queries: at least 1 and at most %d are permitted", len(in.Queries), c.limits.PostedQueries)
-	}
-	out := sent{From: strconv.FormatInt(from, 10), To: strconv.FormatInt(to, 10)}
-	seen := make(map[string]bool)
-	for _, query := range in.Queries {
-		checked, err := c.query(query, to-from, targets)
+	out := sent{From: in.From, To: in.To}
+	for _, q := range in.Queries {
+		checked, err := checkTarget(q, span, permitted.targets)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		if seen[checked.RefID] {
-			return nil, fmt.Errorf("refId %q comes twice", checked.RefID)
-		}
-		seen[checked.RefID] = true
 		out.Queries = append(out.Queries, checked)
 	}
-	return json.Marshal(out)
+	up, err = json.Marshal(out)
+	return up, "", err
 }
 
-// times checks a range and widens it to whole seconds. The values are Unix milliseconds.
-func (c queryChecker) times(from, to string) (int64, int64, error) {
+func checkOrigin(q postedQuery, uid string) error {
+	if q.DataSource.UID != uid || q.DataSource.Type != dataSourceType {
+		return errors.New("this data source is not the dashboard's")
+	}
+	for name := range q.DataSource.Other {
+		if name != "apiVersion" {
+			return fmt.Errorf("key %.40q of the data source is not permitted", name)
+		}
+	}
+	if !refID.MatchString(q.RefID) {
+		return errors.New("refId must be 1 to 64 printable characters")
+	}
+	return nil
+}
+
+// checkTimes returns the length of a time range.
+func checkTimes(from, to string) (time.Duration, error) {
 	if !milliseconds.MatchString(from) || !milliseconds.MatchString(to) {
-		return 0, 0, errors.New("from and to must be Unix milliseconds")
+		return 0, errors.New("from and to must be Unix milliseconds")
 	}
 	first, err := strconv.ParseInt(from, 10, 64)
 	if err != nil {
-		return 0, 0, fmt.Errorf("from: %w", err)
+		return 0, fmt.Errorf("from: %w", err)
 	}
 	last, err := strconv.ParseInt(to, 10, 64)
 	if err != nil {
-		return 0, 0, fmt.Errorf("to: %w", err)
+		return 0, fmt.Errorf("to: %w", err)
 	}
 	if last <= first {
-		return 0, 0, errors.New("from must be before to")
+		return 0, errors.New("from must be before to")
 	}
-	if time.Duration(last-first) > c.limits.Range/time.Millisecond {
-		return 0, 0, fmt.Errorf("a time range of more than %v is not permitted", c.limits.Range)
+	if last-first > maxRange.Milliseconds() {
+		return 0, fmt.Errorf("a time range of more than %v is not permitted", maxRange)
 	}
-	const grain = int64(time.Second / time.Millisecond)
-	return first / grain * grain, (last + grain - 1) / grain * grain, nil
+	return time.Duration(last-first) * time.Millisecond, nil
 }
 
-func (c queryChecker) query(in postedQuery, span int64, targets targets) (sentQuery, error) {
-	if in.DataSource.UID != c.dataSource || in.DataSource.Type != dataSourceType {
-		return sentQuery{}, errors.New("this data source is not the dashboard's")
-	}
-	for name := range in.DataSource.Other {
-		if name != "apiVersion" {
-			return sentQuery{}, fmt.Errorf("key %.40q of the data source is not permitted", name)
-		}
-	}
-	if !refID.MatchString(in.RefID) {
-		return sentQuery{}, errors.New("refId must be 1 to 64 printable characters")
-	}
-	interval, points := math.Ceil(in.IntervalMs), math.Ceil(in.MaxDataPoints)
-	if interval < 1 || interval > float64(c.limits.Range/time.Millisecond) {
+func checkTarget(q postedQuery, span time.Duration, targets map[string]keys) (sentQuery, error) {
+	interval, points := math.Ceil(q.IntervalMs), math.Ceil(q.MaxDataPoints)
+	if !(interval >= 1 && interval <= float64(maxRange.Milliseconds())) {
 		return sentQuery{}, errors.New("intervalMs is out of bounds")
 	}
-	if points < 1 || points > float64(c.limits.Points) {
-		return sentQuery{}, fmt.Errorf("maxDataPoints must be 1 to %d", c.limits.Points)
+	if !(points >= 1 && points <= maxPoints) {
+		return sentQuery{}, fmt.Errorf("maxDataPoints must be 1 to %d", maxPoints)
 	}
-	if float64(span)/interval > float64(c.limits.Points) {
-		return sentQuery{}, fmt.Errorf("more than %d intervals in the time range are not permitted", c.limits.Points)
+	if float64(span.Milliseconds())/interval > maxPoints {
+		return sentQuery{}, fmt.Errorf("more than %d intervals in the time range are not permitted", maxPoints)
 	}
-	own, known := targets[in.Query]
-	if !known {
+	own := targets[q.Query]
+	if own == nil {
 		return sentQuery{}, errUnknownQuery
 	}
-	for name := range in.Other {
+	for name := range q.Other {
 		if !idleKeys[name] && !own[name] {
 			return sentQuery{}, fmt.Errorf("key %.40q of a query is not permitted", name)
 		}
 	}
-	const grain = 100
 	return sentQuery{
-		RefID: in.RefID, DataSource: sentDataSource{Type: dataSourceType, UID: c.dataSource}, Query: in.Query,
-		IntervalMs: int64(interval), MaxDataPoints: (int64(points) + grain - 1) / grain * grain,
+		RefID: q.RefID, DataSource: dataSource{dataSourceType, q.DataSource.UID}, Query: q.Query,
+		IntervalMs: int64(interval), MaxDataPoints: int64(points),
 	}, nil
 }

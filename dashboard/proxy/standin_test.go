@@ -45,7 +45,10 @@ func dashboard(version int, mean string) string {
 		{"id":3,"datasource":{"type":"influxdb","uid":"another"},"targets":[{"refId":"A","query":"another source"}]},
 		{"id":4,"datasource":null,"targets":[{"refId":"A","datasource":{"type":"__expr__","uid":"__expr__"},"query":"$A*2"}]},
 		{"id":9,"datasource":%s,"targets":[%s]}
-	]}}`, version, source, target("A", mean), source, target("B", medianQuery), source, target("A", otherQuery))
+	],
+	"templating":{"list":[{"name":"a","type":"textbox","query":""},{"name":"b","type":"query","query":"b =~ /(?i)${a:raw}/\n $a [[a]]"},
+		{"name":"c","type":"query","query":{"query":"object","refId":"x"}}]},
+	"annotations":{"list":[{"builtIn":1,"target":{"type":"dashboard"}},{"target":{"refId":"Anno","query":"incomplete windows"}},{"query":"old style"}]}}}`, version, source, target("A", mean), source, target("B", medianQuery), source, target("A", otherQuery))
 }
 
 // A grafana is a stand-in that answers what Grafana would, records what reaches it, and fails the test if that is
@@ -228,7 +231,7 @@ func forbiddenBody(body []byte, queries []string) string {
 	if _, err := fmt.Sscan(fmt.Sprint(all["to"]), &to); err != nil {
 		return "to"
 	}
-	if to <= from || to-from > 400*86400*1000+2000 {
+	if to <= from || to-from > 400*86400*1000 {
 		return "time range"
 	}
 	list, ok := all["queries"].([]any)
@@ -278,16 +281,13 @@ func newPageAway(t testing.TB, upstream string, change func(*proxy.Config)) *pag
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := proxy.Config{Upstream: address, DashboardUID: "colors"}
+	cfg := proxy.Config{Upstream: address, DashboardUID: "colors", DataSourceUID: "colorstream-influxdb"}
 	if change != nil {
 		change(&cfg)
 	}
 	registry := prometheus.NewRegistry()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	handler, err := proxy.New(log, cfg, registry)
-	if err != nil {
-		t.Fatal(err)
-	}
+	handler := proxy.New(log, cfg, registry)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {

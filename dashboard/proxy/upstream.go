@@ -1,191 +1,237 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"strconv"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
-// An upstream is the way to Grafana: an http.RoundTripper that shares transfers between equal requests, keeps
-// answers, and bounds how many requests are under way and how much each may take.
-type upstream struct {
-	cfg       Config
-	metrics   *metrics
-	transport *http.Transport
-	queries   *gate
-	fetches   *gate
-	store     *store
-	flights   singleflight.Group
+// requestHeaders are all that Grafana gets of a browser's headers. Missing on purpose, among others: Cookie and
+// Authorization (an administrator's session, sent here because cookies do not know ports); X-WEBAUTH-USER,
+// X-JWT-Assertion and their like, which Grafana can be configured to believe; X-Grafana-Org-Id and all other
+// X-Grafana-*; X-Forwarded-* and Forwarded; X-HTTP-Method-Override; Origin and Referer, which without a cookie
+// decide nothing.
+var requestHeaders = []string{
+	"Accept", "Accept-Encoding", "Accept-Language", "If-Modified-Since", "If-None-Match",
+	"If-Range", "Range", "User-Agent",
+}
 
-	// ctx is the parent of every request to Grafana. close ends it and waits for the flights.
-	ctx    context.Context
-	cancel context.CancelFunc
-	mu     sync.Mutex // guards closed, and Add against Wait
-	closed bool
-	shared sync.WaitGroup
+// responseHeaders are all that a browser gets of Grafana's headers. Missing on purpose, among others: Set-Cookie,
+// WWW-Authenticate (a password prompt in our name), Location, Refresh, Clear-Site-Data, Alt-Svc, X-Frame-Options
+// (the page embeds the panel), Content-Security-Policy and Report-To (replaced below).
+var responseHeaders = []string{
+	"Accept-Ranges", "Cache-Control", "Content-Encoding", "Content-Language", "Content-Length", "Content-Range",
+	"Content-Type", "Date", "Etag", "Expires", "Last-Modified", "Pragma", "Retry-After", "Vary",
+}
+
+func only(header http.Header, names []string) http.Header {
+	kept := make(http.Header, len(names))
+	for _, name := range names {
+		if values, ok := header[name]; ok {
+			kept[name] = values
+		}
+	}
+	return kept
+}
+
+// setOwnHeaders sets what is on every answer. Only our own page may frame what comes from here.
+func setOwnHeaders(header http.Header) {
+	header.Set("Content-Security-Policy", "frame-ancestors 'self'")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "same-origin")
+}
+
+type answerKey struct{}
+
+// answerOf returns what was decided about a request that passes. httputil.ReverseProxy hands it from hook to hook by
+// the request's context.
+func answerOf(ctx context.Context) *answer {
+	a, ok := ctx.Value(answerKey{}).(*answer)
+	if !ok {
+		panic("proxy: a request passes without a decision")
+	}
+	return a
+}
+
+// forward sends what decide let pass to Grafana.
+func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, reader string, a *answer) {
+	whole := false // httputil.ReverseProxy panics with http.ErrAbortHandler when an answer breaks off
+	defer func() {
+		if !whole {
+			a.label = labelFailed
+		}
+		p.requests.WithLabelValues(a.label).Inc()
+	}()
+	r = r.WithContext(context.WithValue(r.Context(), answerKey{}, a))
+	slots := p.fetches
+	if a.rule.decision == query {
+		slots = p.queries
+	}
+	leave, err := slots.acquire(r.Context(), reader)
+	if err != nil {
+		p.upstreamFailed(w, r, err)
+	} else {
+		defer leave()
+		// The server takes the deadline back when the request is over. A test's recorder has none.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.cfg.limits.ResponseTime))
+		p.reverse.ServeHTTP(w, r)
+	}
+	whole = true
+}
+
+// rewrite makes the request that goes up: from the rule and what was checked, not from what came.
+func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
+	a, out := answerOf(pr.In.Context()), pr.Out
+	out.URL.RawQuery = a.query
+	pr.SetURL(p.cfg.Upstream)
+	out.Host = pr.In.Host // Grafana sees the address that the browser sees
+	out.Header = only(pr.In.Header, requestHeaders)
+	out.Trailer, out.TransferEncoding, out.Close = nil, nil, false
+	out.ContentLength, out.Body, out.GetBody = 0, http.NoBody, nil
+	switch {
+	case a.rule.decision == query:
+		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(a.sent)), nil }
+		out.Body, _ = out.GetBody()
+		out.ContentLength = int64(len(a.sent))
+		out.Header.Set("Content-Type", "application/json")
+	case a.rule.decision == solo: // changed on its way down
+		for _, name := range []string{"Accept-Encoding", "If-Modified-Since", "If-None-Match", "If-Range", "Range"} {
+			out.Header.Del(name)
+		}
+	}
 }
 
 var (
+	// errRedirect is Grafana's wish to send the browser elsewhere: to a login, or to another host. Nothing that
+	// passes needs that.
+	errRedirect = errors.New("a redirect from Grafana: it asks for a login, or has another root address")
 	errTooLarge = errors.New("an answer from Grafana that is too large")
-	errClosed   = errors.New("the proxy is stopping")
+	errPrefix   = errors.New("a panel's document from Grafana that cannot be shown under a path prefix")
 )
 
-func newUpstream(cfg Config, m *metrics) *upstream {
+// modifyResponse makes the answer that goes down.
+func (p *Proxy) modifyResponse(response *http.Response) error {
+	switch code := response.StatusCode; {
+	case code < 200:
+		return fmt.Errorf("answer %d from Grafana, which nothing here asks for", code)
+	case code >= 300 && code < 400 && code != http.StatusNotModified:
+		return errRedirect
+	}
+	response.Header = only(response.Header, responseHeaders)
+	setOwnHeaders(response.Header)
+	if answerOf(response.Request.Context()).rule.decision != solo || response.StatusCode != http.StatusOK {
+		return nil
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return fmt.Errorf("read the panel's document: %w", err)
+	}
+	response.Body.Close()
+	if body, err = adapt(body, p.cfg.Prefix(response.Request)); err != nil {
+		return err
+	}
+	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	response.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	response.Header.Del("Etag") // Grafana's is of its own document
+	return nil
+}
+
+// adapt changes a panel's document. Grafana's scripts learn that there is no Live, whose WebSocket they would else try
+// again and again, and the path under which all of Grafana's paths begin: they take it for a sub-path that Grafana
+// itself is served from.
+func adapt(document []byte, prefix string) ([]byte, error) {
+	document = bytes.Replace(document, []byte(`"liveEnabled":true`), []byte(`"liveEnabled":false`), 1)
+	if prefix == "" {
+		return document, nil
+	}
+	if !plainPath(prefix) {
+		return nil, errPrefix
+	}
+	for _, place := range []string{`<base href="%s/"`, `"appSubUrl":"%s"`} {
+		old := fmt.Appendf(nil, place, "")
+		if bytes.Count(document, old) != 1 {
+			return nil, errPrefix
+		}
+		document = bytes.Replace(document, old, fmt.Appendf(nil, place, prefix), 1)
+	}
+	return document, nil
+}
+
+// upstreamFailed answers a request that may pass and got no usable answer from Grafana.
+func (p *Proxy) upstreamFailed(w http.ResponseWriter, r *http.Request, err error) {
+	label, failed := labelFailed, answer{status: http.StatusBadGateway, body: "Grafana does not answer"}
+	switch {
+	case errors.Is(err, errBusy):
+		label, failed = labelBusy, answer{status: http.StatusServiceUnavailable, body: err.Error()}
+		w.Header().Set("Retry-After", "1")
+	case errors.Is(err, errRedirect), errors.Is(err, errPrefix), errors.Is(err, errTooLarge):
+		failed.body = err.Error()
+	case isTimeout(err):
+		failed = answer{status: http.StatusGatewayTimeout, body: "Grafana does not answer in time"}
+	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
+		label = labelGone // nobody reads the answer
+	}
+	p.log.Debug("a request to Grafana failed", "path", clip(r.URL.Path, 200), "error", err)
+	if a, ok := r.Context().Value(answerKey{}).(*answer); ok {
+		a.label = label
+	} else {
+		p.requests.WithLabelValues(label).Inc()
+	}
+	failed.write(w, r)
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && timeout.Timeout()
+}
+
+func newTransport(l *limits) *http.Transport {
 	dialer := &net.Dialer{Timeout: 2 * time.Second}
-	u := &upstream{
-		cfg: cfg, metrics: m,
-		transport: &http.Transport{ // no Proxy: the environment does not decide where the browsers' requests go
-			DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second,
-			ResponseHeaderTimeout: cfg.Limits.HeaderTime, IdleConnTimeout: 30 * time.Second,
-			MaxIdleConnsPerHost: 16, MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
-		},
-		queries: newGate(cfg.Limits.Queries, cfg.Limits.Queue, cfg.Limits.QueueTime),
-		fetches: newGate(cfg.Limits.Fetches, cfg.Limits.Queue, cfg.Limits.QueueTime),
-		store:   newStore(cfg.Limits.CacheBytes),
-	}
-	u.ctx, u.cancel = context.WithCancel(context.Background())
-	return u
-}
-
-func (u *upstream) close() {
-	u.mu.Lock()
-	u.closed = true
-	u.mu.Unlock()
-	u.cancel()
-	u.shared.Wait()
-	u.transport.CloseIdleConnections()
-}
-
-// RoundTrip answers one request that the proxy let pass.
-func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
-	exchange := exchangeOf(r.Context())
-	if exchange.rule.sharing == alone || r.Method == http.MethodHead || conditional(r.Header) {
-		return u.stream(r)
-	}
-	key := sharedKey(r, exchange.sent)
-	if kept, ok := u.store.get(key, time.Now()); ok {
-		exchange.label = labelShared
-		return kept.response(r), nil
-	}
-	got, own, err := u.fly(r, key, exchange)
-	if errors.Is(err, errTooLarge) && exchange.sent == nil {
-		return u.stream(r)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !own {
-		exchange.label = labelShared
-	}
-	return got.response(r), nil
-}
-
-// conditional requests get an answer that fits only who asked.
-func conditional(header http.Header) bool {
-	for _, name := range []string{"If-Modified-Since", "If-None-Match", "If-Range", "Range"} {
-		if header[name] != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// sharedKey names what decides the answer to a shared request: fly sends nothing else of it.
-func sharedKey(r *http.Request, body []byte) string {
-	return r.Method + " " + r.URL.Path + "?" + r.URL.RawQuery + "\n" + r.Header.Get("Accept-Encoding") + "\n" + string(body)
-}
-
-// fly fetches a shared answer, or waits for the one that another request fetches; own tells which. The transfer
-// goes on if the browser that began it leaves, for those who wait with it.
-func (u *upstream) fly(r *http.Request, key string, e *exchange) (got *kept, own bool, err error) {
-	first := false
-	landed := u.flights.DoChan(key, func() (any, error) {
-		first = true
-		if !u.begin() {
-			return nil, errClosed
-		}
-		defer u.shared.Done()
-		return u.fetch(r, key, e)
-	})
-	select {
-	case result := <-landed:
-		if result.Err != nil {
-			return nil, first, result.Err
-		}
-		return result.Val.(*kept), first, nil
-	case <-r.Context().Done():
-		return nil, false, context.Cause(r.Context())
+	return &http.Transport{ // no Proxy: the environment does not decide where the browsers' requests go
+		DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second,
+		ResponseHeaderTimeout: l.HeaderTime, IdleConnTimeout: 30 * time.Second,
+		MaxIdleConnsPerHost: 16, MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
 	}
 }
 
-// begin counts a transfer that close waits for, unless close was called.
-func (u *upstream) begin() bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if !u.closed {
-		u.shared.Add(1)
-	}
-	return !u.closed
+// A boundedTransport bounds what one answer may take. It takes nothing of a request's context but its end: a trace in
+// it would pass on informational answers (1xx) unseen by modifyResponse.
+type boundedTransport struct {
+	*http.Transport
+	limits  *limits
+	seconds *prometheus.HistogramVec
 }
 
-func (u *upstream) fetch(r *http.Request, key string, e *exchange) (*kept, error) {
-	out := r.Clone(u.ctx)
-	out.Host = ""
-	out.Header = only(r.Header, []string{"Accept-Encoding", "Content-Type"})
-	out.Header.Set("User-Agent", userAgent)
-	setBody(out, e.sent)
-	response, err := u.stream(out)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	k, err := keep(response, u.cfg.Limits.SharedBytes)
-	if err != nil {
-		return nil, err
-	}
-	if life := lifetime(e.rule.sharing, k); life > 0 {
-		u.store.put(key, k, time.Now().Add(life))
-	}
-	return k, nil
-}
-
-// userAgent names the proxy where a request is its own.
-const userAgent = "colorstream-dashboard"
-
-// stream sends a request and returns its answer as it comes. The answer's body holds a place in the gate until it
-// is closed. The request's context ends the transfer, but nothing else of it goes along: httputil.ReverseProxy
-// would pass on informational answers (1xx) unseen by modifyResponse.
-func (u *upstream) stream(r *http.Request) (*http.Response, error) {
-	gate, kind := u.fetches, "fetch"
+func (t *boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	kind := "fetch"
 	if r.Method == http.MethodPost {
-		gate, kind = u.queries, "query"
+		kind = "query"
 	}
-	ctx, cancel := context.WithTimeout(u.ctx, u.cfg.Limits.ResponseTime)
+	ctx, cancel := context.WithTimeout(context.Background(), t.limits.ResponseTime)
 	stop := context.AfterFunc(r.Context(), cancel)
-	end := func() { stop(); cancel() }
-	leave, err := gate.enter(ctx)
-	if err != nil {
-		end()
-		return nil, err
-	}
+	end := sync.OnceFunc(func() { stop(); cancel() })
 	began := time.Now()
-	response, err := u.transport.RoundTrip(r.WithContext(ctx))
-	u.metrics.upstream.WithLabelValues(kind).Observe(time.Since(began).Seconds())
+	response, err := t.Transport.RoundTrip(r.WithContext(ctx))
+	t.seconds.WithLabelValues(kind).Observe(time.Since(began).Seconds())
 	if err != nil {
-		leave()
 		end()
 		return nil, fmt.Errorf("ask Grafana: %w", err)
 	}
-	if response.ContentLength > u.cfg.Limits.ResponseBytes {
+	if response.ContentLength > t.limits.ResponseBytes {
 		response.Body.Close()
-		leave()
 		end()
 		return nil, errTooLarge
 	}
@@ -193,10 +239,7 @@ func (u *upstream) stream(r *http.Request) (*http.Response, error) {
 		Status: response.Status, StatusCode: response.StatusCode, Proto: response.Proto,
 		ProtoMajor: response.ProtoMajor, ProtoMinor: response.ProtoMinor,
 		Header: response.Header, ContentLength: response.ContentLength, Request: r,
-		Body: &boundedBody{
-			ReadCloser: response.Body, left: u.cfg.Limits.ResponseBytes,
-			done: sync.OnceFunc(func() { leave(); end() }),
-		},
+		Body: &boundedBody{response.Body, t.limits.ResponseBytes, end},
 	}, nil
 }
 
