@@ -25,8 +25,12 @@ func reasons() []message.Reason {
 	return append(message.Reasons(), late, future, tooManyColors, noMessage)
 }
 
-// commitEvery is the longest source time between two commits while messages come.
-const commitEvery = int64(time.Second)
+// While messages come, there is a commit so often: of a stream, whose values are not in it, it is
+// cheap, and the counts go by it.
+const (
+	commitEvery       = time.Second
+	commitStreamEvery = 250 * time.Millisecond
+)
 
 // An aggregator decodes messages, adds them to their windows, and hands over what is to be committed.
 // It is a source.Sink: all of it happens in the source's goroutine, and nothing in it waits, but for
@@ -39,9 +43,10 @@ type aggregator struct {
 
 	tally     tally // since the last hand-over
 	changed   bool  // since the last hand-over
-	handedAt  int64 // source time of the last hand-over
+	handedAt  time.Time
 	position  source.Position
 	keepParts bool // open windows' values go into commits
+	every     time.Duration
 	room      func()
 }
 
@@ -114,7 +119,7 @@ func (a *aggregator) Gap(from, to int64) {
 func (a *aggregator) Time(at int64, position source.Position) {
 	panes := a.set.Advance(at)
 	a.position = position
-	if len(panes) > 0 || a.changed && at-a.handedAt >= commitEvery {
+	if len(panes) > 0 || a.changed && time.Since(a.handedAt) >= a.every {
 		a.handOver(panes)
 	}
 	if a.room != nil {
@@ -137,7 +142,7 @@ func (a *aggregator) handOver(panes []*window.Pane) {
 		h.whole = a.commits.wantsWhole()
 		h.parts = a.set.Parts(h.whole)
 	}
-	a.tally, a.changed, a.handedAt = tally{}, false, a.set.Now()
+	a.tally, a.changed, a.handedAt = tally{}, false, time.Now()
 	a.commits.put(h)
 }
 

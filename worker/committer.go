@@ -117,10 +117,15 @@ func newCommitter(
 
 // count adds to the totals what needs no commit: messages of Pub/Sub never come again.
 func (c *committer) count(t *tally) {
-	if c.retry {
-		c.totals.add(*t)
-		*t = tally{}
+	if !c.retry {
+		return
 	}
+	if t.onlyAccepted() {
+		c.totals.accept(t)
+	} else {
+		c.totals.add(*t)
+	}
+	*t = tally{}
 }
 
 // put takes a handover. It does not wait.

@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 	"sync"
+	"sync/atomic"
 
 	"colorstream/generator/message"
 	"colorstream/worker/window"
@@ -63,10 +64,23 @@ func (t *tally) add(u tally) {
 	}
 }
 
+// onlyAccepted reports whether nothing but messages of source time was counted.
+func (t *tally) onlyAccepted() bool {
+	return t.rejected == nil && t.closed+t.corrected == 0 && t.aheadAt == 0
+}
+
 // totals are the process's tally. Safe for concurrent use.
 type totals struct {
+	accepted, newest atomic.Int64 // counted for each payload: no lock
+
 	mu    sync.Mutex
-	tally tally
+	tally tally // all else
+}
+
+// accept adds a tally of nothing but accepted messages.
+func (t *totals) accept(u *tally) {
+	t.accepted.Add(u.accepted)
+	t.newest.Store(u.newest)
 }
 
 func (t *totals) add(u tally) {
@@ -80,5 +94,7 @@ func (t *totals) get() tally {
 	defer t.mu.Unlock()
 	c := t.tally
 	c.rejected = maps.Clone(c.rejected)
+	c.accepted += t.accepted.Load()
+	c.newest = max(c.newest, t.newest.Load())
 	return c
 }

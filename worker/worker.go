@@ -42,11 +42,15 @@ func newWorker(
 	sender *influx.Sender, letters *deadletter.Writer, isStream bool,
 ) *worker {
 	commits := newCommitter(log, s, saved, &m.totals, m, !isStream)
+	every := commitEvery
+	if isStream {
+		every = commitStreamEvery
+	}
 	return &worker{
 		log: log, store: s, sender: sender, letters: letters, commits: commits,
 		windows: &aggregator{
 			log: log, set: set, letters: deadletter.NewCollector(m), commits: commits, position: position,
-			keepParts: !isStream,
+			keepParts: !isStream, every: every,
 		},
 	}
 }

@@ -1,6 +1,6 @@
 // Command bench compares the worker with the least that can be done, on one machine and in one run: a reader that
-// throws bytes away, a bare go-redis loop, and a plain Python worker. All read what the generator publishes, at full
-// speed, on one local Redis with its default limits.
+// throws bytes away, a bare go-redis loop, and a plain Python worker. All read what a publisher of its own publishes at
+// full speed on one local Redis with its default limits, one message a payload or several.
 //
 //	cd worker && go run ./bench [-n messages] [-runs runs] [-metrics]
 //
@@ -35,7 +35,9 @@ import (
 func main() {
 	n := flag.Int64("n", 3_000_000, "messages a run")
 	runs := flag.Int("runs", 3, "runs of each")
-	consumer := flag.String("consumer", "", "raw or go-redis: be that consumer (the program calls itself so)")
+	consumer := flag.String("consumer", "", "raw, go-redis or publish: be that process (the program calls itself so)")
+	transport := flag.String("transport", "", "of the publisher")
+	per := flag.Int64("per", 1, "the publisher's messages a payload")
 	address := flag.String("redis", "", "its Redis")
 	metrics := flag.Bool("metrics", false, "compare the worker with itself: its metrics read once a second, and not")
 	flag.Parse()
@@ -49,6 +51,8 @@ func main() {
 		err = consumeRaw(*address, channel)
 	case "go-redis":
 		err = consumeGoRedis("redis://"+*address, channel)
+	case "publish":
+		err = publishAll(context.Background(), redis.NewClient(&redis.Options{Addr: *address}), *transport, *n, *per)
 	default:
 		err = compare(list, reference, *n, *runs)
 	}
@@ -58,7 +62,10 @@ func main() {
 	}
 }
 
-const channel = "colors"
+const (
+	channel     = "colors"
+	plainPython = "plain Python worker"
+)
 
 // A contender is one consumer of the comparison.
 type contender struct {
@@ -71,6 +78,8 @@ type contender struct {
 	// during runs beside the publisher, until ctx ends; nil for nothing.
 	during   func(ctx context.Context, b *bench)
 	fraction int64 // it gets 1/fraction of the messages, to end in time
+	times    int64 // it gets so many times the messages, to be measured for long enough
+	per      int64 // messages a payload, 1 if it is 0
 }
 
 type result struct {
@@ -96,8 +105,10 @@ var contenders = []contender{
 		return []string{filepath.Join(b.dir, "bench"), "-consumer", "go-redis", "-redis", b.redis}, nil
 	}},
 	{name: "worker, Pub/Sub", transport: "pubsub", fraction: 1, command: workerCommand, received: workerReceived},
-	{name: "worker, stream", transport: "stream", fraction: 1, command: workerCommand, received: workerReceived},
-	{name: "plain Python worker", transport: "pubsub", fraction: 10, command: func(b *bench) ([]string, []string) {
+	{name: "worker, Pub/Sub, 32 a payload", transport: "pubsub", times: 5, fraction: 1, per: 32, command: workerCommand, received: workerReceived},
+	{name: "worker, stream", transport: "stream", fraction: 2, command: workerCommand, received: workerReceived},
+	{name: "worker, stream, 32 an entry", transport: "stream", times: 5, fraction: 1, per: 32, command: workerCommand, received: workerReceived},
+	{name: plainPython, transport: "pubsub", fraction: 10, command: func(b *bench) ([]string, []string) {
 		return []string{"python3", "bench/plain.py", "redis://" + b.redis, channel}, nil
 	}},
 }
@@ -109,7 +120,7 @@ func workerCommand(b *bench) ([]string, []string) {
 	}
 }
 
-var receivedMetric = regexp.MustCompile(`(?m)^colorstream_worker_received_total (\S+)$`)
+var receivedMetric = regexp.MustCompile(`(?m)^colorstream_worker_received_total(?:\{.*\})? (\S+)$`)
 
 func workerReceived(b *bench) (int64, error) {
 	response, err := http.Get("http://" + b.http + "/metrics")
@@ -136,11 +147,15 @@ func compare(contenders []contender, reference string, n int64, runs int) error 
 		return err
 	}
 	defer os.RemoveAll(dir)
-	for name, folder := range map[string]string{"worker": ".", "generator": "../generator", "bench": "./bench"} {
+	for name, folder := range map[string]string{"worker": ".", "bench": "./bench"} {
 		cmd := exec.Command("go", "build", "-C", folder, "-o", filepath.Join(dir, name), ".")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("build %s (run this in the worker's folder): %w\n%s", name, err, out)
 		}
+	}
+	if err := exec.Command("python3", "-c", "import redis").Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "the plain Python worker is left out: python3 has no module redis (apt-get install python3-redis, pip install redis)")
+		contenders = slices.DeleteFunc(slices.Clone(contenders), func(c contender) bool { return c.name == plainPython })
 	}
 	fmt.Printf("%d cores, %s, %s, %d messages, median of %d runs\n\n", runtime.NumCPU(), runtime.Version(), redisVersion(), n, runs)
 	fmt.Printf("| consumer | messages/s | CPU ns/message | CPU against %s | peak MiB | lost |\n", reference)
@@ -148,7 +163,7 @@ func compare(contenders []contender, reference string, n int64, runs int) error 
 	results := make(map[string][]result)
 	for run := range runs { // in turn, so that a change of the machine's speed meets all
 		for _, c := range contenders {
-			r, err := measure(dir, c, n/c.fraction)
+			r, err := measure(dir, c, n*max(c.times, 1)/c.fraction)
 			if err != nil {
 				fmt.Fprintf(os.Stderr, "%s, run %d: %v\n", c.name, run+1, err)
 				continue
@@ -237,11 +252,10 @@ func measure(dir string, c contender, n int64) (result, error) {
 		beside.Go(func() { c.during(published, b) })
 	}
 	start := time.Now()
-	publisher := exec.Command(filepath.Join(dir, "generator"))
-	publisher.Env = append(os.Environ(), "REDIS_URL=redis://"+b.redis, "REDIS_TRANSPORT="+c.transport, "GENERATOR_PACE=max",
-		"GENERATOR_COUNT="+strconv.FormatInt(n, 10), "GENERATOR_ADDR=off", "LOG_LEVEL=error")
+	publisher := exec.Command(filepath.Join(dir, "bench"), "-consumer", "publish", "-redis", b.redis, "-transport", c.transport,
+		"-n", strconv.FormatInt(n, 10), "-per", strconv.FormatInt(max(c.per, 1), 10))
 	if text, err := publisher.CombinedOutput(); err != nil {
-		return result{}, fmt.Errorf("the generator: %w\n%s", err, text)
+		return result{}, fmt.Errorf("the publisher: %w\n%s", err, text)
 	}
 	stop()
 	beside.Wait()
@@ -286,7 +300,7 @@ func measure(dir string, c contender, n int64) (result, error) {
 func waitConsumer(ctx context.Context, client *redis.Client, transport string) error {
 	for ctx.Err() == nil {
 		if transport == "stream" {
-			if groups, err := client.XInfoGroups(ctx, channel).Result(); err == nil && len(groups) > 0 {
+			if owner, err := client.HGet(ctx, channel+":worker", "owner").Result(); err == nil && owner != "" {
 				return nil
 			}
 		} else if subscribers, err := client.PubSubNumSub(ctx, channel).Result(); err == nil && subscribers[channel] > 0 {

@@ -86,6 +86,7 @@ func (s *Stream) Run(ctx context.Context, sink Sink) error {
 		case b := <-batches:
 			s.handOn(b)
 		case <-ticker.C:
+			s.sink.Time(s.now, s.where()) // so that what came last is not long without a commit
 			if err := s.tick(ctx); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("append a tick: %w", err)
 			}

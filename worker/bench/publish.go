@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"colorstream/generator/message"
+)
+
+// publishAll publishes n messages as fast as Redis takes them, so many a payload, over a channel or as
+// entries of a stream: random whole numbers of four colours, as the generator's.
+func publishAll(ctx context.Context, client *redis.Client, transport string, n, per int64) error {
+	random := rand.New(rand.NewPCG(1, 1))
+	payloads := make([]string, 512)
+	for i := range payloads {
+		var lines []string
+		for range per {
+			m := message.Message{
+				Color: []string{"red", "blue", "green", "yellow"}[random.IntN(4)],
+				Name:  "value_name", Value: float64(1 + random.IntN(100)),
+			}
+			lines = append(lines, string(m.AppendJSON(nil)))
+		}
+		payloads[i] = strings.Join(lines, "\n")
+	}
+	const together = 1024 // messages in one pipeline
+	for sent := int64(0); sent < n; {
+		_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for i := int64(0); i < max(together/per, 1) && sent < n; i++ {
+				payload := payloads[(sent/per)%int64(len(payloads))]
+				if transport == "stream" {
+					p.Do(ctx, "xadd", channel, "*", "m", payload)
+				} else {
+					p.Do(ctx, "publish", channel, payload)
+				}
+				sent += per
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
