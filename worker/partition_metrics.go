@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,9 +27,7 @@ func (p *partitions) measure(ctx context.Context) {
 	for pause(ctx, measureEvery) {
 		p.mu.Lock()
 		keys := make(map[string]*owned, len(p.owned))
-		for key, o := range p.owned {
-			keys[key] = o
-		}
+		maps.Copy(keys, p.owned)
 		p.mu.Unlock()
 		for key, o := range keys {
 			info, err := source.Look(ctx, p.client, key)

@@ -116,11 +116,10 @@ func (j *jsonRows) objectFollows() bool {
 // that begins with an object if it was on several lines.
 func (j *jsonRows) resume(refused *Refused) error {
 	text := j.text
-	for text[len(text)-1] != '\n' {
+	if text[len(text)-1] != '\n' {
 		if err := j.restOfLine(); err != nil {
 			return err
 		}
-		break
 	}
 	for j.line > refused.Line+1 {
 		next, _ := j.p.Peek(1)

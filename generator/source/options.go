@@ -139,8 +139,10 @@ func (f field) required() bool { return !f.optional && !f.constant && f.number =
 // taken from path.
 func (o Options) fields(path string) (f [4]field, err error) {
 	for i, s := range []struct{ role, variable, setting, standard string }{
-		{"color", colorVariable, o.Color, "color"}, {"name", nameVariable, o.Name, "name"},
-		{"value", valueVariable, o.Value, "value"}, {"time", timeVariable, o.Time, "ts"},
+		{"color", colorVariable, o.Color, "color"},
+		{"name", nameVariable, o.Name, "name"},
+		{"value", valueVariable, o.Value, "value"},
+		{"time", timeVariable, o.Time, "ts"},
 	} {
 		if s.setting == "" {
 			s.setting = s.standard

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,15 +99,15 @@ func wantPanes(t *testing.T, panes []*Pane, want ...short) {
 			}
 		}
 		if len(s.flags) > 1 { // a map has no order
-			f := ""
+			var f strings.Builder
 			for _, flag := range "iaf" {
 				for _, g := range s.flags {
 					if g == flag {
-						f += string(flag)
+						f.WriteString(string(flag))
 					}
 				}
 			}
-			s.flags = f
+			s.flags = f.String()
 		}
 		got = append(got, s)
 	}
