@@ -56,7 +56,11 @@ func run(ctx context.Context, p service.Process) error {
 		return fmt.Errorf("INFLUX_TOKEN_DIR=%s: %w", c.TokenDir, err)
 	}
 	defer unlock()
-	db, err := setup.Apply(ctx, log, c.URL, setup.Admin{User: c.User, Password: c.Password}, c.plan())
+	plan := c.plan()
+	if plan.Stack, err = folder.Stack(); err != nil {
+		return fmt.Errorf("INFLUX_TOKEN_DIR=%s: the stack's id: %w", c.TokenDir, err)
+	}
+	db, err := setup.Apply(ctx, log, c.URL, setup.Admin{User: c.User, Password: c.Password}, plan)
 	if err != nil {
 		return explain(c, err)
 	}
@@ -65,7 +69,7 @@ func run(ctx context.Context, p service.Process) error {
 		return explain(c, err)
 	}
 	log.Info("InfluxDB is ready", "url", c.URL, "org", c.Org, "bucket", c.Bucket, "retention", c.Retention, "tokens", c.TokenDir,
-		"pipeline", c.PipelineBucket, "scrapers", len(c.plan().Scrapers))
+		"pipeline", c.PipelineBucket, "scrapers", len(plan.Scrapers))
 	return nil
 }
 

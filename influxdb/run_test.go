@@ -52,13 +52,18 @@ func tokens(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	for _, name := range names {
-		text, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		found[name] = strings.TrimSpace(string(text))
+		found[name] = readFile(t, dir, name)
 	}
 	return found
+}
+
+func readFile(t *testing.T, dir, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
 }
 
 // get asks the API as the administrator of a server that influxtest set up.
@@ -197,7 +202,7 @@ func TestReplacesWrongTokens(t *testing.T) {
 		},
 		"revoked": func(t *testing.T, db *influxtest.Server, dir string) error {
 			for _, a := range authorizations(t, db) {
-				if a.Description == "dashboard" {
+				if strings.Contains(a.Description, " dashboard ") {
 					get(t, db, http.MethodDelete, "/api/v2/authorizations/"+a.ID, "", nil)
 				}
 			}
@@ -231,7 +236,11 @@ func TestReplacesWrongTokens(t *testing.T) {
 				left = append(left, a.Description)
 			}
 			slices.Sort(left)
-			if diff := cmp.Diff([]string{"dashboard", "grafana", "worker"}, left); diff != "" {
+			mark := "colorstream " + readFile(t, dir, ".stack") + " "
+			want := []string{
+				mark + "dashboard color_data", mark + "grafana color_data", mark + "worker color_data",
+			}
+			if diff := cmp.Diff(want, left); diff != "" {
 				t.Error("tokens in InfluxDB:", diff)
 			}
 		})

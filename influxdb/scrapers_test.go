@@ -25,12 +25,17 @@ func scrapers(t *testing.T, db *influxtest.Server) map[string]string {
 	var orgs struct{ Orgs []struct{ ID string } }
 	get(t, db, http.MethodGet, "/api/v2/orgs?org="+db.Org, "", &orgs)
 	byName := map[string]string{}
+	full := map[string]bool{}
 	for _, s := range found.Configurations {
 		if s.OrgID != orgs.Orgs[0].ID {
 			continue
 		}
-		if _, twice := byName[s.Name]; twice {
+		if full[s.Name] {
 			t.Errorf("there are two scrapers %q", s.Name)
+		}
+		full[s.Name] = true
+		if _, rest, ours := strings.Cut(s.Name, "colorstream "); ours {
+			_, s.Name, _ = strings.Cut(rest, " ") // without the stack's id
 		}
 		byName[s.Name] = s.URL
 	}
@@ -51,7 +56,9 @@ func TestScrapers(t *testing.T) {
 		}
 		return out
 	}
-	want := map[string]string{"colorstream a": "http://127.0.0.1:1/metrics", "colorstream b": "http://u:secret-word@127.0.0.1:2/"}
+	want := map[string]string{
+		"a color_data": "http://127.0.0.1:1/metrics", "b color_data": "http://u:secret-word@127.0.0.1:2/",
+	}
 	const both = "a=http://127.0.0.1:1/metrics,b=http://u:secret-word@127.0.0.1:2/"
 	if out := check(both, want); strings.Contains(out, "secret-word") {
 		t.Errorf("a password is in the log:\n%s", out)
@@ -64,18 +71,29 @@ func TestScrapers(t *testing.T) {
 	if got := pipeline.Buckets[0].RetentionRules[0].EverySeconds; got != 168*3600 {
 		t.Errorf("the bucket keeps %d s", got)
 	}
-	get(t, db, http.MethodPost, "/api/v2/scrapers", fmt.Sprintf(`{"name":"mine","type":"prometheus","url":"http://127.0.0.1:3/","orgID":%q,"bucketID":%q}`,
-		orgID(t, db), pipeline.Buckets[0].ID), nil)
+	org := orgID(t, db)
+	add := func(name, url string) {
+		body := fmt.Sprintf(`{"name":%q,"type":"prometheus","url":%q,"orgID":%q,"bucketID":%q}`,
+			name, url, org, pipeline.Buckets[0].ID)
+		get(t, db, http.MethodPost, "/api/v2/scrapers", body, nil)
+	}
+	add("mine", "http://127.0.0.1:3/")
 	// Somebody has doubled one of ours.
-	get(t, db, http.MethodPost, "/api/v2/scrapers", fmt.Sprintf(`{"name":"colorstream a","type":"prometheus","url":"http://127.0.0.1:4/","orgID":%q,"bucketID":%q}`,
-		orgID(t, db), pipeline.Buckets[0].ID), nil)
-	check("a=http://127.0.0.1:9/metrics", map[string]string{"colorstream a": "http://127.0.0.1:9/metrics", "mine": "http://127.0.0.1:3/"})
+	add("colorstream "+readFile(t, dir, ".stack")+" a color_data", "http://127.0.0.1:4/")
+	check("a=http://127.0.0.1:9/metrics", map[string]string{
+		"a color_data": "http://127.0.0.1:9/metrics", "mine": "http://127.0.0.1:3/",
+	})
 	check("off", map[string]string{"mine": "http://127.0.0.1:3/"})
 	all := map[string]string{"mine": "http://127.0.0.1:3/"}
 	for name, url := range standardTargets() {
-		all["colorstream "+name] = url
+		all[name+" color_data"] = url
 	}
 	check("", all)
+	// What somebody reads into the bucket anyway is not read twice.
+	delete(all, "worker color_data")
+	all["page color_data"] = "http://127.0.0.1:8/"
+	check("generator=http://127.0.0.1:8052/metrics,influxdb=http://127.0.0.1:8086/metrics,"+
+		"page=http://127.0.0.1:8/,x=http://127.0.0.1:3/", all)
 }
 
 func orgID(t *testing.T, db *influxtest.Server) string {

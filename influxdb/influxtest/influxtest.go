@@ -139,25 +139,30 @@ func start(binary, dir string) (*Server, error) {
 func (s *Server) setUp(tokenDir string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
 	defer cancel()
+	folder := setup.Folder{Path: tokenDir}
+	if err := folder.Check(); err != nil {
+		return err
+	}
+	stack, err := folder.Stack()
+	if err != nil {
+		return err
+	}
 	admin := setup.Admin{User: User, Password: Password, Token: AdminToken}
 	bucket := []string{s.Bucket}
 	db, err := setup.Apply(ctx, slog.New(slog.DiscardHandler), s.URL, admin, setup.Plan{
+		Stack:   stack,
 		Org:     s.Org,
 		Buckets: []setup.Bucket{{Name: s.Bucket}},
 		Tokens: []setup.Token{
-			{Name: "worker", Description: s.Bucket + " worker", Write: bucket},
-			{Name: "dashboard", Description: s.Bucket + " dashboard", Read: bucket},
-			{Name: "grafana", Description: s.Bucket + " grafana", Read: bucket},
+			{Name: "worker", Write: bucket},
+			{Name: "dashboard", Read: bucket},
+			{Name: "grafana", Read: bucket},
 		},
 	})
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	folder := setup.Folder{Path: tokenDir}
-	if err := folder.Check(); err != nil {
-		return err
-	}
 	if err := db.WriteTokens(ctx, folder); err != nil {
 		return err
 	}

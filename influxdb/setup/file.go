@@ -2,6 +2,7 @@ package setup
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,6 +22,26 @@ import (
 type Folder struct {
 	Path   string
 	Groups map[string]int // token name → group id
+}
+
+// stackFile holds the folder's id, by which InfluxDB knows what this stack made.
+const stackFile = ".stack"
+
+// Stack gives the id of the stack whose tokens lie here: it is made once, and
+// is the folder's for good. Two stacks at one server are told apart by it. If
+// the folder is lost, its tokens stay in InfluxDB, for a person to delete. Call
+// it under the Lock.
+func (f Folder) Stack() (string, error) {
+	path := filepath.Join(f.Path, stackFile)
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if id := strings.TrimSpace(string(old)); id != "" {
+		return id, nil
+	}
+	id := strings.ToLower(rand.Text()[:8])
+	return id, f.write(path, stackFile, id)
 }
 
 // Check tells early whether files can be written into the folder, which it

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -22,10 +24,6 @@ type Scraper struct {
 	Bucket string // of the plan
 }
 
-// scraperPrefix begins the names of scrapers that are this program's: others'
-// are left alone.
-const scraperPrefix = "colorstream "
-
 type scraper struct {
 	ID       string `json:"id,omitempty"`
 	Name     string `json:"name"`
@@ -35,19 +33,28 @@ type scraper struct {
 	BucketID string `json:"bucketID"`
 }
 
-// ensureScrapers makes the organisation's scrapers those of the plan, and
-// deletes those of ours that are in it no more.
+// ensureScrapers makes this stack's scrapers those of its plan. What another
+// scraper reads into the same bucket is not read twice.
 func (s *Server) ensureScrapers(ctx context.Context) error {
+	want := map[string]scraper{}
+	for _, w := range s.plan.Scrapers {
+		name := s.plan.mark() + w.Name + " " + s.plan.Buckets[0].Name
+		want[name] = scraper{
+			Name: name, Type: "prometheus", URL: w.URL, OrgID: s.orgID, BucketID: s.buckets[w.Bucket].ID,
+		}
+	}
 	var found struct{ Configurations []scraper }
 	if err := s.api.call(ctx, http.MethodGet, "/api/v2/scrapers", url.Values{"orgID": {s.orgID}}, nil, &found); err != nil {
 		return err
 	}
-	have := map[string]scraper{}
+	have, others := map[string]scraper{}, map[scraper]bool{}
 	for _, old := range found.Configurations {
-		if !strings.HasPrefix(old.Name, scraperPrefix) || old.OrgID != s.orgID {
+		if !strings.HasPrefix(old.Name, s.plan.mark()) || old.OrgID != s.orgID {
+			others[scraper{URL: old.URL, BucketID: old.BucketID}] = true
 			continue
 		}
-		if _, twice := have[old.Name]; twice || !s.planned(old.Name) {
+		_, wanted := want[old.Name]
+		if _, twice := have[old.Name]; twice || !wanted {
 			if err := s.call(ctx, http.MethodDelete, old.ID, nil); err != nil {
 				return fmt.Errorf("delete %q: %w", old.Name, err)
 			}
@@ -56,34 +63,25 @@ func (s *Server) ensureScrapers(ctx context.Context) error {
 		}
 		have[old.Name] = old
 	}
-	for _, want := range s.plan.Scrapers {
-		name := scraperPrefix + want.Name
-		target := scraper{
-			ID: have[name].ID, Name: name, Type: "prometheus", URL: want.URL, OrgID: s.orgID, BucketID: s.buckets[want.Bucket].ID,
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		target := want[name]
+		if others[scraper{URL: target.URL, BucketID: target.BucketID}] {
+			continue
+		}
+		method := http.MethodPost
+		if target.ID = have[name].ID; target.ID != "" {
+			method = http.MethodPatch
 		}
 		if have[name] == target {
 			continue
 		}
-		method := http.MethodPost
-		if target.ID != "" {
-			method = http.MethodPatch
-		}
 		if err := s.call(ctx, method, target.ID, target); err != nil {
-			return fmt.Errorf("%q: %w", want.Name, err)
+			return fmt.Errorf("%q: %w", name, err)
 		}
-		s.log.Info("InfluxDB scrapes", "scraper", name, "url", redacted(want.URL), "bucket", want.Bucket,
+		s.log.Info("InfluxDB scrapes", "scraper", name, "url", redacted(target.URL),
 			"before", cmp.Or(redacted(have[name].URL), "nothing"))
 	}
 	return nil
-}
-
-func (s *Server) planned(name string) bool {
-	for _, want := range s.plan.Scrapers {
-		if scraperPrefix+want.Name == name {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *Server) call(ctx context.Context, method, id string, body any) error {

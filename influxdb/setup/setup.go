@@ -4,7 +4,8 @@
 // scrapers, by which InfluxDB reads the programs' metrics.
 //
 // Everything is idempotent: a second run changes nothing, a run after another
-// was cut off completes it. What the plan does not name is left alone.
+// was cut off completes it. Nothing is changed or deleted that another stack
+// or a person made: what a stack makes bears its id (see [Folder.Stack]).
 //
 // Tokens are never read back from InfluxDB, which from 2.9 on keeps hashes
 // only. Whether a file's token is the right one is found out by trying what it
@@ -12,7 +13,6 @@
 package setup
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,11 +39,12 @@ const (
 
 // A Plan says what InfluxDB should have.
 type Plan struct {
+	Stack   string // whose tokens and scrapers these are: see [Folder.Stack]
 	Org     string
 	Buckets []Bucket // at least one
 	Tokens  []Token
-	// Scrapers are made or changed by name. A plan without any deletes those
-	// that an earlier one made.
+	// Scrapers are made or changed by name. Those that the stack made before and
+	// that are in its plan no more are deleted.
 	Scrapers []Scraper
 }
 
@@ -56,10 +57,9 @@ type Bucket struct {
 
 // A Token permits reading and writing the named buckets of the plan.
 type Token struct {
-	Name        string // of its file
-	Description string // in InfluxDB: all others with the same one are deleted when it is made anew; "" means Name
-	Read        []string
-	Write       []string
+	Name  string // of its file
+	Read  []string
+	Write []string
 }
 
 // Admin is who does it: made if the server is new.
@@ -68,7 +68,9 @@ type Admin struct {
 	Token          string // an all-access token for a new server; usually "", a random one that nobody gets to know
 }
 
-func (t Token) description() string { return cmp.Or(t.Description, t.Name) }
+// mark begins the descriptions of all tokens, and the names of all scrapers, of
+// this stack. What follows is a name and the first bucket's.
+func (p Plan) mark() string { return "colorstream " + p.Stack + " " }
 
 // A Server is an InfluxDB 2 at which the administrator has signed in.
 type Server struct {

@@ -22,8 +22,8 @@ type resource struct {
 	OrgID string `json:"orgID"`
 }
 
-// grant makes a new token, hands it to keep, and deletes those that had its
-// description.
+// grant makes a new token, hands it to keep, and deletes those that this stack
+// had before under its name.
 func (s *Server) grant(ctx context.Context, want Token, keep func(token string) error) error {
 	var permissions []permission
 	add := func(action string, buckets []string) {
@@ -33,9 +33,10 @@ func (s *Server) grant(ctx context.Context, want Token, keep func(token string) 
 	}
 	add("read", want.Read)
 	add("write", want.Write)
+	mark := s.plan.mark() + want.Name + " "
 	var made struct{ ID, Token string }
 	err := s.api.call(ctx, http.MethodPost, "/api/v2/authorizations", nil, map[string]any{
-		"orgID": s.orgID, "description": want.description(), "permissions": permissions,
+		"orgID": s.orgID, "description": mark + s.plan.Buckets[0].Name, "permissions": permissions,
 	}, &made)
 	if err != nil {
 		return fmt.Errorf("make the token: %w", err)
@@ -53,7 +54,7 @@ func (s *Server) grant(ctx context.Context, want Token, keep func(token string) 
 		return fmt.Errorf("list the tokens: %w", err)
 	}
 	for _, a := range all.Authorizations {
-		if a.Description == want.description() && a.ID != made.ID {
+		if strings.HasPrefix(a.Description, mark) && a.ID != made.ID {
 			if err := s.revoke(ctx, a.ID); err != nil {
 				return fmt.Errorf("delete the old token: %w", err)
 			}
