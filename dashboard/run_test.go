@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -103,7 +105,7 @@ func TestEndpoints(t *testing.T) {
 	check("/latest.csv", 200, "text/csv", "red,")
 	check("/chart.svg?stat=mean&range=5m&tz=Europe/Berlin", 200, "image/svg+xml", "red")
 	check("/static/page.js", 200, "text/javascript", "import")
-	check("/healthz", 200, "text/plain", "ok")
+	check("/healthz", 200, "text/plain", fmt.Sprint("ok ", os.Getpid()))
 	check("/readyz", 200, "application/json", `"ready":true`)
 	check("/metrics", 200, "text/plain", "colorstream_sse_clients 0")
 	// All else is the proxy's to judge, as it came.

@@ -3,10 +3,12 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -77,7 +79,7 @@ func TestMux(t *testing.T) {
 			t.Errorf("%s answers %d %s", path, got, body)
 		}
 	}
-	want("/healthz", 200, "ok\n")
+	want("/healthz", 200, fmt.Sprintf("ok %d\n", os.Getpid()))
 	want("/readyz", 503, `"ready":false`)
 	condition.Set(nil)
 	want("/readyz", 200, `"ready":true`)

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // TestMain lets the test binary be a program of its own.
@@ -81,19 +83,53 @@ func TestMainSignals(t *testing.T) {
 		t.Cleanup(func() { _ = cmd.Process.Kill() })
 		return cmd, newSpoken(out)
 	}
-	cmd, out := begin("wait")
-	out.want(t, "waiting")
-	interrupt(t, cmd)
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("one signal: %v", err)
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		cmd, out := begin("wait")
+		out.want(t, "waiting")
+		if err := cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: %v", s, err)
+		}
 	}
-	cmd, out = begin("hang")
+	cmd, out := begin("hang")
 	out.want(t, "waiting")
 	interrupt(t, cmd)
 	out.want(t, "hanging")
 	interrupt(t, cmd)
 	if err := cmd.Wait(); err == nil || err.Error() != "exit status 130" {
 		t.Errorf("two signals: %v", err)
+	}
+}
+
+// A program that was started with nohup outlives its terminal.
+func TestMainUnderNohup(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command("sh", "-c", `trap "" HUP; exec "$0"`, os.Args[0])
+	cmd.Env = append(os.Environ(), "SERVICE_TEST_MAIN=wait")
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	newSpoken(pipe).want(t, "waiting")
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		t.Fatalf("SIGHUP ends it: %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	interrupt(t, cmd)
+	if err := <-ended; err != nil {
+		t.Errorf("an interrupt: %v", err)
 	}
 }
 
