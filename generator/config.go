@@ -23,8 +23,8 @@ type Config struct {
 	Channel   string            `env:"REDIS_CHANNEL" envDefault:"colors" help:"the channel, or the stream's key"`
 	Transport publish.Transport `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub or stream"`
 
-	Partitions int `env:"REDIS_PARTITIONS" envDefault:"1" help:"stream: number of partitions, the same for all programs"`
-	Replicas   int `env:"REDIS_REPLICAS" envDefault:"0" help:"stream: replicas of Redis that must have a message before it counts as published"`
+	Partitions int               `env:"REDIS_PARTITIONS" envDefault:"1" help:"stream: number of partitions, the same for all programs"`
+	Replicas   redisurl.Replicas `env:"REDIS_REPLICAS" help:"stream: replicas of Redis that must have a message before it counts as published; unset: 1 on a cluster, 0 on one Redis"`
 
 	Interval time.Duration `env:"GENERATOR_INTERVAL" envDefault:"1s" help:"time between two messages"`
 	Rate     float64       `env:"GENERATOR_RATE" help:"messages a second; overrides the interval"`
@@ -117,7 +117,6 @@ func (c Config) Validate() error {
 	check(err != nil || !target.IsCluster() || c.Transport == publish.Stream, "REDIS_TRANSPORT", c.Transport,
 		"cannot be used with a Redis cluster, whose nodes pass messages on without a receipt: use stream")
 	check(c.Partitions >= 1 && c.Partitions <= 1024, "REDIS_PARTITIONS", c.Partitions, "must be from 1 to 1024")
-	check(c.Replicas >= 0, "REDIS_REPLICAS", c.Replicas, "must be 0 or more")
 	check(c.Interval > 0, "GENERATOR_INTERVAL", c.Interval, "must be more than 0 (GENERATOR_PACE=max publishes without a pause)")
 	check(c.Rate >= 0 && c.Rate <= 1e9, "GENERATOR_RATE", c.Rate, "must be more than 0 and at most 1000000000")
 	check(c.Speed > 0 && c.Speed <= 1e9, "GENERATOR_SPEED", c.Speed, "must be more than 0 and at most 1000000000")
@@ -151,8 +150,9 @@ func (c Config) interval() float64 {
 }
 
 func (c Config) publishOptions() publish.Options {
+	target, _ := redisurl.Parse(c.RedisURL) // Validate has tried it
 	return publish.Options{
 		URL: c.RedisURL, Channel: c.Channel, Transport: c.Transport, StreamMax: c.StreamMax,
-		Partitions: c.Partitions, Replicas: c.Replicas,
+		Partitions: c.Partitions, Replicas: c.Replicas.Of(target),
 	}
 }

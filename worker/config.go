@@ -16,12 +16,12 @@ import (
 // config is all that the worker can be told. The tags are the variables, their defaults and their
 // help.
 type config struct {
-	RedisURL   string `env:"REDIS_URL" envDefault:"redis://localhost:6379/0" secret:"true" help:"where Redis is: redis://[user:password@]host:port/database, rediss:// with TLS; ?addr=host:port for a cluster, ?master_name= for sentinels"`
-	Channel    string `env:"REDIS_CHANNEL" envDefault:"colors" help:"Pub/Sub channels or patterns, between commas; or key of the stream"`
-	Transport  string `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub: Redis drops what nobody receives, and windows say so; stream: nothing is lost"`
-	StreamKeep keep   `env:"REDIS_STREAM_KEEP" help:"stream: keep entries for so long (24h) or so many of them (1000000) after they were used"`
-	Partitions int    `env:"REDIS_PARTITIONS" envDefault:"1" help:"stream: number of partitions, the same for all programs"`
-	Replicas   int    `env:"REDIS_REPLICAS" envDefault:"0" help:"stream: replicas of Redis that must have a window before it is sent"`
+	RedisURL   string            `env:"REDIS_URL" envDefault:"redis://localhost:6379/0" secret:"true" help:"where Redis is: redis://[user:password@]host:port/database, rediss:// with TLS; ?addr=host:port for a cluster, ?master_name= for sentinels"`
+	Channel    string            `env:"REDIS_CHANNEL" envDefault:"colors" help:"Pub/Sub channels or patterns, between commas; or key of the stream"`
+	Transport  string            `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub: Redis drops what nobody receives, and windows say so; stream: nothing is lost"`
+	StreamKeep keep              `env:"REDIS_STREAM_KEEP" help:"stream: keep entries for so long (24h) or so many of them (1000000) after they were used"`
+	Partitions int               `env:"REDIS_PARTITIONS" envDefault:"1" help:"stream: number of partitions, the same for all programs"`
+	Replicas   redisurl.Replicas `env:"REDIS_REPLICAS" help:"stream: replicas of Redis that must have a window before it is sent; unset: 1 on a cluster, 0 on one Redis"`
 
 	InfluxURL    string `env:"INFLUX_URL" envDefault:"http://localhost:8086" help:"where InfluxDB 2 is"`
 	InfluxOrg    string `env:"INFLUX_ORG" envDefault:"colors" help:"organisation"`
@@ -116,6 +116,12 @@ func (c config) channels() []string {
 	return names
 }
 
+// replicas is how many of them must have a window.
+func (c config) replicas() int {
+	target, _ := redisurl.Parse(c.RedisURL) // Validate has tried it
+	return c.Replicas.Of(target)
+}
+
 // Validate checks what a variable's type does not.
 func (c config) Validate() error {
 	var errs []error
@@ -138,7 +144,6 @@ func (c config) Validate() error {
 		check(c.Transport != stream || name == c.Channel, "REDIS_CHANNEL", c.Channel, "must be one key: REDIS_TRANSPORT is stream")
 	}
 	check(c.Partitions >= 1 && c.Partitions <= 1024, "REDIS_PARTITIONS", c.Partitions, "must be from 1 to 1024")
-	check(c.Replicas >= 0, "REDIS_REPLICAS", c.Replicas, "must be 0 or more")
 	u, err := url.Parse(c.InfluxURL)
 	check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "INFLUX_URL", c.InfluxURL,
 		"is not an http:// or https:// URL")

@@ -178,7 +178,7 @@ func (p *partitions) giveUp() bool {
 // hold owns a partition whenever that is this worker's share.
 func (p *partitions) hold(ctx context.Context, key string) {
 	log := p.log.With("stream", key)
-	s := store.NewRedis(log, p.node, key, p.name, lease, p.cfg.Replicas)
+	s := store.NewRedis(log, p.node, key, p.name, lease, p.cfg.replicas())
 	said := ""
 	for ctx.Err() == nil {
 		if p.try() {

@@ -12,6 +12,8 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -43,6 +45,38 @@ func Parse(text string) (Target, error) {
 		err = e.Err
 	}
 	return t, err
+}
+
+// Replicas is the variable REDIS_REPLICAS: how many replicas of Redis must have a write.
+type Replicas struct {
+	Set    bool
+	Number int
+}
+
+// UnmarshalText reads a number.
+func (r *Replicas) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 10, 16)
+	if err != nil {
+		return errors.New("is not a whole number of 0 or more")
+	}
+	*r = Replicas{true, int(n)}
+	return nil
+}
+
+func (r Replicas) String() string {
+	if !r.Set {
+		return ""
+	}
+	return strconv.Itoa(r.Number)
+}
+
+// Of returns the number for a target: unset, it is 1 on a cluster, whose masters may fail over to
+// their replicas, and 0 elsewhere.
+func (r Replicas) Of(t Target) int {
+	if !r.Set && t.IsCluster() {
+		return 1
+	}
+	return r.Number
 }
 
 // IsCluster reports whether the URL is that of a cluster.
@@ -94,6 +128,10 @@ func (t Target) Open(tune func(*redis.Options)) Client {
 	o := *t.cluster
 	o.Protocol, o.MaxRetries, o.MaxRedirects, o.ContextTimeoutEnabled = 2, -1, 3, true
 	o.DisableIdentity = true
+	if o.ClusterStateReloadInterval == 0 {
+		// The library's minute is how long it would ask a killed master before it learns who took over.
+		o.ClusterStateReloadInterval = 500 * time.Millisecond
+	}
 	o.NewClient = func(node *redis.Options) *redis.Client {
 		common(node)
 		return redis.NewClient(node)

@@ -3,6 +3,7 @@ package redisurl
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"colorstream/generator/redistest"
 )
@@ -59,6 +60,62 @@ func TestNode(t *testing.T) {
 		}
 		if err := node.Set(t.Context(), key, 1, 0).Err(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestReplicas(t *testing.T) {
+	t.Parallel()
+	check := func(url, text string, want int) {
+		t.Helper()
+		target, err := Parse(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r Replicas
+		if text != "" {
+			err = r.UnmarshalText([]byte(text))
+		}
+		if got := r.Of(target); err != nil || got != want || r.String() != text {
+			t.Errorf("%s, %q: %d, %q, %v; want %d", url, text, got, r, err, want)
+		}
+	}
+	const one, cluster = "redis://a", "redis://a?addr=b:6379"
+	check(one, "", 0)
+	check(cluster, "", 1)
+	check(cluster, "0", 0)
+	check(one, "2", 2)
+	if err := new(Replicas).UnmarshalText([]byte("-1")); err == nil {
+		t.Error("-1 is a number of replicas")
+	}
+}
+
+// A client learns of a failover by itself, without a command that fails.
+func TestFailoverIsNoticed(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t)
+	target, err := Parse(cluster.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := target.Open(nil)
+	defer client.Close()
+	node := func() string {
+		node, err := client.Node(t.Context(), "colors")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return node.Options().Addr
+	}
+	old := cluster.Master("colors")
+	if got := node(); got != old.Addr() {
+		t.Fatalf("before: %s, want %s", got, old.Addr())
+	}
+	old.Kill()
+	want := cluster.WaitFailover("colors", old).Addr()
+	for deadline := time.Now().Add(5 * time.Second); node() != want; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("five seconds after the failover to %s it still asks %s", want, node())
 		}
 	}
 }
