@@ -41,9 +41,11 @@ type aggregator struct {
 	letters *deadletter.Collector
 	commits *committer
 
-	tally     tally // since the last hand-over
-	changed   bool  // since the last hand-over
+	tally     tally          // since the last hand-over
+	changed   bool           // since the last hand-over
+	panes     []*window.Pane // to be written
 	handedAt  time.Time
+	handedID  string // the position then
 	position  source.Position
 	keepParts bool // open windows' values go into commits
 	every     time.Duration
@@ -117,24 +119,28 @@ func (a *aggregator) Gap(from, to int64) {
 
 // Time implements source.Sink: it writes the windows that are due.
 func (a *aggregator) Time(at int64, position source.Position) {
-	panes := a.set.Advance(at)
+	a.panes = append(a.panes, a.set.Advance(at)...)
 	a.position = position
-	if len(panes) > 0 || a.changed && time.Since(a.handedAt) >= a.every {
-		a.handOver(panes)
+	if a.moved() && (len(a.panes) > 0 || a.changed && time.Since(a.handedAt) >= a.every) {
+		a.handOver()
 	}
 	if a.room != nil {
 		a.room()
 	}
 }
 
+// moved reports whether a commit is possible. One of a stream has its name from the position: what
+// a later look at the same entry brings waits for the next entry, a tick at the latest.
+func (a *aggregator) moved() bool { return a.keepParts || a.position.ID != a.handedID }
+
 // handOver gives the committer what has changed. The newest state is what counts: it goes with the
 // position, and with all parts since the last time.
-func (a *aggregator) handOver(panes []*window.Pane) {
-	for _, p := range panes {
+func (a *aggregator) handOver() {
+	for _, p := range a.panes {
 		a.tally.pane(p)
 	}
 	h := handover{
-		at: time.Now(), panes: panes, state: a.set.State(), position: a.position,
+		at: time.Now(), panes: a.panes, state: a.set.State(), position: a.position,
 		letters: a.letters.Take(), tally: a.tally,
 	}
 	h.trim = trimTo(h.state, h.position.ID)
@@ -142,14 +148,15 @@ func (a *aggregator) handOver(panes []*window.Pane) {
 		h.whole = a.commits.wantsWhole()
 		h.parts = a.set.Parts(h.whole)
 	}
-	a.tally, a.changed, a.handedAt = tally{}, false, time.Now()
+	a.tally, a.changed, a.panes = tally{}, false, nil
+	a.handedAt, a.handedID = time.Now(), a.position.ID
 	a.commits.put(h)
 }
 
 // close hands over what is left when the source has ended.
 func (a *aggregator) close() {
-	if a.changed {
-		a.handOver(nil)
+	if a.moved() && (a.changed || len(a.panes) > 0) {
+		a.handOver()
 	}
 	a.commits.close()
 }

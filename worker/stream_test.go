@@ -124,6 +124,35 @@ func TestStandby(t *testing.T) {
 	}
 }
 
+// TestStreamSlow: an entry every few windows, among the worker's own ticks, is enough for every
+// window, and no commit is refused.
+func TestStreamSlow(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.env["REDIS_TRANSPORT"], r.env["WORKER_WINDOW"] = stream, "500ms"
+	client := r.redis.Client()
+	w := r.worker(map[string]string{"WORKER_LATENESS": "200ms"})
+	const entries = 12
+	for range entries {
+		err := client.XAdd(t.Context(), &redis.XAddArgs{
+			Stream: "colors", Values: []any{"color", "red", "value", "1"},
+		}).Err()
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(100+rand.IntN(900)) * time.Millisecond)
+	}
+	r.waitCount(entries)
+	if n := strings.Count(w.output(), "partition acquired"); n != 1 {
+		t.Errorf("the partition was acquired %d times, want once", n)
+	}
+	for key, p := range r.points() {
+		if !p.Complete || p.Sum != float64(p.Count) {
+			t.Errorf("%v: %+v", key, p)
+		}
+	}
+}
+
 // TestStreamTrimmedByOthers: entries that a sender trimmed before they were read are lost, counted,
 // and their windows say so.
 func TestStreamTrimmedByOthers(t *testing.T) {

@@ -50,7 +50,7 @@ func newWorker(
 		log: log, store: s, sender: sender, letters: letters, commits: commits,
 		windows: &aggregator{
 			log: log, set: set, letters: deadletter.NewCollector(m), commits: commits, position: position,
-			keepParts: !isStream, every: every,
+			handedID: position.ID, keepParts: !isStream, every: every,
 		},
 	}
 }

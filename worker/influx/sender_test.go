@@ -145,6 +145,7 @@ type rig struct {
 	log      bytes.Buffer
 	requests []string
 	answer   func(lines string) error // nil: success
+	turn     sync.Mutex               // between the test and the Sender
 }
 
 // encode writes letters as lines.
@@ -159,10 +160,13 @@ func encode(lines []RejectedLine) []byte {
 func newRig(texts ...string) *rig {
 	r := &rig{outbox: newMemory(texts...), answer: func(string) error { return nil }}
 	r.tally = tally{rejected: map[Class]int{}, answered: map[Class]int{}}
-	log := slog.New(slog.NewTextHandler(lockedWriter{new(sync.Mutex), &r.log}, nil))
+	log := slog.New(slog.NewTextHandler(lockedWriter{&r.turn, &r.log}, nil))
 	r.Sender = newSender(log, func(ctx context.Context, lines []byte) error {
+		r.turn.Lock()
 		r.requests = append(r.requests, string(lines))
-		return r.answer(string(lines))
+		answer := r.answer
+		r.turn.Unlock()
+		return answer(string(lines))
 	}, encode, &r.tally)
 	return r
 }
@@ -180,8 +184,12 @@ func (r *rig) start(t *testing.T) (stop func() time.Duration) {
 	}
 }
 
-// pass lets time pass, and everything happen that is to happen in it.
-func pass(d time.Duration) {
+// pass lets time pass, and everything happen that is to happen in it. What the test changed before,
+// the Sender sees then: for the race detector the end of a Sleep alone is no order.
+func (r *rig) pass(d time.Duration) {
+	r.turn.Lock()
+	//lint:ignore SA2001 it is for the order
+	r.turn.Unlock()
 	time.Sleep(d)
 	synctest.Wait()
 }
@@ -198,9 +206,9 @@ func TestOldestFirst(t *testing.T) {
 		r := newRig("a f=1\nb f=1\n", "c f=1", "d f=1\n")
 		time.Sleep(3 * time.Second)
 		stop := r.start(t)
-		pass(0)
+		r.pass(0)
 		r.outbox.add("e f=1\n")
-		pass(0)
+		r.pass(0)
 		want := []string{"a f=1\nb f=1\nc f=1", "d f=1", "e f=1"}
 		if diff := cmp.Diff(want, r.requests); diff != "" {
 			t.Errorf("requests (-want +got):\n%s", diff)
@@ -227,9 +235,9 @@ func TestKeepsWhatIsNotTaken(t *testing.T) {
 				down := &WriteError{Class: class, Message: "no", Advice: "do something"}
 				r.answer = func(string) error { return down }
 				stop := r.start(t)
-				pass(10 * time.Minute)
+				r.pass(10 * time.Minute)
 				r.outbox.add("b f=1\n")
-				pass(0)
+				r.pass(0)
 				n := len(r.requests)
 				if !errors.Is(r.LastError(), down) || r.outbox.waiting() != 2 {
 					t.Errorf("last error %v, %d wait", r.LastError(), r.outbox.waiting())
@@ -245,7 +253,7 @@ func TestKeepsWhatIsNotTaken(t *testing.T) {
 					t.Errorf("no advice:\n%s", &r.log)
 				}
 				r.answer = func(string) error { return nil }
-				pass(maxBackoff + minBackoff)
+				r.pass(maxBackoff + minBackoff)
 				if r.outbox.waiting() != 0 || r.LastError() != nil ||
 					!strings.Contains(r.log.String(), "points are sent again") {
 					t.Errorf("%d wait, last error %v\n%s", r.outbox.waiting(), r.LastError(), &r.log)
@@ -269,7 +277,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 			return nil
 		}
 		stop := r.start(t)
-		pass(2 * time.Minute)
+		r.pass(2 * time.Minute)
 		if len(times) != 3 || times[1] < 40*time.Second || times[2]-times[1] < 40*time.Second ||
 			r.outbox.waiting() != 0 {
 			t.Errorf("requests at %v, %d wait", times, r.outbox.waiting())
@@ -289,7 +297,7 @@ func TestOnlyTheFailedRequestIsRepeated(t *testing.T) {
 			return nil
 		}
 		stop := r.start(t)
-		pass(time.Minute)
+		r.pass(time.Minute)
 		if len(r.requests) != 4 || r.tally.written != 3*MaxLines {
 			t.Errorf("%d requests, %d written", len(r.requests), r.tally.written)
 		}
@@ -312,12 +320,12 @@ func TestRejectedLinesBecomeLetters(t *testing.T) {
 		// The store fails: what InfluxDB said is not asked again.
 		r.outbox.errors = []error{nil, errors.New("disk full"), errors.New("disk full")}
 		stop := r.start(t)
-		pass(100 * time.Millisecond)
+		r.pass(100 * time.Millisecond)
 		before := len(r.requests)
 		if r.LastError() == nil || r.outbox.letters != nil || r.outbox.waiting() != 2 {
 			t.Errorf("with a full disk: %v, %d wait", r.LastError(), r.outbox.waiting())
 		}
-		pass(time.Minute)
+		r.pass(time.Minute)
 		if len(r.requests) != before {
 			t.Errorf("%d requests became %d", before, len(r.requests))
 		}
@@ -329,7 +337,7 @@ func TestRejectedLinesBecomeLetters(t *testing.T) {
 		}
 		for range 10 {
 			r.outbox.add("d f=1 6\nx\n")
-			pass(time.Hour)
+			r.pass(time.Hour)
 		}
 		if r.outbox.waiting() != 0 || r.tally.written != 3 || r.LastError() != nil {
 			t.Errorf("%d wait, %d written, %v", r.outbox.waiting(), r.tally.written, r.LastError())
@@ -349,7 +357,7 @@ func TestStop(t *testing.T) {
 		r := newRig("a f=0", "a f=1", "a f=2", "a f=3")
 		r.answer = func(string) error { time.Sleep(time.Second); return nil }
 		stop := r.start(t)
-		pass(time.Second / 2)
+		r.pass(time.Second / 2)
 		r.outbox.add("b f=1")
 		if took := stop(); r.outbox.waiting() != 0 || took != 2500*time.Millisecond {
 			t.Errorf("%d of 5 wait after %v", r.outbox.waiting(), took)
@@ -358,7 +366,7 @@ func TestStop(t *testing.T) {
 		r = newRig("a f=1")
 		r.write = func(ctx context.Context, _ []byte) error { <-ctx.Done(); return context.Cause(ctx) }
 		stop = r.start(t)
-		pass(time.Minute)
+		r.pass(time.Minute)
 		if took := stop(); took != stopTimeout || r.outbox.waiting() != 1 {
 			t.Errorf("%d wait after %v", r.outbox.waiting(), took)
 		}
@@ -366,7 +374,7 @@ func TestStop(t *testing.T) {
 		r = newRig("a f=1", "b f=1")
 		r.answer = func(string) error { return &WriteError{Class: Network} }
 		stop = r.start(t)
-		pass(time.Minute)
+		r.pass(time.Minute)
 		n := len(r.requests)
 		if took := stop(); took != 0 || len(r.requests) != n+1 || r.outbox.waiting() != 2 {
 			t.Errorf("%d tries, %d wait after %v", len(r.requests)-n, r.outbox.waiting(), took)
@@ -382,7 +390,7 @@ func TestStoreFails(t *testing.T) {
 		r := newRig("a f=1")
 		r.outbox.errors = slices.Repeat([]error{errors.New("input/output error")}, 5)
 		stop := r.start(t)
-		pass(time.Minute)
+		r.pass(time.Minute)
 		if r.outbox.waiting() != 0 || r.LastError() != nil ||
 			strings.Count(r.log.String(), "read the outbox: input/output error") != 1 {
 			t.Errorf("%d wait, %v\n%s", r.outbox.waiting(), r.LastError(), &r.log)
@@ -410,14 +418,14 @@ func TestTwoOutboxes(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { r.Run(ctx, second) })
-		pass(5*time.Minute + sayEvery/2)
+		r.pass(5*time.Minute + sayEvery/2)
 		if n := strings.Count(r.log.String(), "points are kept"); n < 5 || n > 6 {
 			t.Errorf("said %d times in five minutes\n%s", n, &r.log)
 		}
 		mu.Lock()
 		down = false
 		mu.Unlock()
-		pass(time.Minute)
+		r.pass(time.Minute)
 		n := strings.Count(r.log.String(), "sent again")
 		if r.outbox.waiting()+second.waiting() != 0 || n != 1 {
 			t.Errorf("%d wait, \"sent again\" is said %d times", r.outbox.waiting()+second.waiting(), n)
@@ -437,7 +445,7 @@ func TestBacklog(t *testing.T) {
 		}
 		r.answer = func(string) error { return &WriteError{Class: Network} }
 		stop := r.start(t)
-		pass(time.Hour)
+		r.pass(time.Hour)
 		if r.outbox.waiting() != 100 {
 			t.Errorf("%d wait", r.outbox.waiting())
 		}
@@ -448,7 +456,7 @@ func TestBacklog(t *testing.T) {
 		}
 		r.requests = nil
 		r.answer = func(string) error { return nil }
-		pass(time.Minute)
+		r.pass(time.Minute)
 		if r.outbox.waiting() != 0 || r.tally.written != 1_000_000 || r.outbox.most > 700_000 {
 			t.Errorf("%d wait, %d written, %d bytes together",
 				r.outbox.waiting(), r.tally.written, r.outbox.most)
