@@ -9,7 +9,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop build influxd replay test check bench up down logs lint-dashboards dashboards-pull vuln clean
+.PHONY: help run stop build influxd import replay test check bench up down logs lint-dashboards dashboards-pull vuln clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ bin/stack:
 
 influxd: bin/stack ## build the InfluxDB server once (about 4 minutes; needs cargo)
 	@bin/stack influxd
+
+import: ## chart your own data of any time: make import FILE=data.csv, with GENERATOR_INPUT_… variables
+	@test -n "$(FILE)" || { echo 'make import needs a file: make import FILE=data.csv' >&2; exit 2; }
+	@cd worker && go build -o ../bin/worker .
+	@$(if $(STACK_DATA),INFLUX_TOKEN_DIR="$${INFLUX_TOKEN_DIR:-$(STACK_DATA)/tokens}" )exec bin/worker import $(if $(OVERWRITE),--overwrite) "$(FILE)"
 
 replay: ## publish your own data: make replay FILE=data.csv, with GENERATOR_… variables
 	@test -n "$(FILE)" || { echo 'make replay needs a file: make replay FILE=data.csv' >&2; exit 2; }

@@ -82,7 +82,7 @@ func tryInput(ctx context.Context, config Config, stdin io.Reader) (string, erro
 	if config.Input == source.Stdin {
 		return "standard input is not looked at here", nil
 	}
-	input, err := source.OpenOrdered(ctx, config.Input, stdin, config.Source)
+	input, err := source.OpenOrdered(ctx, config.Input, stdin, config.Source, config.Disorder)
 	if err != nil {
 		return "", err
 	}

@@ -41,6 +41,8 @@ type Config struct {
 	Input  string `env:"GENERATOR_INPUT" help:"replay this file instead: CSV or JSON, plain or compressed with gzip or zstd; - reads standard input"`
 	Source source.Options
 
+	Disorder time.Duration `env:"GENERATOR_INPUT_DISORDER" envDefault:"0s" help:"standard input: how far a time may be behind the newest one (a file is sorted); WORKER_LATENESS must allow it"`
+
 	StreamMax int64  `env:"GENERATOR_STREAM_MAX" envDefault:"10000000" help:"stream: wait while so many messages wait for the worker, 0 means never"`
 	Addr      string `env:"GENERATOR_ADDR" envDefault:"127.0.0.1:8052" help:"HTTP for /healthz, /readyz, /metrics; off for none"`
 
@@ -137,7 +139,7 @@ func (c Config) Validate() error {
 		check(utf8.ValidString(name), "GENERATOR_NAMES", name, "is not valid UTF-8")
 	}
 	errs = append(errs, service.CheckLoopback("GENERATOR_PPROF_ADDR", c.Pprof))
-	check(c.Source.Disorder >= 0, "GENERATOR_INPUT_DISORDER", c.Source.Disorder, "must not be negative")
+	check(c.Disorder >= 0, "GENERATOR_INPUT_DISORDER", c.Disorder, "must not be negative")
 	return errors.Join(errs...)
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"colorstream/generator/ledger"
 	"colorstream/generator/pace"
+	"colorstream/generator/progress"
 	"colorstream/generator/publish"
 	"colorstream/generator/service"
 	"colorstream/generator/source"
@@ -60,7 +61,7 @@ func start(ctx context.Context, p service.Process) error {
 	if err != nil {
 		return err
 	}
-	status := newStatus(p, config)
+	status := progress.NewReporter(p.Stderr, p.Environ["TERM"], string(config.Log.Format))
 	log := config.Log.New(status, "generator")
 	for _, name := range service.UnknownVariables(p.Environ, "GENERATOR_", config) {
 		log.Warn("unknown variable, ignored: is its name right? (`generator help` lists all)", "variable", name)
@@ -79,7 +80,23 @@ func start(ctx context.Context, p service.Process) error {
 	counts := g.publisher.Counts()
 	log.Info("stop", "read", g.account.ReadTotal(), "published", counts.Published, "no_subscribers", counts.NoSubscribers,
 		"rejected", g.account.RefusedTotal(), "unacknowledged", counts.Unacknowledged, "unsent", counts.Unsent, "errors", counts.Errors)
-	return errors.Join(err, g.account.Print(p.Stdout, counts))
+	return errors.Join(err, g.account.Print(p.Stdout, sums(counts, g.account.Elapsed())...))
+}
+
+// sums are what became of the rows that were not rejected. Those without subscribers are among the
+// published ones.
+func sums(c publish.Counts, took time.Duration) []ledger.Sum {
+	sum := func(name string, n uint64, note string) ledger.Sum {
+		return ledger.Sum{Name: name, Count: int64(n), Note: note}
+	}
+	return []ledger.Sum{
+		sum("published", c.Published,
+			fmt.Sprintf("in %s, %.0f a second", took.Round(time.Millisecond), float64(c.Published)/took.Seconds())),
+		sum("  no_subscribers", c.NoSubscribers, "nobody was subscribed when they were published"),
+		sum("unacknowledged", c.Unacknowledged, "the connection broke before Redis answered; not sent again, so that none is doubled"),
+		sum("unsent", c.Unsent, "given up at the end"),
+		sum("errors", c.Errors, "failed attempts to publish; all that they held is counted above"),
+	}
 }
 
 // A generator is all the parts of one run.
@@ -107,7 +124,7 @@ func (g *generator) open(ctx context.Context, stdin io.Reader) error {
 	}
 	options := g.config.Source
 	options.Found = func(p source.Plan) { g.log.Info(p.String()) }
-	input, err := source.OpenOrdered(ctx, g.config.Input, stdin, options)
+	input, err := source.OpenOrdered(ctx, g.config.Input, stdin, options, g.config.Disorder)
 	if err != nil {
 		return fmt.Errorf("GENERATOR_INPUT: %w", err)
 	}
@@ -117,7 +134,7 @@ func (g *generator) open(ctx context.Context, stdin io.Reader) error {
 }
 
 // run publishes until there is no more to publish or ctx ends, then stops everything in the order of the data.
-func (g *generator) run(ctx context.Context, status *status) error {
+func (g *generator) run(ctx context.Context, status *progress.Reporter) error {
 	background, stop := context.WithCancel(ctx)
 	defer stop()
 	group, background := errgroup.WithContext(background)
@@ -133,7 +150,7 @@ func (g *generator) run(ctx context.Context, status *status) error {
 	}
 	group.Go(func() error { return service.ServeProfiles(background, g.log, "GENERATOR_PPROF_ADDR", g.config.Pprof) })
 	group.Go(func() error {
-		status.follow(background, g)
+		status.Follow(background, g.log, g.account.Elapsed, g.sample)
 		return nil
 	})
 	group.Go(func() error {

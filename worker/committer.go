@@ -274,18 +274,12 @@ func (c *committer) collect(h *handover) {
 // encode makes lines of windows.
 func (c *committer) encode(h *handover) {
 	for _, p := range h.panes {
-		stats := p.Stats()
 		before := len(c.next.Lines)
-		for _, s := range stats {
-			c.next.Lines = series.Point{
-				Color: s.Color, Mean: s.Mean, Median: s.Median, Min: s.Min, Max: s.Max, Sum: s.Sum, Count: s.Count,
-				Complete: !p.Incomplete, Approximate: s.Approximate, Start: time.Unix(0, p.Start),
-			}.AppendLine(c.next.Lines)
-			c.next.Lines = append(c.next.Lines, '\n')
-		}
-		c.next.Points += len(stats)
+		var points int
+		c.next.Lines, points = appendPane(c.next.Lines, p)
+		c.next.Points += points
 		c.uncommitted.Add(int64(len(c.next.Lines)-before) - paneSize)
-		c.log.Debug("window written", "window", time.Unix(0, p.Start).UTC(), "colors", len(stats),
+		c.log.Debug("window written", "window", time.Unix(0, p.Start).UTC(), "colors", points,
 			"complete", !p.Incomplete, "again", p.Again)
 	}
 	if len(h.panes) > 0 {
@@ -294,6 +288,19 @@ func (c *committer) encode(h *handover) {
 	if over := len(c.next.Lines) - maxUncommitted; over > 0 && c.failed {
 		c.dropOldest(over)
 	}
+}
+
+// appendPane appends the points of a window, a line each, and returns their number.
+func appendPane(lines []byte, p *window.Pane) ([]byte, int) {
+	stats := p.Stats()
+	for _, s := range stats {
+		lines = series.Point{
+			Color: s.Color, Mean: s.Mean, Median: s.Median, Min: s.Min, Max: s.Max, Sum: s.Sum, Count: s.Count,
+			Complete: !p.Incomplete, Approximate: s.Approximate, Start: time.Unix(0, p.Start),
+		}.AppendLine(lines)
+		lines = append(lines, '\n')
+	}
+	return lines, len(stats)
 }
 
 // dropOldest drops at least so many bytes of the oldest lines.

@@ -20,6 +20,7 @@ import (
 	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
 	"colorstream/worker/deadletter"
+	"colorstream/worker/history"
 	"colorstream/worker/influx"
 	"colorstream/worker/store"
 	"colorstream/worker/window"
@@ -30,6 +31,7 @@ each colour over windows of time, and writes them to InfluxDB 2.
 
 Usage:
   worker [run]              work until interrupted (the default)
+  worker import FILE...     write files of any time to InfluxDB, without Redis (worker import --help)
   worker check              try the configuration: Redis, InfluxDB and the data folder
   worker healthcheck        ask a running worker whether it lives
   worker version
@@ -53,6 +55,8 @@ func run(ctx context.Context, p service.Process) error {
 	case "version", "-version", "--version":
 		_, err := fmt.Fprintln(p.Stdout, "worker", service.Version())
 		return err
+	case "import":
+		return history.Run(ctx, p, p.Args[1:], appendPane)
 	case "run", "check", "healthcheck":
 	default:
 		return service.Usage(fmt.Errorf("unknown command %q: try worker help", command))

@@ -1,8 +1,5 @@
-// Package ledger keeps account of what the generator read, so that nothing is lost unsaid:
-//
-//	read = published + rejected + unacknowledged + unsent
-//
-// Package publish counts the others; the ledger prints them all.
+// Package ledger keeps account of the rows of an input, so that nothing is lost unsaid: every row that
+// was read is either rejected, with a reason, or in one of the sums of the caller, which Print lists.
 package ledger
 
 import (
@@ -16,7 +13,6 @@ import (
 	"time"
 
 	"colorstream/generator/message"
-	"colorstream/generator/publish"
 	"colorstream/generator/source"
 )
 
@@ -53,6 +49,11 @@ func (l *Ledger) Refuse(r *source.Refused) {
 	l.read.Add(1)
 	l.line.Store(int64(r.Line))
 	l.offset.Store(r.Offset)
+	l.Reject(r)
+}
+
+// Reject enters that a record that was read is no good after all.
+func (l *Ledger) Reject(r *source.Refused) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refused[r.Reason]++
@@ -98,25 +99,23 @@ func (l *Ledger) FirstRefused() *source.Refused {
 	return l.first[0]
 }
 
-// Print writes the account for a person: a line for each sum, with a note where the sum is not 0, then the first
-// refused lines. Those without subscribers are among the published ones.
-func (l *Ledger) Print(w io.Writer, c publish.Counts) error {
-	elapsed := l.Elapsed()
+// A Sum is a line of the printed account. The note is left out if the count is 0.
+type Sum struct {
+	Name  string
+	Count int64
+	Note  string
+}
+
+// Print writes the account for a person: what was read and rejected, the sums, and the first rejected
+// lines.
+func (l *Ledger) Print(w io.Writer, sums ...Sum) error {
 	var text strings.Builder
-	row := func(name string, n int64, note string) {
-		if n == 0 {
-			note = ""
+	for _, s := range append([]Sum{{Name: "read", Count: l.ReadTotal()}, {"rejected", l.RefusedTotal(), l.reasons()}}, sums...) {
+		if s.Count == 0 {
+			s.Note = ""
 		}
-		text.WriteString(strings.TrimRight(fmt.Sprintf("%-16s %12d  %s", name, n, note), " ") + "\n")
+		text.WriteString(strings.TrimRight(fmt.Sprintf("%-16s %12d  %s", s.Name, s.Count, s.Note), " ") + "\n")
 	}
-	row("read", l.ReadTotal(), "")
-	row("published", int64(c.Published),
-		fmt.Sprintf("in %s, %.0f a second", elapsed.Round(time.Millisecond), float64(c.Published)/elapsed.Seconds()))
-	row("  no_subscribers", int64(c.NoSubscribers), "nobody was subscribed when they were published")
-	row("rejected", l.RefusedTotal(), l.reasons())
-	row("unacknowledged", int64(c.Unacknowledged), "the connection broke before Redis answered; not sent again, so that none is doubled")
-	row("unsent", int64(c.Unsent), "given up at the end")
-	row("errors", int64(c.Errors), "failed attempts to publish; all that they held is counted above")
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range l.first {

@@ -42,7 +42,7 @@ func TestFilesAsTheyAre(t *testing.T) {
 	}
 	for name, points := range want {
 		slices.Sort(points)
-		in, err := OpenOrdered(t.Context(), "testdata/files/"+name, nil, cases[name])
+		in, err := OpenOrdered(t.Context(), "testdata/files/"+name, nil, cases[name], 0)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

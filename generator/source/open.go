@@ -1,12 +1,15 @@
 package source
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"strings"
+
+	"colorstream/generator/message"
 )
 
 // Stdin is the path that means standard input.
@@ -153,6 +156,26 @@ func (in *Input) Next() (Record, error) {
 	return record, nil
 }
 
+// Each calls f with the remaining records and refused rows.
+func (in *Input) Each(ctx context.Context, f func(Record, *Refused) error) error {
+	for n := 0; ; n++ {
+		if n%1024 == 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		record, err := in.Next()
+		refused, isRefused := errors.AsType[*Refused](err)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil && !isRefused:
+			return err
+		}
+		if err := f(record, refused); err != nil {
+			return err
+		}
+	}
+}
+
 // A rowItem is what rows returned.
 type rowItem struct {
 	row row
@@ -199,10 +222,15 @@ func (in *Input) record(r row) (record Record, err error) {
 	if record.Time, err = in.times.parse(timeText, r.line); err != nil {
 		return record, err
 	}
-	if err := record.Validate(); err != nil || in.options.History {
-		return record, err
+	err = record.Validate()
+	switch {
+	case err != nil:
+	case !in.options.History:
+		err = record.ValidateAge()
+	case record.Time.IsZero():
+		err = &message.Error{Reason: NoTime, Detail: "there is no time"}
 	}
-	return record, record.ValidateAge()
+	return record, err
 }
 
 // Close closes the file.

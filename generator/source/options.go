@@ -21,11 +21,11 @@ type Options struct {
 	Value string `env:"GENERATOR_INPUT_VALUE" envDefault:"value" help:"the same for the value"`
 	Time  string `env:"GENERATOR_INPUT_TIME" envDefault:"ts" help:"the same for the event time; may be absent if it is this"`
 
-	TimeFormat TimeFormat    `env:"GENERATOR_INPUT_TIME_FORMAT" help:"s, ms, us, ns, day-first, month-first, a strftime format (%d.%m.%Y %H:%M) or a Go layout (02.01.2006 15:04); else told by the times"`
-	Zone       Zone          `env:"GENERATOR_INPUT_TIME_ZONE" envDefault:"UTC" help:"zone of times without one: Europe/Berlin, or +02:00"`
-	Disorder   time.Duration `env:"GENERATOR_INPUT_DISORDER" envDefault:"0s" help:"standard input: how far a time may be behind the newest one (a file is sorted); WORKER_LATENESS must allow it"`
+	TimeFormat TimeFormat `env:"GENERATOR_INPUT_TIME_FORMAT" help:"s, ms, us, ns, day-first, month-first, a strftime format (%d.%m.%Y %H:%M) or a Go layout (02.01.2006 15:04); else told by the times"`
+	Zone       Zone       `env:"GENERATOR_INPUT_TIME_ZONE" envDefault:"UTC" help:"zone of times without one: Europe/Berlin, or +02:00"`
 
-	// History accepts times before 2000, which a message on the wire must not have.
+	// History accepts times before 2000, which a message on the wire must not have, and wants a time
+	// in every row.
 	History bool
 	// Found, if set, is called once, when the plan of an input is known and before its first record.
 	Found func(Plan)
@@ -148,7 +148,7 @@ func (o Options) fields(path string) (f [4]field, err error) {
 			s.setting = s.standard
 		}
 		f[i] = field{role: s.role, variable: s.variable, name: s.setting}
-		f[i].optional = s.setting == s.standard && (s.role == "name" || s.role == "time")
+		f[i].optional = s.setting == s.standard && (s.role == "name" || s.role == "time" && !o.History)
 		constant, isConstant := strings.CutPrefix(s.setting, "=")
 		number, notNumber := strconv.Atoi(s.setting)
 		switch {

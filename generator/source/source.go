@@ -45,6 +45,8 @@ const (
 	Quotes message.Reason = "quotes"
 	// TooLong: a line or an object is longer than MaxLine.
 	TooLong message.Reason = "too_long"
+	// NoTime: a row of history has no time.
+	NoTime message.Reason = "ts_missing"
 )
 
 // A row is a record before its texts are understood. A text is empty if the row has none.

@@ -1,0 +1,254 @@
+package source
+
+import (
+	"bufio"
+	"cmp"
+	"container/heap"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"os"
+	"slices"
+	"time"
+
+	"colorstream/generator/message"
+)
+
+// MaxSort is how many rows are sorted in memory: they take about 200 MB.
+const MaxSort = 5_000_000
+
+// ErrFull says that there are more records than are sorted in memory.
+var ErrFull = errors.New("there are too many rows to sort them in memory")
+
+// A Sorter puts records in the order of their times; those of the same time keep the order in which
+// they were added, and those without one stay behind the record before them. What memory does not
+// hold is written to a temporary file in sorted runs, which All merges. The file has no name, so that
+// nothing is left of it however the program ends.
+type Sorter struct {
+	limit int    // records in memory
+	dir   string // of the temporary file; empty: what is above the limit is ErrFull
+	rows  []sortRow
+	last  int64
+	count int
+	texts []string
+	known map[string]uint32
+
+	file *os.File
+	runs []int64 // where each ends in the file
+}
+
+// A sortRow is a record in 40 bytes, of which 29 are written to the file, in this order.
+type sortRow struct {
+	at          int64 // nanoseconds since 1970
+	value       float64
+	line        uint32
+	color, name uint32 // indexes of texts
+	timed       bool   // at is its own time
+	number      uint32 // in the run
+}
+
+const rowSize = 8 + 8 + 4 + 4 + 4 + 1
+
+// NewSorter makes a sorter that holds at most limit records in memory, and the others in a temporary
+// file in the folder dir. Without a folder, more of them are an error.
+func NewSorter(limit int, dir string) *Sorter {
+	return &Sorter{limit: limit, dir: dir, last: math.MinInt64, known: make(map[string]uint32)}
+}
+
+// Len is the number of records.
+func (s *Sorter) Len() int { return s.count }
+
+// InMemory reports whether no record is in the file.
+func (s *Sorter) InMemory() bool { return s.runs == nil }
+
+// Add adds a record. Its offset is not kept.
+func (s *Sorter) Add(r Record) error {
+	if len(s.rows) == s.limit {
+		if s.dir == "" {
+			return ErrFull
+		}
+		if err := s.spill(); err != nil {
+			return fmt.Errorf("sort on disk: %w", err)
+		}
+	}
+	if !r.Time.IsZero() {
+		s.last = r.Time.UnixNano()
+	}
+	s.rows = append(s.rows, sortRow{
+		at: s.last, value: r.Value, line: uint32(r.Line), color: s.intern(r.Color), name: s.intern(r.Name),
+		timed: !r.Time.IsZero(), number: uint32(len(s.rows)),
+	})
+	s.count++
+	return nil
+}
+
+func (s *Sorter) intern(text string) uint32 {
+	n, ok := s.known[text]
+	if !ok {
+		n = uint32(len(s.texts))
+		s.known[text] = n
+		s.texts = append(s.texts, text)
+	}
+	return n
+}
+
+func (s *Sorter) sort() {
+	slices.SortFunc(s.rows, func(a, b sortRow) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.number, b.number))
+	})
+}
+
+// spill writes the records in memory as one more run.
+func (s *Sorter) spill() (err error) {
+	if s.file == nil {
+		if s.file, err = os.CreateTemp(s.dir, "sort-*"); err != nil {
+			return err
+		}
+		if err := os.Remove(s.file.Name()); err != nil {
+			return err
+		}
+	}
+	s.sort()
+	w := bufio.NewWriterSize(s.file, bufferSize)
+	var b [rowSize]byte
+	for _, r := range s.rows {
+		binary.LittleEndian.PutUint64(b[:], uint64(r.at))
+		binary.LittleEndian.PutUint64(b[8:], math.Float64bits(r.value))
+		binary.LittleEndian.PutUint32(b[16:], r.line)
+		binary.LittleEndian.PutUint32(b[20:], r.color)
+		binary.LittleEndian.PutUint32(b[24:], r.name)
+		b[28] = 0
+		if r.timed {
+			b[28] = 1
+		}
+		if _, err := w.Write(b[:]); err != nil {
+			return err
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	end := int64(len(s.rows) * rowSize)
+	if len(s.runs) > 0 {
+		end += s.runs[len(s.runs)-1]
+	}
+	s.runs = append(s.runs, end)
+	s.rows = s.rows[:0]
+	return nil
+}
+
+// All gives the records in order. It may be called again, once no more are added.
+func (s *Sorter) All() iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		s.sort()
+		merge, err := s.open()
+		for err == nil && len(merge) > 0 {
+			run := merge[0]
+			if !yield(s.record(run.row), nil) {
+				return
+			}
+			if err = run.next(); err == nil {
+				heap.Fix(&merge, 0)
+			} else if errors.Is(err, io.EOF) {
+				heap.Pop(&merge)
+				err = nil
+			}
+		}
+		if err != nil {
+			yield(Record{}, fmt.Errorf("sort on disk: %w", err))
+		}
+	}
+}
+
+func (s *Sorter) record(r sortRow) Record {
+	record := Record{
+		Message: message.Message{Color: s.texts[r.color], Name: s.texts[r.name], Value: r.value},
+		Line:    int(r.line),
+	}
+	if r.timed {
+		record.Time = time.Unix(0, r.at).UTC()
+	}
+	return record
+}
+
+// open reads the first record of every run; the last run is in memory.
+func (s *Sorter) open() (merge runs, err error) {
+	start := int64(0)
+	for i, end := range s.runs {
+		// Many runs share the memory that one would take.
+		size := max(4096, min(bufferSize, 64<<20/len(s.runs)))
+		section := io.NewSectionReader(s.file, start, end-start)
+		merge = append(merge, &sortRun{number: i, file: bufio.NewReaderSize(section, size)})
+		start = end
+	}
+	merge = append(merge, &sortRun{number: len(s.runs), rows: s.rows})
+	open := merge[:0]
+	for _, r := range merge {
+		switch err := r.next(); {
+		case err == nil:
+			open = append(open, r)
+		case !errors.Is(err, io.EOF):
+			return nil, err
+		}
+	}
+	heap.Init(&open)
+	return open, nil
+}
+
+// Close frees the file.
+func (s *Sorter) Close() error {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Close()
+}
+
+// A sortRun reads one run, from the file or from memory.
+type sortRun struct {
+	number int
+	file   *bufio.Reader
+	rows   []sortRow
+	row    sortRow
+}
+
+// next reads the next row; io.EOF is the end.
+func (r *sortRun) next() error {
+	if r.file == nil {
+		if len(r.rows) == 0 {
+			return io.EOF
+		}
+		r.row, r.rows = r.rows[0], r.rows[1:]
+		return nil
+	}
+	var b [rowSize]byte
+	if _, err := io.ReadFull(r.file, b[:]); err != nil {
+		return err
+	}
+	r.row = sortRow{
+		at:    int64(binary.LittleEndian.Uint64(b[:])),
+		value: math.Float64frombits(binary.LittleEndian.Uint64(b[8:])),
+		line:  binary.LittleEndian.Uint32(b[16:]),
+		color: binary.LittleEndian.Uint32(b[20:]),
+		name:  binary.LittleEndian.Uint32(b[24:]),
+		timed: b[28] == 1,
+	}
+	return nil
+}
+
+// runs is a heap: the run with the oldest record first, of those with the same time the earlier one.
+type runs []*sortRun
+
+func (r runs) Len() int { return len(r) }
+func (r runs) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(r[i].row.at, r[j].row.at), cmp.Compare(r[i].number, r[j].number)) < 0
+}
+func (r runs) Swap(i, j int) { r[i], r[j] = r[j], r[i] }
+func (r *runs) Push(x any)   { *r = append(*r, x.(*sortRun)) }
+func (r *runs) Pop() any {
+	last := (*r)[len(*r)-1]
+	*r = (*r)[:len(*r)-1]
+	return last
+}

@@ -1,0 +1,77 @@
+package history
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+	_ "time/tzdata" // GENERATOR_INPUT_TIME_ZONE on machines without the database
+
+	"colorstream/generator/service"
+	"colorstream/generator/source"
+	"colorstream/worker/influx"
+)
+
+// Config is all that the environment says. Its tags are the reference of the variables.
+type Config struct {
+	Source source.Options
+
+	InfluxURL    string `env:"INFLUX_URL" envDefault:"http://localhost:8086" help:"where InfluxDB 2 is"`
+	InfluxOrg    string `env:"INFLUX_ORG" envDefault:"colors" help:"organisation"`
+	InfluxBucket string `env:"INFLUX_BUCKET" envDefault:"color_data" help:"bucket for the points"`
+	TokenDir     string `env:"INFLUX_TOKEN_DIR" envDefault:"data/tokens" help:"folder of the files worker and dashboard, for the two tokens that are not set"`
+	InfluxToken  string `env:"INFLUX_TOKEN,required" secret:"true" help:"token that may write the bucket"`
+	ReadToken    string `env:"INFLUX_READ_TOKEN" secret:"true" help:"token that may read the bucket, to find the points that would be overwritten"`
+	InfluxCA     string `env:"INFLUX_CA_FILE" help:"file of the authorities that may have signed InfluxDB's certificate; unset: the system's"`
+	InfluxCert   string `env:"INFLUX_CERT_FILE" help:"file of the worker's own certificate for InfluxDB"`
+	InfluxKey    string `env:"INFLUX_KEY_FILE" help:"file of its key"`
+
+	Window    time.Duration `env:"WORKER_WINDOW" envDefault:"5s" help:"width of the windows, the same as the worker's"`
+	MaxColors int           `env:"WORKER_MAX_COLORS" envDefault:"10000" help:"colours in a window; rows of further ones are rejected"`
+	MaxValues int           `env:"WORKER_MAX_VALUES" envDefault:"16777216" help:"values a window stores one by one, 8 bytes each; past it medians are approximate and the point says exact=false"`
+	MaxSort   int           `env:"IMPORT_ROWS" envDefault:"5000000" help:"import: rows sorted in memory, 40 bytes each; more are sorted in a file in TMPDIR"`
+
+	GrafanaURL string `env:"GRAFANA_PUBLIC_URL" envDefault:"http://localhost:3000" help:"where readers of the page reach Grafana"`
+
+	Log service.Log
+}
+
+// Validate checks what a variable's type does not; package influx checks the rest.
+func (c Config) Validate() error {
+	var errs []error
+	check := func(ok bool, variable string, value any, problem string) {
+		if !ok {
+			errs = append(errs, service.Invalid(variable, value, problem))
+		}
+	}
+	check(c.Window >= 10*time.Millisecond && c.Window <= 24*time.Hour, "WORKER_WINDOW", c.Window, "must be from 10ms to 24h")
+	check(c.MaxColors > 0, "WORKER_MAX_COLORS", c.MaxColors, "must be above zero")
+	check(c.MaxValues > 0, "WORKER_MAX_VALUES", c.MaxValues, "must be above zero")
+	check(c.MaxSort > 0, "IMPORT_ROWS", c.MaxSort, "must be above zero")
+	return errors.Join(errs...)
+}
+
+// withTokens sets the variables of the tokens that are not set and have a file in the folder.
+func withTokens(environ map[string]string) map[string]string {
+	dir := environ["INFLUX_TOKEN_DIR"]
+	if dir == "" {
+		dir = filepath.Join("data", "tokens")
+	}
+	for variable, file := range map[string]string{"INFLUX_TOKEN": "worker", "INFLUX_READ_TOKEN": "dashboard"} {
+		path := filepath.Join(dir, file)
+		if environ[variable] == "" && environ[variable+"_FILE"] == "" {
+			if _, err := os.Stat(path); err == nil {
+				environ[variable+"_FILE"] = path
+			}
+		}
+	}
+	return environ
+}
+
+// client is one with the token, for the bucket.
+func (c Config) client(token string) (*influx.Client, error) {
+	return influx.New(influx.Config{
+		URL: c.InfluxURL, Org: c.InfluxOrg, Bucket: c.InfluxBucket, Token: token,
+		CAFile: c.InfluxCA, CertFile: c.InfluxCert, KeyFile: c.InfluxKey,
+	})
+}
