@@ -93,10 +93,14 @@ func (p *Process) WaitReady(ctx context.Context, ready func(context.Context) err
 	begin := time.Now()
 	tick := time.NewTicker(readyInterval)
 	defer tick.Stop()
+	var err error
 	for {
-		err := ready(ctx)
-		if err == nil {
+		now := ready(ctx)
+		if now == nil {
 			return nil
+		}
+		if err == nil || ctx.Err() == nil {
+			err = now // not that of an attempt that ctx cut short
 		}
 		select {
 		case <-tick.C:

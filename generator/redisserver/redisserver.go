@@ -91,6 +91,11 @@ func newClient(addr, password string) *redis.Client {
 
 // answers returns nil if the server has loaded its data and is the process with this id.
 func answers(ctx context.Context, client *redis.Client, pid int) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", client.Options().Addr)
+	if err != nil {
+		return err // the client would print it, too
+	}
+	conn.Close()
 	if err := client.Ping(ctx).Err(); err != nil {
 		return err
 	}

@@ -201,7 +201,7 @@ func TestNoSecrets(t *testing.T) {
 			switch {
 			case !secret.MatchString(variable) || value == nil || *value == "":
 			case strings.HasSuffix(variable, "_FILE") && strings.HasPrefix(*value, "/run/"):
-			case variable == "INFLUX_TOKEN_GROUPS":
+			case variable == "INFLUX_TOKEN_GROUPS", *value == "true":
 			case variable == "INFLUX_TOKEN" && name == "grafana" && *value == "$__file{/run/tokens/grafana}":
 			default:
 				t.Errorf("%s=%s", variable, *value)
@@ -237,6 +237,17 @@ func TestSecretsFromFiles(t *testing.T) {
 		}
 		if project.Secrets[test.secret].File != path || len(s.Secrets) != 1 || s.Secrets[0].Source != test.secret {
 			t.Errorf("the file of %s does not reach %s", test.set, test.service)
+		}
+	}
+}
+
+// Without an address for alerts, Grafana is told that there is none.
+func TestAlertsAreSentWhereAnAddressIsSet(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{"": "", "http://hook.example/x": "yes"} {
+		environ := load(t, "ALERT_WEBHOOK_URL="+url).Services["grafana"].Environment
+		if *environ["ALERT_WEBHOOK_URL"] != url || *environ["ALERT_WEBHOOK_SET"] != want {
+			t.Errorf("%q: %q, %q", url, *environ["ALERT_WEBHOOK_URL"], *environ["ALERT_WEBHOOK_SET"])
 		}
 	}
 }

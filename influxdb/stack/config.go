@@ -6,16 +6,19 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"colorstream/generator/service"
 )
 
-// config has the launcher's own variables and those by which the programs find each other. The latter have the
-// same defaults as in the programs.
+// config has the launcher's own variables and those by which the programs find each other. The latter
+// have the same defaults as in the programs.
 type config struct {
 	Data     string   `env:"STACK_DATA" envDefault:"data" help:"folder of all data, in the checkout if not absolute"`
 	External []string `env:"STACK_EXTERNAL" help:"of redis, influxdb and grafana, those that run already and are not started here"`
+	Workers  int      `env:"WORKERS" envDefault:"1" help:"workers to start; several share the partitions of a stream, on the ports WORKER_ADDR, 10 above it, 20 above it and so on"`
+	Cluster  bool     `env:"REDIS_CLUSTER" envDefault:"false" help:"start a Redis cluster of three masters and three replicas, on the port of REDIS_URL and the five above it"`
 
 	RedisURL       string `env:"REDIS_URL" envDefault:"redis://localhost:6379/0" secret:"true" help:"where Redis is, or is to be"`
 	RedisChannel   string `env:"REDIS_CHANNEL" envDefault:"colors" help:"the channel"`
@@ -32,42 +35,27 @@ type config struct {
 	DashboardAddr  string `env:"DASHBOARD_ADDR" envDefault:"127.0.0.1:8050" help:"the page's address"`
 }
 
-var externals = []string{"redis", "influxdb", "grafana"}
+// addrOff is the generator's address where it is not to listen.
+const addrOff = "off"
 
 // Validate checks what the launcher itself needs; the programs check the rest.
 func (c config) Validate() error {
 	var problems []error
+	if c.Workers < 1 || c.Workers > 100 {
+		problems = append(problems, service.Invalid("WORKERS", c.Workers, "must be from 1 to 100"))
+	}
 	for _, name := range c.External {
-		if !slices.Contains(externals, name) {
+		if !slices.Contains([]string{"redis", "influxdb", "grafana"}, name) {
 			problems = append(problems, service.Invalid("STACK_EXTERNAL", strings.Join(c.External, ","),
-				fmt.Sprintf("%q is none of %s", name, strings.Join(externals, ", "))))
+				fmt.Sprintf("%q is none of redis, influxdb and grafana", name)))
 		}
 	}
-	for variable, text := range map[string]string{"INFLUX_URL": c.InfluxURL, "GRAFANA_URL": c.GrafanaURL} {
-		if u, err := url.Parse(text); err != nil || u.Host == "" {
-			problems = append(problems, service.Invalid(variable, text, "is not an address such as http://localhost:8086"))
-		}
-	}
-	if _, err := url.Parse(c.RedisURL); err != nil {
-		problems = append(problems, service.Invalid("REDIS_URL", "", "is not an address such as redis://localhost:6379/0"))
-	}
-	for variable, addr := range map[string]string{
-		"GENERATOR_ADDR": c.GeneratorAddr, "WORKER_ADDR": c.WorkerAddr, "DASHBOARD_ADDR": c.DashboardAddr,
-	} {
-		if _, _, err := net.SplitHostPort(addr); err != nil && (variable != "GENERATOR_ADDR" || addr != addrOff) {
-			problems = append(problems, service.Invalid(variable, addr, "is not an address such as 127.0.0.1:8050"))
-		}
-	}
-	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(problems...)
 }
 
-// addrOff is what the generator's address is where it should not listen.
-const addrOff = "off"
-
-// ours tells whether the server at address is to be started here, and on which host and port: those on other
-// machines are not, nor those that the user runs.
-func (c config) ours(name, address, defaultPort string) (listen string, ours bool) {
+// local returns the host and port of a server's address, and reports whether the server is to be
+// started here: those on other machines are not, nor those that the user runs.
+func (c config) local(name, address, defaultPort string) (listen string, managed bool) {
 	u, err := url.Parse(address)
 	if err != nil || slices.Contains(c.External, name) {
 		return "", false
@@ -83,10 +71,20 @@ func (c config) ours(name, address, defaultPort string) (listen string, ours boo
 	return net.JoinHostPort(host, port), ip != nil && ip.IsLoopback()
 }
 
+// above returns an address with a port that many numbers higher.
+func above(addr string, n int) string {
+	host, port, err := net.SplitHostPort(addr)
+	number, numberErr := strconv.Atoi(port)
+	if err != nil || numberErr != nil {
+		return addr // nobody can listen there: the check of the ports says so
+	}
+	return net.JoinHostPort(host, strconv.Itoa(number+n))
+}
+
 // reach turns an address to listen on into one to connect to.
 func reach(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && (ip.IsUnspecified() || ip.IsLoopback())) {
+	host, port, _ := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
 	return net.JoinHostPort(host, port)

@@ -2,120 +2,141 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
-
-	"colorstream/generator/process"
 )
 
-// findGrafana looks for an installed Grafana: in GRAFANA_HOME, else on the PATH.
+// livePlugin is the data source in grafana/plugin.
+const livePlugin = "colorstream-live-datasource"
+
+// findGrafana looks for an installed Grafana: in GRAFANA_HOME, else on the PATH. Without it all else
+// runs; what was looked for is said.
 func (s *stack) findGrafana() {
-	s.grafana.listen, s.grafana.ours = s.ours("grafana", s.GrafanaURL, "3000")
-	if !s.grafana.ours {
+	s.grafana.listen, s.grafana.managed = s.local("grafana", s.GrafanaURL, "3000")
+	if !s.grafana.managed {
 		return
 	}
+	var err error
 	if s.GrafanaHome != "" {
 		s.grafana.path = filepath.Join(s.GrafanaHome, "bin", "grafana")
-	} else if path, err := exec.LookPath("grafana"); err == nil {
-		s.grafana.path = path
-		s.GrafanaHome = grafanaHome(path)
+		for _, file := range []string{s.grafana.path, defaults(s.GrafanaHome)} {
+			if _, missing := os.Stat(file); missing != nil && err == nil {
+				err = fmt.Errorf("GRAFANA_HOME=%s is no Grafana's folder: there is no %s", s.GrafanaHome, file)
+			}
+		}
+	} else if s.grafana.path, err = exec.LookPath("grafana"); err != nil {
+		err = errors.New("there is no program grafana on the PATH, and GRAFANA_HOME, " +
+			"the folder that has it as bin/grafana, is not set")
+	} else {
+		s.GrafanaHome, err = grafanaHome(s.grafana.path)
 	}
-	if _, err := os.Stat(s.grafana.path); err != nil || s.GrafanaHome == "" {
-		s.grafana.ours = false
-		s.grafana.note = "not installed: the page draws its own chart (with Grafana unpacked somewhere, set GRAFANA_HOME to that folder)"
+	if err != nil {
+		s.grafana.managed = false
+		s.grafana.note = fmt.Sprintf("not started: %v; the page draws its own chart", err)
+		s.out.say("Grafana is %s", s.grafana.note)
 	}
 }
 
-// grafanaHome finds the folder with Grafana's defaults and web pages for a program on the PATH: that of an
-// unpacked archive, or where packages put it.
-func grafanaHome(program string) string {
+// defaults is a file that every Grafana's home has.
+func defaults(home string) string { return filepath.Join(home, "conf", "defaults.ini") }
+
+// grafanaHome finds the folder with Grafana's defaults and web pages for a program on the PATH: that
+// of an unpacked archive, or where packages put it.
+func grafanaHome(program string) (string, error) {
 	if real, err := filepath.EvalSymlinks(program); err == nil {
 		program = real
 	}
 	prefix := filepath.Dir(filepath.Dir(program))
-	for _, home := range []string{prefix, filepath.Join(prefix, "share", "grafana"), "/usr/share/grafana"} {
-		if _, err := os.Stat(filepath.Join(home, "conf", "defaults.ini")); err == nil {
-			return home
+	homes := []string{prefix, filepath.Join(prefix, "share", "grafana"), "/usr/share/grafana"}
+	for _, home := range homes {
+		if _, err := os.Stat(defaults(home)); err == nil {
+			return home, nil
 		}
 	}
-	return ""
+	return "", fmt.Errorf("%s is there, but none of %s has its conf/defaults.ini: set GRAFANA_HOME",
+		program, strings.Join(homes, ", "))
 }
 
-// either gives a variable's value, or another if it is unset or empty.
-func (s *stack) either(variable, otherwise string) string {
-	return cmp.Or(s.process.Environ[variable], otherwise)
-}
-
-// grafanaPart runs Grafana with the files of the folder grafana, open to everyone on this machine as a viewer.
-// What the user sets in GF_ variables wins.
-func (s *stack) grafanaPart() (part, error) {
-	folder := filepath.Join(s.Data, "grafana")
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return part{}, err
+// startGrafana runs Grafana with the files of the folder grafana.
+func (s *stack) startGrafana(context.Context) error {
+	folder, dashboards := filepath.Join(s.Data, "grafana"), filepath.Join(s.root, "grafana", "dashboards")
+	for _, dir := range []string{folder, s.plugins()} { // Grafana reports it as an error if one is missing
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
 	}
 	host, port, err := net.SplitHostPort(s.grafana.listen)
 	if err != nil {
-		return part{}, err
+		return err
 	}
-	dashboards := filepath.Join(s.root, "grafana", "dashboards")
-	set := map[string]string{
-		"GF_PATHS_DATA":         folder,
-		"GF_PATHS_LOGS":         filepath.Join(folder, "log"),
-		"GF_PATHS_PLUGINS":      s.plugins(),
+	webhookSet := ""
+	if s.environ["ALERT_WEBHOOK_URL"] != "" {
+		webhookSet = "yes"
+	}
+	log, err := s.log("grafana")
+	if err != nil {
+		return err
+	}
+	s.grafana.process, err = s.spawn(log, map[string]string{
+		"GF_PATHS_DATA": folder, "GF_PATHS_LOGS": filepath.Join(folder, "log"), "GF_PATHS_PLUGINS": s.plugins(),
 		"GF_PATHS_PROVISIONING": filepath.Join(s.root, "grafana", "provisioning"),
-		"GF_SERVER_HTTP_ADDR":   host,
-		"GF_SERVER_HTTP_PORT":   port,
-		"GF_LOG_MODE":           "console",
-		"GF_LOG_LEVEL":          "warn",
-
-		"GF_AUTH_ANONYMOUS_ENABLED":          "true",
-		"GF_AUTH_ANONYMOUS_ORG_NAME":         "Main Org.",
-		"GF_AUTH_ANONYMOUS_ORG_ROLE":         "Viewer",
-		"GF_AUTH_ANONYMOUS_HIDE_VERSION":     "true",
-		"GF_SECURITY_ALLOW_EMBEDDING":        "false",
-		"GF_USERS_ALLOW_SIGN_UP":             "false",
-		"GF_DASHBOARDS_MIN_REFRESH_INTERVAL": "5s",
-		"GF_PLUGINS_PREINSTALL_DISABLED":     "true",
-		// Nobody but its makers could sign it. Grafana's log says at each start that it is not.
-		"GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS": livePlugin,
-		"GF_PLUGINS_PREINSTALL_AUTO_UPDATE":         "false",
-		"GF_ANALYTICS_REPORTING_ENABLED":            "false",
-		"GF_ANALYTICS_CHECK_FOR_UPDATES":            "false",
-		"GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES":     "false",
-		"GF_NEWS_NEWS_FEED_ENABLED":                 "false",
-		"GF_SNAPSHOTS_EXTERNAL_ENABLED":             "false",
-		"GF_SECURITY_DISABLE_GRAVATAR":              "true",
-
-		"GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": filepath.Join(dashboards, "colors.json"),
-
+		"GF_SERVER_HTTP_ADDR":   host, "GF_SERVER_HTTP_PORT": port,
 		// For the files in grafana/provisioning, which say what they are.
-		"INFLUX_URL":    s.InfluxURL,
-		"INFLUX_ORG":    s.InfluxOrg,
-		"INFLUX_BUCKET": s.InfluxBucket,
-
-		"INFLUX_PIPELINE_BUCKET": s.InfluxPipeline,
-		"INFLUX_TOKEN":           "$__file{" + filepath.Join(s.tokenDir(), "grafana") + "}",
-		"INFLUX_TOKEN_FILE":      "",
-		"REDIS_URL":              s.RedisURL,
-		"REDIS_CHANNEL":          s.RedisChannel,
-		"REDIS_TRANSPORT":        s.either("REDIS_TRANSPORT", "pubsub"),
-		"WORKER_WINDOW":          s.either("WORKER_WINDOW", "5s"),
-		"WORKER_LATENESS":        s.either("WORKER_LATENESS", "0s"),
-		"GRAFANA_DASHBOARDS":     dashboards,
+		"INFLUX_URL": s.InfluxURL, "INFLUX_ORG": s.InfluxOrg, "INFLUX_BUCKET": s.InfluxBucket,
+		"INFLUX_PIPELINE_BUCKET": s.InfluxPipeline, "INFLUX_TOKEN_FILE": "",
+		"INFLUX_TOKEN": "$__file{" + filepath.Join(s.tokens(), "grafana") + "}",
+		"REDIS_URL":    s.RedisURL, "REDIS_CHANNEL": s.RedisChannel,
+		"REDIS_TRANSPORT": cmp.Or(s.environ["REDIS_TRANSPORT"], "pubsub"),
+		"WORKER_WINDOW":   cmp.Or(s.environ["WORKER_WINDOW"], "5s"), "WORKER_LATENESS": s.environ["WORKER_LATENESS"],
+		"GRAFANA_DASHBOARDS": dashboards,
+		"ALERT_WEBHOOK_URL":  s.environ["ALERT_WEBHOOK_URL"], "ALERT_WEBHOOK_SET": webhookSet,
+	}, s.grafana.path, "server", "--homepath", s.GrafanaHome,
+		"--config", filepath.Join(s.root, "grafana", "grafana.ini"))
+	if err == nil {
+		s.children = append(s.children, child{"grafana", s.grafana.process})
 	}
-	for name := range set {
-		if value := s.process.Environ[name]; value != "" && strings.HasPrefix(name, "GF_") {
-			set[name] = value
+	return err
+}
+
+// plugins is the folder that Grafana loads plugins from.
+func (s *stack) plugins() string { return filepath.Join(s.bin, "plugins") }
+
+// installPlugin builds the live data source into that folder. Without it all but the live dashboard
+// works, so a failure is only said.
+func (s *stack) installPlugin(ctx context.Context) error {
+	folder := filepath.Join(s.plugins(), livePlugin)
+	program := filepath.Join(folder, "gpx_colorstream_live_"+runtime.GOOS+"_"+runtime.GOARCH)
+	_, missing := os.Stat(program)
+	if missing != nil {
+		s.out.say("building Grafana's live data source, which takes a few minutes the first time")
+	}
+	err := s.goBuild(ctx, program, "-ldflags=-s -w", "./grafana/plugin")
+	if err == nil {
+		err = replaceFiles(folder, filepath.Join(s.root, "grafana", "plugin", "web"))
+	}
+	if err != nil && ctx.Err() == nil {
+		s.out.say("Grafana's live data source is not there, and the live dashboard stays empty: %v", err)
+	}
+	return ctx.Err()
+}
+
+// replaceFiles copies what lies in a folder into another, in place of what has the same names.
+func replaceFiles(to, from string) error {
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := os.RemoveAll(filepath.Join(to, e.Name())); err != nil {
+			return err
 		}
 	}
-	return part{
-		name: "grafana", patience: grafanaPatience, grace: serverGrace,
-		ready: answers("http://" + s.grafana.listen + "/api/health"),
-		spec: process.Command{
-			Path: s.grafana.path, Args: []string{"server", "--homepath", s.GrafanaHome}, Dir: s.GrafanaHome, Env: s.environ(set),
-		},
-	}, nil
+	return os.CopyFS(to, os.DirFS(from))
 }

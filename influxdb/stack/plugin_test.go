@@ -18,7 +18,10 @@ func TestFilesAreReplacedAndOthersKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	from := fstest.MapFS{"module.js": {Data: []byte("new")}, "img/icon.svg": {Data: []byte("new")}}
+	from := t.TempDir()
+	if err := os.CopyFS(from, fstest.MapFS{"module.js": {Data: []byte("new")}, "img/icon.svg": {Data: []byte("new")}}); err != nil {
+		t.Fatal(err)
+	}
 	for range 2 {
 		if err := replaceFiles(folder, from); err != nil {
 			t.Fatal(err)
@@ -33,7 +36,7 @@ func TestFilesAreReplacedAndOthersKept(t *testing.T) {
 		t.Errorf("a file that is no more: %v", err)
 	}
 	// It is what Grafana looks for.
-	if err := replaceFiles(filepath.Join(t.TempDir(), "new"), os.DirFS("../../grafana/plugin/web")); err != nil {
+	if err := replaceFiles(filepath.Join(t.TempDir(), "new"), "../../grafana/plugin/web"); err != nil {
 		t.Error(err)
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 const help = `stack runs all of Colorstream on this machine, without containers. Run it inside the checkout.
 
-usage: stack [run]     start everything; Ctrl-C stops it, a second Ctrl-C kills it
+usage: stack [run]     start everything; Ctrl-C stops it, a second Ctrl-C ends it at once
        stack stop      stop what runs
        stack influxd   build InfluxDB if there is none yet, and print its path
        stack help | version
@@ -39,8 +39,6 @@ func run(ctx context.Context, p service.Process) error {
 	case "version":
 		fmt.Fprintln(p.Stdout, service.Version())
 		return nil
-	case standInCommand:
-		return serveStandIn(ctx, p)
 	case "run", "stop", "influxd":
 	default:
 		return service.Usage(fmt.Errorf("no such command: %q (try help)", command))

@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -62,8 +61,8 @@ func TestGrafanaIsFound(t *testing.T) {
 	home := t.TempDir()
 	program := write(home, "bin", "grafana")
 	write(home, "conf", "defaults.ini")
-	if got := grafanaHome(program); got != home {
-		t.Errorf("an archive: %q", got)
+	if got, err := grafanaHome(program); got != home {
+		t.Errorf("an archive: %q, %v", got, err)
 	}
 	prefix := t.TempDir()
 	link := filepath.Join(t.TempDir(), "grafana")
@@ -71,27 +70,59 @@ func TestGrafanaIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(prefix, "share", "grafana", "conf", "defaults.ini")
-	if got := grafanaHome(link); got != filepath.Join(prefix, "share", "grafana") {
-		t.Errorf("a package: %q", got)
+	if got, err := grafanaHome(link); got != filepath.Join(prefix, "share", "grafana") {
+		t.Errorf("a package: %q, %v", got, err)
 	}
 
-	s := &stack{config: config{GrafanaURL: "http://localhost:3100", GrafanaHome: home, Data: t.TempDir(), InfluxURL: "http://db"}, root: "/checkout"}
-	s.process.Environ = map[string]string{"GF_LOG_LEVEL": "debug"}
+	s, sc := testStack(t)
+	s.GrafanaURL, s.GrafanaHome = "http://localhost:3100", home
 	s.findGrafana()
-	if !s.grafana.ours || s.grafana.listen != "127.0.0.1:3100" {
+	if !s.grafana.managed || s.grafana.listen != "127.0.0.1:3100" {
 		t.Fatalf("got %+v", s.grafana)
 	}
-	p, err := s.grafanaPart()
-	if err != nil {
+	s.GrafanaHome = t.TempDir()
+	s.findGrafana()
+	for _, want := range []string{"GRAFANA_HOME=" + s.GrafanaHome, filepath.Join(s.GrafanaHome, "bin", "grafana")} {
+		if s.grafana.managed || !strings.Contains(s.grafana.note, want) || !strings.Contains(sc.String(), want) {
+			t.Errorf("an empty folder: %+v, %s", s.grafana, sc)
+		}
+	}
+}
+
+// What Grafana is started with: a stand-in prints its variables.
+func TestGrafanaIsTold(t *testing.T) {
+	t.Parallel()
+	s, _ := testStack(t)
+	s.grafana.path = filepath.Join(t.TempDir(), "grafana")
+	if err := os.WriteFile(s.grafana.path, []byte("#!/bin/sh\nenv\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"GF_SERVER_HTTP_PORT=3100", "GF_LOG_LEVEL=debug", "INFLUX_URL=http://db", "GF_PATHS_PROVISIONING=/checkout/grafana/provisioning"} {
-		if !slices.Contains(p.spec.Env, want) {
+	s.bin, s.grafana.listen, s.InfluxURL = t.TempDir(), "127.0.0.1:3100", "http://db"
+	told := func() string {
+		t.Helper()
+		if err := s.startGrafana(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.grafana.process.Err(); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(s.Data, "log", "grafana.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	got := told()
+	for _, want := range []string{
+		"GF_SERVER_HTTP_PORT=3100", "INFLUX_URL=http://db", "GF_PATHS_PROVISIONING=" + s.root + "/grafana/provisioning",
+		"ALERT_WEBHOOK_URL=", "ALERT_WEBHOOK_SET=",
+	} {
+		if !strings.Contains(got, want+"\n") {
 			t.Errorf("%s is not set", want)
 		}
 	}
-	s = &stack{config: config{GrafanaURL: "http://localhost:3100", GrafanaHome: t.TempDir()}}
-	if s.findGrafana(); s.grafana.ours || s.grafana.note == "" {
-		t.Errorf("an empty folder counts as Grafana: %+v", s.grafana)
+	s.environ["ALERT_WEBHOOK_URL"] = "http://hook"
+	if got := told(); !strings.Contains(got, "ALERT_WEBHOOK_SET=yes\n") {
+		t.Error("Grafana is not told that there is a webhook")
 	}
 }

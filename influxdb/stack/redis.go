@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"colorstream/generator/redisserver"
+	"colorstream/generator/service"
+)
+
+// findRedis decides between the user's Redis, the machine's redis-server and the stand-in.
+func (s *stack) findRedis() error {
+	s.redis.listen, s.redis.managed = s.local("redis", s.RedisURL, "6379")
+	u, err := url.Parse(s.RedisURL)
+	if err != nil || u.Scheme != "redis" || u.Query().Has("addr") || u.Query().Has("master_name") {
+		s.redis.managed = false // TLS, sockets, clusters and sentinels are for those who have set them up
+	}
+	switch path, err := redisserver.Find(); {
+	case !s.redis.managed && s.Cluster:
+		return service.Usage(service.Invalid("REDIS_CLUSTER", s.Cluster, "starts a cluster on this machine, and "+
+			"REDIS_URL or STACK_EXTERNAL says that Redis is there already: leave REDIS_CLUSTER or those unset"))
+	case !s.redis.managed:
+	case err == nil:
+		s.redis.path = path
+	case s.Cluster || s.environ["REDIS_TRANSPORT"] == "stream":
+		return fmt.Errorf("REDIS_TRANSPORT=stream, and so WORKERS above 1 and REDIS_CLUSTER=1, need a real Redis: %w", err)
+	default:
+		s.redis.note = "a built-in stand-in: what is in it is lost at the end (install redis-server for a real one)"
+		s.out.say("redis-server is not installed: a small built-in stand-in takes its place")
+	}
+	if s.Cluster {
+		query := u.Query()
+		for _, addr := range s.nodes()[1:] {
+			query.Add("addr", addr)
+		}
+		u.Host, u.Path, u.RawQuery = s.redis.listen, "", query.Encode()
+		s.RedisURL = u.String()
+		s.environ["REDIS_URL"], s.environ["REDIS_URL_FILE"] = s.RedisURL, ""
+	}
+	return nil
+}
+
+// nodes are the addresses of the redis-servers to start: one, or those of a cluster.
+func (s *stack) nodes() []string {
+	nodes := []string{s.redis.listen}
+	for s.Cluster && len(nodes) < redisserver.Nodes {
+		nodes = append(nodes, above(s.redis.listen, len(nodes)))
+	}
+	return nodes
+}
+
+// startRedis starts one redis-server, or the stand-in. The last node makes the cluster.
+func (s *stack) startRedis(ctx context.Context, node int) error {
+	u, err := url.Parse(s.RedisURL)
+	if err != nil {
+		return err
+	}
+	password, _ := u.User.Password()
+	if s.redis.path == "" {
+		m := miniredis.NewMiniRedis() // it ends with this process
+		if password != "" {
+			m.RequireAuth(password)
+		}
+		return m.StartAddr(s.redis.listen)
+	}
+	nodes, name := s.nodes(), "redis"
+	c := redisserver.Config{
+		Addr: nodes[node], Dir: filepath.Join(s.Data, "redis"), Password: password,
+		Args: []string{"--appendonly", "yes"}, // a stream is to outlive a restart
+	}
+	if s.Cluster {
+		name = fmt.Sprint("redis-", node+1)
+		// The nodes remember each other's ports: with other ports they are another cluster.
+		c.Dir = filepath.Join(s.Data, "redis-cluster", strconv.Itoa(node)+"-"+strings.ReplaceAll(nodes[node], ":", "-"))
+		c.Args = slices.Concat(c.Args, redisserver.ClusterArgs, []string{"--cluster-node-timeout", "2000"})
+	}
+	if c.Output, err = s.log(name); err != nil {
+		return err
+	}
+	p, err := redisserver.Start(ctx, c)
+	if err != nil {
+		return err
+	}
+	s.children = append(s.children, child{name, p})
+	if !s.Cluster || node < len(nodes)-1 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, programTimeout)
+	defer cancel()
+	return redisserver.FormCluster(ctx, nodes, password)
+}

@@ -1,0 +1,394 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"colorstream/generator/process"
+	"colorstream/generator/service"
+	"colorstream/influxdb/influxd"
+)
+
+const (
+	programTimeout = 20 * time.Second // to be ready
+	grafanaTimeout = 120 * time.Second
+	stopTimeout    = 15 * time.Second // the worker takes up to 5 s to send what it can
+)
+
+// stack is one run of everything.
+type stack struct {
+	config
+	root, bin string // the checkout, and the folder of our programs
+	process   service.Process
+	environ   map[string]string // the user's, with what the launcher decides for all programs
+	out       *output
+	children  []child  // in the order of their start
+	workers   []string // their addresses
+
+	redis, influx, grafana server
+}
+
+type child struct {
+	name string
+	*process.Process
+}
+
+// server is a program that others connect to.
+type server struct {
+	listen  string // where it is to listen
+	managed bool   // whether it is started here
+	path    string // its program
+	note    string // what the summary says of it
+	process *process.Process
+}
+
+// part is one step of the start.
+type part struct {
+	name              string
+	addr              string // where it is to listen
+	variable, example string // the variable that says so, if it does listen, and another value
+	external          bool   // whether it may be one that is there already
+	start             func(context.Context) error
+}
+
+// up runs the stack until ctx ends or one of its programs does.
+func up(ctx context.Context, p service.Process, root string, c config) error {
+	lock, err := acquire(c.Data)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	s := &stack{
+		config: c, root: root, bin: filepath.Join(root, "bin"), process: p,
+		environ: maps.Clone(p.Environ), out: newOutput(p.Stdout, p.Environ),
+	}
+	if err = s.start(ctx); err == nil {
+		s.out.print(s.summary())
+		err = s.watch(ctx)
+	}
+	switch {
+	case ctx.Err() != nil:
+		err = nil
+		s.out.say("stopping; a second Ctrl-C ends it at once")
+	case len(s.children) > 0:
+		line, _, _ := strings.Cut(err.Error(), "\n")
+		s.out.say("stopping: %s", line)
+	}
+	err = errors.Join(s.stop(), err) // its cause last: that is what one looks for
+	if err == nil {
+		s.out.say("stopped")
+	}
+	return err
+}
+
+// start finds or builds every program, looks whether every port is free, and starts all.
+func (s *stack) start(ctx context.Context) error {
+	if err := s.scaleOut(); err != nil {
+		return err
+	}
+	if err := s.findRedis(); err != nil {
+		return err
+	}
+	s.influx.listen, s.influx.managed = s.local("influxdb", s.InfluxURL, "8086")
+	s.findGrafana()
+	parts := s.parts()
+	if err := checkPorts(parts); err != nil {
+		return err
+	}
+	if err := s.build(ctx); err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if err := p.start(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scaleOut decides what several workers and a Redis cluster need of all programs.
+func (s *stack) scaleOut() error {
+	for i := range s.Workers {
+		s.workers = append(s.workers, above(s.WorkerAddr, 10*i))
+	}
+	if !s.Cluster && s.Workers == 1 {
+		return nil
+	}
+	if t := s.environ["REDIS_TRANSPORT"]; t != "" && t != "stream" {
+		return service.Usage(service.Invalid("REDIS_TRANSPORT", t,
+			"must be stream with WORKERS above 1 or REDIS_CLUSTER=1: only a stream has partitions"))
+	}
+	s.environ["REDIS_TRANSPORT"] = "stream"
+	if s.environ["REDIS_PARTITIONS"] == "" {
+		s.environ["REDIS_PARTITIONS"] = "12"
+	}
+	return nil
+}
+
+// parts lists all that is to be started, such that each finds there what it needs.
+func (s *stack) parts() []part {
+	var parts []part
+	if s.redis.managed {
+		for i, addr := range s.nodes() {
+			parts = append(parts, part{
+				"redis", addr, "REDIS_URL", "redis://localhost:6390/0", true,
+				func(ctx context.Context) error { return s.startRedis(ctx, i) },
+			})
+		}
+	}
+	if s.influx.managed {
+		parts = append(parts, part{
+			"influxdb", s.influx.listen, "INFLUX_URL", "http://localhost:8087", true,
+			s.startInfluxDB,
+		})
+	}
+	parts = append(parts, part{start: func(ctx context.Context) error {
+		return s.command(ctx, "influxdb", map[string]string{
+			"INFLUX_TOKEN_DIR": s.tokens(), "INFLUX_TOKEN_GROUPS": "", "INFLUX_SCRAPE": s.scrape(),
+		}, filepath.Join(s.bin, "influxdb"))
+	}})
+	if s.grafana.managed { // it takes its time, which the others need not wait for
+		parts = append(parts, part{
+			"grafana", s.grafana.listen, "GRAFANA_URL", "http://localhost:3001", true,
+			s.startGrafana,
+		})
+	}
+	parts = append(parts, part{
+		"the page", s.DashboardAddr, "DASHBOARD_ADDR", "127.0.0.1:9050", false,
+		func(ctx context.Context) error {
+			set := s.token("dashboard")
+			set["GRAFANA_PUBLIC_URL"] = cmp.Or(s.environ["GRAFANA_PUBLIC_URL"], s.GrafanaURL)
+			return s.program(ctx, "dashboard", "dashboard", s.DashboardAddr, set)
+		},
+	})
+	for i, addr := range s.workers {
+		parts = append(parts, part{
+			s.workerName(i), addr, "WORKER_ADDR", "127.0.0.1:9051", false,
+			func(ctx context.Context) error {
+				set := s.token("worker")
+				set["WORKER_ADDR"] = addr
+				set["WORKER_DATA_DIR"] = cmp.Or(s.environ["WORKER_DATA_DIR"], filepath.Join(s.Data, "worker"))
+				if i > 0 {
+					set["WORKER_PPROF_ADDR"] = "" // that address is the first one's
+				}
+				return s.program(ctx, s.workerName(i), "worker", addr, set)
+			},
+		})
+	}
+	generator := part{name: "the generator", addr: s.GeneratorAddr, example: "127.0.0.1:9052"}
+	if s.GeneratorAddr != addrOff {
+		generator.variable = "GENERATOR_ADDR"
+	}
+	generator.start = func(ctx context.Context) error {
+		// It may have a long file to sort before it answers, or be done before it is asked.
+		return s.program(ctx, "generator", "generator", addrOff, nil)
+	}
+	parts = append(parts, generator)
+	if s.grafana.managed {
+		parts = append(parts, part{start: func(ctx context.Context) error {
+			return ready(ctx, s.grafana.process, grafanaTimeout, "http://"+s.grafana.listen+"/api/health", "")
+		}})
+	}
+	return parts
+}
+
+func (s *stack) workerName(i int) string {
+	if s.Workers == 1 {
+		return "worker"
+	}
+	return fmt.Sprint("worker-", i+1)
+}
+
+func (s *stack) startInfluxDB(ctx context.Context) error {
+	log, err := s.log("influxd")
+	if err != nil {
+		return err
+	}
+	db, err := influxd.Start(ctx, influxd.Config{
+		Binary: s.influx.path, Addr: s.influx.listen, Dir: filepath.Join(s.Data, "influxdb"), Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	s.children = append(s.children, child{"influxd", db.Process})
+	return nil
+}
+
+// scrape lists what InfluxDB, on this machine, reads the metrics of.
+func (s *stack) scrape() string {
+	if s.InfluxScrape != "" {
+		return s.InfluxScrape
+	}
+	if !s.influx.managed {
+		return "off" // who knows whether it reaches this machine
+	}
+	targets := []string{
+		"page=http://" + reach(s.DashboardAddr) + "/metrics", "influxdb=http://" + s.influx.listen + "/metrics",
+	}
+	for i, addr := range s.workers {
+		targets = append(targets, s.workerName(i)+"=http://"+reach(addr)+"/metrics")
+	}
+	if s.GeneratorAddr != addrOff {
+		targets = append(targets, "generator=http://"+reach(s.GeneratorAddr)+"/metrics")
+	}
+	return strings.Join(targets, ",")
+}
+
+func (s *stack) tokens() string { return filepath.Join(s.Data, "tokens") }
+
+func (s *stack) token(name string) map[string]string {
+	return map[string]string{"INFLUX_TOKEN": "", "INFLUX_TOKEN_FILE": filepath.Join(s.tokens(), name)}
+}
+
+// log makes the file of a server's log.
+func (s *stack) log(name string) (*os.File, error) {
+	folder := filepath.Join(s.Data, "log")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	return os.Create(filepath.Join(folder, name+".log"))
+}
+
+// spawn starts a program with further variables.
+func (s *stack) spawn(
+	out io.Writer, set map[string]string, path string, args ...string,
+) (*process.Process, error) {
+	all := maps.Clone(s.environ)
+	maps.Copy(all, set)
+	var pairs []string
+	for name, value := range all {
+		pairs = append(pairs, name+"="+value)
+	}
+	return process.Start(process.Command{Path: path, Args: args, Dir: s.root, Env: pairs, Output: out})
+}
+
+// program starts one of our programs and waits until it answers at its address.
+func (s *stack) program(ctx context.Context, name, file, addr string, set map[string]string) error {
+	p, err := s.spawn(s.out.writer(name), set, filepath.Join(s.bin, file))
+	if err != nil {
+		return err
+	}
+	s.children = append(s.children, child{name, p})
+	if addr == addrOff {
+		return nil
+	}
+	return ready(ctx, p, programTimeout, "http://"+reach(addr)+"/healthz", fmt.Sprintf("ok %d\n", p.PID()))
+}
+
+// command runs a program that does its work and ends.
+func (s *stack) command(
+	ctx context.Context, name string, set map[string]string, path string, args ...string,
+) error {
+	p, err := s.spawn(s.out.writer(name), set, path, args...)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		_ = p.Stop(stopTimeout)
+	}
+	if p.Err() != nil {
+		return p.Ending()
+	}
+	return nil
+}
+
+// ready waits until a GET gets the answer, or any if that is empty. A program's /healthz answers with
+// its process id, so that a stranger on the same port does not count.
+func ready(ctx context.Context, p *process.Process, timeout time.Duration, url, answer string) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	client := &http.Client{Timeout: 2 * time.Second}
+	return p.WaitReady(ctx, func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+		if err != nil {
+			return err
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+		switch {
+		case err != nil:
+			return err
+		case resp.StatusCode != http.StatusOK:
+			return fmt.Errorf("%s answers %s", url, resp.Status)
+		case answer != "" && string(body) != answer:
+			return fmt.Errorf("another program answers at %s: %.60q instead of %q", url, body, answer)
+		}
+		return nil
+	})
+}
+
+// watch returns nil when ctx ends, and an error when a program ends before that.
+func (s *stack) watch(ctx context.Context) error {
+	ended := make(chan child, len(s.children))
+	for _, c := range s.children {
+		go func() { // until the child is stopped
+			<-c.Done()
+			ended <- c
+		}()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case c := <-ended:
+			if c.name != "generator" || c.Err() != nil {
+				return c.Ending()
+			}
+			s.out.say("the generator is done; the rest goes on")
+		}
+	}
+}
+
+// stop stops all programs, the last started first.
+func (s *stack) stop() error {
+	var problems []error
+	for _, c := range slices.Backward(s.children) {
+		if err := c.Stop(stopTimeout); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// build builds what is to be started.
+func (s *stack) build(ctx context.Context) (err error) {
+	if s.influx.managed {
+		b := builder(s.root, s.process)
+		b.Out = s.out.writer("influxdb")
+		if s.influx.path, err = b.Build(ctx); err != nil {
+			return err
+		}
+	}
+	if _, missing := os.Stat(filepath.Join(s.bin, "worker")); missing != nil {
+		s.out.say("building the programs, which takes about a minute the first time")
+	}
+	if err := s.goBuild(ctx, s.bin+"/", "./generator", "./worker", "./dashboard", "./influxdb"); err != nil {
+		return err
+	}
+	if s.grafana.managed {
+		return s.installPlugin(ctx)
+	}
+	return nil
+}
+
+// goBuild runs go build in the checkout.
+func (s *stack) goBuild(ctx context.Context, out string, packages ...string) error {
+	set := map[string]string{"GOWORK": filepath.Join(s.root, "go.work")}
+	return s.command(ctx, "go", set, "go", append([]string{"build", "-o", out}, packages...)...)
+}

@@ -1,0 +1,333 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"colorstream/generator/redisserver"
+	"colorstream/generator/redisurl"
+	"colorstream/generator/service"
+)
+
+// The test binary plays the programs: with this variable it does what that says and is no test.
+const role = "STACK_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(role) {
+	case "":
+		os.Exit(m.Run())
+	case "stack": // the launcher itself
+		service.Main(run)
+	case "serve":
+		service.Main(func(ctx context.Context, p service.Process) error {
+			fmt.Fprintln(p.Stdout, "serving")
+			<-ctx.Done()
+			fmt.Fprintln(p.Stdout, "stopped")
+			return nil
+		})
+	case "fail":
+		fmt.Println("all is well")
+		fmt.Fprintln(os.Stderr, "error: the dog ate it")
+		os.Exit(3)
+	case "finish":
+		fmt.Println("finished")
+	}
+}
+
+// screen is where the output goes.
+type screen struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func (s *screen) waitFor(t *testing.T, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(s.String(), text); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%q does not appear in:\n%s", text, s)
+		}
+	}
+}
+
+// testStack is a stack whose programs are roles of the test binary.
+func testStack(t *testing.T) (*stack, *screen) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc := &screen{}
+	s := &stack{
+		config: config{Data: t.TempDir(), Workers: 1}, root: t.TempDir(), bin: filepath.Dir(self),
+		environ: map[string]string{}, out: newOutput(sc, nil),
+	}
+	t.Cleanup(func() { _ = s.stop() })
+	return s, sc
+}
+
+func (s *stack) play(t *testing.T, name, what string) {
+	t.Helper()
+	set := map[string]string{role: what}
+	if err := s.program(t.Context(), name, filepath.Base(os.Args[0]), addrOff, set); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStopsInReverseOrder(t *testing.T) {
+	t.Parallel()
+	s, sc := testStack(t)
+	for _, name := range []string{"first", "second", "third"} {
+		s.play(t, name, "serve")
+		sc.waitFor(t, fmt.Sprintf("%-9s │ serving", name))
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"third     │ stopped", "second    │ stopped", "first     │ stopped"}
+	lines := strings.Split(strings.TrimSpace(sc.String()), "\n")
+	if diff := cmp.Diff(want, lines[len(lines)-3:]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestProgramThatEnds(t *testing.T) {
+	t.Parallel()
+	s, _ := testStack(t)
+	s.play(t, "healthy", "serve")
+	s.play(t, "victim", "fail")
+	err := s.watch(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.HasSuffix(err.Error(), "the dog ate it") {
+		t.Errorf("one that fails: %v", err)
+	}
+	s, _ = testStack(t)
+	s.play(t, "page", "finish")
+	if err := s.watch(t.Context()); err == nil || !strings.Contains(err.Error(), "exit status 0") {
+		t.Errorf("one that is done although it should not be: %v", err)
+	}
+	s, sc := testStack(t)
+	s.play(t, "generator", "finish")
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		sc.waitFor(t, "the generator is done")
+		cancel()
+	}()
+	if err := s.watch(ctx); err != nil {
+		t.Errorf("a generator with an end: %v", err)
+	}
+	s, _ = testStack(t)
+	if err := s.command(t.Context(), "init", map[string]string{role: "fail"}, os.Args[0]); err == nil ||
+		!strings.HasSuffix(err.Error(), "the dog ate it") {
+		t.Errorf("a command that fails: %v", err)
+	}
+}
+
+// A stranger's service on the port of ours answers "ok" too, but not with the process id of our child.
+func TestStrangerDoesNotCountAsReady(t *testing.T) {
+	t.Parallel()
+	s, _ := testStack(t)
+	s.play(t, "worker", "serve")
+	child := s.children[0].Process
+	answer := "ok\n"
+	stranger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, answer)
+	}))
+	defer stranger.Close()
+	ask := func() error {
+		return ready(t.Context(), child, 200*time.Millisecond, stranger.URL+"/healthz", fmt.Sprintf("ok %d\n", child.PID()))
+	}
+	for _, answer = range []string{"ok\n", "ok 1\n"} {
+		if err := ask(); err == nil || !strings.Contains(err.Error(), "another program answers at "+stranger.URL) {
+			t.Errorf("%q: %v", answer, err)
+		}
+	}
+	answer = fmt.Sprintf("ok %d\n", child.PID())
+	if err := ask(); err != nil {
+		t.Errorf("ours: %v", err)
+	}
+}
+
+func TestOutputKeepsLinesWhole(t *testing.T) {
+	t.Parallel()
+	sc := &screen{}
+	o := newOutput(sc, nil)
+	a, b := o.writer("a"), o.writer("b")
+	fmt.Fprint(a, "one ")
+	fmt.Fprint(b, "two\r\nthree\n\n")
+	fmt.Fprint(a, "line\nrest")
+	want := "b         │ two\nb         │ three\nb         │ \na         │ one line\n"
+	if diff := cmp.Diff(want, sc.String()); diff != "" {
+		t.Error(diff)
+	}
+	fmt.Fprint(b, strings.Repeat("x", 2*longestLine))
+	if rest := b.(*lineWriter).rest; len(rest) >= longestLine {
+		t.Error("a line without end is kept in memory")
+	}
+}
+
+func TestPortInUse(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	addr := taken.Addr().String()
+	_, number, _ := net.SplitHostPort(addr)
+	s, _ := testStack(t)
+	s.DashboardAddr, s.GeneratorAddr, s.workers = addr, addrOff, []string{"127.0.0.1:0"}
+	s.influx = server{listen: addr, managed: true}
+	s.redis = server{listen: "192.0.2.1:80", managed: true}
+	err = checkPorts(s.parts())
+	if err == nil {
+		t.Fatal("no error")
+	}
+	wants := []string{
+		"nothing was started", "port " + number, "set DASHBOARD_ADDR", "set INFLUX_URL", "STACK_EXTERNAL=influxdb", "REDIS_URL says",
+	}
+	if _, err := os.Stat("/proc/net/tcp"); err == nil {
+		wants = append(wants, fmt.Sprintf("stack.test (process %d)", os.Getpid()))
+	}
+	for _, want := range wants {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "WORKER_ADDR") {
+		t.Errorf("a free port is reported: %v", err)
+	}
+}
+
+func TestOnlyOneStackPerFolder(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	stopped := func() string {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		var out bytes.Buffer
+		if err := stop(ctx, &out, data); err != nil {
+			t.Error(err)
+		}
+		return out.String()
+	}
+	if got := stopped(); !strings.Contains(got, "nothing to stop") {
+		t.Errorf("without a folder: %q", got)
+	}
+	lock, err := acquire(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := acquire(data); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("runs already (process %d)", os.Getpid())) {
+		t.Errorf("a second one: %v", err)
+	}
+	lock.Close()
+	if got := stopped(); !strings.Contains(got, "nothing to stop") {
+		t.Errorf("after the end: %q", got)
+	}
+	if lock, err = acquire(data); err != nil {
+		t.Fatalf("again: %v", err)
+	}
+	lock.Close()
+}
+
+func TestWhatIsStartedHere(t *testing.T) {
+	t.Parallel()
+	check := func(address string, external []string, want string, managed bool) {
+		t.Helper()
+		listen, got := config{External: external}.local("redis", address, "6379")
+		if got != managed || managed && listen != want {
+			t.Errorf("%s, external %v: %q, %v; want %q, %v", address, external, listen, got, want, managed)
+		}
+	}
+	check("redis://localhost", nil, "127.0.0.1:6379", true)
+	check("redis://127.0.0.1:7000/3", nil, "127.0.0.1:7000", true)
+	check("redis://[::1]:7000", nil, "[::1]:7000", true)
+	check("redis://localhost", []string{"redis"}, "", false)
+	check("redis://localhost", []string{"influxdb"}, "127.0.0.1:6379", true)
+	check("redis://redis.example:6379", nil, "", false)
+	check("redis://10.0.0.7:6379", nil, "", false)
+}
+
+func TestScaleOut(t *testing.T) {
+	t.Parallel()
+	s, _ := testStack(t)
+	s.Workers, s.Cluster, s.WorkerAddr, s.GeneratorAddr = 3, true, "127.0.0.1:8051", addrOff
+	s.RedisURL = "redis://:pw@localhost:7000/0"
+	if err := s.scaleOut(); err != nil {
+		t.Fatal(err)
+	}
+	if s.environ["REDIS_TRANSPORT"] != "stream" || s.environ["REDIS_PARTITIONS"] != "12" {
+		t.Errorf("got %v", s.environ)
+	}
+	if diff := cmp.Diff([]string{"127.0.0.1:8051", "127.0.0.1:8061", "127.0.0.1:8071"}, s.workers); diff != "" {
+		t.Error(diff)
+	}
+	s.influx.managed = true
+	for _, want := range []string{"worker-1=http://127.0.0.1:8051/metrics", "worker-3=http://127.0.0.1:8071/metrics"} {
+		if got := s.scrape(); !strings.Contains(got, want) {
+			t.Errorf("InfluxDB does not read %s: %s", want, got)
+		}
+	}
+	if _, err := redisserver.Find(); err == nil {
+		if err := s.findRedis(); err != nil {
+			t.Fatal(err)
+		}
+		target, err := redisurl.Parse(s.environ["REDIS_URL"])
+		if err != nil || !target.IsCluster() || !strings.Contains(s.RedisURL, ":pw@127.0.0.1:7000?addr=127.0.0.1%3A7001") {
+			t.Errorf("%s: %v", s.RedisURL, err)
+		}
+	}
+
+	for _, c := range []struct{ transport, url, want string }{
+		{"pubsub", "redis://localhost", "REDIS_TRANSPORT"},
+		{"", "redis://elsewhere:6379", "REDIS_CLUSTER"},
+		{"stream", "redis://localhost?addr=localhost:1", "REDIS_CLUSTER"},
+	} {
+		s, _ := testStack(t)
+		s.Cluster, s.RedisURL, s.environ["REDIS_TRANSPORT"] = true, c.url, c.transport
+		err := s.scaleOut()
+		if err == nil {
+			err = s.findRedis()
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v", c, err)
+		}
+	}
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	t.Parallel()
+	err := config{External: []string{"kafka"}}.Validate()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"STACK_EXTERNAL", "WORKERS"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no %s in: %v", want, err)
+		}
+	}
+}
