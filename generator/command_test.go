@@ -57,9 +57,7 @@ func TestHTTP(t *testing.T) {
 		t.Errorf("port taken: %v", err)
 	}
 	beside := begin(t, strings.NewReader("color,value\nred,1\n"), []string{"replay", "-"}, "GENERATOR_ADDR="+address, "REDIS_URL=redis://"+m.Addr())
-	if err := beside.wait(t); err != nil {
-		t.Errorf("replay beside a running generator: %v", err)
-	}
+	beside.wantStatus(t, 3) // nobody is subscribed
 	m.Close()
 	eventually(t, "it is not ready without Redis", func() bool { status, _ := get("/readyz"); return status == http.StatusServiceUnavailable })
 	p.stop()

@@ -22,7 +22,7 @@ func TestConfigDefaults(t *testing.T) {
 		Interval: time.Second, Pace: PaceSteady, Speed: 1,
 		Colors: List{"red", "blue", "green", "yellow"}, Names: List{"value_name"}, Min: 1, Max: 100,
 		Source:    source.Options{Color: "color", Name: "name", Value: "value", Time: "ts", Zone: "UTC"},
-		StreamMax: 10_000_000, Addr: "127.0.0.1:8052", Log: service.Log{Format: "text"},
+		StreamMax: 10_000_000, WorkerAddr: "127.0.0.1:8051", Addr: "127.0.0.1:8052", Log: service.Log{Format: "text"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

@@ -11,7 +11,7 @@ import (
 const helpText = `generator publishes colour messages on Redis: random ones, or those of your own file.
 
   generator                 publish as the environment says (the same as: generator run)
-  generator replay FILE     publish FILE (.csv with a header, .jsonl, .gz of them, - is standard input), then end
+  generator replay FILE     publish FILE (CSV or JSON, .gz or .zst of them, - is standard input), then end
   generator check           try the configuration, Redis and the input, a line each
   generator healthcheck     ask the generator that runs on GENERATOR_ADDR whether it lives
   generator version
@@ -25,9 +25,10 @@ Examples:
   GENERATOR_PACE=times GENERATOR_SPEED=60 generator replay log.jsonl
   jq -c '.items[]' data.json | GENERATOR_PACE=max generator replay -
 
-A line that is no message is rejected, counted and listed at the end; the others are published and the exit status
-is 0. It is 1 if nothing could be published or the input cannot be read to its end, and 2 if the configuration is
-wrong.
+At its end a replay asks the worker (WORKER_ADDR) what became of the rows. The exit status is 0 if all were
+accepted; 3 if some make no message, or were late or otherwise rejected, or received by nobody: they are
+counted, and what to do is said; 1 if nothing could be published or the input cannot be read to its end; and 2
+if the configuration is wrong. History is better imported: see ` + "`worker import --help`" + `.
 
 Variables, their defaults and meaning:
 

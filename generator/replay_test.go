@@ -41,22 +41,20 @@ func TestReplayDiamonds(t *testing.T) {
 	server := redistest.Start(t)
 	client := server.Client()
 	heard := listen(t, client)
-	replay := func(variables ...string) {
+	replay := func(status int, variables ...string) {
 		t.Helper()
 		p := begin(t, nil, []string{"replay", f.Name()}, append(variables, "REDIS_URL="+server.URL(), "GENERATOR_PACE=max",
 			"GENERATOR_INPUT_VALUE=price", "GENERATOR_INPUT_NAME=cut")...)
-		if err := p.wait(t); err != nil {
-			t.Fatal(err)
-		}
+		p.wantStatus(t, status)
 		if sums := p.sums(t); sums["read"] != 1000 || sums["published"] != 1000 {
 			t.Errorf("%v", sums)
 		}
 	}
-	replay()
+	replay(0)
 	if diff := cmp.Diff(want, receive(t, heard, 1000)); diff != "" {
 		t.Errorf("Pub/Sub: -want +got\n%s", diff)
 	}
-	replay("REDIS_TRANSPORT=stream")
+	replay(3, "REDIS_TRANSPORT=stream") // no worker has taken them
 	entries, err := client.XRange(t.Context(), "colors", "-", "+").Result()
 	if err != nil {
 		t.Fatal(err)
@@ -75,9 +73,7 @@ func TestBadLines(t *testing.T) {
 	m := miniredis.RunT(t)
 	p := begin(t, strings.NewReader("color,value,ts\nred,1,1760000000\nred,x,\nblue\nred,2,\n"+strings.Repeat(",1,\n", 9)),
 		[]string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
-	if err := p.wait(t); err != nil {
-		t.Fatal(err)
-	}
+	p.wantStatus(t, 3)
 	if sums := p.sums(t); sums["read"] != 13 || sums["published"] != 2 || sums["no_subscribers"] != 2 || sums["rejected"] != 11 {
 		t.Errorf("%v", sums)
 	}
@@ -243,9 +239,7 @@ func TestReplayOverKilledRedis(t *testing.T) {
 					return strings.Count(text, "cannot publish") == strings.Count(text, "publishing again")
 				})
 			}
-			if err := p.wait(t); err != nil {
-				t.Fatal(err)
-			}
+			p.wantStatus(t, 3)
 			sums := p.sums(t)
 			if sums["read"] != n || sums["unsent"] != 0 || sums["errors"] == 0 {
 				t.Errorf("%v", sums)

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -80,7 +82,14 @@ func start(ctx context.Context, p service.Process) error {
 	counts := g.publisher.Counts()
 	log.Info("stop", "read", g.account.ReadTotal(), "published", counts.Published, "no_subscribers", counts.NoSubscribers,
 		"rejected", g.account.RefusedTotal(), "unacknowledged", counts.Unacknowledged, "unsent", counts.Unsent, "errors", counts.Errors)
-	return errors.Join(err, g.account.Print(p.Stdout, sums(counts, g.account.Elapsed())...))
+	list := sums(counts, g.account.Elapsed())
+	if g.result != nil {
+		list = slices.Insert(list, 2, g.result.sums()...)
+	}
+	if err := errors.Join(err, g.account.Print(p.Stdout, list...)); err != nil || g.result == nil {
+		return err
+	}
+	return g.verdict()
 }
 
 // sums are what became of the rows that were not rejected. Those without subscribers are among the
@@ -99,6 +108,19 @@ func sums(c publish.Counts, took time.Duration) []ledger.Sum {
 	}
 }
 
+// verdict is an error with the status 3 if not all rows of the input were accepted.
+func (g *generator) verdict() error {
+	var problems []string
+	if n := g.account.RefusedTotal(); n > 0 {
+		problems = append(problems, fmt.Sprintf("%d rows make no message: the first are listed above", n))
+	}
+	problems = append(problems, g.result.hints...)
+	if len(problems) == 0 {
+		return nil
+	}
+	return &service.ExitError{Status: 3, Err: errors.New("not all rows were accepted:\n  " + strings.Join(problems, "\n  "))}
+}
+
 // A generator is all the parts of one run.
 type generator struct {
 	log       *slog.Logger
@@ -109,6 +131,7 @@ type generator struct {
 	records   records
 	input     *source.Input // nil for random messages
 	ahead     *source.Ahead // likewise
+	result    *outcome      // of an input that was replayed to its end
 }
 
 // open finds the records.
@@ -135,6 +158,11 @@ func (g *generator) open(ctx context.Context, stdin io.Reader) error {
 
 // run publishes until there is no more to publish or ctx ends, then stops everything in the order of the data.
 func (g *generator) run(ctx context.Context, status *progress.Reporter) error {
+	var before workerSample
+	var unknown error
+	if g.input != nil {
+		before, unknown = askWorker(ctx, g.config.WorkerAddr)
+	}
 	background, stop := context.WithCancel(ctx)
 	defer stop()
 	group, background := errgroup.WithContext(background)
@@ -161,6 +189,12 @@ func (g *generator) run(ctx context.Context, status *progress.Reporter) error {
 		return f.run(background)
 	})
 	err := group.Wait()
+	if err == nil && ctx.Err() == nil && g.input != nil && g.publisher.Counts().Published > 0 {
+		o := g.outcome(ctx, before, unknown)
+		if g.result = &o; o.unknown != nil {
+			g.log.Warn(o.unknown.Error())
+		}
+	}
 	err = errors.Join(err, g.close())
 	if err == nil && ctx.Err() == nil && g.publisher.Counts().Published == 0 {
 		return g.nothing()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -47,7 +48,7 @@ func (o *output) String() string {
 // begin starts the generator with variables such as "GENERATOR_COUNT=3" besides those that keep it by itself.
 func begin(t testing.TB, stdin io.Reader, args []string, variables ...string) *program {
 	t.Helper()
-	environ := service.Environ(append([]string{"GENERATOR_ADDR=off"}, variables...))
+	environ := service.Environ(append([]string{"GENERATOR_ADDR=off", "WORKER_ADDR=127.0.0.1:1"}, variables...))
 	ctx, cancel := context.WithCancel(t.Context())
 	p := &program{stop: cancel, done: make(chan struct{})}
 	go func() {
@@ -73,6 +74,20 @@ func (p *program) wait(t testing.TB) error {
 	case <-time.After(time.Minute):
 		t.Fatal("the generator does not end")
 		return nil
+	}
+}
+
+// wantStatus waits for the end with an exit status.
+func (p *program) wantStatus(t testing.TB, status int) {
+	t.Helper()
+	got, err := 0, p.wait(t)
+	if exit, ok := errors.AsType[*service.ExitError](err); ok {
+		got = exit.Status
+	} else if err != nil {
+		got = 1
+	}
+	if got != status {
+		t.Errorf("exit status %d, want %d: %v", got, status, err)
 	}
 }
 

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,5 +66,33 @@ func TestReplayOfLongAgo(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestReplayKnowsItsEnd replays a file that the worker accepts, and one whose rows come when their window is final.
+func TestReplayKnowsItsEnd(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{pubsub, stream} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, nil)
+			r.env["REDIS_TRANSPORT"] = transport
+			w := r.worker(map[string]string{"WORKER_LATENESS": "0s", "WORKER_IDLE": "500ms"})
+			replay := func(status int, words string, env map[string]string, file string) {
+				t.Helper()
+				env["WORKER_ADDR"] = w.addr
+				p := r.start("generator", env, "replay", file)
+				got := 0
+				err := p.wait(time.Minute)
+				if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+					got = exit.ExitCode()
+				}
+				if out := spaces.ReplaceAllString(p.output(), " "); got != status || !strings.Contains(out, words) {
+					t.Errorf("status %d, want %d and %q:\n%s", got, status, words, out)
+				}
+			}
+			replay(0, "accepted 24 by the worker\n not accepted 0\n", map[string]string{"GENERATOR_PACE": "max"}, sourceFiles+"f3-two-sensors.csv")
+			replay(3, "accepted 1 by the worker\n not accepted 4 late 4\n", map[string]string{"GENERATOR_INTERVAL": "2s"}, sourceFiles+"slow.csv")
+		})
 	}
 }

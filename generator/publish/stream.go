@@ -171,6 +171,22 @@ func (s *stream) look(ctx context.Context, node *redis.Client, b *batch) error {
 	return nil
 }
 
+// Uncommitted looks how many published messages the worker has not committed yet (streams only).
+func (p *Publisher) Uncommitted(ctx context.Context) (int64, error) {
+	s := newStream(p)
+	for _, b := range p.batches {
+		node, err := p.client.Node(ctx, b.key)
+		if err != nil {
+			return 0, err
+		}
+		b.stream.looked = time.Time{}
+		if err := s.look(ctx, node, b); err != nil {
+			return 0, err
+		}
+	}
+	return p.streamWaiting.Load(), nil
+}
+
 // lastID gives the newest id that a stream ever had.
 func lastID(ctx context.Context, node *redis.Client, key string) (string, error) {
 	info, err := node.XInfoStream(ctx, key).Result()

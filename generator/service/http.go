@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -70,9 +71,17 @@ func Serve(ctx context.Context, log *slog.Logger, l net.Listener, handler http.H
 	return nil
 }
 
-// CheckHealth asks the program that listens on address (host:port; without a host, this machine) for /healthz.
-// It is the healthcheck subcommand of containers that have no shell.
+// CheckHealth asks the program that listens on address for /healthz. It is the healthcheck subcommand of containers
+// that have no shell.
 func CheckHealth(ctx context.Context, address string) error {
+	if err := Get(ctx, address, "/healthz", func(io.Reader) error { return nil }); err != nil {
+		return fmt.Errorf("not healthy: %w", err)
+	}
+	return nil
+}
+
+// Get asks the program that listens on address (host:port; without a host, this machine) and hands its answer to read.
+func Get(ctx context.Context, address, path string, read func(io.Reader) error) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return fmt.Errorf("address %q: %w", address, err)
@@ -82,17 +91,17 @@ func CheckHealth(ctx context.Context, address string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+path, nil)
 	if err != nil {
 		return fmt.Errorf("address %q: %w", address, err)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("not healthy: %w", err)
+		return err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("not healthy: %s answers %s", request.URL, response.Status)
+		return fmt.Errorf("%s answers %s", request.URL, response.Status)
 	}
-	return nil
+	return read(response.Body)
 }

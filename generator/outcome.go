@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"colorstream/generator/ledger"
+	"colorstream/generator/publish"
+	"colorstream/generator/service"
+)
+
+const (
+	// askEvery is how often the worker is asked after the last message.
+	askEvery = 250 * time.Millisecond
+	// settleTime is after how long the worker's counters hold all that it has received.
+	settleTime = 2500 * time.Millisecond
+	// patience is how long what the worker does not have yet is waited for, without any progress.
+	patience = 5 * time.Second
+)
+
+// A workerSample is what the worker's metrics say.
+type workerSample struct {
+	received int64
+	rejected map[string]int64 // by reason
+}
+
+var counterLine = regexp.MustCompile(
+	`^colorstream_worker_(received|rejected)_total(?:\{(?:.*,)?reason="([^"]*)".*\}|\{.*\})? (\S+)`)
+
+// askWorker reads /metrics of the worker at the address.
+func askWorker(ctx context.Context, address string) (s workerSample, err error) {
+	s.rejected = make(map[string]int64)
+	found := false
+	err = service.Get(ctx, address, "/metrics", func(body io.Reader) error {
+		lines := bufio.NewScanner(body)
+		for lines.Scan() {
+			m := counterLine.FindStringSubmatch(lines.Text())
+			if m == nil {
+				continue
+			}
+			n, err := strconv.ParseFloat(m[3], 64)
+			if err != nil {
+				return err
+			}
+			if found = true; m[1] == "received" {
+				s.received = int64(n)
+			} else {
+				s.rejected[m[2]] = int64(n)
+			}
+		}
+		return lines.Err()
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("what answers at %s is no worker", address)
+	}
+	return s, err
+}
+
+// since is what was counted after an earlier sample. It is an error if the worker was restarted.
+func (s workerSample) since(before workerSample) (workerSample, error) {
+	d := workerSample{received: s.received - before.received, rejected: make(map[string]int64)}
+	if d.received < 0 {
+		return d, fmt.Errorf("it was restarted meanwhile")
+	}
+	for reason, n := range s.rejected {
+		if n -= before.rejected[reason]; n > 0 {
+			d.rejected[reason] = n
+		}
+	}
+	return d, nil
+}
+
+func (s workerSample) rejectedTotal() (n int64) {
+	for _, k := range s.rejected {
+		n += k
+	}
+	return n
+}
+
+func (s workerSample) reasons() string {
+	var list []string
+	for _, reason := range slices.Sorted(maps.Keys(s.rejected)) {
+		list = append(list, fmt.Sprintf("%s %d", reason, s.rejected[reason]))
+	}
+	return strings.Join(list, ", ")
+}
+
+// An outcome is what became of a replay's messages.
+type outcome struct {
+	unknown                     error // why the worker could not be asked
+	accepted, rejected, unheard int64
+	reasons                     string
+	hints                       []string
+}
+
+// outcome asks the worker what became of the messages, before being its counters at the start. It
+// waits until the worker has received them all. Messages that others have published meanwhile are
+// told apart by their number only.
+func (g *generator) outcome(ctx context.Context, before workerSample, unknown error) (o outcome) {
+	counts := g.publisher.Counts()
+	sent := int64(counts.Published - counts.NoSubscribers)
+	o.unheard = int64(counts.NoSubscribers + counts.Unacknowledged)
+	if g.config.Transport == publish.Stream {
+		o.unheard += g.uncommitted(ctx)
+		sent -= o.unheard
+	}
+	var seen workerSample
+	for begun := time.Now(); unknown == nil && sent > 0; time.Sleep(askEvery) {
+		now, err := askWorker(ctx, g.config.WorkerAddr)
+		if err == nil {
+			seen, err = now.since(before)
+		}
+		waited := time.Since(begun)
+		if unknown = err; err != nil || seen.received == sent || waited > patience ||
+			seen.received > sent && waited > settleTime {
+			break
+		}
+	}
+	if unknown != nil {
+		o.unknown = fmt.Errorf("the worker cannot be asked what became of the messages: %w (WORKER_ADDR)", unknown)
+	} else {
+		o.rejected, o.reasons = seen.rejectedTotal(), seen.reasons()
+		if g.config.Transport == publish.PubSub && seen.received < sent {
+			o.unheard += sent - seen.received
+			sent = seen.received
+		}
+		o.accepted = max(0, sent-o.rejected)
+	}
+	o.hint(seen)
+	return o
+}
+
+// uncommitted waits for as long as the stream's worker goes on, and tells what it has left.
+func (g *generator) uncommitted(ctx context.Context) (left int64) {
+	for progress := time.Now(); ctx.Err() == nil && time.Since(progress) < patience; time.Sleep(askEvery) {
+		n, err := g.publisher.Uncommitted(ctx)
+		switch {
+		case err != nil:
+			g.log.Warn("cannot see what the worker has read of the stream", "error", err)
+		case n == 0:
+			return 0
+		case n != left:
+			left, progress = n, time.Now()
+		}
+	}
+	return left
+}
+
+// hint says what to do.
+func (o *outcome) hint(seen workerSample) {
+	const history = "`worker import` (make import FILE=…) takes rows of any time, in any order"
+	if n := seen.rejected["late"]; n > 0 {
+		o.hints = append(o.hints, fmt.Sprintf(
+			"%d were late: their windows were final. WORKER_LATENESS keeps windows open for longer; %s", n, history))
+	}
+	if n := seen.rejected["future"] + seen.rejected["past"]; n > 0 {
+		o.hints = append(o.hints, fmt.Sprintf("%d had a time in the future or before 2000: %s", n, history))
+	}
+	if o.rejected > seen.rejected["late"]+seen.rejected["future"]+seen.rejected["past"] {
+		o.hints = append(o.hints, "the worker's dead letters say why: the Redis stream REDIS_CHANNEL with :rejected behind it")
+	}
+	if o.unheard > 0 {
+		o.hints = append(o.hints, fmt.Sprintf("%d were received by no worker: does it run, with the same Redis, channel and transport?", o.unheard))
+	}
+}
+
+// sums are the outcome for the ledger.
+func (o outcome) sums() []ledger.Sum {
+	sum := func(name string, n int64, note string) ledger.Sum {
+		return ledger.Sum{Name: name, Count: n, Note: note}
+	}
+	list := []ledger.Sum{sum("  not received", o.unheard, "by any worker")}
+	if o.unknown == nil {
+		list = append(list, sum("  accepted", o.accepted, "by the worker"), sum("  not accepted", o.rejected, o.reasons))
+	}
+	return list
+}
