@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"colorstream/influxdb/influxd"
+
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/google/go-cmp/cmp"
 )
@@ -125,6 +127,29 @@ func TestLimits(t *testing.T) {
 			t.Error("its log grows for ever")
 		}
 	})
+}
+
+// Queries have the limits in a container that they have without one, and fit in its memory.
+func TestQueryLimits(t *testing.T) {
+	t.Parallel()
+	s := load(t).Services["influxdb"]
+	want := map[string]string{}
+	for _, pair := range influxd.QueryLimits {
+		name, value, _ := strings.Cut(pair, "=")
+		want[name] = value
+	}
+	got := map[string]string{}
+	for name, value := range s.Environment {
+		if strings.HasPrefix(name, "INFLUXD_QUERY_") || name == "GOMEMLIMIT" {
+			got[name] = *value
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-make run +docker-compose.yml\n%s", diff)
+	}
+	if limit := types.UnitBytes(1536 << 20); s.MemLimit <= limit {
+		t.Errorf("influxd has %d bytes, and may use %d", s.MemLimit, limit)
+	}
 }
 
 // What runs for ever says whether it is well, and comes back; what does not is waited for by its end.
