@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -74,8 +75,11 @@ var refusals = []string{
 }
 
 // temporary reports whether an error may pass by itself: everything but a refusal by a server that is
-// well.
+// well. Of several, all must.
 func temporary(err error) bool {
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		return !slices.ContainsFunc(all.Unwrap(), func(err error) bool { return !temporary(err) })
+	}
 	if errors.Is(err, errPartitions) {
 		return false
 	}

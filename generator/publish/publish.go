@@ -214,11 +214,6 @@ func (p *Publisher) send(ctx context.Context) error {
 		}
 	}
 	sending.Wait()
-	for _, err := range errs {
-		if err != nil && !temporary(err) {
-			return err
-		}
-	}
 	return errors.Join(errs...)
 }
 

@@ -390,6 +390,11 @@ func TestTemporary(t *testing.T) {
 	if !temporary(errors.New("read: connection reset")) {
 		t.Error("a broken connection is not temporary")
 	}
+	unblocked, denied := redisError("UNBLOCKED instance state changed"), redisError("NOPERM no")
+	both := errors.Join(errors.New("0 replicas"), unblocked)
+	if !temporary(both) || temporary(errors.Join(both, denied)) {
+		t.Error("several errors are temporary if all are")
+	}
 }
 
 // redisError is an answer of Redis.
