@@ -63,14 +63,23 @@ func newRig(t testing.TB, db *influxtest.Server, redisArgs ...string) *rig {
 	if db == nil {
 		db = influxtest.Shared(t).NewBucket(t)
 	}
+	server := redistest.Start(t, redisArgs...)
+	r := newRigAt(t, db, server.URL())
+	r.redis = server
+	return r
+}
+
+// newRigAt makes a rig on a Redis that runs, or on a cluster.
+func newRigAt(t testing.TB, db *influxtest.Server, redisURL string) *rig {
+	t.Helper()
 	dir, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, dir: dir, redis: redistest.Start(t, redisArgs...), db: db}
+	r := &rig{t: t, dir: dir, db: db}
 	r.env = map[string]string{
 		"PATH":         os.Getenv("PATH"),
-		"REDIS_URL":    r.redis.URL(),
+		"REDIS_URL":    redisURL,
 		"INFLUX_URL":   db.URL,
 		"INFLUX_ORG":   db.Org,
 		"INFLUX_TOKEN": db.WorkerToken, "INFLUX_BUCKET": db.Bucket,

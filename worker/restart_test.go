@@ -1,12 +1,12 @@
 package main
 
 import (
+	"iter"
 	"math"
 	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +15,8 @@ import (
 
 	"colorstream/generator/message"
 	"colorstream/influxdb/influxtest"
+	"colorstream/worker/source"
+	"colorstream/worker/store"
 )
 
 // restarts is how often the tests of this file end the worker.
@@ -58,20 +60,16 @@ func (r *rig) watch() (stop func()) {
 	return stop
 }
 
-// streamOracle computes the points from what is in the stream: a message's time is its ts, or its
-// entry's id.
-func (r *rig) streamOracle(client *redis.Client, width time.Duration) (want map[pointKey]point, messages int) {
+// streamOracle computes the points from what is in the stream, all partitions of it: a message's
+// time is its ts, or its entry's id.
+func (r *rig) streamOracle(
+	client redis.UniversalClient, width time.Duration,
+) (want map[pointKey]point, messages int) {
 	r.t.Helper()
 	values := make(map[pointKey][]float64)
-	for from := "-"; ; {
-		page, err := client.XRangeN(r.t.Context(), "colors", from, "+", 20_000).Result()
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		if len(page) == 0 {
-			return naive(values), messages
-		}
-		for _, e := range page {
+	partitions, _ := strconv.Atoi(r.env["REDIS_PARTITIONS"])
+	for _, key := range store.Streams("colors", max(partitions, 1)) {
+		for e := range r.entries(client, key) {
 			payload, _ := e.Values["m"].(string) // a tick has none
 			for payload != "" {
 				m, n, err := message.Next(payload)
@@ -79,12 +77,7 @@ func (r *rig) streamOracle(client *redis.Client, width time.Duration) (want map[
 					r.t.Fatal(err)
 				}
 				payload = payload[n:]
-				ms, _, _ := strings.Cut(e.ID, "-")
-				id, err := strconv.ParseInt(ms, 10, 64)
-				if err != nil {
-					r.t.Fatal(err)
-				}
-				at := id * int64(time.Millisecond)
+				at := source.Milliseconds(e.ID) * int64(time.Millisecond)
 				if !m.Time.IsZero() {
 					at = m.Time.UnixNano()
 				}
@@ -93,7 +86,28 @@ func (r *rig) streamOracle(client *redis.Client, width time.Duration) (want map[
 				messages++
 			}
 		}
-		from = "(" + page[len(page)-1].ID
+	}
+	return naive(values), messages
+}
+
+// entries are a stream's.
+func (r *rig) entries(client redis.UniversalClient, key string) iter.Seq[redis.XMessage] {
+	return func(yield func(redis.XMessage) bool) {
+		for from := "-"; ; {
+			page, err := client.XRangeN(r.t.Context(), key, from, "+", 20_000).Result()
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			if len(page) == 0 {
+				return
+			}
+			for _, e := range page {
+				if !yield(e) {
+					return
+				}
+			}
+			from = "(" + page[len(page)-1].ID
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,17 +32,28 @@ func StartCluster(t testing.TB, args ...string) *Cluster {
 	c := &Cluster{t: t}
 	args = slices.Concat(redisserver.ClusterArgs,
 		[]string{"--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"}, args)
-	var addrs []string
 	for range redisserver.Nodes {
 		c.Nodes = append(c.Nodes, Start(t, args...))
-		addrs = append(addrs, c.Nodes[len(addrs)].Addr())
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), clusterTimeout)
-	defer cancel()
-	if err := redisserver.FormCluster(ctx, addrs, ""); err != nil {
-		t.Fatal(err)
-	}
+	c.WaitWhole()
 	return c
+}
+
+// WaitWhole waits until every slot has a master, and every master a replica that is in step.
+func (c *Cluster) WaitWhole() {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), clusterTimeout)
+	defer cancel()
+	if err := redisserver.FormCluster(ctx, c.addrs(), ""); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *Cluster) addrs() (addrs []string) {
+	for _, node := range c.Nodes {
+		addrs = append(addrs, node.Addr())
+	}
+	return addrs
 }
 
 // URL returns the cluster's REDIS_URL: the first node, and the others as ?addr=.
@@ -55,13 +67,9 @@ func (c *Cluster) URL() string {
 
 // Client returns a client that ends with the test.
 func (c *Cluster) Client() *redis.ClusterClient {
-	var addrs []string
-	for _, node := range c.Nodes {
-		addrs = append(addrs, node.Addr())
-	}
 	// By default, a client asks a killed master for up to a minute before it learns who came after it.
 	client := redis.NewClusterClient(&redis.ClusterOptions{
-		Addrs: addrs, ClusterStateReloadInterval: 500 * time.Millisecond,
+		Addrs: c.addrs(), ClusterStateReloadInterval: 500 * time.Millisecond,
 	})
 	c.t.Cleanup(func() { _ = client.Close() })
 	return client
@@ -121,6 +129,34 @@ func (c *Cluster) ReplicaOf(key string) *Server {
 	}
 	c.t.Fatalf("%s has no replica", master.Addr())
 	return nil
+}
+
+// CutLink keeps a replica from its master, which goes on without it, until MendLink. Both stay in
+// the cluster.
+func (c *Cluster) CutLink(replica *Server) { c.link(replica, "nobody") }
+
+// MendLink lets a replica follow its master again.
+func (c *Cluster) MendLink(replica *Server) { c.link(replica, "") }
+
+func (c *Cluster) link(replica *Server, user string) {
+	c.t.Helper()
+	client := replica.Client()
+	ctx := c.t.Context()
+	// The replica is no user of its master's, and has to say who it is as it connects anew.
+	err := errors.Join(
+		client.ConfigSet(ctx, "masteruser", user).Err(),
+		client.ConfigSet(ctx, "masterauth", user).Err(),
+		client.ClientKillByFilter(ctx, "TYPE", "master").Err(),
+	)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	status := map[bool]string{true: "up", false: "down"}[user == ""]
+	c.eventually("the link is "+status, func() bool {
+		info, err := client.InfoMap(ctx, "replication").Result()
+		section := info["Replication"]
+		return err == nil && (section["role"] == "master" || section["master_link_status"] == status)
+	})
 }
 
 // Promote makes the replica a master and waits until the other nodes know. Option is "" for a planned

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -101,6 +102,14 @@ func (s *Server) Kill() {
 	if s.process != nil {
 		s.process.Signal(syscall.SIGCONT) // Linux delivers SIGKILL to a stopped process too, others may not
 		s.process.Kill()
+	}
+}
+
+// Shutdown ends the server in order (SIGTERM).
+func (s *Server) Shutdown() {
+	s.t.Helper()
+	if err := s.process.Stop(10 * time.Second); err != nil {
+		s.t.Fatalf("shut down: %v", err)
 	}
 }
 

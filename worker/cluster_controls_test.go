@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"colorstream/generator/redistest"
+	"colorstream/influxdb/influxtest"
+	"colorstream/worker/store"
+)
+
+// The tests of this file run one fault each, as the worker and the generator are, and with one of
+// their precautions left out: that has to be seen to fail, or the test proves nothing.
+
+// TestClusterControls are the controls of TestClusterFaults.
+func TestClusterControls(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	fresh := func(t *testing.T) *clusterRig {
+		c.WaitWhole()
+		client := c.Client()
+		flush := func(ctx context.Context, node *redis.Client) error { return node.FlushAll(ctx).Err() }
+		err := client.ForEachMaster(t.Context(), flush)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return newClusterRig(t, c, influxtest.Shared(t).NewBucket(t), 1)
+	}
+	t.Run("promoted without the newest messages", func(t *testing.T) {
+		if missing := missingAfterPromotion(fresh(t), "1"); missing != 0 {
+			t.Errorf("%d acknowledged messages are missing", missing)
+		}
+	})
+	t.Run("no WAIT", func(t *testing.T) {
+		missing := missingAfterPromotion(fresh(t), "0")
+		if missing == 0 {
+			t.Error("without WAIT no acknowledged message is missing: the test sees nothing")
+		}
+		t.Logf("%d acknowledged messages are missing", missing)
+	})
+	t.Run("an answer is late", func(t *testing.T) {
+		r := fresh(t)
+		generator := r.start("generator", nil)
+		r.delayAnswers()
+		generator.stop()
+		if _, problems := r.account(); len(problems) > 0 {
+			t.Error(problems)
+		}
+	})
+	t.Run("a blind retry", func(t *testing.T) {
+		r := fresh(t)
+		quit, done := make(chan struct{}), make(chan struct{})
+		go func() { defer close(done); publishBlindly(r, quit) }()
+		r.delayAnswers()
+		close(quit)
+		<-done
+		_, problems := r.account()
+		if len(problems) == 0 {
+			t.Error("no batch that is sent again blindly is twice in the stream: the test sees nothing")
+		}
+		t.Log(problems)
+	})
+	t.Run("a commit that comes late", func(t *testing.T) {
+		missing := missingAfterLateCommit(fresh(t), func(older *store.Redis, c store.Commit) {
+			if err := older.Commit(t.Context(), c); !errors.Is(err, store.ErrFenced) {
+				t.Errorf("the older owner's commit says %v", err)
+			}
+		})
+		if missing != 0 {
+			t.Errorf("%d messages are missing", missing)
+		}
+	})
+	t.Run("no token", func(t *testing.T) {
+		r := fresh(t)
+		missing := missingAfterLateCommit(r, func(_ *store.Redis, c store.Commit) {
+			fields := []any{"position", c.Position, "state", c.State}
+			if err := r.client.HSet(t.Context(), "colors:worker", fields...).Err(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if missing == 0 {
+			t.Error("with a commit of an older owner no message is missing: the test sees nothing")
+		}
+		t.Logf("%d messages are missing", missing)
+	})
+}
+
+// missingAfterPromotion cuts the link to a replica, promotes that, and returns how many
+// acknowledged messages are not in the stream.
+func missingAfterPromotion(r *clusterRig, replicas string) int64 {
+	r.t.Helper()
+	generator := r.start("generator", map[string]string{"REDIS_REPLICAS": replicas})
+	r.waitMessages()
+	replica := r.cluster.ReplicaOf("colors")
+	r.cluster.CutLink(replica)
+	time.Sleep(time.Second)
+	r.cluster.Promote(replica, "takeover")
+	r.cluster.MendLink(replica)
+	r.cluster.WaitWhole()
+	time.Sleep(time.Second)
+	generator.stop()
+	published, unacknowledged, _ := generator.counted()
+	if replicas == "1" && unacknowledged != 0 {
+		r.t.Errorf("%d messages are unacknowledged", unacknowledged)
+	}
+	_, messages := r.streamOracle(r.client, clusterWidth)
+	return max(0, published-int64(messages))
+}
+
+func (r *clusterRig) waitMessages() {
+	r.t.Helper()
+	r.eventually("messages come", 20*time.Second, func() bool {
+		return r.client.XLen(r.t.Context(), "colors").Val() > 50
+	})
+}
+
+// delayAnswers lets messages be published while the link to the replica is cut for longer than WAIT
+// waits.
+func (r *clusterRig) delayAnswers() {
+	r.t.Helper()
+	r.waitMessages()
+	replica := r.cluster.ReplicaOf("colors")
+	r.cluster.CutLink(replica)
+	time.Sleep(2500 * time.Millisecond)
+	r.cluster.MendLink(replica)
+	r.cluster.WaitWhole()
+	time.Sleep(500 * time.Millisecond)
+}
+
+// publishBlindly publishes as the generator does, but sends a batch again without looking for it.
+func publishBlindly(r *clusterRig, quit <-chan struct{}) {
+	for n := 1; ; n++ {
+		for acknowledged := false; !acknowledged; {
+			select {
+			case <-quit:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+			master, err := r.client.MasterForKey(r.t.Context(), "colors")
+			if err != nil {
+				r.t.Error(err)
+				return
+			}
+			pipe := master.Pipeline()
+			pipe.XAdd(r.t.Context(), &redis.XAddArgs{
+				Stream: "colors",
+				Values: []any{"n", fmt.Sprintf("blind:%d", n), "m", `{"color":"c0","value":1}`},
+			})
+			replicas := pipe.Do(r.t.Context(), "wait", 1, 1000)
+			if _, err := pipe.Exec(r.t.Context()); err != nil {
+				r.t.Error(err)
+				return
+			}
+			got, _ := replicas.Int()
+			acknowledged = got == 1
+		}
+	}
+}
+
+// missingAfterLateCommit lets a worker take the partition of an older owner, whose commit then
+// comes late, when the stream is trimmed further, and another worker go on. It returns how many
+// messages the points lack in the end.
+func missingAfterLateCommit(r *clusterRig, commit func(older *store.Redis, c store.Commit)) int64 {
+	r.t.Helper()
+	ctx := r.t.Context()
+	log := slog.New(slog.DiscardHandler)
+	older := store.NewRedis(log, r.client.MasterForKey, "colors", "older", 100*time.Millisecond, 1)
+	if ok, err := older.Acquire(ctx); !ok || err != nil {
+		r.t.Fatal(ok, err)
+	}
+	if _, err := older.Load(ctx); err != nil {
+		r.t.Fatal(err)
+	}
+	generator, worker := r.start("generator", nil), r.start("worker", nil)
+	r.eventually("windows are written", 20*time.Second, func() bool { return len(r.points()) > 10 })
+	// What any owner would have committed then.
+	saved := r.client.HMGet(ctx, "colors:worker", "position", "state").Val()
+	late := store.Commit{Position: fmt.Sprint(saved[0]), State: fmt.Append(nil, saved[1])}
+	time.Sleep(time.Second)
+	generator.stop()
+	want, messages := r.streamOracle(r.client, clusterWidth)
+	r.waitCount(int64(messages))
+	worker.kill()
+	if err := r.client.XTrimMinID(ctx, "colors", late.Position).Err(); err != nil {
+		r.t.Fatal(err)
+	}
+	commit(older, late)
+	worker = r.worker(nil)
+	r.eventually("the next worker goes on", 20*time.Second, func() bool {
+		return worker.metrics()["partition_owned"] == 1
+	})
+	time.Sleep(4 * clusterWidth) // it ends all windows
+	worker.stop()
+	got := r.points()
+	missing := int64(0)
+	for key, p := range want {
+		missing += p.Count - got[key].Count
+	}
+	return missing
+}
+
+// TestTornCommit kills Redis as it writes a commit, the last record of its append-only file, which
+// ends at a random byte: what Redis acknowledges after that is there, even when it is started once
+// more. Of a commit that writes twice the file can keep the beginning of a transaction, and Redis
+// drops what follows.
+func TestTornCommit(t *testing.T) {
+	t.Parallel()
+	const entries = 20
+	lost := func(t *testing.T, commit func(*redis.Client, *store.Redis) error) (lost int64) {
+		for range 8 {
+			server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+			client := server.Client()
+			add := func() {
+				for range entries {
+					entry := &redis.XAddArgs{Stream: "s", Values: []any{"m", "x"}}
+					if err := client.XAdd(t.Context(), entry).Err(); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			node := func(context.Context, string) (*redis.Client, error) { return client, nil }
+			log := slog.New(slog.NewTextHandler(t.Output(), nil))
+			s := store.NewRedis(log, node, "s", "me", time.Minute, 0)
+			if ok, err := s.Acquire(t.Context()); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			if _, err := s.Load(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			add()
+			before, err := os.Stat(server.AppendOnlyFile())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := commit(client, s); err != nil {
+				t.Fatal(err)
+			}
+			server.Kill()
+			after, err := os.Stat(server.AppendOnlyFile())
+			if err != nil {
+				t.Fatal(err)
+			}
+			cut := before.Size() + 1 + rand.Int64N(after.Size()-before.Size()-1)
+			if err := os.Truncate(server.AppendOnlyFile(), cut); err != nil {
+				t.Fatal(err)
+			}
+			server.Restart()
+			add()
+			server.Shutdown()
+			server.Restart()
+			lost += 2*entries - client.XLen(t.Context(), "s").Val()
+		}
+		return lost
+	}
+	c := store.Commit{Position: "9-9", State: []byte("the state"), Lines: []byte("a line\n")}
+	n := lost(t, func(_ *redis.Client, s *store.Redis) error { return s.Commit(t.Context(), c) })
+	if n != 0 {
+		t.Errorf("%d acknowledged entries are lost", n)
+	}
+	t.Run("two writes", func(t *testing.T) {
+		n := lost(t, func(client *redis.Client, _ *store.Redis) error {
+			return client.Eval(t.Context(), `
+				redis.call('HSET', KEYS[1], 'position', ARGV[1], 'state', ARGV[2])
+				return redis.call('HSET', KEYS[1], 'lines:' .. ARGV[1], ARGV[3])`,
+				[]string{"s:worker"}, c.Position, c.State, c.Lines).Err()
+		})
+		if n == 0 {
+			t.Error("after a torn transaction nothing is lost: the test sees nothing")
+		}
+		t.Logf("%d acknowledged entries are lost", n)
+	})
+}
