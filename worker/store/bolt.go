@@ -22,18 +22,17 @@ type Bolt struct {
 	signals
 
 	mu      sync.Mutex // for all below; held during each call
-	file    *os.File
 	db      *bolt.DB
-	damage  error  // what was found wrong with the file; it is to be replaced
-	lost    bool   // state and parts, by damage; the next Commit returns ErrFresh
-	head    head   // as last read or saved
-	commits uint64 // that did not fail; a repeated one has the number and key of the failed one
-	key     uint64 // of the batches of a commit that failed; 0 if none did
+	file    *os.File
+	damage  error // what was found wrong with the file; it is to be replaced
+	rescued []record
+	fresh   bool   // the file was replaced: the next Commit returns ErrFresh
+	last    uint64 // number that a key was made of
+	pending uint64 // the number of a commit that failed, to be repeated; 0 if none did
 	full    bool   // lines were dropped, and said so
 
 	statsMu sync.Mutex
 	stats   Stats
-	opened  head // what was in the file at the start
 }
 
 // NewBolt opens worker.db in a folder, which is made if it is missing. The lines in it take at most
@@ -47,7 +46,15 @@ func NewBolt(log *slog.Logger, dir string, maxBytes int64) (*Bolt, error) {
 		log: log, path: filepath.Join(dir, "worker.db"), signals: newSignals(),
 		most: map[Queue]uint64{Lines: uint64(maxBytes), Letters: uint64(maxBytes) / 16},
 	}
-	if err := b.open(); err != nil {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	err := b.open()
+	if errors.Is(err, errDamaged) {
+		b.damage = err
+		err = b.retry(func() error { return nil })
+		b.fresh = false // Load tells
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", b.path, err)
 	}
 	b.send(Lines)
@@ -60,21 +67,20 @@ func (b *Bolt) Load(context.Context) (Saved, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var s Saved
-	err := b.retry(func() error {
+	err := b.view(func(tx *bolt.Tx) error {
 		s = Saved{}
-		_, err := inspect(b.file, func(bucket string, key, value []byte) error {
+		return each(tx, func(bucket string, key, value []byte) error {
 			switch {
 			case bucket == parts:
 				window := int64(binary.BigEndian.Uint64(key) ^ 1<<63)
-				s.Parts = append(s.Parts, Part{Window: window, Data: value})
-			case string(key) == "state":
-				s.State = value
+				s.Parts = append(s.Parts, Part{Window: window, Data: bytes.Clone(value)})
+			case string(key) == state:
+				s.State = bytes.Clone(value)
 			}
 			return nil
 		})
-		return err
 	})
-	b.lost = false
+	b.fresh = false
 	if err != nil {
 		return Saved{}, fmt.Errorf("load %s: %w", b.path, err)
 	}
@@ -85,42 +91,34 @@ func (b *Bolt) Load(context.Context) (Saved, error) {
 func (b *Bolt) Commit(_ context.Context, c Commit) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.db != nil && b.damage == nil {
-		// A commit to a file that was removed would succeed.
-		if now, err := os.Stat(b.path); err != nil || !os.SameFile(now, b.info()) {
-			b.damage = errors.Join(errRemoved, err)
-		}
+	if b.damage == nil && b.db != nil && !b.inPlace() {
+		b.damage = errRemoved // a commit to a file that was removed would succeed
 	}
-	err := b.retry(func() error {
-		if b.lost {
-			b.lost = false
+	if b.pending == 0 {
+		b.last++
+		b.pending = b.last
+	}
+	key := binary.BigEndian.AppendUint64(nil, b.pending)
+	err := b.update(func(t *transaction) error {
+		if b.fresh {
+			b.fresh = false
 			return ErrFresh
 		}
-		return b.update(func(t *transaction) error {
-			if b.key == 0 {
-				b.key = t.nextKey()
-			}
-			t.head.Commits, t.head.LastKey = b.commits+1, max(t.head.LastKey, b.key)
-			for _, start := range c.Drop {
-				t.drop(start)
-			}
-			t.put(meta, []byte("state"), c.State)
-			for _, p := range c.Parts {
-				t.put(parts, partKey(p.Window, t.head.Commits), p.Data)
-			}
-			if len(c.Lines) > 0 {
-				t.enqueue(Lines, b.key, c.Points, c.Lines)
-			}
-			if len(c.Letters) > 0 {
-				t.enqueue(Letters, b.key, bytes.Count(c.Letters, []byte("\n")), c.Letters)
-			}
-			return t.err
-		})
+		for _, start := range c.Drop {
+			t.drop(start)
+		}
+		t.put(meta, []byte(state), c.State)
+		for _, p := range c.Parts {
+			t.put(parts, append(windowKey(p.Window), key...), p.Data)
+		}
+		t.enqueue(Lines, key, c.Lines)
+		t.enqueue(Letters, key, c.Letters)
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("commit to %s: %w", b.path, err)
 	}
-	b.key, b.commits = 0, b.commits+1
+	b.pending = 0
 	if len(c.Lines) > 0 {
 		b.send(Lines)
 	}
@@ -135,24 +133,22 @@ func (b *Bolt) Oldest(_ context.Context, q Queue) ([]Batch, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var batches []Batch
-	err := b.retry(func() error {
+	err := b.view(func(tx *bolt.Tx) error {
 		batches = nil
 		size := 0
-		return b.view(func(tx *bolt.Tx) error {
-			c := tx.Bucket([]byte(q)).Cursor()
-			for k, sealed := c.First(); k != nil; k, sealed = c.Next() {
-				value, err := unseal(string(q), k, sealed)
-				if err != nil {
-					return err
-				}
-				data := bytes.Clone(value[4:])
-				if size += len(data); size > oldestBytes && len(batches) > 0 {
-					return nil
-				}
-				batches = append(batches, Batch{ID: batchID(k, sealed), Data: data, At: keyTime(k)})
+		c := tx.Bucket([]byte(q)).Cursor()
+		for k, sealed := c.First(); k != nil; k, sealed = c.Next() {
+			value, err := unseal(string(q), k, sealed)
+			if err != nil {
+				return err
 			}
-			return nil
-		})
+			at, data := splitBatch(value)
+			if size += len(data); size > oldestBytes && len(batches) > 0 {
+				return nil
+			}
+			batches = append(batches, Batch{ID: batchID(k, sealed), Data: bytes.Clone(data), At: at})
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read %s from %s: %w", q, b.path, err)
@@ -164,18 +160,17 @@ func (b *Bolt) Oldest(_ context.Context, q Queue) ([]Batch, error) {
 func (b *Bolt) Remove(_ context.Context, q Queue, ids []string, letters []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	err := b.retry(func() error {
-		return b.update(func(t *transaction) error {
-			removed := false
-			for _, id := range ids {
-				removed = t.dequeue(q, id) || removed
-			}
-			if removed && len(letters) > 0 { // else they are there since an earlier try
-				t.head.LastKey = max(t.nextKey(), b.key+1)
-				t.enqueue(Letters, t.head.LastKey, bytes.Count(letters, []byte("\n")), letters)
-			}
-			return t.err
-		})
+	b.last++
+	key := binary.BigEndian.AppendUint64(nil, b.last)
+	err := b.update(func(t *transaction) error {
+		removed := false
+		for _, id := range ids {
+			removed = t.dequeue(q, id) || removed
+		}
+		if removed { // else the letters are there since an earlier try
+			t.enqueue(Letters, key, letters)
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("remove %s from %s: %w", q, b.path, err)
@@ -183,7 +178,6 @@ func (b *Bolt) Remove(_ context.Context, q Queue, ids []string, letters []byte) 
 	if len(letters) > 0 {
 		b.send(Letters)
 	}
-	b.compact()
 	return nil
 }
 
@@ -198,36 +192,19 @@ func (b *Bolt) Stats() Stats {
 func (b *Bolt) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	db := b.db
-	if b.db = nil; db == nil {
-		return nil
-	}
-	if b.damage != nil {
-		return b.file.Close() // bbolt may hold its locks for ever
-	}
-	return guard(db.Close)
-}
-
-// info describes the file that is open, nil if it cannot be asked.
-func (b *Bolt) info() os.FileInfo {
-	info, _ := b.file.Stat()
-	return info
+	return b.close()
 }
 
 // retry runs an act on the file, replaces the file if it is damaged, and then tries again.
 func (b *Bolt) retry(act func() error) error {
 	for range 2 {
-		switch {
-		case b.db == nil:
-			return os.ErrClosed
-		case b.damage != nil:
-			kind := "damaged"
-			if errors.Is(b.damage, errRemoved) {
-				kind = "replaced"
-			}
-			if err := b.replace(kind); err != nil {
+		if b.damage != nil {
+			if err := b.replace(); err != nil {
 				return errors.Join(b.damage, err)
 			}
+		}
+		if b.db == nil {
+			return os.ErrClosed
 		}
 		err := act()
 		if !errors.Is(err, errDamaged) {
@@ -239,11 +216,15 @@ func (b *Bolt) retry(act func() error) error {
 }
 
 func (b *Bolt) view(act func(*bolt.Tx) error) error {
-	return guard(func() error { return b.db.View(act) })
+	return b.retry(func() error { return guard(func() error { return b.db.View(act) }) })
 }
 
 // update runs act in a transaction, and saves the head with it.
 func (b *Bolt) update(act func(*transaction) error) error {
+	return b.retry(func() error { return b.updateOnce(act) })
+}
+
+func (b *Bolt) updateOnce(act func(*transaction) error) error {
 	var t *transaction
 	err := guard(func() error {
 		return b.db.Update(func(tx *bolt.Tx) (err error) {
@@ -253,32 +234,31 @@ func (b *Bolt) update(act func(*transaction) error) error {
 			if err := act(t); err != nil {
 				return err
 			}
-			return t.saveHead()
+			t.head.Last = b.last
+			return t.end()
 		})
 	})
 	if err == nil {
 		b.show(t)
-		if full := t.droppedPoints > 0; full && !b.full {
-			b.full = true
-			b.log.Error("the oldest windows are dropped: InfluxDB has not taken them",
-				"points", t.droppedPoints, "bytes", t.head.Lines.Bytes, "most", b.most[Lines])
-		} else if t.head.Lines.Bytes < b.most[Lines]/2 {
-			b.full = false
-		}
 	}
 	return err
 }
 
 // show brings Stats up to date with the file.
 func (b *Bolt) show(t *transaction) {
-	b.head = t.head
+	lines, letters := t.head.Lines, t.head.Letters
+	if full := t.dropped[Lines] > 0; full && !b.full {
+		b.full = true
+		b.log.Error("the oldest windows are dropped: InfluxDB has not taken them",
+			"points", t.dropped[Lines], "bytes", lines.Bytes, "most", b.most[Lines])
+	} else if lines.Bytes < b.most[Lines]/2 {
+		b.full = false
+	}
 	b.statsMu.Lock()
 	defer b.statsMu.Unlock()
-	b.stats = Stats{
-		Bytes: int64(t.head.Lines.Bytes + t.head.Letters.Bytes), Oldest: t.oldest,
-		Batches: int(t.head.Lines.Batches), LetterBatches: int(t.head.Letters.Batches),
-		DroppedPoints:  t.head.Lines.Dropped - b.opened.Lines.Dropped,
-		DroppedLetters: t.head.Letters.Dropped - b.opened.Letters.Dropped,
-		Damaged:        b.stats.Damaged,
-	}
+	s := &b.stats
+	s.Bytes, s.Oldest = int64(lines.Bytes+letters.Bytes), t.oldest
+	s.Batches, s.LetterBatches = int(lines.Batches), int(letters.Batches)
+	s.DroppedPoints += t.dropped[Lines]
+	s.DroppedLetters += t.dropped[Letters]
 }

@@ -1,306 +1,209 @@
 package store
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// open opens the file, or begins one. A damaged one is replaced.
-func (b *Bolt) open() error {
-	if _, err := os.Stat(b.path); errors.Is(err, fs.ErrNotExist) {
-		if err := b.replace(""); !errors.Is(err, fs.ErrExist) {
-			return err
+var (
+	errDamaged = errors.New("the file is damaged")
+	errRemoved = fmt.Errorf("%w: it was removed or replaced", errDamaged)
+)
+
+// guard makes errors of bbolt's panics and of reading a file beyond its end: it meets them on a
+// damaged file.
+func guard(act func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errDamaged, p)
 		}
-	}
-	f, err := lock(b.path)
-	if err != nil {
+	}()
+	return act()
+}
+
+// open opens and checks the file, or begins one.
+func (b *Bolt) open() error {
+	var err error
+	if b.db, b.file, err = openBolt(b.path); err != nil {
 		return err
 	}
-	b.file = f
-	c, err := inspect(f, nil)
-	b.head, b.opened, b.commits = c.head, c.head, c.head.Commits
-	if err == nil {
-		if b.db, err = openBolt(f); err == nil {
-			return b.update(func(*transaction) error { return nil })
-		}
+	if err := b.check(); err != nil {
+		return err
 	}
-	if errors.Is(err, errDamaged) {
-		b.damage = err
-		err = b.replace("damaged")
-		b.lost = false // Load tells
-	}
-	if err != nil {
-		_ = f.Close()
-	}
-	return err
+	return b.update(func(*transaction) error { return nil })
 }
 
-// lock opens a file and locks it, as long as it is open, against other workers.
-func lock(path string) (*os.File, error) {
-	for deadline := time.Now().Add(time.Second); ; time.Sleep(20 * time.Millisecond) {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			return nil, err
-		}
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			mine, err1 := f.Stat()
-			there, err2 := os.Stat(path)
-			if err1 == nil && err2 == nil && os.SameFile(mine, there) {
-				return f, nil
-			}
-		}
-		_ = f.Close()
-		switch {
-		case time.Now().Before(deadline):
-		case err == nil || errors.Is(err, syscall.EWOULDBLOCK):
-			return nil, ErrLocked
-		default:
-			return nil, fmt.Errorf("lock: %w", err)
-		}
-	}
-}
-
-// openBolt opens a locked file, which it closes after an error.
-func openBolt(f *os.File) (db *bolt.DB, err error) {
-	err = guard(func() error {
-		db, err = bolt.Open(f.Name(), 0o600, &bolt.Options{
+// openBolt opens and locks a file.
+func openBolt(path string) (db *bolt.DB, file *os.File, err error) {
+	err = guard(func() (err error) {
+		db, err = bolt.Open(path, 0o600, &bolt.Options{
 			Timeout: time.Second, FreelistType: bolt.FreelistMapType, PageSize: pageSize,
-			OpenFile: func(string, int, os.FileMode) (*os.File, error) { return f, nil },
+			OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+				file, err = os.OpenFile(name, flag, mode)
+				return file, err
+			},
 		})
 		return err
 	})
-	return db, err
-}
-
-// contents is what a file holds.
-type contents struct {
-	head  head
-	found head // as counted
-	state bool // it is there
-	known bool // head is there
-}
-
-// whole reports whether state and parts are all there.
-func (c *contents) whole() bool {
-	return c.known && c.found.Parts == c.head.Parts && (c.state || c.head.Commits == 0)
-}
-
-// inspect reads a whole file, calls each, if not nil, with all that is intact but the head, and
-// returns the first damage or each's error.
-func inspect(f *os.File, each func(bucket string, key, value []byte) error) (contents, error) {
-	var c contents
-	var first error
-	note := func(err error) {
-		if first == nil {
-			first = err
-		}
+	if err == nil {
+		return db, file, syncDir(filepath.Dir(path))
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return c, err
+	if file != nil {
+		unlock(file)
 	}
-	err = walkPages(f, info.Size(), func(bucket string, key, sealed []byte) {
-		value, err := unseal(bucket, key, sealed)
-		if err != nil {
-			note(err)
-			return
-		}
-		switch bucket {
-		case meta:
-			if string(key) == "head" {
-				err := c.head.decode(value)
-				c.known = err == nil
-				note(err)
-				return
-			}
-			c.state = true
-		case parts, string(Lines), string(Letters):
-			if want := map[bool]int{true: 16, false: 8}[bucket == parts]; len(key) != want {
-				note(fmt.Errorf("%w: bucket %q has key %x", errDamaged, bucket, key))
-				return
-			}
-			c.found.count(bucket, sealed, +1)
-		default:
-			note(fmt.Errorf("%w: bucket %q is not ours", errDamaged, bucket))
-			return
-		}
-		if each != nil {
-			note(each(bucket, key, value))
-		}
-	})
-	if err != nil {
-		note(fmt.Errorf("%w: %w", errDamaged, err))
-	}
-	h := c.head
-	h.Version, h.Commits, h.LastKey, h.Lines.Dropped, h.Letters.Dropped = 0, 0, 0, 0, 0
-	if !c.whole() || c.found != h {
-		note(fmt.Errorf("%w: values are missing", errDamaged))
-	}
-	return c, first
-}
-
-// replace puts a fresh file in the place of the one that is open, if any, with all that is intact
-// in that. The old one is moved aside if kind is not empty.
-func (b *Bolt) replace(kind string) (err error) {
-	f, err := lock(b.path + ".new")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err := os.Stat(b.path); b.file == nil && err == nil {
-		return fs.ErrExist // another worker was faster
-	}
-	if err := f.Truncate(0); err != nil {
-		return err
-	}
-	db, err := openBolt(f)
-	if err != nil {
-		return err
-	}
-	whole, t, err := b.copyTo(db)
-	if err != nil {
-		return err
-	}
-	aside, err := b.moveAside(kind)
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), b.path); err != nil {
-		return err
-	}
-	if err := syncDir(filepath.Dir(b.path)); err != nil {
-		b.log.Warn("the worker's folder cannot be synchronized", "error", err)
-	}
+	var system *fs.PathError
 	switch {
-	case kind != "":
-		b.lost = !whole
+	case errors.Is(err, bolterrors.ErrTimeout):
+		err = ErrLocked
+	case errors.As(err, &system), errors.Is(err, errDamaged):
+	default:
+		err = fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return nil, nil, err
+}
+
+// check reads the whole file: each value's checksum, and whether all are there. The last number that
+// a key was made of is known then.
+func (b *Bolt) check() error {
+	return guard(func() error {
+		return b.db.View(func(tx *bolt.Tx) error {
+			if tx.Bucket([]byte(meta)) == nil {
+				return nil // a new file
+			}
+			t, err := begin(tx, b.most)
+			if err != nil {
+				return err
+			}
+			found := head{Version: version, Last: t.head.Last}
+			err = each(tx, func(bucket string, _, value []byte) error {
+				found.count(bucket, value, +1)
+				return nil
+			})
+			if err == nil && found != t.head {
+				err = fmt.Errorf("%w: values are missing", errDamaged)
+			}
+			b.last = max(b.last, t.head.Last)
+			return err
+		})
+	})
+}
+
+// inPlace reports whether the file that is open is the one at its path.
+func (b *Bolt) inPlace() bool {
+	mine, err1 := b.file.Stat()
+	there, err2 := os.Stat(b.path)
+	return err1 == nil && err2 == nil && os.SameFile(mine, there)
+}
+
+// replace moves a damaged file aside, and begins a fresh one with the batches in the old one whose
+// checksums are right. State and parts begin anew. It may be repeated after an error.
+func (b *Bolt) replace() (err error) {
+	if b.rescued == nil {
+		removed := errors.Is(b.damage, errRemoved)
+		if removed {
+			b.rescued = intact(b.db)
+		}
+		b.abandon()
+		aside := b.path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000Z")
+		switch err := os.Rename(b.path, aside); {
+		case errors.Is(err, fs.ErrNotExist):
+			aside = ""
+		case err != nil:
+			return err
+		case !removed:
+			if db, file, err := openBolt(aside); err == nil {
+				b.rescued = intact(db)
+				unlock(file)
+			}
+		}
+		b.log.Error("the worker's file is unusable; a fresh one begins with the windows that are intact",
+			"error", b.damage, "moved", aside, "batches", len(b.rescued))
+		b.rescued = append([]record{}, b.rescued...) // not nil
 		b.statsMu.Lock()
 		b.stats.Damaged++
 		b.statsMu.Unlock()
-		b.log.Error("the worker's file is unusable; a fresh one begins with what is intact in it",
-			"error", b.damage, "moved", aside, "state_lost", b.lost,
-			"batches", t.head.Lines.Batches, "points", t.head.Lines.Count,
-			"points_lost", t.head.Lines.Dropped-b.head.Lines.Dropped)
-		_ = b.file.Close() // not by bbolt, which may hold its locks for ever
-	case b.db != nil:
-		_ = guard(b.db.Close)
 	}
-	if !whole {
-		b.commits = 0
+	b.abandon()
+	if b.db, b.file, err = openBolt(b.path); err != nil {
+		return err
 	}
-	b.file, b.db, b.damage = f, db, nil
-	b.show(t)
+	for _, r := range b.rescued {
+		b.last = max(b.last, binary.BigEndian.Uint64(r.key))
+	}
+	err = b.updateOnce(func(t *transaction) error {
+		for _, r := range b.rescued {
+			t.put(r.bucket, r.key, r.value)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	b.damage, b.rescued, b.fresh = nil, nil, true
 	return nil
 }
 
-// copyTo copies all that is intact in the file that is open. It reports whether state and parts
-// are, and returns the transaction that ended it.
-func (b *Bolt) copyTo(db *bolt.DB) (whole bool, t *transaction, err error) {
-	type record struct {
-		bucket     string
-		key, value []byte
-	}
-	var records []record
-	size := 0
-	flush := func(end func()) error {
-		return guard(func() error {
-			return db.Update(func(tx *bolt.Tx) error {
-				if t, err = begin(tx, b.most); err != nil {
-					return err
+// A record is a batch with its place.
+type record struct {
+	bucket     string
+	key, value []byte
+}
+
+// intact returns the batches in a damaged file that can be read.
+func intact(db *bolt.DB) (batches []record) {
+	for _, q := range []Queue{Lines, Letters} {
+		_ = guard(func() error {
+			tx, err := db.Begin(false)
+			if err != nil {
+				return err
+			}
+			return tx.Bucket([]byte(q)).ForEach(func(k, sealed []byte) error {
+				if value, err := unseal(string(q), k, sealed); err == nil {
+					batches = append(batches, record{string(q), bytes.Clone(k), bytes.Clone(value)})
 				}
-				for _, r := range records {
-					t.put(r.bucket, r.key, r.value)
-				}
-				end()
-				records, size = nil, 0
-				return t.saveHead()
+				return nil
 			})
 		})
 	}
-	old := b.head
-	if b.file != nil {
-		c, err := inspect(b.file, nil)
-		if err != nil && !errors.Is(err, errDamaged) {
-			return false, nil, err
-		}
-		if c.known {
-			old = c.head
-		}
-		// The file may have fallen back to an older commit.
-		whole = c.whole() && c.head.Commits >= b.commits
-		_, err = inspect(b.file, func(bucket string, key, value []byte) error {
-			if (bucket == meta || bucket == parts) && !whole {
-				return nil
-			}
-			records = append(records, record{bucket, key, value})
-			if size += len(value); size < 16<<20 {
-				return nil
-			}
-			return flush(func() {})
-		})
-		if err != nil && !errors.Is(err, errDamaged) {
-			return false, nil, err
-		}
-	}
-	err = flush(func() {
-		if whole {
-			t.head.Commits = old.Commits
-		}
-		t.head.LastKey = max(old.LastKey, b.key, uint64(time.Now().UnixMicro()))
-		for _, q := range []Queue{Lines, Letters} {
-			was, is := old.queue(q), t.head.queue(q)
-			is.Dropped = was.Dropped + was.Count - min(was.Count, is.Count) // what was lost
-		}
-	})
-	return whole, t, err
+	return batches
 }
 
-// moveAside gives what is at the path another name, and returns that.
-func (b *Bolt) moveAside(kind string) (string, error) {
-	there, err := os.Stat(b.path)
-	if kind == "" || err != nil {
-		return "", nil
+// close closes the file.
+func (b *Bolt) close() error {
+	if b.damage != nil {
+		b.abandon()
 	}
-	if !os.SameFile(there, b.info()) { // may another worker have begun it?
-		f, err := lock(b.path)
-		if err != nil {
-			return "", err
-		}
-		defer f.Close()
+	db := b.db
+	if b.db = nil; db == nil {
+		return nil
 	}
-	aside := b.path + "." + kind + "-" + time.Now().UTC().Format("20060102T150405.000Z")
-	if err := os.Link(b.path, aside); err == nil {
-		return aside, nil // no moment without a file
-	}
-	return aside, os.Rename(b.path, aside)
+	return guard(db.Close)
 }
 
-// compact makes a file small that once was large, when it holds little.
-func (b *Bolt) compact() {
-	if s := b.Stats(); s.Batches+s.LetterBatches > 0 || b.db == nil || b.damage != nil {
-		return
+// abandon closes a damaged file, not by bbolt: that may hold its locks for ever.
+func (b *Bolt) abandon() {
+	if b.db != nil {
+		unlock(b.file)
 	}
-	const most = 32 << 20
-	size, free := b.info().Size(), int64(b.db.Stats().FreePageN)*pageSize
-	if size < most || free < size*3/4 {
-		return
-	}
-	if err := b.replace(""); err != nil {
-		b.log.Warn("the worker's file cannot be made smaller", "bytes", size, "error", err)
-	}
+	b.db = nil
+}
+
+// unlock closes a file whose pages stay mapped, which would keep it locked.
+func unlock(file *os.File) {
+	_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
+	_ = file.Close()
 }
 
 func syncDir(dir string) error {

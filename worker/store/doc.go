@@ -15,19 +15,16 @@
 //	bucket   key                               value
 //	meta     "head"                            seal, then the numbers of type head, 8 bytes each
 //	meta     "state"                           seal, Commit.State
-//	parts    window start ^ 1<<63 (8), commit (8)     seal, Part.Data
-//	lines    time in µs (8)                    seal, points (4), Commit.Lines
-//	letters  time in µs (8)                    seal, letters (4), Commit.Letters
+//	parts    window start ^ 1<<63 (8), number (8)  seal, Part.Data
+//	lines    number (8)                        seal, time in µs (8), Commit.Lines
+//	letters  number (8)                        seal, time in µs (8), Commit.Letters
 //
 //	seal: CRC32C (4) of the bucket's name, the key, and the value behind the seal
+//	number: one more for each commit; one that failed is repeated with its own, since it may be there
 //
-// bbolt checks only its two meta pages; the seals find damaged values, the numbers in head find
-// missing ones, and a walk over all pages when the file is opened finds what would make bbolt read
-// for ever or write over what is in use. A damaged file is moved aside as worker.db.damaged-<time>,
-// and what is intact in it goes into a fresh one.
-//
-// A batch's key is the time of its commit, raised if needed above all earlier ones, so that no key
-// is used twice. A commit that failed is repeated under the same keys, since it may be there.
+// bbolt checks only its two meta pages; the seals find damaged values, and the numbers in head find
+// missing ones, when the file is opened and when a value is read. A damaged file is moved aside as
+// worker.db.damaged-<time>, and the batches that are intact in it go into a fresh one.
 //
 // # Redis' hash
 //
