@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -258,6 +259,12 @@ func TestColors(t *testing.T) {
 			"colors/9/A":  nil, // from the first step's begin: color/4/A is held against the oracle
 			"colors/10/A": o.table,
 			"colors/11/A": nil, // colors/8/A, with a name
+			"colors/12/A": func() []row {
+				oddest := slices.MaxFunc(o.table(), func(a, b row) int {
+					return cmp.Compare(math.Abs(a["Off"].(float64)), math.Abs(b["Off"].(float64)))
+				})
+				return []row{{"Colour": oddest["Colour"], "Off": oddest["Off"]}}
+			},
 			"colors/13/A": func() []row { return o.steps(odd, row{"color": sample.Odd}, false, mean) },
 			"colors/16/A": func() []row { return o.bands(odd) },
 			"colors/16/B": func() []row {
