@@ -26,17 +26,19 @@ import (
 type frame struct {
 	*httptest.Server
 	*proxy.Proxy
+	prefix string // of the page's paths
 
 	mu      sync.Mutex
 	queries int
+	others  []string // asked for and not under the prefix
 	log     strings.Builder
 }
 
 const frameHTML = `<!doctype html><title>panel</title><iframe id="panel" style="width:900px;height:400px;border:0" src="%s"></iframe>`
 
-func newFrame(t *testing.T, grafanaURL string) *frame {
+func newFrame(t *testing.T, grafanaURL, prefix string) *frame {
 	t.Helper()
-	f := new(frame)
+	f := &frame{prefix: prefix}
 	upstream, err := url.Parse(grafanaURL)
 	if err != nil {
 		t.Fatal(err)
@@ -46,11 +48,23 @@ func newFrame(t *testing.T, grafanaURL string) *frame {
 		defer f.mu.Unlock()
 		return f.log.Write(p)
 	}), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	f.Proxy = proxy.New(log, proxy.Config{Upstream: upstream, DashboardUID: "colors", DataSourceUID: "colorstream-influxdb"}, nil)
+	f.Proxy = proxy.New(log, proxy.Config{
+		Upstream: upstream, DashboardUID: "colors", DataSourceUID: "colorstream-influxdb",
+		Prefix: func(*http.Request) string { return prefix },
+	}, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = f.Run(ctx) })
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path, under := strings.CutPrefix(r.URL.Path, prefix)
+		if !under {
+			f.mu.Lock()
+			f.others = append(f.others, r.URL.Path)
+			f.mu.Unlock()
+			http.NotFound(w, r)
+			return
+		}
+		r.URL.Path = path
 		if r.URL.Path == "/" {
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = fmt.Fprintf(w, frameHTML, strings.NewReplacer("&", "&amp;", `"`, "&quot;").Replace(r.URL.Query().Get("src")))
@@ -82,6 +96,12 @@ func (f *frame) logged() string {
 	return f.log.String()
 }
 
+func (f *frame) outside() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(f.others), func(path string) bool { return path == "/favicon.ico" })
+}
+
 func (f *frame) asked() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -89,7 +109,8 @@ func (f *frame) asked() int {
 }
 
 func (f *frame) address(panel int, theme string) string {
-	return f.URL + "/?src=" + url.QueryEscape(fmt.Sprintf("/d-solo/colors/x?orgId=1&panelId=%d&from=now-15m&to=now&refresh=5s&theme=%s&timezone=browser&hideLogo=true", panel, theme))
+	return f.URL + f.prefix + "/?src=" + url.QueryEscape(fmt.Sprintf("%s/d-solo/colors/x?orgId=1&panelId=%d"+
+		"&from=now-15m&to=now&refresh=5s&theme=%s&timezone=browser&hideLogo=true", f.prefix, panel, theme))
 }
 
 // newBrowser starts Chromium with a profile of its own and collects what scripts complain about.
@@ -219,10 +240,17 @@ func fetchIn(t *testing.T, ctx context.Context, method, target, body string) (st
 	return got.Status, got.Text
 }
 
-// The panel is shown to a browser whose user is Grafana's administrator as to anybody: an anonymous viewer.
+// The panel is shown to a browser whose user is Grafana's administrator as to anybody: an anonymous viewer. All
+// the same where the page is under a path prefix.
 func TestRealGrafana(t *testing.T) {
 	g := startGrafana(t)
-	f := newFrame(t, g.URL)
+	for _, prefix := range []string{"", "/a/colors"} {
+		t.Run("prefix"+strings.ReplaceAll(prefix, "/", "-"), func(t *testing.T) { testReal(t, g, prefix) })
+	}
+}
+
+func testReal(t *testing.T, g *realGrafana, prefix string) {
+	f := newFrame(t, g.URL, prefix)
 	ctx, complaints := newBrowser(t)
 
 	// Log in on Grafana's own address. Its cookie is for the host, so the page gets it too.
@@ -247,7 +275,7 @@ func TestRealGrafana(t *testing.T) {
 		if !strings.Contains(state.Text, "red") || state.Alerts > 0 || strings.Contains(state.Text, "404") {
 			t.Errorf("%s: %d alerts; text %q", what, state.Alerts, state.Text)
 		}
-		screenshot(t, ctx, fmt.Sprintf("panel%d-%s", panel, theme))
+		screenshot(t, ctx, fmt.Sprintf("panel%d-%s%s", panel, theme, strings.ReplaceAll(prefix, "/", "-")))
 	}
 
 	before := f.asked()
@@ -257,11 +285,11 @@ func TestRealGrafana(t *testing.T) {
 	}
 
 	for _, target := range []string{"/api/admin/stats", "/api/admin/settings", "/api/user", "/api/org/users", "/api/datasources", "/login", "/api/users", "/metrics"} {
-		if status, text := fetchIn(t, ctx, "GET", target, ""); status != 404 || strings.Contains(text, "admin") {
+		if status, text := fetchIn(t, ctx, "GET", prefix+target, ""); status != 404 || strings.Contains(text, "admin") {
 			t.Errorf("%s: %d %.100s", target, status, text)
 		}
 	}
-	if status, text := fetchIn(t, ctx, "POST", "/api/ds/query", body(`buckets()`)); status != 403 {
+	if status, text := fetchIn(t, ctx, "POST", prefix+"/api/ds/query", body(`buckets()`)); status != 403 {
 		t.Errorf("a query of one's own: %d %s", status, text)
 	}
 	for _, said := range complaints() {
@@ -272,6 +300,9 @@ func TestRealGrafana(t *testing.T) {
 			t.Errorf("a path that the table should know: %s", line)
 		}
 	}
+	for _, path := range f.outside() {
+		t.Errorf("a path that is not under the prefix: %s", path)
+	}
 
 	testRealEdit(t, ctx, g, f)
 }
@@ -279,7 +310,7 @@ func TestRealGrafana(t *testing.T) {
 // testRealEdit edits the dashboard's file and sees the panel, loaded again, ask the new query.
 func testRealEdit(t *testing.T, ctx context.Context, g *realGrafana, f *frame) {
 	revision := f.State().Revision
-	g.save(t, " (edited)", "\n  |> map(fn: (r) => ({r with _value: r._value * 1000.0})) // \"quoted\" <&> é")
+	g.save(t, " edited "+f.prefix, "\n  |> map(fn: (r) => ({r with _value: r._value * 1000.0})) // \"quoted\" <&> é")
 	for deadline := time.Now().Add(45 * time.Second); f.State().Revision == revision; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the edit of the dashboard's file was not seen within 45 s")
@@ -287,7 +318,7 @@ func testRealEdit(t *testing.T, ctx context.Context, g *realGrafana, f *frame) {
 	}
 	run(t, ctx, chromedp.Navigate(f.address(1, "dark")))
 	state := waitForPanel(t, ctx, "after an edit")
-	if state.Alerts > 0 || !strings.Contains(state.Text, "mean (edited)") {
+	if state.Alerts > 0 || !strings.Contains(state.Text, "mean edited "+f.prefix) {
 		t.Errorf("after an edit: %d alerts, text %q", state.Alerts, state.Text)
 	}
 	screenshot(t, ctx, "after-edit")
@@ -308,7 +339,7 @@ func TestReachableGrafana(t *testing.T) {
 	if address == "" {
 		t.Skip("this test wants a running Grafana with the dashboard \"colors\": set GRAFANA_URL to its address")
 	}
-	f := newFrame(t, strings.TrimSuffix(address, "/"))
+	f := newFrame(t, strings.TrimSuffix(address, "/"), "")
 	response, err := http.Get(f.URL + "/d-solo/colors/x?orgId=1&panelId=1")
 	if err != nil {
 		t.Fatal(err)

@@ -2,11 +2,13 @@ package proxy_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -237,6 +239,71 @@ func TestQueriesQueue(t *testing.T) {
 	}
 	if count[200] != 5 || count[503] != 5 || most != 2 {
 		t.Errorf("answers %v, at most %d at a time; want 5 of 200, 5 of 503, 2 at a time", count, most)
+	}
+}
+
+// Ten greedy readers, each with sixty slow queries and sixty slow assets at a time, leave an eleventh's panel
+// (document, assets, dashboard and data) below a second. Not parallel: it is about time.
+func TestGreedyReadersLeaveAPanel(t *testing.T) {
+	g := newGrafana(t)
+	slow := func(r *http.Request) {
+		select {
+		case <-time.After(20 * time.Second):
+		case <-r.Context().Done():
+		}
+	}
+	g.answer = func(w http.ResponseWriter, r *http.Request) {
+		sent, err := io.ReadAll(r.Body)
+		if err != nil || strings.Contains(string(sent), "mean") || r.URL.Path == "/public/build/slow.js" {
+			slow(r)
+		}
+		_, _ = io.WriteString(w, "{}")
+	}
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.TrustProxy = true })
+	ctx, cancel := context.WithCancel(t.Context())
+	greedy := func(method, path, sent, who string) {
+		for ctx.Err() == nil {
+			request, err := http.NewRequestWithContext(ctx, method, p.URL+path, strings.NewReader(sent))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			request.Header.Set("X-Forwarded-For", who)
+			request.Header.Set("Content-Type", "application/json")
+			if response, err := p.Client().Do(request); err == nil {
+				response.Body.Close()
+				time.Sleep(time.Second) // as Retry-After asks
+			}
+		}
+	}
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	for i := range 10 {
+		for range 60 {
+			who := fmt.Sprintf("10.0.0.%d", i)
+			all.Go(func() { greedy("POST", "/api/ds/query", body(meanQuery), who) })
+			all.Go(func() { greedy("GET", "/public/build/slow.js", "", who) })
+		}
+	}
+	eventually(t, "all of them have had to wait", func() bool { return decisions(t, p, "busy") > 500 })
+	const who = "X-Forwarded-For: 10.0.1.1"
+	var times []time.Duration
+	for range 3 {
+		began := time.Now()
+		for _, path := range []string{solo, "/public/build/a.js", "/public/build/b.js", "/api/dashboards/uid/colors"} {
+			if response, _ := fetch(t, p, "GET", path, "", who); response.StatusCode != http.StatusOK {
+				t.Errorf("%s: the eleventh reader gets %d", path, response.StatusCode)
+			}
+		}
+		if response, text := fetch(t, p, "POST", "/api/ds/query", body(medianQuery), who); response.StatusCode != http.StatusOK {
+			t.Errorf("the eleventh reader's query: %d %s", response.StatusCode, text)
+		}
+		times = append(times, time.Since(began).Round(time.Millisecond))
+	}
+	t.Logf("the eleventh reader's panel takes %v", times)
+	if slices.Sort(times); times[1] > time.Second {
+		t.Errorf("the eleventh reader's panel takes %v", times)
 	}
 }
 
