@@ -16,8 +16,8 @@ import (
 // livePlugin is the data source in grafana/plugin.
 const livePlugin = "colorstream-live-datasource"
 
-// findGrafana looks for an installed Grafana: in GRAFANA_HOME, else on the PATH. Without it all else
-// runs; what was looked for is said.
+// findGrafana looks for an installed Grafana: in GRAFANA_HOME, else on the PATH. All else runs
+// without it; what was looked for is said.
 func (s *stack) findGrafana() {
 	s.grafana.listen, s.grafana.managed = s.local("grafana", s.GrafanaURL, "3000")
 	if !s.grafana.managed {
@@ -28,7 +28,7 @@ func (s *stack) findGrafana() {
 		s.grafana.path = filepath.Join(s.GrafanaHome, "bin", "grafana")
 		for _, file := range []string{s.grafana.path, defaults(s.GrafanaHome)} {
 			if _, missing := os.Stat(file); missing != nil && err == nil {
-				err = fmt.Errorf("GRAFANA_HOME=%s is no Grafana's folder: there is no %s", s.GrafanaHome, file)
+				err = fmt.Errorf("GRAFANA_HOME=%s is not Grafana's folder: there is no %s", s.GrafanaHome, file)
 			}
 		}
 	} else if s.grafana.path, err = exec.LookPath("grafana"); err != nil {
@@ -47,8 +47,8 @@ func (s *stack) findGrafana() {
 // defaults is a file that every Grafana's home has.
 func defaults(home string) string { return filepath.Join(home, "conf", "defaults.ini") }
 
-// grafanaHome finds the folder with Grafana's defaults and web pages for a program on the PATH: that
-// of an unpacked archive, or where packages put it.
+// grafanaHome finds the folder with Grafana's defaults and web pages for a program on the PATH:
+// that of an unpacked archive, or where packages put it.
 func grafanaHome(program string) (string, error) {
 	if real, err := filepath.EvalSymlinks(program); err == nil {
 		program = real
@@ -66,8 +66,9 @@ func grafanaHome(program string) (string, error) {
 
 // startGrafana runs Grafana with the files of the folder grafana.
 func (s *stack) startGrafana(context.Context) error {
-	folder, dashboards := filepath.Join(s.Data, "grafana"), filepath.Join(s.root, "grafana", "dashboards")
-	for _, dir := range []string{folder, s.plugins()} { // Grafana reports it as an error if one is missing
+	files := func(name string) string { return filepath.Join(s.root, "grafana", name) }
+	folder := filepath.Join(s.Data, "grafana")
+	for _, dir := range []string{folder, s.plugins()} { // Grafana logs an error where one is missing
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
@@ -85,20 +86,20 @@ func (s *stack) startGrafana(context.Context) error {
 		return err
 	}
 	s.grafana.process, err = s.spawn(log, map[string]string{
-		"GF_PATHS_DATA": folder, "GF_PATHS_LOGS": filepath.Join(folder, "log"), "GF_PATHS_PLUGINS": s.plugins(),
-		"GF_PATHS_PROVISIONING": filepath.Join(s.root, "grafana", "provisioning"),
-		"GF_SERVER_HTTP_ADDR":   host, "GF_SERVER_HTTP_PORT": port,
+		"GF_PATHS_DATA": folder, "GF_PATHS_LOGS": filepath.Join(folder, "log"),
+		"GF_PATHS_PLUGINS": s.plugins(), "GF_PATHS_PROVISIONING": files("provisioning"),
+		"GF_SERVER_HTTP_ADDR": host, "GF_SERVER_HTTP_PORT": port,
 		// For the files in grafana/provisioning, which say what they are.
 		"INFLUX_URL": s.InfluxURL, "INFLUX_ORG": s.InfluxOrg, "INFLUX_BUCKET": s.InfluxBucket,
 		"INFLUX_PIPELINE_BUCKET": s.InfluxPipeline, "INFLUX_TOKEN_FILE": "",
 		"INFLUX_TOKEN": "$__file{" + filepath.Join(s.tokens(), "grafana") + "}",
 		"REDIS_URL":    s.RedisURL, "REDIS_CHANNEL": s.RedisChannel,
-		"REDIS_TRANSPORT": cmp.Or(s.environ["REDIS_TRANSPORT"], "pubsub"),
-		"WORKER_WINDOW":   cmp.Or(s.environ["WORKER_WINDOW"], "5s"), "WORKER_LATENESS": s.environ["WORKER_LATENESS"],
-		"GRAFANA_DASHBOARDS": dashboards,
+		"REDIS_TRANSPORT":    cmp.Or(s.environ["REDIS_TRANSPORT"], "pubsub"),
+		"WORKER_WINDOW":      cmp.Or(s.environ["WORKER_WINDOW"], "5s"),
+		"WORKER_LATENESS":    s.environ["WORKER_LATENESS"],
+		"GRAFANA_DASHBOARDS": files("dashboards"),
 		"ALERT_WEBHOOK_URL":  s.environ["ALERT_WEBHOOK_URL"], "ALERT_WEBHOOK_SET": webhookSet,
-	}, s.grafana.path, "server", "--homepath", s.GrafanaHome,
-		"--config", filepath.Join(s.root, "grafana", "grafana.ini"))
+	}, s.grafana.path, "server", "--homepath", s.GrafanaHome, "--config", files("grafana.ini"))
 	if err == nil {
 		s.children = append(s.children, child{"grafana", s.grafana.process})
 	}
@@ -122,7 +123,7 @@ func (s *stack) installPlugin(ctx context.Context) error {
 		err = replaceFiles(folder, filepath.Join(s.root, "grafana", "plugin", "web"))
 	}
 	if err != nil && ctx.Err() == nil {
-		s.out.say("Grafana's live data source is not there, and the live dashboard stays empty: %v", err)
+		s.out.say("Grafana has no live data source, and its live dashboard stays empty: %v", err)
 	}
 	return ctx.Err()
 }

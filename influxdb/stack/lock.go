@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// acquire makes this process the one stack that may run on the data folder, until the file is closed
-// or the process ends, however that comes. The file holds the process id, for `stop`.
+// acquire makes this process the one stack that may run on the data folder, until the file is
+// closed or the process ends, in whatever way. The file holds the process id, for `stop`.
 func acquire(data string) (*os.File, error) {
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		return nil, fmt.Errorf("STACK_DATA=%s: %w", data, err)
@@ -60,7 +60,7 @@ func stop(ctx context.Context, out io.Writer, data string) error {
 	defer cancel()
 	asked := 0
 	for {
-		file, pid, err := tryLock(data, syscall.LOCK_SH) // of the launcher's lock, not of another stop
+		file, pid, err := tryLock(data, syscall.LOCK_SH) // a launcher keeps it from us, not another stop
 		switch {
 		case err == nil && asked == 0:
 			fmt.Fprintln(out, "nothing to stop: Colorstream does not run on", data)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ import (
 func checkPorts(parts []part) error {
 	var problems []string
 	for _, p := range parts {
-		if p.variable == "" {
+		if p.addr == "" || p.addr == addrOff {
 			continue
 		}
 		if err := p.checkPort(); err != nil {
@@ -37,10 +38,10 @@ func (p part) checkPort() error {
 		return nil
 	}
 	if !errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%s cannot listen on %s, which %s says: %w", p.name, p.addr, p.variable, err)
+		return fmt.Errorf("%s cannot listen on %s (%s): %w", p.name, p.addr, p.variable, err)
 	}
 	_, port, _ := net.SplitHostPort(p.addr)
-	advice := fmt.Sprintf("stop that, or set %s, for example %s=%s", p.variable, p.variable, p.example)
+	advice := fmt.Sprintf("stop that, or set %s, such as %s=%s", p.variable, p.variable, p.example)
 	if p.external {
 		advice += ", or use what is there with STACK_EXTERNAL=" + p.name
 	}
@@ -48,19 +49,16 @@ func (p part) checkPort() error {
 		port, p.name, p.addr, cmp.Or(holder(port), "another program"), advice)
 }
 
-// holder names the process that listens on a port of this machine, as far as Linux says so in /proc.
+// holder names the process that listens on a port of this machine, as far as Linux tells in /proc.
 func holder(port string) string {
-	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return ""
-	}
-	sockets := map[string]bool{}
+	number, _ := strconv.Atoi(port)
+	end, sockets := fmt.Sprintf(":%04X", number), map[string]bool{}
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		text, _ := os.ReadFile(table)
 		for line := range strings.Lines(string(text)) {
 			const listening, local, state, inode = "0A", 1, 3, 9
 			f := strings.Fields(line)
-			if len(f) > inode && f[state] == listening && strings.HasSuffix(f[local], fmt.Sprintf(":%04X", number)) {
+			if len(f) > inode && f[state] == listening && strings.HasSuffix(f[local], end) {
 				sockets["socket:["+f[inode]+"]"] = true
 			}
 		}
@@ -70,7 +68,7 @@ func holder(port string) string {
 		if target, err := os.Readlink(file); err == nil && sockets[target] {
 			dir := filepath.Dir(filepath.Dir(file))
 			name, _ := os.ReadFile(filepath.Join(dir, "comm"))
-			return fmt.Sprintf("%s (process %s)", strings.TrimSpace(string(name)), filepath.Base(dir))
+			return fmt.Sprintf("%s (process %s)", bytes.TrimSpace(name), filepath.Base(dir))
 		}
 	}
 	return ""

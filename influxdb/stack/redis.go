@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/alicebob/miniredis/v2"
 
@@ -20,20 +18,21 @@ func (s *stack) findRedis() error {
 	s.redis.listen, s.redis.managed = s.local("redis", s.RedisURL, "6379")
 	u, err := url.Parse(s.RedisURL)
 	if err != nil || u.Scheme != "redis" || u.Query().Has("addr") || u.Query().Has("master_name") {
-		s.redis.managed = false // TLS, sockets, clusters and sentinels are for those who have set them up
+		s.redis.managed = false // who has TLS, a socket, a cluster or sentinels has set them up
 	}
 	switch path, err := redisserver.Find(); {
 	case !s.redis.managed && s.Cluster:
-		return service.Usage(service.Invalid("REDIS_CLUSTER", s.Cluster, "starts a cluster on this machine, and "+
-			"REDIS_URL or STACK_EXTERNAL says that Redis is there already: leave REDIS_CLUSTER or those unset"))
+		return service.Usage(service.Invalid("REDIS_CLUSTER", s.Cluster, "starts a cluster on this "+
+			"machine, and REDIS_URL or STACK_EXTERNAL says that Redis is there already: unset one of them"))
 	case !s.redis.managed:
 	case err == nil:
 		s.redis.path = path
 	case s.Cluster || s.environ["REDIS_TRANSPORT"] == "stream":
-		return fmt.Errorf("REDIS_TRANSPORT=stream, and so WORKERS above 1 and REDIS_CLUSTER=1, need a real Redis: %w", err)
+		return fmt.Errorf("REDIS_TRANSPORT=stream, and so WORKERS above 1 and REDIS_CLUSTER=1, "+
+			"need a real Redis: %w", err)
 	default:
-		s.redis.note = "a built-in stand-in: what is in it is lost at the end (install redis-server for a real one)"
-		s.out.say("redis-server is not installed: a small built-in stand-in takes its place")
+		s.redis.note = "a built-in stand-in, as redis-server is not installed: it forgets all at the end"
+		s.out.say("Redis is %s", s.redis.note)
 	}
 	if s.Cluster {
 		query := u.Query()
@@ -78,8 +77,9 @@ func (s *stack) startRedis(ctx context.Context, node int) error {
 	if s.Cluster {
 		name = fmt.Sprint("redis-", node+1)
 		// The nodes remember each other's ports: with other ports they are another cluster.
-		c.Dir = filepath.Join(s.Data, "redis-cluster", strconv.Itoa(node)+"-"+strings.ReplaceAll(nodes[node], ":", "-"))
-		c.Args = slices.Concat(c.Args, redisserver.ClusterArgs, []string{"--cluster-node-timeout", "2000"})
+		_, port, _ := net.SplitHostPort(c.Addr)
+		c.Dir = filepath.Join(s.Data, "redis-cluster", port)
+		c.Args = append(append(c.Args, redisserver.ClusterArgs...), "--cluster-node-timeout", "2000")
 	}
 	if c.Output, err = s.log(name); err != nil {
 		return err

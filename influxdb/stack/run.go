@@ -1,9 +1,10 @@
-// Stack runs the whole of Colorstream on one machine, without containers: Redis, InfluxDB, the worker, the
+// Stack runs the whole of Colorstream on one machine, without containers: Redis, InfluxDB, workers, the
 // generator, the page, and Grafana where it is installed.
 //
-// It needs a checkout and Go; InfluxDB is built once (see package influxd), Redis and Grafana are the machine's.
-// All data lies in one folder. It is a launcher for trying and developing, not an init system: what dies is not
-// restarted, it takes the rest down.
+// It needs a checkout and Go; InfluxDB is built once (see package influxd), Redis and Grafana are the
+// machine's. All data lies in one folder. It is a launcher for trying and developing, not an init
+// system: what dies is not restarted, it takes the rest down. On Linux the kernel ends all programs
+// with a launcher that is killed; elsewhere they run on.
 package main
 
 import (
@@ -17,14 +18,14 @@ import (
 	"colorstream/influxdb/influxd"
 )
 
-const help = `stack runs all of Colorstream on this machine, without containers. Run it inside the checkout.
+const help = `stack runs all of Colorstream on this machine, without containers, inside the checkout.
 
 usage: stack [run]     start everything; Ctrl-C stops it, a second Ctrl-C ends it at once
        stack stop      stop what runs
        stack influxd   build InfluxDB if there is none yet, and print its path
        stack help | version
 
-Every program gets the variables that it knows; ` + "`bin/PROGRAM help`" + ` lists them. The launcher's own:
+Every program gets the variables that it knows (bin/PROGRAM help). The launcher's own:
 `
 
 func run(ctx context.Context, p service.Process) error {
@@ -86,7 +87,7 @@ func findRoot(dir string) (string, error) {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", errors.New("run this inside the checkout: there is no folder influxdb/server here or above")
+			return "", errors.New("run this inside the checkout: no folder here or above has influxdb/server")
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 
 	"colorstream/generator/process"
 	"colorstream/generator/service"
-	"colorstream/influxdb/influxd"
 )
 
 const (
@@ -50,15 +48,6 @@ type server struct {
 	path    string // its program
 	note    string // what the summary says of it
 	process *process.Process
-}
-
-// part is one step of the start.
-type part struct {
-	name              string
-	addr              string // where it is to listen
-	variable, example string // the variable that says so, if it does listen, and another value
-	external          bool   // whether it may be one that is there already
-	start             func(context.Context) error
 }
 
 // up runs the stack until ctx ends or one of its programs does.
@@ -116,138 +105,11 @@ func (s *stack) start(ctx context.Context) error {
 	return nil
 }
 
-// scaleOut decides what several workers and a Redis cluster need of all programs.
-func (s *stack) scaleOut() error {
-	for i := range s.Workers {
-		s.workers = append(s.workers, above(s.WorkerAddr, 10*i))
-	}
-	if !s.Cluster && s.Workers == 1 {
-		return nil
-	}
-	if t := s.environ["REDIS_TRANSPORT"]; t != "" && t != "stream" {
-		return service.Usage(service.Invalid("REDIS_TRANSPORT", t,
-			"must be stream with WORKERS above 1 or REDIS_CLUSTER=1: only a stream has partitions"))
-	}
-	s.environ["REDIS_TRANSPORT"] = "stream"
-	if s.environ["REDIS_PARTITIONS"] == "" {
-		s.environ["REDIS_PARTITIONS"] = "12"
-	}
-	return nil
-}
-
-// parts lists all that is to be started, such that each finds there what it needs.
-func (s *stack) parts() []part {
-	var parts []part
-	if s.redis.managed {
-		for i, addr := range s.nodes() {
-			parts = append(parts, part{
-				"redis", addr, "REDIS_URL", "redis://localhost:6390/0", true,
-				func(ctx context.Context) error { return s.startRedis(ctx, i) },
-			})
-		}
-	}
-	if s.influx.managed {
-		parts = append(parts, part{
-			"influxdb", s.influx.listen, "INFLUX_URL", "http://localhost:8087", true,
-			s.startInfluxDB,
-		})
-	}
-	parts = append(parts, part{start: func(ctx context.Context) error {
-		return s.command(ctx, "influxdb", map[string]string{
-			"INFLUX_TOKEN_DIR": s.tokens(), "INFLUX_TOKEN_GROUPS": "", "INFLUX_SCRAPE": s.scrape(),
-		}, filepath.Join(s.bin, "influxdb"))
-	}})
-	if s.grafana.managed { // it takes its time, which the others need not wait for
-		parts = append(parts, part{
-			"grafana", s.grafana.listen, "GRAFANA_URL", "http://localhost:3001", true,
-			s.startGrafana,
-		})
-	}
-	parts = append(parts, part{
-		"the page", s.DashboardAddr, "DASHBOARD_ADDR", "127.0.0.1:9050", false,
-		func(ctx context.Context) error {
-			set := s.token("dashboard")
-			set["GRAFANA_PUBLIC_URL"] = cmp.Or(s.environ["GRAFANA_PUBLIC_URL"], s.GrafanaURL)
-			return s.program(ctx, "dashboard", "dashboard", s.DashboardAddr, set)
-		},
-	})
-	for i, addr := range s.workers {
-		parts = append(parts, part{
-			s.workerName(i), addr, "WORKER_ADDR", "127.0.0.1:9051", false,
-			func(ctx context.Context) error {
-				set := s.token("worker")
-				set["WORKER_ADDR"] = addr
-				set["WORKER_DATA_DIR"] = cmp.Or(s.environ["WORKER_DATA_DIR"], filepath.Join(s.Data, "worker"))
-				if i > 0 {
-					set["WORKER_PPROF_ADDR"] = "" // that address is the first one's
-				}
-				return s.program(ctx, s.workerName(i), "worker", addr, set)
-			},
-		})
-	}
-	generator := part{name: "the generator", addr: s.GeneratorAddr, example: "127.0.0.1:9052"}
-	if s.GeneratorAddr != addrOff {
-		generator.variable = "GENERATOR_ADDR"
-	}
-	generator.start = func(ctx context.Context) error {
-		// It may have a long file to sort before it answers, or be done before it is asked.
-		return s.program(ctx, "generator", "generator", addrOff, nil)
-	}
-	parts = append(parts, generator)
-	if s.grafana.managed {
-		parts = append(parts, part{start: func(ctx context.Context) error {
-			return ready(ctx, s.grafana.process, grafanaTimeout, "http://"+s.grafana.listen+"/api/health", "")
-		}})
-	}
-	return parts
-}
-
-func (s *stack) workerName(i int) string {
-	if s.Workers == 1 {
-		return "worker"
-	}
-	return fmt.Sprint("worker-", i+1)
-}
-
-func (s *stack) startInfluxDB(ctx context.Context) error {
-	log, err := s.log("influxd")
-	if err != nil {
-		return err
-	}
-	db, err := influxd.Start(ctx, influxd.Config{
-		Binary: s.influx.path, Addr: s.influx.listen, Dir: filepath.Join(s.Data, "influxdb"), Log: log,
-	})
-	if err != nil {
-		return err
-	}
-	s.children = append(s.children, child{"influxd", db.Process})
-	return nil
-}
-
-// scrape lists what InfluxDB, on this machine, reads the metrics of.
-func (s *stack) scrape() string {
-	if s.InfluxScrape != "" {
-		return s.InfluxScrape
-	}
-	if !s.influx.managed {
-		return "off" // who knows whether it reaches this machine
-	}
-	targets := []string{
-		"page=http://" + reach(s.DashboardAddr) + "/metrics", "influxdb=http://" + s.influx.listen + "/metrics",
-	}
-	for i, addr := range s.workers {
-		targets = append(targets, s.workerName(i)+"=http://"+reach(addr)+"/metrics")
-	}
-	if s.GeneratorAddr != addrOff {
-		targets = append(targets, "generator=http://"+reach(s.GeneratorAddr)+"/metrics")
-	}
-	return strings.Join(targets, ",")
-}
-
 func (s *stack) tokens() string { return filepath.Join(s.Data, "tokens") }
 
 func (s *stack) token(name string) map[string]string {
-	return map[string]string{"INFLUX_TOKEN": "", "INFLUX_TOKEN_FILE": filepath.Join(s.tokens(), name)}
+	path := filepath.Join(s.tokens(), name)
+	return map[string]string{"INFLUX_TOKEN": "", "INFLUX_TOKEN_FILE": path}
 }
 
 // log makes the file of a server's log.
@@ -272,7 +134,7 @@ func (s *stack) spawn(
 	return process.Start(process.Command{Path: path, Args: args, Dir: s.root, Env: pairs, Output: out})
 }
 
-// program starts one of our programs and waits until it answers at its address.
+// program starts one of our programs and waits until it answers at its address, if it has one.
 func (s *stack) program(ctx context.Context, name, file, addr string, set map[string]string) error {
 	p, err := s.spawn(s.out.writer(name), set, filepath.Join(s.bin, file))
 	if err != nil {
@@ -282,7 +144,8 @@ func (s *stack) program(ctx context.Context, name, file, addr string, set map[st
 	if addr == addrOff {
 		return nil
 	}
-	return ready(ctx, p, programTimeout, "http://"+reach(addr)+"/healthz", fmt.Sprintf("ok %d\n", p.PID()))
+	url := "http://" + reach(addr) + "/healthz"
+	return ready(ctx, p, programTimeout, url, fmt.Sprintf("ok %d\n", p.PID()))
 }
 
 // command runs a program that does its work and ends.
@@ -304,9 +167,11 @@ func (s *stack) command(
 	return nil
 }
 
-// ready waits until a GET gets the answer, or any if that is empty. A program's /healthz answers with
-// its process id, so that a stranger on the same port does not count.
-func ready(ctx context.Context, p *process.Process, timeout time.Duration, url, answer string) error {
+// ready waits until a GET gets the answer, or any if that is empty. A program's /healthz answers
+// with its process id, so that a stranger on the same port does not count.
+func ready(
+	ctx context.Context, p *process.Process, timeout time.Duration, url, answer string,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	client := &http.Client{Timeout: 2 * time.Second}
@@ -378,7 +243,8 @@ func (s *stack) build(ctx context.Context) (err error) {
 	if _, missing := os.Stat(filepath.Join(s.bin, "worker")); missing != nil {
 		s.out.say("building the programs, which takes about a minute the first time")
 	}
-	if err := s.goBuild(ctx, s.bin+"/", "./generator", "./worker", "./dashboard", "./influxdb"); err != nil {
+	err = s.goBuild(ctx, s.bin+"/", "./generator", "./worker", "./dashboard", "./influxdb")
+	if err != nil {
 		return err
 	}
 	if s.grafana.managed {

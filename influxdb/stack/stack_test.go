@@ -3,62 +3,78 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"colorstream/generator/process"
+	"colorstream/generator/redisserver"
 	"colorstream/influxdb/influxd"
 )
 
 // launcher runs this program in a process of its own, as a user does.
 type launcher struct {
-	self string
-	env  []string
-	page string
+	self  string
+	env   []string
+	page  string
+	addrs []string // of all its servers and programs
 }
 
 func newLauncher(t *testing.T, more ...string) *launcher {
 	t.Helper()
-	if _, err := influxd.Find(os.Getenv); errors.Is(err, influxd.ErrNotBuilt) && os.Getenv("CI") != "true" {
+	_, err := influxd.Find(os.Getenv)
+	if errors.Is(err, influxd.ErrNotBuilt) && os.Getenv("CI") != "true" {
 		t.Skipf("%v: run `make influxd` once", err)
 	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := freeAddrs(t, 5)
-	return &launcher{self: self, page: "http://" + addr[2], env: append(append(os.Environ(),
-		role+"=stack",
-		"STACK_DATA="+filepath.Join(t.TempDir(), "data"), "STACK_EXTERNAL=grafana", "WORKER_DATA_DIR=",
-		"REDIS_URL=redis://:a%20pass%22word@"+addr[0], "INFLUX_URL=http://"+addr[1], "DASHBOARD_ADDR="+addr[2], "WORKER_ADDR="+addr[3], "GENERATOR_ADDR="+addr[4],
+	l := &launcher{self: self, addrs: freeAddrs(t)}
+	l.page = "http://" + l.addrs[7]
+	l.env = append(append(os.Environ(), role+"=stack", "STACK_EXTERNAL=grafana", "WORKER_DATA_DIR=",
+		"STACK_DATA="+filepath.Join(t.TempDir(), "data"),
+		"REDIS_URL=redis://:a%20pass%22word@"+l.addrs[0], // and the five above it, if it is a cluster
+		"INFLUX_URL=http://"+l.addrs[6], "DASHBOARD_ADDR="+l.addrs[7], "GENERATOR_ADDR="+l.addrs[8],
+		"WORKER_ADDR="+l.addrs[10], // and 10 and 20 above it
 		"GENERATOR_INTERVAL=20ms", "WORKER_WINDOW=1s", "DASHBOARD_REFRESH=500ms",
-	), more...)}
+	), more...)
+	return l
 }
 
-func freeAddrs(t *testing.T, n int) []string {
+// freeAddrs finds addresses with consecutive ports. Those 10 000 above the first, which nodes of a
+// Redis cluster listen on too, are free as well.
+func freeAddrs(t *testing.T) []string {
 	t.Helper()
-	var addrs []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+	const n = 31
+	for {
+		first := net.JoinHostPort("127.0.0.1", strconv.Itoa(20_000+rand.IntN(2_700)))
+		var addrs []string
+		free := true
+		for i := range n {
+			addrs = append(addrs, above(first, i))
+			free = free && process.Unused(above(first, i)) == nil
+			free = free && (i > 5 || process.Unused(above(first, 10_000+i)) == nil)
 		}
-		defer l.Close()
-		addrs = append(addrs, l.Addr().String())
+		if free {
+			return addrs
+		}
 	}
-	return addrs
 }
 
 func (l *launcher) start(t *testing.T, args ...string) *process.Process {
 	t.Helper()
-	// The processes that it starts are in groups of their own: killing it ends them too, but stopping is kinder.
-	p, err := process.Start(process.Command{Path: l.self, Args: args, Env: l.env, Dir: filepath.Join("..", ".."), Output: t.Output()})
+	p, err := process.Start(process.Command{
+		Path: l.self, Args: args, Env: l.env, Dir: filepath.Join("..", ".."), Output: t.Output(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +106,7 @@ func (l *launcher) latest(t *testing.T, p *process.Process, colours int) {
 	}
 }
 
-// Everything, with the real programs: it runs, says so, stops when asked to, and finds its data again.
+// Everything, with the real programs: it runs, stops when asked to, and finds its data again.
 func TestStack(t *testing.T) {
 	t.Parallel()
 	l := newLauncher(t)
@@ -98,14 +114,12 @@ func TestStack(t *testing.T) {
 	l.latest(t, p, 4)
 
 	second := l.start(t)
-	if err := second.Err(); err == nil || !strings.Contains(strings.Join(second.Tail(), "\n"), "runs already") {
-		t.Errorf("a second run: %v, %q", err, second.Tail())
+	if err := second.Ending(); !strings.Contains(err.Error(), "runs already") {
+		t.Errorf("a second run: %v", err)
 	}
-	if err := syscall.Kill(p.PID(), syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
+	p.Signal(syscall.SIGHUP) // as if its terminal were closed
 	if err := p.Err(); err != nil {
-		t.Errorf("after an interrupt: %v", err)
+		t.Errorf("after SIGHUP: %v", err)
 	}
 
 	// Nothing comes in any more, so what the page shows is from before.
@@ -123,6 +137,31 @@ func TestStack(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("stop returns, and the stack runs on")
+	}
+}
+
+// Three workers on a Redis cluster. The kernel ends them all with a launcher that is killed.
+func TestScaledStack(t *testing.T) {
+	t.Parallel()
+	if _, err := redisserver.Find(); err != nil {
+		t.Skip(err)
+	}
+	l := newLauncher(t, "WORKERS=3", "REDIS_CLUSTER=1")
+	p := l.start(t)
+	l.latest(t, p, 4)
+	if runtime.GOOS != "linux" {
+		return
+	}
+	p.Signal(syscall.SIGKILL)
+	<-p.Done()
+	for _, addr := range l.addrs {
+		for deadline := time.Now().Add(20 * time.Second); process.Unused(addr) != nil; {
+			if time.Now().After(deadline) {
+				_, port, _ := net.SplitHostPort(addr)
+				t.Fatalf("%s listens on %s after its launcher was killed", holder(port), addr)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
 	}
 }
 

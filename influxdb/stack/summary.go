@@ -35,7 +35,7 @@ func (s *stack) summary() string {
 	default:
 		add("Grafana", "%s (not started here)", s.GrafanaURL)
 	}
-	add("InfluxDB", "%s%s, an API without pages; user %s, password in INFLUX_ADMIN_PASSWORD, else adminpassword",
+	add("InfluxDB", "%s%s, an API without pages; user %s, password adminpassword, or INFLUX_ADMIN_PASSWORD's",
 		s.InfluxURL, elsewhere(s.influx), s.InfluxUser)
 	node := redacted(strings.SplitN(s.RedisURL, "?addr", 2)[0])
 	if s.Cluster {

@@ -206,7 +206,7 @@ func TestPortInUse(t *testing.T) {
 		t.Fatal("no error")
 	}
 	wants := []string{
-		"nothing was started", "port " + number, "set DASHBOARD_ADDR", "set INFLUX_URL", "STACK_EXTERNAL=influxdb", "REDIS_URL says",
+		"nothing was started", "port " + number, "set DASHBOARD_ADDR", "set INFLUX_URL", "STACK_EXTERNAL=influxdb", "(REDIS_URL)",
 	}
 	if _, err := os.Stat("/proc/net/tcp"); err == nil {
 		wants = append(wants, fmt.Sprintf("stack.test (process %d)", os.Getpid()))

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"colorstream/generator/service"
+	"colorstream/influxdb/influxd"
+)
+
+// part is one step of the start.
+type part struct {
+	name              string
+	addr              string // where it is to listen
+	variable, example string // the variable that says so, and another value
+	external          bool   // whether it may be one that is there already
+	start             func(context.Context) error
+}
+
+// scaleOut decides what several workers and a Redis cluster need of all programs.
+func (s *stack) scaleOut() error {
+	for i := range s.Workers {
+		s.workers = append(s.workers, above(s.WorkerAddr, 10*i))
+	}
+	if !s.Cluster && s.Workers == 1 {
+		return nil
+	}
+	if t := s.environ["REDIS_TRANSPORT"]; t != "" && t != "stream" {
+		return service.Usage(service.Invalid("REDIS_TRANSPORT", t,
+			"must be stream with WORKERS above 1 or REDIS_CLUSTER=1: only a stream has partitions"))
+	}
+	s.environ["REDIS_TRANSPORT"] = "stream"
+	if s.environ["REDIS_PARTITIONS"] == "" {
+		s.environ["REDIS_PARTITIONS"] = "12"
+	}
+	return nil
+}
+
+// parts lists all that is to be started, such that each finds there what it needs.
+func (s *stack) parts() []part {
+	var parts []part
+	if s.redis.managed {
+		for i, addr := range s.nodes() {
+			parts = append(parts, part{
+				"redis", addr, "REDIS_URL", "redis://localhost:6390/0", true,
+				func(ctx context.Context) error { return s.startRedis(ctx, i) },
+			})
+		}
+	}
+	if s.influx.managed {
+		parts = append(parts, part{
+			"influxdb", s.influx.listen, "INFLUX_URL", "http://localhost:8087", true,
+			s.startInfluxDB,
+		})
+	}
+	parts = append(parts, part{start: func(ctx context.Context) error {
+		return s.command(ctx, "influxdb", map[string]string{
+			"INFLUX_TOKEN_DIR": s.tokens(), "INFLUX_TOKEN_GROUPS": "", "INFLUX_SCRAPE": s.scrape(),
+		}, filepath.Join(s.bin, "influxdb"))
+	}})
+	if s.grafana.managed { // it takes its time, which the others need not wait for
+		parts = append(parts, part{
+			"grafana", s.grafana.listen, "GRAFANA_URL", "http://localhost:3001", true,
+			s.startGrafana,
+		})
+	}
+	parts = append(parts, part{
+		"the page", s.DashboardAddr, "DASHBOARD_ADDR", "127.0.0.1:9050", false,
+		func(ctx context.Context) error {
+			set := s.token("dashboard")
+			set["GRAFANA_PUBLIC_URL"] = cmp.Or(s.environ["GRAFANA_PUBLIC_URL"], s.GrafanaURL)
+			return s.program(ctx, "dashboard", "dashboard", s.DashboardAddr, set)
+		},
+	})
+	for i, addr := range s.workers {
+		parts = append(parts, part{
+			s.workerName(i), addr, "WORKER_ADDR", "127.0.0.1:9051", false,
+			func(ctx context.Context) error {
+				set := s.token("worker")
+				set["WORKER_ADDR"] = addr
+				data := filepath.Join(s.Data, "worker")
+				set["WORKER_DATA_DIR"] = cmp.Or(s.environ["WORKER_DATA_DIR"], data)
+				if i > 0 {
+					set["WORKER_PPROF_ADDR"] = "" // that address is the first one's
+				}
+				return s.program(ctx, s.workerName(i), "worker", addr, set)
+			},
+		})
+	}
+	parts = append(parts, part{
+		"the generator", s.GeneratorAddr, "GENERATOR_ADDR", "127.0.0.1:9052", false,
+		func(ctx context.Context) error {
+			// It may have a long file to sort before it answers, or be done before it is asked.
+			return s.program(ctx, "generator", "generator", addrOff, nil)
+		},
+	})
+	if s.grafana.managed {
+		parts = append(parts, part{start: func(ctx context.Context) error {
+			url := "http://" + s.grafana.listen + "/api/health"
+			return ready(ctx, s.grafana.process, grafanaTimeout, url, "")
+		}})
+	}
+	return parts
+}
+
+func (s *stack) workerName(i int) string {
+	if s.Workers == 1 {
+		return "worker"
+	}
+	return fmt.Sprint("worker-", i+1)
+}
+
+func (s *stack) startInfluxDB(ctx context.Context) error {
+	c := influxd.Config{
+		Binary: s.influx.path, Addr: s.influx.listen, Dir: filepath.Join(s.Data, "influxdb"),
+	}
+	var err error
+	if c.Log, err = s.log("influxd"); err != nil {
+		return err
+	}
+	db, err := influxd.Start(ctx, c)
+	if err != nil {
+		return err
+	}
+	s.children = append(s.children, child{"influxd", db.Process})
+	return nil
+}
+
+// scrape lists what InfluxDB, on this machine, reads the metrics of.
+func (s *stack) scrape() string {
+	if s.InfluxScrape != "" {
+		return s.InfluxScrape
+	}
+	if !s.influx.managed {
+		return "off" // who knows whether it reaches this machine
+	}
+	var targets []string
+	add := func(name, addr string) {
+		if addr != addrOff {
+			targets = append(targets, name+"=http://"+reach(addr)+"/metrics")
+		}
+	}
+	add("influxdb", s.influx.listen)
+	add("page", s.DashboardAddr)
+	add("generator", s.GeneratorAddr)
+	for i, addr := range s.workers {
+		add(s.workerName(i), addr)
+	}
+	return strings.Join(targets, ",")
+}
