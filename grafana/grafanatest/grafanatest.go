@@ -52,6 +52,7 @@ type Server struct {
 
 	environ []string
 	home    string
+	config  string
 	log     *safeBuffer
 	process *process.Process
 }
@@ -95,8 +96,11 @@ func Start(t testing.TB, o Options) *Server {
 	if err := os.MkdirAll(filepath.Join(data, "plugins"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s.environ = append(os.Environ(), Settings(data, provisioning, s.Dashboards)...)
-	s.environ = append(s.environ,
+	s.config = filepath.Join(root, "grafana.ini")
+	s.environ = append(os.Environ(),
+		"GF_PATHS_DATA="+data, "GF_PATHS_LOGS="+filepath.Join(data, "log"),
+		"GF_PATHS_PLUGINS="+filepath.Join(data, "plugins"), "GF_PATHS_PROVISIONING="+provisioning,
+		"GRAFANA_DASHBOARDS="+s.Dashboards, "GF_LOG_LEVEL=info",
 		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT="+port, "GF_SECURITY_ADMIN_PASSWORD="+AdminPassword,
 		"INFLUX_URL="+o.Influx.URL, "INFLUX_ORG="+o.Influx.Org, "INFLUX_BUCKET="+o.Influx.Bucket,
 		// Metrics lie beside the colours here, if a test writes any: the token reads one bucket.
@@ -114,24 +118,6 @@ func Start(t testing.TB, o Options) *Server {
 	return s
 }
 
-// Settings are the variables that Colorstream's Grafana runs with, besides
-// address, password and those that the files in provisioning name.
-func Settings(data, provisioning, dashboards string) []string {
-	return []string{
-		"GF_PATHS_DATA=" + data, "GF_PATHS_LOGS=" + filepath.Join(data, "log"), "GF_PATHS_PLUGINS=" + filepath.Join(data, "plugins"),
-		"GF_PATHS_PROVISIONING=" + provisioning, "GRAFANA_DASHBOARDS=" + dashboards,
-		"GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH=" + filepath.Join(dashboards, "colors.json"),
-		"GF_DASHBOARDS_MIN_REFRESH_INTERVAL=5s",
-		"GF_AUTH_ANONYMOUS_ENABLED=true", "GF_AUTH_ANONYMOUS_ORG_NAME=Main Org.", "GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer",
-		"GF_AUTH_ANONYMOUS_HIDE_VERSION=true", "GF_USERS_ALLOW_SIGN_UP=false", "GF_SECURITY_ALLOW_EMBEDDING=false",
-		"GF_ANALYTICS_REPORTING_ENABLED=false", "GF_ANALYTICS_CHECK_FOR_UPDATES=false",
-		"GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false", "GF_ANALYTICS_FEEDBACK_LINKS_ENABLED=false",
-		"GF_NEWS_NEWS_FEED_ENABLED=false", "GF_SECURITY_DISABLE_GRAVATAR=true",
-		"GF_PLUGINS_PREINSTALL_DISABLED=true", "GF_PLUGINS_PREINSTALL_AUTO_UPDATE=false",
-		"GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED=true", "GF_LOG_MODE=console",
-	}
-}
-
 // Restart stops Grafana and starts it again with the same data.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
@@ -142,7 +128,7 @@ func (s *Server) Restart(t testing.TB) {
 func (s *Server) start(t testing.TB) {
 	t.Helper()
 	p, err := process.Start(process.Command{
-		Path: filepath.Join(s.home, "bin", "grafana"), Args: []string{"server", "--homepath", s.home},
+		Path: filepath.Join(s.home, "bin", "grafana"), Args: []string{"server", "--homepath", s.home, "--config", s.config},
 		Env: s.environ, Output: s.log,
 	})
 	if err != nil {

@@ -226,12 +226,16 @@ func TestVolumes(t *testing.T) {
 			if v.Type != types.VolumeTypeBind {
 				continue
 			}
-			if info, err := os.Stat(v.Source); err != nil || !info.IsDir() {
-				t.Errorf("%s: %s is no folder (%v)", name, v.Source, err)
+			info, err := os.Stat(v.Source)
+			if err != nil || info.IsDir() == (v.Target == "/etc/grafana/grafana.ini") {
+				t.Errorf("%s: %s is not what it should be: %v", name, v.Source, err)
 			}
 			if name == "grafana" && v.Target == *s.Environment["GRAFANA_DASHBOARDS"] {
-				home := filepath.Base(*s.Environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
-				if _, err := os.Stat(filepath.Join(v.Source, home)); err != nil {
+				home := regexp.MustCompile(`= \$__env\{GRAFANA_DASHBOARDS\}/(.+)`).FindStringSubmatch(read(t, "grafana/grafana.ini"))
+				if home == nil {
+					t.Fatal("grafana.ini has no home dashboard")
+				}
+				if _, err := os.Stat(filepath.Join(v.Source, home[1])); err != nil {
 					t.Error(err)
 				}
 			}
