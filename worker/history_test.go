@@ -280,3 +280,42 @@ func TestImportTooOld(t *testing.T) {
 	r.expectImport(nil, 3, "points rejected 1", file)
 	r.wantPoints(naive(map[pointKey][]float64{{now.UnixNano(), "red"}: {1}}))
 }
+
+// TestImportReadme runs the commands of the README's "Your own data", on files that they fit.
+func TestImportReadme(t *testing.T) {
+	t.Parallel()
+	r := importer(t)
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Your own data\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	files := map[string]string{
+		"measurements.csv": r.file("measurements.csv", "color,value,ts\nred,1,2025-04-01 10:00\n"),
+		"log.csv":          r.file("log.csv", "when,sensor,temperature\n2025-04-01 10:00,oven,1\n"),
+	}
+	commands := 0
+	for line := range strings.Lines(section) {
+		command, ok := strings.CutPrefix(line, "    ")
+		if !ok {
+			continue
+		}
+		commands++
+		for name, path := range files {
+			command = strings.ReplaceAll(command, "FILE="+name, "FILE="+path)
+		}
+		cmd := exec.Command("sh", "-c", command)
+		cmd.Dir = ".."
+		cmd.Env = os.Environ()
+		for name, value := range r.env {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "see them at http://localhost:3000/d/colors?from=17435") {
+			t.Errorf("%s: %v\n%s", command, err, out)
+		}
+	}
+	if points := r.points(); commands != 2 || len(points) != 2 {
+		t.Errorf("%d commands make %d points", commands, len(points))
+	}
+}

@@ -194,7 +194,7 @@ func (c *csvRows) locate(names []string) error {
 func missingColumn(f field, line int, names []string) error {
 	advice := ""
 	if f.role == "color" {
-		advice = ", to =red for a constant or to @file for the file's name"
+		advice = ", to =red for a constant, to @file for the file's name, or to 3 for the third column"
 	}
 	return fmt.Errorf("line %d: there is no column %q for the %s: set %s to one of %q%s",
 		line, f.name, f.role, f.variable, names, advice)

@@ -45,7 +45,7 @@ func TestCSVHeader(t *testing.T) {
 		`2: {"color":"red","name":"level","value":1}`, `3: {"color":"red","name":"level","value":2}`)
 	expect(t, strings.Repeat("x\n", headerLines)+"color,value\nred,1\n", std,
 		`end: standard input: line 1: there is no column "color" for the color: set GENERATOR_INPUT_COLOR to one of ["x"], `+
-			`to =red for a constant or to @file for the file's name`+"\n"+
+			`to =red for a constant, to @file for the file's name, or to 3 for the third column`+"\n"+
 			`line 1: there is no column "value" for the value: set GENERATOR_INPUT_VALUE to one of ["x"]`)
 
 	// Columns by number.
@@ -102,7 +102,7 @@ func TestCSVColumns(t *testing.T) {
 	expect(t, diamonds, Options{Color: "=all", Name: "=gems", Value: "price"}, `2: {"color":"all","name":"gems","value":326}`)
 	expect(t, diamonds, Options{Color: "colour", Value: "Price", Time: "time"},
 		`end: standard input: line 1: there is no column "colour" for the color: set GENERATOR_INPUT_COLOR to one of ["cut" "color" "price"], `+
-			`to =red for a constant or to @file for the file's name`+"\n"+
+			`to =red for a constant, to @file for the file's name, or to 3 for the third column`+"\n"+
 			`line 1: there is no column "Price" for the value: set GENERATOR_INPUT_VALUE to one of ["cut" "color" "price"]`+"\n"+
 			`line 1: there is no column "time" for the time: set GENERATOR_INPUT_TIME to one of ["cut" "color" "price"]`)
 	expect(t, "color,value,value\nred,1,2\n", Options{},

@@ -41,7 +41,7 @@ func (j *jsonRows) next() (row, error) {
 			return row{}, err
 		case isSpace(c), c == ',' && j.array:
 			continue
-		case c == '[' && !j.array, c == ']' && j.array:
+		case c == '[' && !j.array && j.follows("{]"), c == ']' && j.array:
 			j.array = !j.array
 			continue
 		case c == '{':
@@ -104,6 +104,17 @@ func (j *jsonRows) object() (row, error) {
 	}
 	r.line, r.offset = line, j.offset
 	return r, nil
+}
+
+// follows reports whether the next character that is no space is one of these. It does not look
+// further than the buffer.
+func (j *jsonRows) follows(characters string) bool {
+	for n := 1; ; n++ {
+		head, err := j.p.Peek(n)
+		if err != nil || !isSpace(head[n-1]) {
+			return err == nil && strings.IndexByte(characters, head[n-1]) >= 0
+		}
+	}
 }
 
 // objectFollows reports whether an object begins with the next byte.

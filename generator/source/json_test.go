@@ -19,6 +19,8 @@ func TestJSON(t *testing.T) {
 	expect(t, "\ufeff[\r\n{\"color\":\"red\",\r\n\"value\":1}\r\n,{\"color\":\"red\",\"value\":2}\r\n]\r\n", std, red(2, "1"), red(4, "2"))
 	expect(t, "[]", std)
 	expect(t, "[{\"color\":\"red\",\"value\":1},\n", std, red(1, "1"), "end: read standard input: line 2: the array is not closed: the file is cut short")
+	expect(t, "[1]\n{\"color\":\"red\",\"value\":1}\n[[2]]\n", Options{Format: JSON},
+		"1 not_object: the message is not a JSON object", red(2, "1"), "3 not_object: the message is not a JSON object")
 	expect(t, "", Options{Format: JSON})
 	expect(t, `{"color":"red","value":1}`, Options{Color: "2"},
 		"end: standard input: GENERATOR_INPUT_COLOR=2: JSON has no columns with numbers: give the field's name")

@@ -17,7 +17,7 @@ import (
 	"colorstream/generator/message"
 )
 
-// MaxSort is how many rows are sorted in memory: they take about 200 MB.
+// MaxSort is how many rows a replay sorts in memory: they take 200 MB.
 const MaxSort = 5_000_000
 
 // ErrFull says that there are more records than are sorted in memory.
@@ -55,7 +55,10 @@ const rowSize = 8 + 8 + 4 + 4 + 4 + 1
 // NewSorter makes a sorter that holds at most limit records in memory, and the others in a temporary
 // file in the folder dir. Without a folder, more of them are an error.
 func NewSorter(limit int, dir string) *Sorter {
-	return &Sorter{limit: limit, dir: dir, last: math.MinInt64, known: make(map[string]uint32)}
+	return &Sorter{
+		limit: limit, dir: dir, last: math.MinInt64, known: make(map[string]uint32),
+		rows: make([]sortRow, 0, limit), // growing would take twice the memory
+	}
 }
 
 // Len is the number of records.

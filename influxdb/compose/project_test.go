@@ -22,7 +22,7 @@ var ours = map[string]string{
 }
 
 // oneShots end by themselves.
-var oneShots = []string{"influxdb-init", "stream"}
+var oneShots = []string{"influxdb-init", "stream", "import"}
 
 // options loads the file alone: neither a .env nor the environment of the test plays a part.
 func options(t *testing.T, environ []string, more ...cli.ProjectOptionsFn) *cli.ProjectOptions {

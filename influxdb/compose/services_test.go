@@ -96,6 +96,13 @@ func TestTokensAreApart(t *testing.T) {
 		}
 		switch {
 		case name == "influxdb-init":
+		case name == "import": // looks before it writes
+			if *token != "/run/tokens/worker" || *s.Environment["INFLUX_READ_TOKEN_FILE"] != "/run/tokens/dashboard" {
+				t.Errorf("uses the tokens %s and %s", *token, *s.Environment["INFLUX_READ_TOKEN_FILE"])
+			}
+			if diff := cmp.Diff([]string{groups["worker"], groups["dashboard"]}, s.GroupAdd); diff != "" {
+				t.Errorf("groups: -want +got\n%s", diff)
+			}
 		case token == nil:
 			if len(s.GroupAdd) > 0 {
 				t.Errorf("needs no token, and is in groups %v", s.GroupAdd)

@@ -187,6 +187,7 @@ func (i *importer) read(ctx context.Context, file string, stdin io.Reader, sever
 	defer in.Close()
 	i.begin("reading "+in.Name, in.Size)
 	return in.Each(ctx, func(r source.Record, refused *source.Refused) error {
+		i.steps.Add(1)
 		if refused != nil {
 			if several {
 				refused.Detail += " (" + in.Name + ")"
@@ -220,11 +221,11 @@ func (i *importer) windows(ctx context.Context, each func(*window.Pane) error, r
 		}
 		return nil
 	}
-	i.done.Store(0)
 	for r, err := range i.sorter.All() {
 		if err != nil {
 			return err
 		}
+		i.steps.Add(1)
 		if n := i.done.Add(1); n%1024 == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -261,7 +262,8 @@ type importer struct {
 	conflicts   int64           // points that have other values in the bucket
 
 	written, rejected atomic.Int64 // points
-	done              atomic.Int64 // of the present stage
+	steps             atomic.Int64 // rows handled, in all stages
+	done              atomic.Int64 // of the present stage: bytes or rows
 
 	mu    sync.Mutex // guards the fields below
 	stage string
@@ -288,7 +290,7 @@ func (i *importer) sample() progress.Sample {
 	defer i.mu.Unlock()
 	read, written := i.ledger.ReadTotal(), i.written.Load()
 	s := progress.Sample{
-		Share: -1, Count: uint64(read + written),
+		Share: -1, Count: uint64(i.steps.Load()),
 		Done:  fmt.Sprintf("%s: %d rows, %d points written", i.stage, read, written),
 		Attrs: []any{"stage", i.stage, "rows", read, "points_written", written},
 	}
