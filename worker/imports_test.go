@@ -26,7 +26,8 @@ var crossings = map[string][]string{
 }
 
 var testCrossings = []string{
-	"generator/message", "generator/redistest", "generator/service/servicetest", "influxdb/influxtest", "influxdb/series", "worker/window",
+	"generator/message", "generator/redistest", "generator/redisurl", "generator/service/servicetest", "influxdb/influxtest",
+	"influxdb/series", "worker/window",
 }
 
 // standardOnly are the contracts: they import nothing but the standard library.
