@@ -19,7 +19,7 @@ import (
 
 // Config is all that the environment says. Its tags are the reference of the variables.
 type Config struct {
-	RedisURL  string            `env:"REDIS_URL" envDefault:"redis://localhost:6379/0" secret:"true" help:"where Redis is"`
+	Redis     redisurl.Config
 	Channel   string            `env:"REDIS_CHANNEL" envDefault:"colors" help:"the channel, or the stream's key"`
 	Transport publish.Transport `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub or stream"`
 
@@ -116,8 +116,10 @@ func (c Config) Validate() error {
 			errs = append(errs, service.Invalid(variable, value, problem))
 		}
 	}
-	target, err := redisurl.Parse(c.RedisURL)
-	check(err == nil, "REDIS_URL", "", fmt.Sprintf("is not a Redis URL such as redis://user:password@host:6379/0 (rediss:// with TLS): %v", err))
+	target, err := c.Redis.Target()
+	if err != nil {
+		errs = append(errs, err)
+	}
 	check(err != nil || !target.IsCluster() || c.Transport == publish.Stream, "REDIS_TRANSPORT", c.Transport,
 		"cannot be used with a Redis cluster, whose nodes pass messages on without a receipt: use stream")
 	check(c.Partitions >= 1 && c.Partitions <= 1024, "REDIS_PARTITIONS", c.Partitions, "must be from 1 to 1024")
@@ -154,9 +156,9 @@ func (c Config) interval() float64 {
 }
 
 func (c Config) publishOptions() publish.Options {
-	target, _ := redisurl.Parse(c.RedisURL) // Validate has tried it
+	target, _ := c.Redis.Target() // Validate has tried it
 	return publish.Options{
-		URL: c.RedisURL, Channel: c.Channel, Transport: c.Transport, StreamMax: c.StreamMax,
+		Target: target, Channel: c.Channel, Transport: c.Transport, StreamMax: c.StreamMax,
 		Partitions: c.Partitions, Replicas: c.Replicas.Of(target),
 	}
 }

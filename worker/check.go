@@ -45,9 +45,9 @@ func check(ctx context.Context, cfg config, out io.Writer) error {
 }
 
 func checkRedis(ctx context.Context, cfg config) (string, error) {
-	target, err := redisurl.Parse(cfg.RedisURL)
+	target, err := cfg.Redis.Target()
 	if err != nil {
-		return "", service.Invalid("REDIS_URL", "", err.Error())
+		return "", err
 	}
 	client := target.Open(func(o *redis.Options) { o.DialerRetries = 1 })
 	defer client.Close()

@@ -25,11 +25,13 @@ type variable struct {
 	secret   bool
 }
 
-// known lists the variables of a program, from the `env` tags in its sources and in the frame that all stand in.
+// known lists the variables of a program, from the `env` tags in its sources, in the frame that all
+// stand in, and in what all know of Redis.
 func known(t *testing.T, folder string) map[string]variable {
 	t.Helper()
 	var files []string
-	for _, pattern := range []string{filepath.Join(root, folder, "*.go"), filepath.Join(root, "generator/service/*.go")} {
+	for _, pattern := range []string{folder + "/*.go", "generator/service/*.go", "generator/redisurl/*.go"} {
+		pattern = filepath.Join(root, pattern)
 		found, err := filepath.Glob(pattern)
 		if err != nil || len(found) == 0 {
 			t.Fatalf("%s: no sources (%v)", pattern, err)
