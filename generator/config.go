@@ -17,11 +17,13 @@ import (
 	"colorstream/generator/source"
 )
 
+//go:generate go test -run "TestVariables|Documented" . -update-docs
+
 // Config is all that the environment says. Its tags are the reference of the variables.
 type Config struct {
 	Redis     redisurl.Config
 	Channel   string            `env:"REDIS_CHANNEL" envDefault:"colors" help:"the channel, or the stream's key"`
-	Transport publish.Transport `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub or stream"`
+	Transport publish.Transport `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub: what nobody receives is lost, and counted; stream: nothing is lost, messages wait in Redis"`
 
 	Partitions int               `env:"REDIS_PARTITIONS" envDefault:"1" help:"stream: number of partitions, the same for all programs"`
 	Replicas   redisurl.Replicas `env:"REDIS_REPLICAS" help:"stream: replicas of Redis that must have a message before it counts as published; unset: 1 on a cluster, 0 on one Redis"`

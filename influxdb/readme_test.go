@@ -7,11 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"colorstream/generator/service/servicetest"
 	"colorstream/influxdb/influxtest"
 )
-
-func TestReadme(t *testing.T) { servicetest.CheckReadme(t, "../README.md", "influxdb", config{}) }
 
 // Every command of this folder's README is run as it stands there, but for the tests themselves.
 func TestReadmeCommands(t *testing.T) {

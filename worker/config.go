@@ -13,6 +13,8 @@ import (
 	"colorstream/generator/service"
 )
 
+//go:generate go test -run "TestVariables|Documented" . -update-docs
+
 // config is all that the worker can be told. The tags are the variables, their defaults and their
 // help.
 type config struct {

@@ -13,6 +13,8 @@ import (
 	"colorstream/worker/influx"
 )
 
+//go:generate go test -run TestVariables . -update-docs
+
 // Config is all that the environment says. Its tags are the reference of the variables.
 type Config struct {
 	Source source.Options
