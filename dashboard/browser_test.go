@@ -172,5 +172,5 @@ func quoted(text string) string {
 
 // cell is the text of a colour's cell, as JavaScript.
 func cell(color, column string) string {
-	return fmt.Sprintf(`document.querySelector("tr[data-color=" + CSS.escape(%s) + "] [data-column=%s]")?.innerText`, quoted(color), column)
+	return fmt.Sprintf(`document.querySelector("tr[data-color=" + CSS.escape(%s) + "] .c-%s")?.innerText`, quoted(color), column)
 }

@@ -7,10 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"colorstream/dashboard/web"
 	"colorstream/generator/service"
 )
-
-//go:generate go test -run "TestVariables|Documented" . -update-docs
 
 // config is everything that the environment says. The help texts are what `help` prints.
 type config struct {
@@ -33,6 +32,12 @@ type config struct {
 	Stale    time.Duration `env:"DASHBOARD_STALE" envDefault:"30s" help:"a colour whose newest window ended longer ago is marked stale"`
 	// Window is the worker's own variable: the two programs then cannot differ.
 	Window time.Duration `env:"WORKER_WINDOW" envDefault:"5s" help:"the worker's window: a point's time is its start"`
+	// So are these two.
+	Lateness  *time.Duration `env:"WORKER_LATENESS" help:"how long after its end the worker may write a window again; unset: one window"`
+	MaxColors int            `env:"WORKER_MAX_COLORS" envDefault:"10000" help:"how many colours are shown at most"`
+
+	Prefix     string `env:"DASHBOARD_PREFIX" help:"the path under which a proxy in front shows the page, such as /colors"`
+	TrustProxy bool   `env:"DASHBOARD_TRUST_PROXY" help:"true: all requests come through a proxy that sets or removes X-Forwarded-For, -User and -Prefix"`
 
 	Pprof string `env:"DASHBOARD_PPROF_ADDR" help:"serve profiles (net/http/pprof) there, on this machine alone: 127.0.0.1:6060; unset: off"`
 
@@ -62,6 +67,8 @@ func (c config) Validate() error {
 		between("DASHBOARD_LOOKBACK", c.Lookback, time.Minute, 10*365*24*time.Hour),
 		between("DASHBOARD_STALE", c.Stale, time.Second, 10*365*24*time.Hour),
 		atLeastOne("DASHBOARD_CLIENTS", c.Clients),
+		atLeastOne("WORKER_MAX_COLORS", c.MaxColors),
+		prefix("DASHBOARD_PREFIX", c.Prefix),
 		service.CheckLoopback("DASHBOARD_PPROF_ADDR", c.Pprof),
 		between("WORKER_WINDOW", c.Window, time.Millisecond, 24*time.Hour),
 	)
@@ -97,6 +104,13 @@ var identifiers = regexp.MustCompile(`\A[A-Za-z0-9_-]{1,40}\z`)
 func identifier(variable, value string) error {
 	if !identifiers.MatchString(value) {
 		return service.Invalid(variable, value, "must be 1 to 40 letters, digits, - or _")
+	}
+	return nil
+}
+
+func prefix(variable, value string) error {
+	if value != "" && !web.ValidPrefix(value) {
+		return service.Invalid(variable, value, "must be a path such as /colors")
 	}
 	return nil
 }

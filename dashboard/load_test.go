@@ -55,9 +55,9 @@ func (f *follower) follow(ctx context.Context, address string, connected func())
 			return err
 		}
 		switch text := string(line); {
-		case strings.HasPrefix(text, "event: snapshot"):
+		case strings.HasPrefix(text, "event: rows"):
 			connected()
-		case strings.HasPrefix(text, "event: windows"):
+		case strings.HasPrefix(text, "event: change"):
 			f.last.Store(time.Now().UnixNano())
 			f.windows.Add(1)
 		}
@@ -209,7 +209,7 @@ func TestSoak(t *testing.T) {
 		for range 100 {
 			guests.Go(func() { _ = new(follower).follow(passing, strings.TrimPrefix(s.URL, "http://"), func() {}) })
 		}
-		for _, path := range []string{"/", "/latest", "/chart.svg?stat=mean&range=5m", "/static/page.js"} {
+		for _, path := range []string{"/", "/latest", "/chart.svg?stat=mean&range=5m", "/static/page.js", "/series?range=1h"} {
 			if status, _ := s.get(t, path); status != http.StatusOK {
 				t.Errorf("%s answers %d", path, status)
 			}
@@ -253,7 +253,7 @@ func TestChartsForACrowd(t *testing.T) {
 		}
 		sum := 0.0
 		for line := range strings.Lines(string(text)) {
-			if strings.HasPrefix(line, "http_api_requests_total") && strings.Contains(line, `path="/api/v2/query"`) {
+			if strings.HasPrefix(line, "http_api_requests_total") && strings.Contains(line, `path="/query"`) {
 				var n float64
 				fmt.Sscan(line[strings.LastIndex(line, " "):], &n)
 				sum += n

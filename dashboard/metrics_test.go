@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net/url"
 	"testing"
-	"time"
 
 	"colorstream/dashboard/live"
 	"colorstream/dashboard/proxy"
@@ -21,6 +20,6 @@ func TestMetricsAreDocumented(t *testing.T) {
 	service.WatchHealth(registry, "dashboard", &health)
 	upstream := &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
 	proxy.New(slog.New(slog.DiscardHandler), proxy.Config{Upstream: upstream, DashboardUID: "a", DataSourceUID: "b"}, registry)
-	live.NewServer(live.NewFeed(time.Now(), func() []byte { return nil }), 1, registry)
+	live.NewServer(1, registry)
 	servicetest.CheckMetrics(t, "../worker/docs/metrics.md", "Page", registry)
 }

@@ -104,7 +104,7 @@ func TestEndpoints(t *testing.T) {
 	check("/", 200, "text/html", `data-color="red"`)
 	check("/latest.csv", 200, "text/csv", "red,")
 	check("/chart.svg?stat=mean&range=5m&tz=Europe/Berlin", 200, "image/svg+xml", "red")
-	check("/static/page.js", 200, "text/javascript", "import")
+	check("/static/page.js", 200, "text/javascript", "EventSource")
 	check("/healthz", 200, "text/plain", fmt.Sprint("ok ", os.Getpid()))
 	check("/readyz", 200, "application/json", `"ready":true`)
 	check("/metrics", 200, "text/plain", "colorstream_sse_clients 0")

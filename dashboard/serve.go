@@ -8,23 +8,22 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 	_ "time/tzdata" // charts are drawn in the reader's time zone, also in an image without one
 
 	"golang.org/x/sync/errgroup"
 
-	"colorstream/dashboard/chart"
 	"colorstream/dashboard/influx"
 	"colorstream/dashboard/latest"
 	"colorstream/dashboard/proxy"
 	"colorstream/dashboard/web"
 	"colorstream/generator/service"
-	"colorstream/influxdb/series"
 )
 
 // serve puts the parts together and runs them until ctx ends:
 //
 //	InfluxDB ◄── reader ──► page ──► browsers        one reader, however many browsers
-//	InfluxDB ◄── charts ◄── page
+//	InfluxDB ◄───────────── page                     for charts
 //	Grafana  ◄── proxy ◄── every path that is not the page's own
 func serve(ctx context.Context, log *slog.Logger, c config, environ map[string]string) error {
 	for _, name := range service.UnknownVariables(environ, "DASHBOARD_", c) {
@@ -44,27 +43,23 @@ func serve(ctx context.Context, log *slog.Logger, c config, environ map[string]s
 	}
 	grafana := proxy.New(log, proxy.Config{
 		Upstream: upstream, DashboardUID: c.GrafanaUID, DataSourceUID: c.GrafanaSource,
+		TrustProxy: c.TrustProxy, Prefix: web.Prefix,
 	}, registry)
 	source := influx.New(c.influx())
 	defer source.Close()
-	charts := chart.NewDrawer(log, source, chart.Config{Window: c.Window, Gap: c.Stale, Reason: latest.Reason})
-
-	// The reader tells the page of news, the page asks the reader for the rest.
-	var page *web.Server
-	reader := latest.NewReader(log, source, func(s latest.Snapshot, news []series.Point) { page.Publish(s, news) },
-		latest.Config{Refresh: c.Refresh, Lookback: c.Lookback, Window: c.Window})
-	page, err = web.New(log, reader, charts, func() web.Panel {
+	page, err := web.New(log, source, func() web.Grafana {
 		s := grafana.State()
-		// The page's readers need not know under which address Grafana is reached inside.
-		reason := strings.ReplaceAll(s.Reason, " at "+strings.TrimSuffix(c.GrafanaURL, "/"), "")
-		return web.Panel{Available: s.Available, Since: s.Since, Reason: reason, Panels: s.Panels, Revision: s.Revision}
+		return web.Grafana{Available: s.Available, Panels: s.Panels, Revision: s.Revision}
 	}, registry, web.Config{
-		Window: c.Window, Stale: c.Stale, Refresh: c.Refresh, Clients: c.Clients,
+		Window: c.Window, Stale: c.Stale, Lookback: c.Lookback, Refresh: c.Refresh, Clients: c.Clients,
 		GrafanaURL: c.GrafanaPublicURL, DashboardUID: c.GrafanaUID,
 	})
 	if err != nil {
 		return err
 	}
+	reader := latest.NewReader(log, source, page.Publish, latest.Config{
+		Refresh: c.Refresh, Lookback: c.Lookback, Window: c.Window, Lateness: c.lateness(), Limit: c.MaxColors,
+	})
 
 	health := &service.Health{}
 	health.Probe("influxdb", func() error { return reader.Snapshot().Failure })
@@ -76,6 +71,7 @@ func serve(ctx context.Context, log *slog.Logger, c config, environ map[string]s
 		return err
 	}
 	handler := web.Protect(web.Credentials{User: c.User, Password: c.Password}, split(web.Secure(own), toGrafana(grafana)))
+	handler = web.Under(c.Prefix, c.TrustProxy, handler)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return reader.Run(ctx) })
@@ -120,6 +116,14 @@ func dashboards(publicURL string) (func(others http.Handler) http.Handler, error
 			http.Redirect(w, r, target.String(), http.StatusFound)
 		})
 	}, nil
+}
+
+// lateness is how long after its end the worker may write a window again.
+func (c config) lateness() time.Duration {
+	if c.Lateness == nil {
+		return c.Window
+	}
+	return *c.Lateness
 }
 
 func (c config) influx() influx.Config {

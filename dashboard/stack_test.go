@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,9 @@ func TestMain(m *testing.M) {
 // width is the windows' in most tests here: short, so that they are quick.
 const width = time.Second
 
+// noGrafana is for newStack: Grafana is away from the beginning.
+const noGrafana = "TEST_GRAFANA=away"
+
 // A stack is the page with a real InfluxDB and something that stands in for Grafana.
 type stack struct {
 	URL     string
@@ -42,6 +46,7 @@ type stack struct {
 func newStack(t testing.TB, db *influxtest.Server, variables ...string) *stack {
 	t.Helper()
 	s := &stack{db: db, grafana: newStandIn(t)}
+	s.grafana.away.Store(slices.Contains(variables, noGrafana))
 	address := freeAddress(t)
 	s.URL = "http://" + address
 	environ := service.Environ(append([]string{
@@ -91,12 +96,12 @@ func (s *stack) await(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// awaitGrafana waits until the page knows how Grafana is.
-func (s *stack) awaitGrafana(t testing.TB, ok bool) {
+// awaitGrafana waits until the page knows that Grafana is there.
+func (s *stack) awaitGrafana(t testing.TB) {
 	t.Helper()
-	s.await(t, fmt.Sprintf("the page knows that Grafana's being there is %v", ok), func() bool {
-		_, body := s.get(t, "/latest")
-		return strings.Contains(body, fmt.Sprintf(`"grafana":{"ok":%v`, ok)) && !strings.Contains(body, "not been asked")
+	s.await(t, "the page knows Grafana's panels", func() bool {
+		_, body := s.get(t, "/rows")
+		return strings.Contains(body, `"panels":[1`)
 	})
 }
 
@@ -104,8 +109,7 @@ func (s *stack) awaitGrafana(t testing.TB, ok bool) {
 func point(color string, ago int, mean float64) series.Point {
 	start := time.Now().Truncate(width).Add(-time.Duration(ago+1) * width)
 	return series.Point{
-		Color: color, Start: start.UTC(), Mean: mean, Median: mean, Min: mean - 1, Max: mean + 1, Count: 3, Sum: 3 * mean,
-		Complete: true,
+		Color: color, Start: start.UTC(), Mean: mean, Median: mean, Min: mean - 1, Max: mean + 1, Count: 3, Complete: true,
 	}
 }
 
@@ -141,7 +145,7 @@ type standIn struct {
 }
 
 // panelHTML draws what a panel is recognised by, and says which it is.
-const panelHTML = `<!doctype html><title>panel</title><div id="reactRoot"><canvas width="100" height="50"></canvas><p id="which">%s</p></div>`
+const panelHTML = `<!doctype html><base href="/"><title>panel</title><script type="application/json">{"appSubUrl":""}</script><div id="reactRoot"><canvas width="100" height="50"></canvas><p id="which">%s</p></div>`
 
 func newStandIn(t testing.TB) *standIn {
 	g := new(standIn)

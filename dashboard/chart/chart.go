@@ -1,208 +1,324 @@
-// Package chart draws one statistic of every colour over time as an SVG picture.
+// Package chart draws colours over time as an SVG picture.
 //
-// [Draw] is the drawing; [Drawer] reads what is to be drawn and keeps pictures for a moment, so that any number of
-// readers costs InfluxDB the same. Times on the axis are of the zone that the reader asks for, UTC by default.
-//
-// Gaps stay gaps: where a colour had no window for longer than Picture.Gap its line is broken. Over a shorter time,
-// in which a colour merely sent nothing, the line goes straight on.
+// The picture is the page's chart and, with [Picture.Alone], one for anywhere else. It shows what
+// was measured and nothing else: lines go straight from window to window, drawn at the windows'
+// middles; where a window is missing there is a gap; an incomplete one is hollow and joined to
+// nothing, a lone one is a dot. The picked colour's band reaches from minimum to maximum. Names
+// stand at the lines' ends. Times on the axis are of the zone that the reader asks for.
 package chart
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
+	"html"
 	"math"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
-	"github.com/go-analyze/charts"
-
-	"colorstream/dashboard/influx"
 	"colorstream/dashboard/palette"
+	"colorstream/influxdb/series"
 )
+
+// MaxLines is how many colours a picture may have.
+const MaxLines = 8
+
+// MaxPoints is how many points a line may have.
+const MaxPoints = 240
+
+// A Line is one colour's points in order.
+type Line struct {
+	Color  string
+	Points []series.Point
+}
 
 // A Picture says what to draw.
 type Picture struct {
 	Statistic     string
-	Lines         []influx.Line
-	From, To      time.Time // multiples of Step
+	Lines         []Line // the last is the picked one
+	From, To      time.Time
 	Step          time.Duration
-	Gap           time.Duration // a longer time without a value breaks a line
 	Zone          *time.Location
-	Dark          bool
 	Width, Height int
-	// Note stands beside the title, for what the reader should know of the data.
-	Note string
+	Em            float64 // height of the letters in pixels
+	Note          string  // drawn in the middle if there is nothing else
+	Alone         bool    // with its own styles: on the page they are the page's
+	Theme         string  // of a picture alone: light, dark or "" for the reader's
 }
 
-// MaxLines is how many colours are drawn: those with the most values, then by name. The rest is counted in the note.
-const MaxLines = 60
+// A Plot is where the values of a picture are: From and To lie at Left and Right, Low and High at
+// Bottom and Top.
+type Plot struct {
+	Left   float64 `json:"left"`
+	Right  float64 `json:"right"`
+	Top    float64 `json:"top"`
+	Bottom float64 `json:"bottom"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+}
 
-// maxLegend is how many names fit above the lines.
-const maxLegend = 12
+// Value returns a statistic of a point.
+func Value(p series.Point, statistic string) float64 {
+	switch statistic {
+	case series.Mean:
+		return p.Mean
+	case series.Min:
+		return p.Min
+	case series.Max:
+		return p.Max
+	}
+	return p.Median
+}
 
-// theme holds the page's colours.
-type theme struct{ background, text, faint, grid charts.Color }
-
-var (
-	light = theme{hex("#ffffff"), hex("#24292f"), hex("#6b7480"), hex("#e6e8eb")}
-	dark  = theme{hex("#181b1f"), hex("#d6d9de"), hex("#8d949e"), hex("#2a2e34")}
-)
-
-func hex(s string) charts.Color { return charts.ColorFromHex(s) }
+// A drawing is a picture under way.
+type drawing struct {
+	Picture
+	Plot
+	out bytes.Buffer
+}
 
 // Draw draws the picture.
-func Draw(p Picture) ([]byte, error) {
-	colors := light
-	if p.Dark {
-		colors = dark
+func Draw(p Picture) ([]byte, Plot) {
+	d := &drawing{Picture: p}
+	low, high := d.limits()
+	values, any := newScale(low, high, max(2, float64(p.Height)/p.Em/5))
+	d.Low, d.High = values.low, values.high
+	d.layout(values)
+	fmt.Fprintf(&d.out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%[1]d" height="%[2]d"`, p.Width, p.Height)
+	if p.Alone {
+		fmt.Fprintf(&d.out, ` role="img"><title>%s</title><style>%s</style><rect class="ground" width="100%%" height="100%%"/>`,
+			html.EscapeString(d.title()), d.styles())
+		d.text("label", d.Left, p.Em*1.4, "start", d.title())
+	} else {
+		d.out.WriteString(` aria-hidden="true">`)
 	}
-	lines, omitted := pick(p.Lines)
-	note := p.Note
-	if omitted > 0 {
-		note = join(note, fmt.Sprintf("%d more colours are not drawn", omitted))
-	}
-	steps := int(p.To.Sub(p.From) / p.Step)
-	if len(lines) == 0 {
-		return message(p, colors, join("No windows in this time", note))
-	}
-
-	option := charts.NewLineChartOptionWithData(nil)
-	var shades []charts.Color
-	low, high := math.Inf(1), math.Inf(-1)
-	for _, line := range lines {
-		shade := palette.Of(line.Color)
-		if p.Dark {
-			shades = append(shades, hex(shade.Dark))
-		} else {
-			shades = append(shades, hex(shade.Light))
+	if !any {
+		fmt.Fprintf(&d.out, `<text class="label" x="%d" y="%d" text-anchor="middle">%s</text>`, p.Width/2, p.Height/2, html.EscapeString(p.Note))
+	} else {
+		for i := range values.count {
+			v := values.value(i)
+			fmt.Fprintf(&d.out, `<path class="grid" d="M%.1f %.1fH%.1f"/>`, d.Left, d.y(v), d.Right)
+			d.text("", d.Left-8, d.y(v)+p.Em*0.35, "end", values.format(v))
 		}
-		values := spread(line, p, steps)
-		for _, v := range line.Values {
-			low, high = min(low, v.Value), max(high, v.Value)
+	}
+	d.timeAxis()
+	for i, line := range p.Lines {
+		d.line(i, line)
+	}
+	d.names()
+	d.out.WriteString("</svg>")
+	return d.out.Bytes(), d.Plot
+}
+
+// limits returns the smallest and the largest value that is drawn.
+func (d *drawing) limits() (low, high float64) {
+	low, high = math.Inf(1), math.Inf(-1)
+	for i, line := range d.Lines {
+		for _, p := range line.Points {
+			a, b := Value(p, d.Statistic), Value(p, d.Statistic)
+			if i == len(d.Lines)-1 {
+				a, b = p.Min, p.Max
+			}
+			low, high = min(low, a), max(high, b)
 		}
-		option.SeriesList = append(option.SeriesList, charts.LineSeries{Name: line.Color, Values: values})
 	}
-	option.Theme = charts.MakeTheme(charts.ThemeOption{
-		IsDarkMode: p.Dark, BackgroundColor: colors.background, TextColor: colors.text,
-		TextColorXAxis: colors.faint, TextColorYAxis: colors.faint, TextColorLegend: colors.text,
-		XAxisStrokeColor: colors.grid, YAxisStrokeColor: colors.grid, AxisSplitLineColor: colors.grid,
-		SeriesColors: shades,
-	})
-	option.Padding = charts.Box{Top: 12, Right: 20, Bottom: 8, Left: 12, IsSet: true}
-	option.LineStrokeWidth = 2
-	if len(lines) > maxLegend {
-		option.LineStrokeWidth = 1.25
-	}
-	option.Symbol = charts.Symbol{Shape: charts.SymbolNone}
-	style := charts.FontStyle{FontSize: 9, FontColor: colors.faint}
-	option.XAxis = charts.XAxisOption{
-		Labels: labels(p, steps), BoundaryGap: new(false), LabelFontStyle: style,
-		LabelCount: divisions(steps, p.Width/110) + 1,
-	}
-	axis := newScale(low, high, max(2, min(p.Height/55, 8)))
-	option.YAxis = []charts.YAxisOption{{
-		LabelFontStyle: style, SplitLineShow: new(true), ValueFormatter: axis.format,
-		Min: &axis.low, Max: &axis.high, LabelCount: axis.labels, RangeValuePaddingScale: new(0.0),
-	}}
-	if p.Width >= wideEnough || len(lines) > maxLegend || note != "" {
-		option.Title = charts.TitleOption{Text: title(p, note), FontStyle: charts.FontStyle{FontSize: 10, FontColor: colors.faint}}
-	}
-	option.Legend = charts.LegendOption{
-		Show: new(len(lines) <= maxLegend), Offset: charts.OffsetRight,
-		FontStyle: charts.FontStyle{FontSize: 10, FontColor: colors.text}, Symbol: charts.SymbolCircle,
-	}
-	painter := charts.NewPainter(charts.PainterOptions{
-		OutputFormat: charts.ChartOutputSVG, Width: p.Width, Height: p.Height, Theme: option.Theme,
-	})
-	if err := painter.LineChart(option); err != nil {
-		return nil, fmt.Errorf("draw the chart: %w", err)
-	}
-	return painter.Bytes()
+	return low, high
 }
 
-// wideEnough is the width from which the names of four colours fit beside the title.
-const wideEnough = 520
+const longestName = 14 // letters at a line's end
 
-func title(p Picture, note string) string {
-	zone := "UTC"
-	if p.Zone != nil {
-		zone = p.Zone.String()
+func (d *drawing) layout(values scale) {
+	widest, letters := 1, 0
+	for i := range values.count {
+		widest = max(widest, len(values.format(values.value(i))))
 	}
-	text := p.Statistic + ", " + zone
-	if note != "" {
-		text += ": " + note
+	for _, line := range d.Lines {
+		letters = max(letters, min(longestName, utf8.RuneCountInString(line.Color)))
 	}
-	return text
+	d.Left, d.Right = float64(widest)*d.Em*0.6+12, float64(d.Width)-d.Em*1.6
+	if len(d.Lines) > 1 || d.Alone && letters > 0 {
+		d.Right = float64(d.Width) - float64(letters)*d.Em*0.62 - 16
+	}
+	d.Top, d.Bottom = d.Em, float64(d.Height)-d.Em*2
+	if d.Alone {
+		d.Top = d.Em * 2.6
+	}
 }
 
-// message draws a picture that only says something.
-func message(p Picture, colors theme, text string) ([]byte, error) {
-	painter := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: p.Width, Height: p.Height})
-	painter.FilledRect(0, 0, p.Width, p.Height, colors.background, colors.background, 0)
-	painter.Text(title(p, ""), 24, 28, 0, charts.FontStyle{FontSize: 11, FontColor: colors.text})
-	style := charts.FontStyle{FontSize: 12, FontColor: colors.faint}
-	box := painter.MeasureText(text, 0, style)
-	painter.Text(text, max(8, (p.Width-box.Width())/2), p.Height/2, 0, style)
-	return painter.Bytes()
+func (d *drawing) x(t time.Time) float64 {
+	share := float64(t.Sub(d.From)) / float64(d.To.Sub(d.From))
+	return d.Left + min(share, 1)*(d.Right-d.Left)
 }
 
-func join(a, b string) string {
-	if a == "" || b == "" {
-		return a + b
-	}
-	return a + "; " + b
+func (d *drawing) y(v float64) float64 {
+	share := (v/2 - d.Low/2) / (d.High/2 - d.Low/2) // halves: their difference is a number in any case
+	return d.Bottom - share*(d.Bottom-d.Top)
 }
 
-// pick chooses the lines that are drawn, in the order of their names.
-func pick(lines []influx.Line) (picked []influx.Line, omitted int) {
-	if len(lines) <= MaxLines {
-		return lines, 0
-	}
-	picked = slices.Clone(lines)
-	slices.SortStableFunc(picked, func(a, b influx.Line) int { return len(b.Values) - len(a.Values) })
-	return picked[:MaxLines:MaxLines], len(lines) - MaxLines
+func (d *drawing) text(class string, x, y float64, anchor, text string) {
+	fmt.Fprintf(&d.out, `<text class="%s" x="%.1f" y="%.1f" text-anchor="%s">%s</text>`, class, x, y, anchor, html.EscapeString(text))
 }
 
-// spread lays a line's values out over all steps. Steps without a value are null, which breaks the line, or on the
-// straight line between their neighbours if the gap is short.
-func spread(line influx.Line, p Picture, steps int) []float64 {
-	values := make([]float64, steps+1) // and one for the end of the axis
-	for i := range values {
-		values[i] = charts.GetNullValue()
+// rungs are the distances of the marks on the time axis.
+var rungs = []time.Duration{
+	5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second,
+	time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
+	time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
+}
+
+// timeAxis marks round times, counted from the zone's midnight. A mark whose text would be cut has none.
+func (d *drawing) timeAxis() {
+	every, layout, letters := rungs[len(rungs)-1], "15:04", 4.8
+	for _, rung := range rungs {
+		if room := d.Em * map[bool]float64{true: 7, false: 4.8}[rung < time.Minute]; d.x(d.From.Add(rung))-d.Left >= room {
+			every = rung
+			break
+		}
 	}
-	last := -1
-	for _, v := range line.Values {
-		i := int(v.Time.Sub(p.From) / p.Step)
-		if v.Time.Before(p.From) || i > steps {
+	if every < time.Minute {
+		layout, letters = "15:04:05", 8
+	}
+	_, offset := d.From.In(d.Zone).Zone()
+	shift := time.Duration(offset) * time.Second
+	for t := d.From.Add(shift).Truncate(every).Add(-shift); !t.After(d.To); t = t.Add(every) {
+		if t.Before(d.From) {
 			continue
 		}
-		values[i] = v.Value
-		if last >= 0 && time.Duration(i-last)*p.Step <= p.Gap {
-			for k := last + 1; k < i; k++ {
-				share := float64(k-last) / float64(i-last)
-				values[k] = values[last]*(1-share) + v.Value*share
-			}
+		x, half := d.x(t), letters*d.Em*0.3
+		fmt.Fprintf(&d.out, `<path class="tick" d="M%.1f %.1fv5"/>`, x, d.Bottom)
+		if x > half && x+half < float64(d.Width) {
+			d.text("", x, d.Bottom+d.Em*1.5, "middle", t.In(d.Zone).Format(layout))
 		}
-		last = i
 	}
-	return values
 }
 
-// labels names the steps and the end.
-func labels(p Picture, steps int) []string {
-	layout := "15:04:05"
-	switch length := p.To.Sub(p.From); {
-	case length > 36*time.Hour:
-		layout = "2 Jan 15:04"
-	case length >= time.Hour:
-		layout = "15:04"
+// line draws one colour: runs of complete windows that follow each other are joined.
+func (d *drawing) line(i int, line Line) {
+	picked, shade := i == len(d.Lines)-1, palette.Of(line.Color)
+	var band, bars, path, dots strings.Builder
+	mid := func(p series.Point) float64 { return d.x(p.Start.Add(d.Step / 2)) }
+	trace := func(run []series.Point, value func(series.Point) float64) string {
+		texts := make([]string, len(run))
+		for i, p := range run {
+			texts[i] = fmt.Sprintf("%.1f %.1f", mid(p), d.y(value(p)))
+		}
+		return strings.Join(texts, "L")
 	}
-	zone := p.Zone
-	if zone == nil {
-		zone = time.UTC
+	value := func(p series.Point) float64 { return Value(p, d.Statistic) }
+	alone := func(p series.Point) {
+		class, radius := "dot", 2
+		if !p.Complete {
+			class = "dot part"
+		}
+		if picked {
+			radius = 3
+		}
+		fmt.Fprintf(&bars, "M%.1f %.1fV%.1f", mid(p), d.y(p.Min), d.y(p.Max))
+		fmt.Fprintf(&dots, `<circle class="%s" cx="%.1f" cy="%.1f" r="%d"/>`, class, mid(p), d.y(value(p)), radius)
 	}
-	list := make([]string, steps+1)
-	for i := range list {
-		list[i] = p.From.Add(time.Duration(i) * p.Step).In(zone).Format(layout)
+	for _, run := range runs(line.Points, d.Step) {
+		if len(run) == 1 {
+			alone(run[0])
+			continue
+		}
+		path.WriteString("M" + trace(run, value))
+		upper := trace(run, func(p series.Point) float64 { return p.Max })
+		back := slices.Clone(run)
+		slices.Reverse(back)
+		band.WriteString("M" + upper + "L" + trace(back, func(p series.Point) float64 { return p.Min }) + "Z")
+	}
+	fmt.Fprintf(&d.out, `<g class="mine c%d" data-light="%s" data-dark="%s">`, i, shade.Light, shade.Dark)
+	class := "path"
+	if picked {
+		class = "path main"
+		fmt.Fprintf(&d.out, `<path class="band" d="%s"/><path class="dash" d="%s"/>`, &band, &bars)
+	}
+	fmt.Fprintf(&d.out, `<path class="%s" d="%s"/>%s</g>`, class, &path, &dots)
+}
+
+// runs splits points where one is missing, and puts each incomplete one by itself.
+func runs(points []series.Point, step time.Duration) (list [][]series.Point) {
+	begin := 0
+	for i, p := range points {
+		if i > begin && (!p.Complete || !points[i-1].Complete || p.Start.Sub(points[i-1].Start) > step) {
+			list, begin = append(list, points[begin:i]), i
+		}
+	}
+	if begin < len(points) {
+		list = append(list, points[begin:])
 	}
 	return list
+}
+
+// names writes each colour's name at its line's end, pushed apart.
+func (d *drawing) names() {
+	type end struct {
+		i int
+		y float64
+	}
+	var ends []end
+	for i, line := range d.Lines {
+		if n := len(line.Points); n > 0 && (len(d.Lines) > 1 || d.Alone) {
+			ends = append(ends, end{i, d.y(Value(line.Points[n-1], d.Statistic))})
+		}
+	}
+	slices.SortFunc(ends, func(a, b end) int { return cmp.Compare(a.y, b.y) })
+	room := d.Em * 1.2
+	for i := range ends {
+		if i > 0 {
+			ends[i].y = max(ends[i].y, ends[i-1].y+room)
+		}
+	}
+	below := d.Bottom + room
+	for i := len(ends) - 1; i >= 0; i-- {
+		ends[i].y = min(ends[i].y, below-room)
+		below = ends[i].y
+	}
+	for _, e := range ends {
+		line, shade := d.Lines[e.i], palette.Of(d.Lines[e.i].Color)
+		fmt.Fprintf(&d.out, `<g class="mine c%d" data-light="%s" data-dark="%s"><circle class="dot" cx="%.1f" cy="%.1f" r="%.1f"/></g>`,
+			e.i, shade.Light, shade.Dark, d.Right+8, e.y, d.Em/4)
+		name := []rune(line.Color)
+		d.text("label", d.Right+8+d.Em/2, e.y+d.Em*0.35, "start", string(name[:min(len(name), longestName)]))
+	}
+}
+
+func (d *drawing) title() string {
+	names := make([]string, len(d.Lines))
+	for i, line := range d.Lines {
+		names[len(names)-1-i] = line.Color
+	}
+	title := strings.ToUpper(d.Statistic[:1]) + d.Statistic[1:]
+	if !slices.ContainsFunc(d.Lines, func(l Line) bool { return len(l.Points) > 0 }) {
+		return title + ". " + d.Note
+	}
+	return title + " of " + strings.Join(names, ", ") + ", " + d.Zone.String()
+}
+
+// styles are what page.css says of a chart on the page.
+func (d *drawing) styles() string {
+	const (
+		light = "--card:#fff;--line:#e2e5ea;--edge:#868f9c;--text:#15181c;--soft:#59626e"
+		dark  = "--card:#16191d;--line:#2a2f36;--edge:#6c7683;--text:#e7eaee;--soft:#9ca5b1"
+	)
+	shades := func(of func(palette.Shade) string) (text string) {
+		for i, line := range d.Lines {
+			text += fmt.Sprintf(".c%d{--c:%s}", i, of(palette.Of(line.Color)))
+		}
+		return text
+	}
+	day := "svg{" + light + "}" + shades(func(s palette.Shade) string { return s.Light })
+	night := "svg{" + dark + "}" + shades(func(s palette.Shade) string { return s.Dark })
+	switch d.Theme {
+	case "dark":
+		day = night
+	case "":
+		day += "@media(prefers-color-scheme:dark){" + night + "}"
+	}
+	return day + fmt.Sprintf(`text{font:%.1fpx system-ui,sans-serif;fill:var(--soft)}.label{fill:var(--text)}`+
+		`.ground{fill:var(--card)}.grid{stroke:var(--line)}.tick{stroke:var(--edge)}.band{fill:var(--c);fill-opacity:.15}`+
+		`.dash{stroke:var(--c);stroke-dasharray:2 2}.path{fill:none;stroke:var(--c);stroke-width:1.4;stroke-linejoin:round}`+
+		`.main{stroke-width:2.4}.dot{fill:var(--c)}.part{fill:var(--card);stroke:var(--c);stroke-width:1.5}`, d.Em)
 }

@@ -3,17 +3,22 @@ package chart
 import (
 	"math"
 	"strconv"
+	"strings"
 )
 
 // A scale is a value axis whose labels are round numbers.
 type scale struct {
-	low, high float64
-	labels    int
-	digits    int // after the point; -1 for numbers too large or small to write out
+	low, high, step float64
+	count           int // of labels
+	digits          int // after the point; -1 for numbers too large or small to write out
 }
 
-// newScale makes an axis of about so many labels that holds all from low to high.
-func newScale(low, high float64, labels int) scale {
+// newScale makes an axis of about so many labels that holds all from low to high, and zero if that
+// costs less than a quarter of it. any is false if there is nothing to hold.
+func newScale(low, high, labels float64) (s scale, any bool) {
+	if low > high {
+		return scale{high: 1, step: 1, count: 2}, false
+	}
 	if low == high { // a flat line in the middle
 		pad := math.Abs(low) * 0.1
 		if pad < 1e-300 {
@@ -21,14 +26,18 @@ func newScale(low, high float64, labels int) scale {
 		}
 		low, high = low-pad, high+pad
 	}
-	step := roundStep(high/float64(labels) - low/float64(labels)) // high-low may be too large for a number
-	s := scale{low: math.Floor(low/step) * step, high: math.Ceil(high/step) * step}
-	s.labels = int(math.Round(s.high/step-s.low/step)) + 1
-	s.digits = max(0, int(-math.Floor(math.Log10(step)+1e-9)))
+	if low > 0 && low < high/4 {
+		low = 0
+	}
+	s.step = roundStep(high/labels - low/labels) // high-low may be too large for a number
+	s.low, s.high = math.Floor(low/s.step+1e-9)*s.step, math.Ceil(high/s.step-1e-9)*s.step
+	s.low, s.high = max(s.low, -math.MaxFloat64), min(s.high, math.MaxFloat64)
+	s.count = int(math.Round(s.high/s.step-s.low/s.step)) + 1
+	s.digits = max(0, int(-math.Floor(math.Log10(s.step)+1e-9)))
 	if size := max(math.Abs(s.low), math.Abs(s.high)); size >= 1e7 || s.digits > 6 {
 		s.digits = -1
 	}
-	return s
+	return s, true
 }
 
 // roundStep returns the next of 1, 2, 5 and their powers of ten.
@@ -42,22 +51,30 @@ func roundStep(step float64) float64 {
 	return 10 * power
 }
 
+// value returns the value at a label. Halves are numbers where their sum may be none.
+func (s scale) value(i int) float64 {
+	return min(2*(s.low/2+float64(i)*(s.step/2)), s.high)
+}
+
 func (s scale) format(f float64) string {
-	if math.Abs(f) < s.high*1e-12 {
+	if math.Abs(f) < s.step*1e-9 {
 		f = 0 // what the steps' rounding has left of it
 	}
 	if s.digits < 0 {
 		return strconv.FormatFloat(f, 'g', 4, 64)
 	}
-	return strconv.FormatFloat(f, 'f', s.digits, 64)
+	return Group(strconv.FormatFloat(f, 'f', s.digits, 64))
 }
 
-// divisions is into how many equal parts the time axis is labelled: the largest number up to most that divides it.
-func divisions(steps, most int) int {
-	for n := min(most, 12); n > 1; n-- {
-		if steps%n == 0 && n != 7 && n != 9 && n != 11 {
-			return n
-		}
+// Group puts commas between the thousands of a number's text.
+func Group(text string) string {
+	digits := strings.TrimPrefix(text, "-")
+	whole, fraction, dotted := strings.Cut(digits, ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
 	}
-	return 1
+	if dotted {
+		whole += "." + fraction
+	}
+	return text[:len(text)-len(digits)] + whole
 }

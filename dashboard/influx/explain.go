@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"syscall"
-
-	api "github.com/influxdata/influxdb-client-go/v2/api/http"
 )
 
 // An Error tells why a read failed.
@@ -33,21 +31,36 @@ func (e *Error) Unwrap() error { return e.err }
 // Summary is what any reader of the page may know: it has no address, no name and no secret in it.
 func (e *Error) Summary() string { return e.summary }
 
-// explain turns the client's error into one that tells what to do.
+// A statusError is InfluxDB's own answer.
+type statusError struct {
+	status  int
+	message string
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("%d %s: %s", e.status, http.StatusText(e.status), e.message)
+}
+
+// explain turns a client's error into one that tells what to do.
 func (r *Reader) explain(ctx context.Context, err error) error {
-	e := &Error{summary: "InfluxDB does not answer", hint: "is it running at INFLUX_URL=" + r.config.URL + "?", err: err}
-	if answer, ok := errors.AsType[*api.Error](err); ok && answer.StatusCode != 0 {
-		e.err = fmt.Errorf("%d %s: %s", answer.StatusCode, http.StatusText(answer.StatusCode), answer.Message)
+	if known, ok := errors.AsType[*Error](err); ok {
+		return known
+	}
+	hint := "is it running at INFLUX_URL=" + r.config.URL + "?"
+	e := &Error{summary: "InfluxDB does not answer", hint: hint, err: err}
+	if answer, ok := errors.AsType[*statusError](err); ok {
 		e.summary, e.hint = "InfluxDB answers with an error", ""
-		unknownOrg := strings.Contains(answer.Message, "organization name") // 2.8 says 400 to this, others 404
+		unknownOrg := strings.Contains(answer.message, "organization") // 2.8 says 500 to this
 		switch {
-		case answer.StatusCode == http.StatusUnauthorized, answer.StatusCode == http.StatusForbidden:
+		case answer.status == http.StatusUnauthorized, answer.status == http.StatusForbidden:
 			e.summary = "InfluxDB refuses the page's token"
-			e.hint = fmt.Sprintf("INFLUX_TOKEN must be one that may read bucket %q of organisation %q", r.config.Bucket, r.config.Org)
-		case answer.StatusCode == http.StatusNotFound, unknownOrg:
+			e.hint = fmt.Sprintf("INFLUX_TOKEN must be one that may read bucket %q of organisation %q",
+				r.config.Bucket, r.config.Org)
+		case answer.status == http.StatusNotFound, unknownOrg:
 			e.summary = "InfluxDB does not know the bucket or its organisation"
-			e.hint = fmt.Sprintf("INFLUX_ORG=%q, INFLUX_BUCKET=%q, and INFLUX_TOKEN may read that bucket?", r.config.Org, r.config.Bucket)
-		case answer.StatusCode == http.StatusTooManyRequests, answer.StatusCode == http.StatusServiceUnavailable:
+			e.hint = fmt.Sprintf("INFLUX_ORG=%q, INFLUX_BUCKET=%q, and INFLUX_TOKEN may read that bucket?",
+				r.config.Org, r.config.Bucket)
+		case answer.status == http.StatusTooManyRequests, answer.status == http.StatusServiceUnavailable:
 			e.summary = "InfluxDB is too busy"
 		}
 		return e

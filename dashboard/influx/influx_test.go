@@ -3,6 +3,7 @@ package influx
 import (
 	"context"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -24,6 +25,12 @@ func newReader(t *testing.T, db *influxtest.Server) *Reader {
 	return r
 }
 
+// read is a point as it is read: without its sum.
+func read(p series.Point) series.Point {
+	p.Sum = 0
+	return p
+}
+
 func write(t *testing.T, db *influxtest.Server, points ...series.Point) {
 	t.Helper()
 	var lines []string
@@ -35,18 +42,18 @@ func write(t *testing.T, db *influxtest.Server, points ...series.Point) {
 
 func point(color string, start time.Time, mean float64) series.Point {
 	return series.Point{
-		Color: color, Start: start.UTC(), Mean: mean, Median: mean + 1, Min: mean - 2, Max: mean + 2, Count: 7, Complete: true,
+		Color: color, Start: start.UTC(), Mean: mean, Median: mean + 1, Min: mean - 2, Max: mean + 2, Sum: mean * 7, Count: 7, Complete: true,
 	}
 }
 
-func TestLastAndBetween(t *testing.T) {
+func TestPoints(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Shared(t).NewBucket(t)
 	r := newReader(t, db)
 	now := time.Now().Truncate(5 * time.Second)
 	at := func(n int) time.Time { return now.Add(time.Duration(n) * 5 * time.Second) }
 
-	odd := `we"ird, ${x} = <img onerror=1>`
+	odd := `we"ird, $c0 \, ' = <img onerror=1>`
 	approximate := point("blue", at(-3), 1e300)
 	approximate.Approximate, approximate.Complete = true, false
 	write(t, db,
@@ -57,14 +64,21 @@ func TestLastAndBetween(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]series.Point{approximate, point("red", at(-1), 30), point(odd, at(-1), -0.5)}, last); diff != "" {
+	if diff := cmp.Diff([]series.Point{read(approximate), read(point("red", at(-1), 30)), read(point(odd, at(-1), -0.5))}, last); diff != "" {
 		t.Error("last:", diff)
 	}
-	between, err := r.Between(t.Context(), at(-3), at(-1))
+	since, err := r.Since(t.Context(), at(-1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]series.Point{approximate, point("red", at(-3), 10), point("red", at(-2), 20)}, between); diff != "" {
+	if diff := cmp.Diff([]series.Point{read(point("red", at(-1), 30)), read(point(odd, at(-1), -0.5))}, since); diff != "" {
+		t.Error("since:", diff)
+	}
+	between, err := r.Between(t.Context(), []string{"red", odd}, at(-3), at(-1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]series.Point{read(point("red", at(-3), 10)), read(point("red", at(-2), 20))}, between); diff != "" {
 		t.Error("between:", diff)
 	}
 }
@@ -80,8 +94,8 @@ func TestHalfWrittenPointIsLeftOut(t *testing.T) {
 	line := string(half.AppendLine(nil))
 	db.Write(t, strings.Replace(line, "count=0i,", "", 1))
 	got, err := r.Last(t.Context(), now.Add(-time.Hour))
-	if err != nil || len(got) != 0 {
-		t.Errorf("got %v, %v; want nothing until the point is whole", got, err)
+	if err != nil || len(got) != 1 || got[0].Mean != 10 {
+		t.Errorf("got %v, %v; want the one before until the point is whole", got, err)
 	}
 	db.Write(t, line)
 	got, err = r.Last(t.Context(), now.Add(-time.Hour))
@@ -134,32 +148,50 @@ func TestErrorsTellWhatToDo(t *testing.T) {
 	check("busy", func(c *Config) { c.URL = busy.URL }, "InfluxDB is too busy", "503 Service Unavailable")
 }
 
-func TestHistory(t *testing.T) {
+// A step's point is made of all messages in it.
+func TestSteps(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Shared(t).NewBucket(t)
 	r := newReader(t, db)
 	from := time.Now().Add(-time.Hour).Truncate(time.Minute).UTC()
 	at := func(n int) time.Time { return from.Add(time.Duration(n) * 5 * time.Second) }
-	write(t, db,
-		point("red", at(-1), 1000), point("red", at(0), 10), point("red", at(1), 20), point("red", at(11), 30),
-		point("red", at(24), 7), point("blue", at(12), 1), point("red", at(36), 1000))
-	check := func(statistic string, step time.Duration, want ...Line) {
-		t.Helper()
-		got, err := r.History(t.Context(), statistic, from, from.Add(3*time.Minute), step)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s by %v: %s", statistic, step, diff)
+	few, many := point("red", at(0), 10), point("red", at(1), 20)
+	few.Count, few.Sum, many.Count, many.Sum = 1, 10, 9, 180
+	hole := point("red", at(12), 1)
+	hole.Complete = false
+	huge := point("blue", at(13), 1e308)
+	huge.Sum = math.Inf(1)
+	write(t, db, point("red", at(-1), 1000), few, many, hole, point("red", at(13), 5), huge, point("red", at(36), 1000))
+	got, err := r.Steps(t.Context(), []string{"red", "blue"}, from, at(36), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := func(color string, start int, mean, median, low, high float64, count int64, complete bool) series.Point {
+		return series.Point{
+			Color: color, Start: at(start), Mean: mean, Median: median, Min: low, Max: high,
+			Count: count, Complete: complete,
 		}
 	}
-	check(series.Mean, time.Minute,
-		Line{"blue", []Value{{at(12), 1}}}, Line{"red", []Value{{at(0), 20}, {at(24), 7}}})
-	check(series.Max, time.Minute,
-		Line{"blue", []Value{{at(12), 3}}}, Line{"red", []Value{{at(0), 32}, {at(24), 9}}})
-	check(series.Min, 5*time.Second,
-		Line{"blue", []Value{{at(12), -1}}}, Line{"red", []Value{{at(0), 8}, {at(1), 18}, {at(11), 28}, {at(24), 5}}})
-	if _, err := r.History(t.Context(), `mean") |> drop(`, from, at(1), time.Second); err == nil {
-		t.Error("an unknown statistic is asked of InfluxDB")
+	want := []series.Point{
+		step("blue", 12, 1e308, 1e308, 1e308, 1e308, 7, true),
+		step("red", 0, 19, 16, 8, 22, 10, true),
+		step("red", 12, 3, 4, -1, 7, 14, false),
 	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	medians, err := r.Medians(t.Context(), at(13))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Median{{"blue", at(13), 1e308}, {"red", at(13), 6}, {"red", at(36), 1001}}, medians); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("name,tags,time,mean\ncolor_metrics,color=red,1760000000000000000,50.5\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		_ = parse(strings.NewReader(text), func(row) {})
+	})
 }

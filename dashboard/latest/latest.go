@@ -1,128 +1,137 @@
-// Package latest knows the newest window of every colour and the one before it, and tells what is new in each read
-// of InfluxDB.
+// Package latest knows the newest windows of every colour.
 //
-// [Board] is the core: points in, news out, no clock and no input or output. [Reader] reads InfluxDB for it, once
-// for everyone who looks, and keeps what it knows when InfluxDB is away. A colour that has had no window for the
-// look-back is forgotten, so memory is bounded by [MaxColors] points.
+// [Board] is the core: points in, what is known out, no clock and no input or output. [Reader]
+// reads InfluxDB for it, once for everyone who looks, and only what is new.
 package latest
 
 import (
-	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
+	"colorstream/dashboard/influx"
 	"colorstream/influxdb/series"
 )
 
-// MaxColors is how many colours are kept: those of the newest windows. More would help nobody on a page.
-const MaxColors = 1000
+// Trail is how many windows' medians are kept of a colour.
+const Trail = 60
 
-// A Color is one colour's newest window.
+// A Color is what is known of one colour: its newest window, the one before, and the medians of
+// the last windows. Nobody changes it; a new window makes a new Color.
 type Color struct {
 	series.Point
-	// Previous is the colour's last window before this one, nil if none is known.
-	Previous *series.Point
+	// Before is the colour's last window before this one, nil if none is known.
+	Before *series.Point
+
+	number  int64 // of the newest window that has a median
+	medians [Trail]float64
 }
 
-// A Board holds the newest windows. It is not safe for concurrent use.
+// MedianOf returns the median of a window, NaN if there is none or it is not among the last ones.
+// Windows are numbered from 1970 on.
+func (c *Color) MedianOf(number int64) float64 {
+	if number > c.number || number <= c.number-Trail {
+		return math.NaN()
+	}
+	return c.medians[number%Trail]
+}
+
+func (c *Color) setMedian(number int64, value float64) {
+	if number <= c.number-Trail {
+		return
+	}
+	for missing := max(c.number+1, number-Trail+1); missing <= number; missing++ {
+		c.medians[missing%Trail] = math.NaN()
+	}
+	c.number = max(c.number, number)
+	c.medians[number%Trail] = value
+}
+
+// A Board holds at most a number of colours. It is not safe for concurrent use.
 type Board struct {
-	colors map[string]Color
+	window time.Duration
+	limit  int
+	colors map[string]*Color
 }
 
-// NewBoard makes an empty board.
-func NewBoard() *Board { return &Board{colors: make(map[string]Color)} }
+// NewBoard makes an empty board for windows of a width.
+func NewBoard(window time.Duration, limit int) *Board {
+	return &Board{window: window, limit: limit, colors: make(map[string]*Color)}
+}
 
-// Merge takes points in any order and returns those that were news, in order of time and colour: newer than what
-// was known of their colour, or the newest window written anew with other values. The first window of a colour is
-// news. Older points only complete what is known of the window before.
-func (b *Board) Merge(points []series.Point) []series.Point {
-	points = slices.Clone(points)
-	slices.SortFunc(points, byTime)
-	var news []series.Point
+func (b *Board) number(start time.Time) int64 { return start.UnixNano() / int64(b.window) }
+
+// Merge takes points in any order and returns how many were new or had changed.
+func (b *Board) Merge(points []series.Point) (changed int) {
 	for _, p := range points {
-		known, ok := b.colors[p.Color]
+		known := b.colors[p.Color]
 		switch {
-		case !ok:
-			b.colors[p.Color] = Color{Point: p}
-		case p.Start.After(known.Start):
-			previous := known.Point
-			b.colors[p.Color] = Color{Point: p, Previous: &previous}
-		case p.Start.Equal(known.Start) && p != known.Point:
-			b.colors[p.Color] = Color{Point: p, Previous: known.Previous}
-		case p.Start.Before(known.Start) && (known.Previous == nil || !p.Start.Before(known.Previous.Start)):
-			known.Previous = &p
-			b.colors[p.Color] = known
+		case known == nil:
+			known = &Color{Point: p, number: b.number(p.Start) - Trail}
+		case p == known.Point, known.Before != nil && p == *known.Before,
+			p.Start.Before(known.Start) && b.number(p.Start) <= known.number-Trail:
 			continue
 		default:
-			continue
-		}
-		news = append(news, p)
-	}
-	return news
-}
-
-func byTime(a, b series.Point) int {
-	if c := a.Start.Compare(b.Start); c != 0 {
-		return c
-	}
-	return strings.Compare(a.Color, b.Color)
-}
-
-// Retain drops every colour that is not among those of points.
-func (b *Board) Retain(points []series.Point) {
-	keep := make(map[string]bool, len(points))
-	for _, p := range points {
-		keep[p.Color] = true
-	}
-	maps.DeleteFunc(b.colors, func(color string, _ Color) bool { return !keep[color] })
-}
-
-// Pick returns the limit newest of points and how many it left out. Among equally old ones the name decides, so
-// that the same colours stay.
-func Pick(points []series.Point, limit int) (picked []series.Point, omitted int) {
-	if len(points) <= limit {
-		return points, 0
-	}
-	picked = slices.Clone(points)
-	slices.SortFunc(picked, func(a, b series.Point) int {
-		if c := b.Start.Compare(a.Start); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Color, b.Color)
-	})
-	return picked[:limit], len(points) - limit
-}
-
-// Colors lists the colours by name.
-func (b *Board) Colors() []Color {
-	list := make([]Color, 0, len(b.colors))
-	for _, c := range b.colors {
-		list = append(list, c)
-	}
-	slices.SortFunc(list, func(a, b Color) int { return strings.Compare(a.Color, b.Color) })
-	return list
-}
-
-// Backlog returns from when on all points should be read, given the newest one of each colour, so that no window
-// between what is known of a colour and its newest one is missed. It is the zero time if none can be. For a colour
-// that is not known yet it asks for a few windows more, to find the previous one.
-func (b *Board) Backlog(newest []series.Point, window time.Duration) time.Time {
-	var from time.Time
-	for _, p := range newest {
-		want := p.Start.Add(-previousWindows * window)
-		if known, ok := b.colors[p.Color]; ok {
-			if !p.Start.After(known.Start.Add(window)) {
+			known = new(*known)
+			switch {
+			case p.Start.After(known.Start):
+				known.Before, known.Point = new(known.Point), p
+			case p.Start.Equal(known.Start):
+				known.Point = p
+			case known.Before == nil, !p.Start.Before(known.Before.Start):
+				known.Before = &p
+			case known.MedianOf(b.number(p.Start)) == p.Median:
 				continue
 			}
-			want = known.Start.Add(1)
 		}
-		if from.IsZero() || want.Before(from) {
-			from = want
-		}
+		known.setMedian(b.number(p.Start), p.Median)
+		b.colors[p.Color] = known
+		changed++
 	}
-	return from
+	return changed
 }
 
-// previousWindows is how far back the window before a new colour's newest one is looked for.
-const previousWindows = 10
+// MergeMedians takes medians of windows that may not be known yet. Those of colours that are not
+// known are ignored.
+func (b *Board) MergeMedians(medians []influx.Median) {
+	fresh := make(map[string]*Color, len(b.colors))
+	for _, m := range medians {
+		known, number := b.colors[m.Color], b.number(m.Start)
+		if known == nil || number > b.number(known.Start) || known.MedianOf(number) == m.Value {
+			continue
+		}
+		if fresh[m.Color] == nil {
+			fresh[m.Color] = new(*known)
+			b.colors[m.Color] = fresh[m.Color]
+		}
+		fresh[m.Color].setMedian(number, m.Value)
+	}
+}
+
+// Colors lists the colours by name, without those whose newest window started before a time. Of
+// more than the limit, those with the newest windows stay; omitted counts the others.
+func (b *Board) Colors(since time.Time) (list []*Color, omitted int) {
+	list = make([]*Color, 0, len(b.colors))
+	for name, c := range b.colors {
+		if c.Start.Before(since) {
+			delete(b.colors, name)
+			continue
+		}
+		list = append(list, c)
+	}
+	if omitted = max(0, len(list)-b.limit); omitted > 0 {
+		slices.SortFunc(list, func(a, b *Color) int {
+			if c := b.Start.Compare(a.Start); c != 0 {
+				return c
+			}
+			return strings.Compare(a.Color, b.Color)
+		})
+		for _, c := range list[b.limit:] {
+			delete(b.colors, c.Color)
+		}
+		list = list[:b.limit]
+	}
+	slices.SortFunc(list, func(a, b *Color) int { return strings.Compare(a.Color, b.Color) })
+	return list, omitted
+}

@@ -1,96 +1,268 @@
 package latest
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"colorstream/dashboard/influx"
 	"colorstream/influxdb/series"
 )
 
-var epoch = time.Unix(1760000000, 0).UTC()
+const width = 5 * time.Second
 
-func at(n int) time.Time { return epoch.Add(time.Duration(n) * 5 * time.Second) }
+var origin = time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 
-func point(color string, n int, mean float64) series.Point {
-	return series.Point{Color: color, Start: at(n), Mean: mean, Count: 1, Complete: true}
+func point(color string, number int, median float64) series.Point {
+	return series.Point{
+		Color: color, Start: origin.Add(time.Duration(number) * width), Mean: median + 1, Median: median,
+		Min: median - 2, Max: median + 2, Count: 3, Complete: true,
+	}
 }
 
-func TestMergeTellsTheNews(t *testing.T) {
-	b := NewBoard()
-	merge := func(what string, points, want []series.Point) {
-		t.Helper()
-		if diff := cmp.Diff(want, b.Merge(points)); diff != "" {
-			t.Errorf("%s: %s", what, diff)
+// Points come in any order, some again with other values; the board always knows what a naive look
+// at all of them says.
+func TestBoardAgainstModel(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for round := range 200 {
+		b := NewBoard(width, 100)
+		model := make(map[string]map[int]series.Point)
+		for range 60 {
+			var batch []series.Point
+			for range random.IntN(5) {
+				p := point(fmt.Sprint("c", random.IntN(4)), random.IntN(100), float64(random.IntN(50)))
+				if model[p.Color] == nil {
+					model[p.Color] = make(map[int]series.Point)
+				}
+				model[p.Color][int(p.Start.Sub(origin)/width)] = p
+				batch = append(batch, p)
+			}
+			b.Merge(batch)
+		}
+		colors, _ := b.Colors(time.Time{})
+		if len(colors) != len(model) {
+			t.Fatalf("round %d: %d colours, want %d", round, len(colors), len(model))
+		}
+		for _, c := range colors {
+			windows, newest := model[c.Color], 99
+			for _, ok := windows[newest]; !ok; _, ok = windows[newest] {
+				newest--
+			}
+			if c.Point != windows[newest] {
+				t.Fatalf("round %d: the newest of %s is %v, want %v", round, c.Color, c.Point, windows[newest])
+			}
+			for n := newest; n > newest-30; n-- { // older windows that come late may not fit any more
+				want, ok := windows[n]
+				if got := c.MedianOf(b.number(origin) + int64(n)); !ok && !math.IsNaN(got) || ok && got != want.Median {
+					t.Fatalf("round %d: the median of %s at %d is %v, want %v %v", round, c.Color, n, got, want.Median, ok)
+				}
+			}
+			for n := newest - 1; n > newest-Trail; n-- {
+				if want, ok := windows[n]; ok {
+					if c.Before == nil || *c.Before != want {
+						t.Fatalf("round %d: before the newest of %s: %v, want %v", round, c.Color, c.Before, want)
+					}
+					break
+				}
+			}
 		}
 	}
-	red, blue := point("red", 0, 1), point("blue", 0, 2)
-	merge("first windows", []series.Point{red, blue}, []series.Point{blue, red})
-	merge("the same again", []series.Point{red, blue}, nil)
-	merge("two windows at once, the newer first", []series.Point{point("red", 2, 5), point("red", 1, 4)},
-		[]series.Point{point("red", 1, 4), point("red", 2, 5)})
-	merge("rewritten with other values", []series.Point{point("red", 2, 6)}, []series.Point{point("red", 2, 6)})
-	merge("an older window", []series.Point{point("blue", -1, 3)}, nil)
-	merge("the previous window, rewritten", []series.Point{point("red", 1, 9)}, nil)
+}
 
-	previous := func(p series.Point) *series.Point { return &p }
-	want := []Color{
-		{Point: blue, Previous: previous(point("blue", -1, 3))},
-		{Point: point("red", 2, 6), Previous: previous(point("red", 1, 9))},
+func TestBoardForgetsAndLimits(t *testing.T) {
+	b := NewBoard(width, 2)
+	b.Merge([]series.Point{point("a", 1, 1), point("b", 3, 1), point("c", 2, 1), point("d", 0, 1)})
+	colors, omitted := b.Colors(origin.Add(width))
+	if len(colors) != 2 || colors[0].Color != "b" || colors[1].Color != "c" || omitted != 1 {
+		t.Errorf("got %v and %d omitted", colors, omitted)
 	}
-	if diff := cmp.Diff(want, b.Colors()); diff != "" {
-		t.Error(diff)
-	}
-	b.Retain([]series.Point{blue})
-	if got := b.Colors(); len(got) != 1 || got[0].Color != "blue" {
-		t.Errorf("retained %v", got)
+	kept := colors[0]
+	b.MergeMedians([]influx.Median{{Color: "b", Start: origin, Value: 7}, {Color: "x", Start: origin, Value: 7}})
+	if colors, _ = b.Colors(time.Time{}); colors[0].MedianOf(b.number(origin)) != 7 || !math.IsNaN(kept.MedianOf(b.number(origin))) {
+		t.Error("a median was not taken, or a Color was changed")
 	}
 }
 
-func TestPickKeepsTheSameColors(t *testing.T) {
-	var points []series.Point
-	for i := range 5 {
-		points = append(points, point(fmt.Sprint("c", 4-i), i/4, 0))
-	}
-	got, omitted := Pick(points, 3)
-	want := []series.Point{point("c0", 1, 0), point("c1", 0, 0), point("c2", 0, 0)}
-	if diff := cmp.Diff(want, got); diff != "" || omitted != 2 {
-		t.Errorf("omitted %d, %s", omitted, diff)
-	}
-	if got, omitted := Pick(points, 5); len(got) != 5 || omitted != 0 {
-		t.Errorf("got %d, omitted %d", len(got), omitted)
+// A fake is a Source with points that a test writes.
+type fake struct {
+	mu     sync.Mutex
+	points map[string]series.Point
+	err    error
+	lasts  int
+	sinces []time.Time
+}
+
+func (f *fake) write(points ...series.Point) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range points {
+		if f.points == nil {
+			f.points = make(map[string]series.Point)
+		}
+		f.points[p.Color+p.Start.String()] = p
 	}
 }
 
-func TestBacklog(t *testing.T) {
-	b := NewBoard()
-	b.Merge([]series.Point{point("red", 0, 0), point("blue", 3, 0)})
-	check := func(what string, want time.Time, newest ...series.Point) {
-		t.Helper()
-		if got := b.Backlog(newest, 5*time.Second); !got.Equal(want) {
-			t.Errorf("%s: got %v, want %v", what, got, want)
+func (f *fake) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+func (f *fake) since(since time.Time) (list []series.Point) {
+	for _, p := range f.points {
+		if !p.Start.Before(since) {
+			list = append(list, p)
 		}
 	}
-	check("nothing new", time.Time{}, point("red", 0, 0), point("blue", 3, 0))
-	check("the next window", time.Time{}, point("red", 1, 0), point("blue", 4, 0))
-	check("windows between", at(0).Add(1), point("red", 2, 0), point("blue", 5, 0))
-	check("a new colour", at(7-previousWindows), point("green", 7, 0))
+	return list
 }
 
-func TestWaitFollowsTheClock(t *testing.T) {
-	check := func(into, refresh, want time.Duration) {
-		t.Helper()
-		if got := wait(epoch.Add(into), refresh); got != want {
-			t.Errorf("%v into %v: got %v, want %v", into, refresh, got, want)
+func (f *fake) Since(_ context.Context, since time.Time) ([]series.Point, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sinces = append(f.sinces, since)
+	return f.since(since), f.err
+}
+
+func (f *fake) Last(_ context.Context, since time.Time) (list []series.Point, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lasts++
+	newest := make(map[string]series.Point)
+	for _, p := range f.since(since) {
+		if p.Start.After(newest[p.Color].Start) {
+			newest[p.Color] = p
 		}
 	}
-	ms := time.Millisecond
-	check(0, 5*time.Second, 100*ms)
-	check(100*ms, 5*time.Second, 250*ms)
-	check(360*ms, 5*time.Second, 640*ms)
-	check(1200*ms, 5*time.Second, 3900*ms)
-	check(200*ms, 500*ms, 150*ms)
-	check(400*ms, 500*ms, 200*ms)
+	for _, p := range newest {
+		list = append(list, p)
+	}
+	return list, f.err
+}
+
+func (f *fake) Medians(_ context.Context, since time.Time) (list []influx.Median, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.since(since) {
+		list = append(list, influx.Median{Color: p.Color, Start: p.Start, Value: p.Median})
+	}
+	return list, f.err
+}
+
+// The reader shows a window soon after it is written, its correction soon after that, and what came
+// behind newer windows with the next sweep; it asks for what is new alone.
+func TestReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.Sleep(time.Until(origin.Add(24*time.Hour + width)))
+		at := func(ago int, color string, median float64) series.Point {
+			p := point(color, 0, median)
+			p.Start = time.Now().Truncate(width).Add(-time.Duration(ago+1) * width).UTC()
+			return p
+		}
+		source := new(fake)
+		source.write(at(0, "red", 1), at(1, "red", 2), at(700, "old", 3))
+		var published []Snapshot
+		r := NewReader(slog.New(slog.DiscardHandler), source, func(s Snapshot) { published = append(published, s) },
+			Config{Refresh: width, Lookback: 24 * time.Hour, Window: width, Lateness: width, Limit: 100})
+		var running sync.WaitGroup
+		running.Go(func() { _ = r.Run(ctx) })
+		median := func(color string) float64 {
+			for _, c := range r.Snapshot().Colors {
+				if c.Color == color {
+					return c.Median
+				}
+			}
+			return math.NaN()
+		}
+		want := func(what, color string, value float64) {
+			t.Helper()
+			if got := median(color); got != value {
+				t.Fatalf("%s: %s is %v, want %v", what, color, got, value)
+			}
+		}
+		time.Sleep(time.Millisecond)
+		want("at once", "red", 1)
+		want("at once", "old", 3)
+
+		time.Sleep(2*width - time.Millisecond)
+		source.write(at(0, "red", 10))
+		time.Sleep(300 * time.Millisecond)
+		want("soon after the window", "red", 10)
+		time.Sleep(width)
+		source.write(at(1, "red", 11)) // corrected when the next one ends
+		source.write(at(0, "blue", 5))
+		time.Sleep(2 * time.Second)
+		want("corrected", "red", 11)
+		want("new", "blue", 5)
+		source.write(at(8, "lagging", 6)) // behind newer ones
+		time.Sleep(sweepInterval + time.Second)
+		want("swept", "lagging", 6)
+
+		if source.lasts > 4 {
+			t.Errorf("all of the past was read %d times", source.lasts)
+		}
+		for _, since := range source.sinces[1:] {
+			if age := time.Since(since); age > 2*time.Minute {
+				t.Errorf("what is new was read from %v on", since)
+			}
+		}
+
+		source.fail(errors.New("secret address"))
+		time.Sleep(2 * width)
+		s := r.Snapshot()
+		if Reason(s.Failure) != "InfluxDB cannot be read" || len(s.Colors) != 4 {
+			t.Errorf("in an outage: %v and %d colours", s.Failure, len(s.Colors))
+		}
+		source.write(at(300, "meanwhile", 8))
+		source.fail(nil)
+		time.Sleep(width)
+		if s := r.Snapshot(); s.Failure != nil {
+			t.Errorf("after it: %v", s.Failure)
+		}
+		want("after it", "meanwhile", 8)
+		cancel()
+		running.Wait()
+		if len(published) == 0 || published[0].Failure != nil {
+			t.Error("the first read was not published")
+		}
+	})
+}
+
+func TestNext(t *testing.T) {
+	check := func(into, refresh, pause time.Duration, settle bool) {
+		t.Helper()
+		begin, got, last := next(time.Unix(1760000000, 0).Add(into), refresh)
+		if got != pause || last != settle || begin.UnixNano()%int64(refresh) != 0 {
+			t.Errorf("%v into %v: %v %v from %v, want %v %v", into, refresh, got, last, begin, pause, settle)
+		}
+	}
+	check(0, 5*time.Second, 100*time.Millisecond, false)
+	check(100*time.Millisecond, 5*time.Second, 150*time.Millisecond, false)
+	check(900*time.Millisecond, 5*time.Second, 600*time.Millisecond, true)
+	check(2*time.Second, 5*time.Second, 3100*time.Millisecond, false)
+	check(450*time.Millisecond, time.Second, 50*time.Millisecond, true)
+}
+
+func TestReason(t *testing.T) {
+	for _, err := range []error{nil, ErrNotRead, errors.New("x")} {
+		got := Reason(err)
+		want := map[error]string{nil: "", ErrNotRead: "InfluxDB has not answered yet"}[err]
+		if err != nil && want == "" {
+			want = "InfluxDB cannot be read"
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	}
 }

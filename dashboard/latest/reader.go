@@ -3,56 +3,54 @@ package latest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"colorstream/dashboard/influx"
 	"colorstream/influxdb/series"
 )
 
 const (
 	// readTimeout bounds one read of InfluxDB.
-	readTimeout = 10 * time.Second
-	// maxBacklog bounds, in windows, how far back missed windows are read.
-	maxBacklog = 64
+	readTimeout = 20 * time.Second
+	// sweepInterval is the least time between two sweeps; a slow one is repeated more seldom.
+	sweepInterval = time.Minute
+	sweepShare    = 20
 )
 
-// offsets are when InfluxDB is read in each refresh interval. Windows end at multiples of their width, and so do the
-// intervals if the two are equal: the worker's points are there some milliseconds later, and a read costs little.
-var offsets = []time.Duration{100 * time.Millisecond, 350 * time.Millisecond, time.Second}
-
-// A Source has the points. Both methods return whole points only.
+// A Source has the points. Its methods return whole points only.
 type Source interface {
 	// Last returns each colour's newest point among those that start at or after since.
 	Last(ctx context.Context, since time.Time) ([]series.Point, error)
-	// Between returns all points that start in [from, to).
-	Between(ctx context.Context, from, to time.Time) ([]series.Point, error)
+	// Since returns all points that start at or after since.
+	Since(ctx context.Context, since time.Time) ([]series.Point, error)
+	// Medians returns the medians of all windows that start at or after since.
+	Medians(ctx context.Context, since time.Time) ([]influx.Median, error)
 }
 
 // A Snapshot is what is known at one moment. Nobody changes it any more.
 type Snapshot struct {
 	// Colors are sorted by name.
-	Colors []Color
+	Colors []*Color
 	// Omitted counts the colours that are too many to be kept.
 	Omitted int
 	// Newest is the start of the newest window, the zero time if there is none.
 	Newest time.Time
-	// Read is when InfluxDB last answered, the zero time if it never did.
-	Read time.Time
 	// Since is when InfluxDB began to answer or to fail.
 	Since time.Time
-	// Failure tells why the last read failed; Colors are then those of the last one that did not. Before the first
-	// read it is [ErrNotRead].
+	// Failure tells why the last read failed; Colors are then those of the last one that did not.
+	// Before the first read it is [ErrNotRead].
 	Failure error
 }
 
 // ErrNotRead is the failure before the first read has ended.
 var ErrNotRead = errors.New("InfluxDB has not answered yet")
 
-// Reason tells what anyone may know of a failure: what the error's method Summary returns, if it has one. It is
-// empty if err is nil.
+// Reason tells what anyone may know of a failure: what the error's method Summary returns, if it
+// has one. It is empty if err is nil.
 func Reason(err error) string {
 	switch e, ok := errors.AsType[interface {
 		error
@@ -73,27 +71,31 @@ type Config struct {
 	Refresh  time.Duration // interval of the reads, see [Reader.Run]
 	Lookback time.Duration // colours silent for longer are dropped
 	Window   time.Duration // width of the worker's windows
+	Lateness time.Duration // how long after its end the worker may write a window again
+	Limit    int           // how many colours are kept
 }
 
 // A Reader reads the source for everyone.
 type Reader struct {
-	log    *slog.Logger
-	source Source
-	config Config
-	sink   func(Snapshot, []series.Point)
+	log     *slog.Logger
+	source  Source
+	config  Config
+	publish func(Snapshot)
 
-	board *Board // of the goroutine in Run
+	recovered chan struct{} // has an element when InfluxDB answers again
 
 	mu       sync.Mutex
+	board    *Board   // guarded by mu
 	snapshot Snapshot // guarded by mu
 }
 
-// NewReader makes a reader. After each read it calls sink with what is known now and the news in it, as
-// [Board.Merge] returns them; sink must not block.
-func NewReader(log *slog.Logger, source Source, sink func(Snapshot, []series.Point), config Config) *Reader {
+// NewReader makes a reader. Whenever something has changed it calls publish, which must not block.
+func NewReader(log *slog.Logger, source Source, publish func(Snapshot), config Config) *Reader {
 	return &Reader{
-		log: log, source: source, sink: sink, config: config, board: NewBoard(),
-		snapshot: Snapshot{Since: time.Now(), Failure: ErrNotRead},
+		log: log, source: source, publish: publish, config: config,
+		recovered: make(chan struct{}, 1),
+		board:     NewBoard(config.Window, config.Limit),
+		snapshot:  Snapshot{Since: time.Now(), Failure: ErrNotRead},
 	}
 }
 
@@ -104,36 +106,121 @@ func (r *Reader) Snapshot() Snapshot {
 	return r.snapshot
 }
 
-// Run reads until ctx ends: at once, then shortly after each multiple of the refresh interval, a few times, see
-// offsets. A slow read delays the next, it never overlaps it. Its error is always nil.
+// Run reads until ctx ends. At the start it reads the newest window of every colour, whenever it
+// was; then, shortly after each multiple of the refresh interval, only windows that are new, and a
+// moment later once more those that may have been corrected. A sweep from time to time finds what
+// came late, behind newer windows. Its error is always nil.
 func (r *Reader) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { r.sweeps(ctx); return nil })
+	group.Go(func() error { r.follow(ctx); return nil })
+	return group.Wait()
+}
+
+// follow reads what is new.
+func (r *Reader) follow(ctx context.Context) {
+	var found time.Time // the interval in which new windows were found that are not settled yet
 	for {
-		r.read(ctx)
+		now := time.Now()
+		begin, pause, settle := next(now, r.config.Refresh)
+		if !found.IsZero() {
+			pause, settle = max(0, found.Add(last(r.config.Refresh)).Sub(now)), true
+		}
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-time.After(wait(time.Now(), r.config.Refresh)):
+			return
+		case <-time.After(pause):
+		}
+		s := r.Snapshot()
+		if errors.Is(s.Failure, ErrNotRead) {
+			continue // the first sweep is still under way
+		}
+		from := s.Newest.Add(1)
+		if settle {
+			from = s.Newest.Add(-r.config.Window - r.config.Lateness)
+		}
+		from = later(from, time.Now().Add(-Trail*r.config.Window)) // the rest is the sweep's
+		changed := r.read(ctx, false, func(ctx context.Context) (int, error) {
+			points, err := r.source.Since(ctx, from)
+			return r.merge(points), err
+		})
+		if found = (time.Time{}); changed && !settle {
+			found = begin
 		}
 	}
 }
 
-// wait returns the time until the next read.
-func wait(now time.Time, refresh time.Duration) time.Duration {
+// offsets are when what is new is read in each interval. Windows end at multiples of their width,
+// and so do the intervals if the two are equal: the worker's points are there some milliseconds
+// later. At the last offset what may have been corrected is read, too.
+var offsets = []time.Duration{
+	100 * time.Millisecond, 250 * time.Millisecond, 450 * time.Millisecond, 800 * time.Millisecond, 1500 * time.Millisecond,
+}
+
+func last(refresh time.Duration) time.Duration {
+	return min(offsets[len(offsets)-1], refresh*time.Duration(len(offsets))/10)
+}
+
+// next returns the beginning of the interval that the next read belongs to, the time until that
+// read, and whether it is the last one of its interval.
+func next(now time.Time, refresh time.Duration) (begin time.Time, pause time.Duration, settle bool) {
 	into := time.Duration(now.UnixNano() % int64(refresh))
-	for _, offset := range offsets {
-		if into < offset && offset < refresh {
-			return offset - into
+	for i, offset := range offsets {
+		if offset = min(offset, refresh*time.Duration(i+1)/10); into < offset {
+			return now.Add(-into), offset - into, i == len(offsets)-1
 		}
 	}
-	return refresh - into + offsets[0]
+	begin = now.Add(refresh - into)
+	return begin, begin.Sub(now) + min(offsets[0], refresh/10), false
 }
 
-func (r *Reader) read(ctx context.Context) {
+// sweeps reads each colour's newest window wherever it is, and if that shows that windows were
+// missed, the medians of the last ones. It does so seldom, as it costs InfluxDB much.
+func (r *Reader) sweeps(ctx context.Context) {
+	for {
+		began := time.Now()
+		missed := r.read(ctx, true, func(ctx context.Context) (int, error) {
+			points, err := r.source.Last(ctx, began.Add(-r.config.Lookback))
+			return r.merge(points), err
+		})
+		if missed {
+			r.read(ctx, true, func(ctx context.Context) (int, error) {
+				medians, err := r.source.Medians(ctx, r.Snapshot().Newest.Add(-Trail*r.config.Window))
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				r.board.MergeMedians(medians)
+				return len(medians), err
+			})
+		}
+		pause := max(sweepInterval, sweepShare*time.Since(began))
+		if r.Snapshot().Failure != nil {
+			pause = min(time.Second, r.config.Refresh)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.recovered:
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (r *Reader) merge(points []series.Point) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.board.Merge(points)
+}
+
+// read runs one read and publishes what came of it, a whole one in any case. It reports whether
+// there was something new.
+func (r *Reader) read(
+	ctx context.Context, whole bool, read func(context.Context) (changed int, err error),
+) bool {
 	limited, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	news, omitted, err := r.update(limited, time.Now())
+	changed, err := read(limited)
 	if ctx.Err() != nil {
-		return // the read was cut off by the end of the program, which is no failure of InfluxDB's
+		return false // cut off by the end of the program, which is no failure of InfluxDB's
 	}
 	now := time.Now()
 	r.mu.Lock()
@@ -143,53 +230,33 @@ func (r *Reader) read(ctx context.Context) {
 	if (err == nil) != (before.Failure == nil) {
 		s.Since = now
 	}
-	if err == nil {
-		s.Read, s.Omitted, s.Colors = now, omitted, r.board.Colors()
+	if err == nil && (changed > 0 || whole) {
+		s.Colors, s.Omitted = r.board.Colors(now.Add(-r.config.Lookback))
 		s.Newest = time.Time{}
 		for _, c := range s.Colors {
-			if c.Start.After(s.Newest) {
-				s.Newest = c.Start
-			}
+			s.Newest = later(s.Newest, c.Start)
 		}
 	}
 	r.snapshot = s
 	r.mu.Unlock()
 
 	switch {
-	case err == nil && before.Failure != nil && !before.Read.IsZero():
+	case err == nil && before.Failure != nil && !errors.Is(before.Failure, ErrNotRead):
 		r.log.Info("InfluxDB answers again", "away", now.Sub(before.Since).Round(time.Second))
+		select {
+		case r.recovered <- struct{}{}: // a sweep finds what was missed
+		default:
+		}
 	case err == nil && before.Failure != nil:
 		r.log.Info("InfluxDB answers", "colors", len(s.Colors))
 	case err != nil && Reason(err) != Reason(before.Failure):
 		// Once for each reason: the state is on the page and in /readyz.
 		r.log.Warn("cannot read InfluxDB; the page keeps the last values and tries again", "error", err)
 	}
-	r.sink(s, news)
-}
-
-// update reads what is new into the board. A failed read leaves the board as it was.
-func (r *Reader) update(ctx context.Context, now time.Time) (news []series.Point, omitted int, err error) {
-	last, err := r.source.Last(ctx, now.Add(-r.config.Lookback))
-	if err != nil {
-		return nil, 0, fmt.Errorf("read the newest windows: %w", err)
+	if changed > 0 || whole || (err == nil) != (before.Failure == nil) {
+		r.publish(s)
 	}
-	last, omitted = Pick(last, MaxColors)
-	points := last
-	if from := r.board.Backlog(last, r.config.Window); !from.IsZero() {
-		newest := last[0].Start
-		for _, p := range last {
-			newest = later(newest, p.Start)
-		}
-		from = later(from, newest.Add(-maxBacklog*r.config.Window))
-		detail, err := r.source.Between(ctx, from, newest.Add(1))
-		if err != nil {
-			return nil, 0, fmt.Errorf("read the windows since %s: %w", from.Format(time.RFC3339), err)
-		}
-		points = append(among(last, detail), last...)
-	}
-	news = r.board.Merge(points)
-	r.board.Retain(last)
-	return news, omitted, nil
+	return changed > 0
 }
 
 func later(a, b time.Time) time.Time {
@@ -197,13 +264,4 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// among returns those of points whose colour is one of picked's.
-func among(picked, points []series.Point) []series.Point {
-	colors := make(map[string]bool, len(picked))
-	for _, p := range picked {
-		colors[p.Color] = true
-	}
-	return slices.DeleteFunc(points, func(p series.Point) bool { return !colors[p.Color] })
 }

@@ -2,191 +2,178 @@ package live
 
 import (
 	"bufio"
-	"bytes"
-	"fmt"
-	"io"
-	"net"
+	"compress/gzip"
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-func newFeed() *Feed {
-	return NewFeed(time.UnixMilli(36*36), func() []byte { return []byte(`"all"`) })
+func frames(name, data string) func() *Frame {
+	return func() *Frame { return NewFrame(name, []byte(data)) }
 }
 
-// texts are the frames without their ends.
-func texts(frames [][]byte) []string {
-	var list []string
-	for _, f := range frames {
-		list = append(list, strings.TrimSuffix(string(f), "\n\n"))
+func text(list []*Frame) string {
+	var b strings.Builder
+	for _, f := range list {
+		b.Write(f.text)
 	}
-	return list
+	return b.String()
 }
 
 func TestFeed(t *testing.T) {
-	f := newFeed()
-	check := func(what, id string, want ...string) place {
-		t.Helper()
-		frames, after, _ := f.read(f.resume(id))
-		if diff := cmp.Diff(want, texts(frames)); diff != "" {
-			t.Errorf("%s: %s", what, diff)
-		}
-		return after
+	f := NewFeed(frames("rows", "0"))
+	got, cursor, more := f.read(0)
+	if text(got) != "event: rows\ndata: 0\n\n" {
+		t.Errorf("a new client gets %q", text(got))
 	}
-	check("an empty feed", "", "id: 100-0\nevent: snapshot\ndata: \"all\"")
-	f.Publish("windows", []byte("1\n"))
-	f.Publish("windows", []byte("2"))
-	two := "id: 100-2\nevent: windows\ndata: 2"
-	check("no id", "", "id: 100-2\nevent: snapshot\ndata: \"all\"")
-	check("the first event's id", "100-1", two)
-	check("another run's id", "zz-1", "id: 100-2\nevent: snapshot\ndata: \"all\"")
-	check("an id from the future", "100-9", "id: 100-2\nevent: snapshot\ndata: \"all\"")
-	check("nonsense", "<img>", "id: 100-2\nevent: snapshot\ndata: \"all\"")
-	check("the snapshot of the empty feed", "100-0", "id: 100-1\nevent: windows\ndata: 1", two)
-	f.SetState([]byte("good"))
-	after := check("the newest id", "100-2", "event: state\ndata: good")
-	if frames, _, _ := f.read(after); len(frames) != 0 {
-		t.Errorf("read twice: %q", texts(frames))
-	}
-}
-
-func TestFeedWakesItsReaders(t *testing.T) {
-	f := newFeed()
-	_, at, more := f.read(place{})
+	f.Publish(NewFrame("change", []byte("1\n")), frames("rows", "1"))
 	select {
 	case <-more:
-		t.Fatal("woken by nothing")
 	default:
+		t.Error("nobody is told of a change")
 	}
-	f.Publish("windows", []byte("1"))
-	<-more
-	frames, _, _ := f.read(at)
-	if diff := cmp.Diff([]string{"id: 100-1\nevent: windows\ndata: 1"}, texts(frames)); diff != "" {
-		t.Error(diff)
+	if got, cursor, _ = f.read(cursor); text(got) != "event: change\ndata: 1\n\n" {
+		t.Errorf("then %q", text(got))
 	}
-}
-
-func TestFeedIsBounded(t *testing.T) {
-	f := newFeed()
-	for range 10 * maxEvents {
-		f.Publish("windows", []byte("1"))
+	if got, _, _ = f.read(cursor); len(got) != 0 {
+		t.Errorf("then %q", text(got))
 	}
-	if len(f.frames) != maxEvents {
-		t.Errorf("%d events are kept", len(f.frames))
+	for range maxChanges + 1 {
+		f.Publish(NewFrame("change", []byte("n")), frames("rows", "whole"))
 	}
-	frames, _, _ := f.read(f.resume("100-1"))
-	if len(frames) != 1 || !strings.Contains(string(frames[0]), "snapshot") {
-		t.Errorf("a reader who fell behind gets %q", texts(frames))
-	}
-	large := bytes.Repeat([]byte("x"), maxBytes/3)
-	for range 5 {
-		f.Publish("windows", large)
-	}
-	if f.bytes > maxBytes || len(f.frames) != 2 {
-		t.Errorf("%d events of %d bytes are kept", len(f.frames), f.bytes)
+	if got, _, _ = f.read(cursor); text(got) != "event: rows\ndata: whole\n\n" {
+		t.Errorf("a slow client gets %q", text(got))
 	}
 }
 
-// connect follows a feed over HTTP. The function returns the next event, "" at the end.
-func connect(t *testing.T, url, last string) (next func() string) {
+func serve(t *testing.T, s *Server, state, view *Feed) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if last != "" {
-		request.Header.Set("Last-Event-ID", last)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { response.Body.Close() })
-	if response.StatusCode != http.StatusOK {
-		return func() string { return response.Status }
-	}
-	lines := bufio.NewReader(response.Body)
-	return func() string {
-		var event strings.Builder
-		for {
-			line, err := lines.ReadString('\n')
-			if err != nil || line == "\n" {
-				return strings.TrimSuffix(event.String(), "\n")
-			}
-			event.WriteString(line)
-		}
-	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.Serve(w, r, state, view) }))
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
-func TestServer(t *testing.T) {
-	f := newFeed()
-	registry := prometheus.NewRegistry()
-	s := NewServer(f, 2, registry)
-	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
-	f.SetState([]byte("good"))
-
-	next := connect(t, server.URL, "")
-	want := func(next func() string, prefix string) {
+// Frames that were compressed one by one are one stream, for a client that is there from the start
+// and for one that comes later.
+func TestCompressedStream(t *testing.T) {
+	state, view := NewFeed(frames("state", `"s"`)), NewFeed(frames("rows", strings.Repeat("a row ", 1000)))
+	url := serve(t, NewServer(10, prometheus.NewRegistry()), state, view)
+	open := func() *bufio.Scanner {
+		ctx, cancel := context.WithCancel(t.Context())
+		t.Cleanup(cancel)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept-Encoding", "gzip")
+		response, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unpacked, err := gzip.NewReader(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bufio.NewScanner(unpacked)
+	}
+	next := func(s *bufio.Scanner, want string) {
 		t.Helper()
-		if got := next(); !strings.HasPrefix(got, prefix) {
-			t.Fatalf("got %q, want %q", got, prefix)
+		for s.Scan() {
+			if after, ok := strings.CutPrefix(s.Text(), "data: "); ok {
+				if got := after; got != want {
+					t.Fatalf("got %.80q, want %.80q", got, want)
+				}
+				return
+			}
 		}
+		t.Fatalf("the stream ended: %v", s.Err())
 	}
-	want(next, "retry: 2000")
-	want(next, "event: beat\ndata: {\"now\":\"2")
-	want(next, "event: state\ndata: good")
-	want(next, "id: 100-0\nevent: snapshot")
-	f.Publish("windows", []byte("1"))
-	want(next, "id: 100-1\nevent: windows\ndata: 1")
-	f.SetState([]byte("bad"))
-	want(next, "event: state\ndata: bad")
-
-	again := connect(t, server.URL, "100-0")
-	want(again, "retry")
-	want(again, "event: beat")
-	want(again, "event: state\ndata: bad")
-	want(again, "id: 100-1\nevent: windows\ndata: 1")
-
-	want(connect(t, server.URL, ""), "503")
-	if got := testutil.ToFloat64(s.gauge); got != 2 {
-		t.Errorf("%v clients are counted, want 2", got)
-	}
+	first := open()
+	next(first, `"s"`)
+	next(first, strings.Repeat("a row ", 1000)) // trailing space is data
+	view.Publish(NewFrame("change", []byte("1")), frames("rows", "one"))
+	next(first, "1")
+	second := open()
+	next(second, `"s"`)
+	next(second, "one")
+	view.Publish(NewFrame("change", []byte("2")), frames("rows", "two"))
+	next(first, "2")
+	next(second, "2")
 }
 
-// A client that reads nothing holds nobody: the others get their events at once.
-func TestSlowClientHoldsNobody(t *testing.T) {
-	f := newFeed()
-	server := httptest.NewServer(NewServer(f, 10, prometheus.NewRegistry()))
-	t.Cleanup(server.Close)
-	slow, err := net.Dial("tcp", server.Listener.Addr().String())
+func TestLimit(t *testing.T) {
+	state, view := NewFeed(frames("state", "0")), NewFeed(frames("rows", "0"))
+	url := serve(t, NewServer(1, prometheus.NewRegistry()), state, view)
+	first, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { slow.Close() })
-	if _, err := io.WriteString(slow, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+	defer first.Body.Close()
+	second, err := http.Get(url)
+	if err != nil {
 		t.Fatal(err)
 	}
-	next := connect(t, server.URL, "")
-	for range 3 {
-		next()
+	defer second.Body.Close()
+	if first.StatusCode != 200 || second.StatusCode != 503 || second.Header.Get("Retry-After") == "" {
+		t.Errorf("the answers are %d and %d", first.StatusCode, second.StatusCode)
 	}
-	large := bytes.Repeat([]byte("x"), 1<<20) // more than the sockets' buffers hold after a few
-	for i := range 20 {
-		start := time.Now()
-		f.Publish("windows", large)
-		if got := next(); !strings.HasPrefix(got, fmt.Sprintf("id: 100-%d\n", i+1)) {
-			t.Fatalf("event %d: got %.40q", i+1, got)
+	first.Body.Close()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		third, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if took := time.Since(start); took > 5*time.Second {
-			t.Fatalf("event %d took %v", i+1, took)
+		third.Body.Close()
+		if third.StatusCode == 200 {
+			break
 		}
+		if time.Now().After(deadline) {
+			t.Fatal("a place does not become free")
+		}
+	}
+}
+
+// A client that does not read holds nobody.
+func TestSlowClient(t *testing.T) {
+	state, view := NewFeed(frames("state", "0")), NewFeed(frames("rows", "0"))
+	url := serve(t, NewServer(10, prometheus.NewRegistry()), state, view)
+	for range 2 {
+		slow, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { slow.Body.Close() })
+	}
+	fast, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fast.Body.Close()
+	var reading sync.WaitGroup
+	begin := time.Now()
+	reading.Go(func() {
+		reader := bufio.NewReader(fast.Body)
+		for {
+			line, err := reader.ReadString('\n')
+			if err != nil || strings.HasSuffix(line, "last\n") {
+				return
+			}
+		}
+	})
+	big := []byte(strings.Repeat("x", 1<<20))
+	for range 30 {
+		view.Publish(NewFrame("change", big), frames("rows", "0"))
+		time.Sleep(5 * time.Millisecond)
+	}
+	view.Publish(NewFrame("change", []byte("last")), frames("rows", "last"))
+	reading.Wait()
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("the fast client waited for %v", took)
 	}
 }

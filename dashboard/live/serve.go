@@ -1,27 +1,28 @@
 package live
 
 import (
-	"fmt"
+	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 const (
-	// beatInterval is the time between two beats.
-	beatInterval = 10 * time.Second
 	// writeTimeout is how long a client may take to accept what is sent at once.
 	writeTimeout = 20 * time.Second
-	// retryMilliseconds is how long a browser waits before it connects again.
-	retryMilliseconds = 2000
+	// hello tells a browser how many milliseconds to wait before it connects again.
+	hello = "retry: 2000\n\n"
+	// gzipHeader begins a gzip stream (RFC 1952). Its end never comes.
+	gzipHeader = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 )
 
-// A Server lets clients follow a feed.
+// A Server lets clients follow feeds.
 type Server struct {
-	feed    *Feed
 	limit   int64
 	clients atomic.Int64
 	gauge   prometheus.Gauge
@@ -30,33 +31,33 @@ type Server struct {
 }
 
 // NewServer makes a server for at most limit clients.
-func NewServer(feed *Feed, limit int, metrics prometheus.Registerer) *Server {
+func NewServer(limit int, metrics prometheus.Registerer) *Server {
+	factory := promauto.With(metrics)
 	s := &Server{
-		feed: feed, limit: int64(limit),
-		gauge: prometheus.NewGauge(prometheus.GaugeOpts{
+		limit: int64(limit),
+		gauge: factory.NewGauge(prometheus.GaugeOpts{
 			Name: "colorstream_sse_clients", Help: "Clients that follow the event stream.",
 		}),
-		sent: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "colorstream_sse_sent_total", Help: "Events written to clients, without the beats.",
+		sent: factory.NewCounter(prometheus.CounterOpts{
+			Name: "colorstream_sse_sent_total", Help: "Events written to clients.",
 		}),
-		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
+		ended: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "colorstream_sse_ended_total",
 			Help: "Event streams that ended: the client left, it was too slow, or there were too many.",
 		}, []string{"reason"}),
 	}
-	metrics.MustRegister(s.gauge, s.sent, s.ended)
-	for _, reason := range []string{"left", "slow", "refused"} {
+	for _, reason := range []string{"left", "slow", "rejected"} {
 		s.ended.WithLabelValues(reason)
 	}
 	return s
 }
 
-// ServeHTTP sends events until the client or the program ends. Beyond the limit it answers 503: the page then asks
-// for /latest from time to time instead.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// Serve sends two feeds' events until the client or the program ends. Beyond the limit it answers
+// 503: the page then asks from time to time instead.
+func (s *Server) Serve(w http.ResponseWriter, r *http.Request, state, view *Feed) {
 	if s.clients.Add(1) > s.limit {
 		s.clients.Add(-1)
-		s.ended.WithLabelValues("refused").Inc()
+		s.ended.WithLabelValues("rejected").Inc()
 		w.Header().Set("Retry-After", "30")
 		http.Error(w, "too many event streams are open", http.StatusServiceUnavailable)
 		return
@@ -71,57 +72,64 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
+	h.Set("Vary", "Accept-Encoding")
 	h.Set("X-Accel-Buffering", "no") // or nginx keeps events back
+	packed := strings.Contains(r.Header.Get("Accept-Encoding"), "gzip")
+	if packed {
+		h.Set("Content-Encoding", "gzip")
+	}
 	if r.Method == http.MethodHead {
 		return
 	}
-	if err := s.follow(w, r); err != nil {
-		if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+	if err := s.follow(w, r, packed, state, view); err != nil {
+		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 			reason = "slow"
 		}
 	}
 }
 
-func (s *Server) follow(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) follow(w http.ResponseWriter, r *http.Request, packed bool, state, view *Feed) error {
 	controller := http.NewResponseController(w)
-	send := func(frames ...[]byte) error {
+	send := func(frames ...*Frame) error {
 		if err := controller.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 			return err
 		}
 		for _, frame := range frames {
-			if _, err := w.Write(frame); err != nil {
+			text := frame.text
+			if packed {
+				text = frame.compressed()
+			}
+			if _, err := w.Write(text); err != nil {
 				return err
 			}
 		}
 		return controller.Flush()
 	}
-	if err := send(fmt.Appendf(nil, "retry: %d\n\n", retryMilliseconds), beat(time.Now())); err != nil {
+	if packed {
+		if _, err := w.Write([]byte(gzipHeader)); err != nil {
+			return err
+		}
+	}
+	if err := send(&Frame{text: []byte(hello)}); err != nil {
 		return err
 	}
-	beats := time.NewTicker(beatInterval)
-	defer beats.Stop()
-	at := s.feed.resume(r.Header.Get("Last-Event-ID"))
+	var stateCursor, viewCursor uint64
 	for {
-		frames, after, more := s.feed.read(at)
-		if len(frames) > 0 {
+		frames, after, moreState := state.read(stateCursor)
+		stateCursor = after
+		rows, after, moreView := view.read(viewCursor)
+		viewCursor = after
+		if frames = append(frames, rows...); len(frames) > 0 {
 			if err := send(frames...); err != nil {
 				return err
 			}
 			s.sent.Add(float64(len(frames)))
 		}
-		at = after
 		select {
-		case <-more:
-		case now := <-beats.C:
-			if err := send(beat(now)); err != nil {
-				return err
-			}
+		case <-moreState:
+		case <-moreView:
 		case <-r.Context().Done():
 			return nil
 		}
 	}
-}
-
-func beat(now time.Time) []byte {
-	return encode("", "beat", []byte(`{"now":"`+now.UTC().Format("2006-01-02T15:04:05.000Z")+`"}`))
 }

@@ -14,17 +14,19 @@ func TestOf(t *testing.T) {
 		}
 	}
 	check("red", "#e02f44", "#f2495c")
-	check(" Yellow", "#e0b400", "#fade2a")
-	check("orchid", "#da70d6", "#da70d6")
-	check("white", "#babbbc", "#ffffff") // darkened on white
-	check("black", "#000000", "#4d4d4d") // lightened on black
+	check(" Yellow", "#a87d01", "#fade2a")
+	check("orchid", "#bd63ba", "#da70d6")
+	check("white", "#7f8183", "#ffffff") // darkened on white
+	check("black", "#000000", "#737373") // lightened on black
+	check("navy-11", Of("navy").Light, Of("navy").Dark)
+	check("Red;}body{display:none", Of("red").Light, Of("red").Dark)
 	// Never change these: a colour keeps its hue for ever.
 	check("kitchen", "#b62b79", "#e36db0")
 }
 
 func TestEveryShadeStandsOut(t *testing.T) {
 	parse := func(s string) (c color.RGBA) {
-		if _, err := fmt.Sscanf(s, "#%02x%02x%02x", &c.R, &c.G, &c.B); err != nil {
+		if _, err := fmt.Sscanf(s, "#%02x%02x%02x", &c.R, &c.G, &c.B); err != nil || len(s) != 7 {
 			t.Fatal(s, err)
 		}
 		return c
@@ -33,6 +35,12 @@ func TestEveryShadeStandsOut(t *testing.T) {
 		shade := Of(fmt.Sprint("name ", i))
 		if l, d := contrast(parse(shade.Light), white), contrast(parse(shade.Dark), black); l < minContrast || d < minContrast {
 			t.Errorf("name %d: %v has contrasts %.2f and %.2f", i, shade, l, d)
+		}
+	}
+	for _, name := range []string{"red", "blue", "green", "yellow", "white", "black", "gold-1", "navy-2", "cyan"} {
+		shade := Of(name)
+		if l, d := contrast(parse(shade.Light), white), contrast(parse(shade.Dark), black); l < minContrast || d < minContrast {
+			t.Errorf("%s: %v has contrasts %.2f and %.2f", name, shade, l, d)
 		}
 	}
 }

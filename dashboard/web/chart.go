@@ -1,84 +1,152 @@
 package web
 
 import (
-	"errors"
 	"net/http"
-	"strconv"
+	"strings"
+	"time"
 
 	"colorstream/dashboard/chart"
+	"colorstream/dashboard/latest"
+	"colorstream/dashboard/palette"
 )
 
-// The picture's size in pixels.
-const (
-	chartWidth, chartHeight = 960, 400
-	minWidth, maxWidth      = 240, 2400
-	minHeight, maxHeight    = 160, 1600
-	sizeStep                = 20 // sizes are rounded, so that readers can share pictures
-	maxZone                 = 64
-)
+// series answers /series: some colours' values over time.
+func (s *Server) series(w http.ResponseWriter, r *http.Request) {
+	query, m := r.URL.Query(), s.moment()
+	drawn := query.Has("width")
+	most := maxSeries
+	if drawn {
+		most = chart.MaxPoints
+	}
+	request, err := s.readChart(query, m, most)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	lines, err := s.charts.read(r.Context(), request)
+	if err != nil {
+		s.unavailable(w, r, err)
+		return
+	}
+	answer := request.json(lines)
+	answer.Figures, answer.Note = s.figures(m, request), request.note()
+	if drawn {
+		picture := request.picture(lines, "No windows in this time")
+		svg, plot := chart.Draw(picture)
+		answer.SVG, answer.Plot = string(svg), &plot
+	}
+	if m.Newest.Sub(request.to) > time.Hour { // whole, and final
+		w.Header().Set("Cache-Control", "max-age=3600")
+	}
+	s.replyJSON(w, r, answer)
+}
 
-// chart answers /chart.svg?stat=mean&range=15m&theme=dark with a picture, also for other sites' pages. width and
-// height (pixels) and tz (Europe/Berlin) are optional.
-func (s *Server) chart(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
-	statistic, okStatistic := find(statistics, query.Get("stat"))
-	span, okSpan := find(ranges, query.Get("range"))
-	theme := query.Get("theme")
-	width, okWidth := size(query.Get("width"), chartWidth, minWidth, maxWidth)
-	height, okHeight := size(query.Get("height"), chartHeight, minHeight, maxHeight)
-	zone := query.Get("tz")
-	switch {
-	case !okStatistic:
-		http.Error(w, "stat must be one of mean, median, min, max", http.StatusBadRequest)
-	case !okSpan:
-		http.Error(w, "range must be one of 5m, 15m, 1h, 6h, 24h", http.StatusBadRequest)
-	case theme != "" && theme != "light" && theme != "dark":
-		http.Error(w, "theme must be light or dark", http.StatusBadRequest)
-	case !okWidth || !okHeight:
-		http.Error(w, "width must be a number from 240 to 2400, height from 160 to 1600", http.StatusBadRequest)
-	case len(zone) > maxZone || zone == "Local":
-		http.Error(w, "tz must be a time zone such as Europe/Berlin", http.StatusBadRequest)
-	default:
-		s.drawChart(w, r, chart.Request{
-			Statistic: statistic.Name, Range: span.Length, Zone: zone, Dark: theme == "dark", Width: width, Height: height,
-		})
+func (s *Server) unavailable(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() == nil {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, latest.Reason(err), http.StatusServiceUnavailable)
 	}
 }
 
-func (s *Server) drawChart(w http.ResponseWriter, r *http.Request, request chart.Request) {
-	svg, err := s.charter.SVG(r.Context(), request)
-	h := w.Header()
-	switch {
-	case errors.Is(err, chart.ErrZone):
-		http.Error(w, "tz must be a time zone such as Europe/Berlin", http.StatusBadRequest)
-		return
-	case errors.Is(err, chart.ErrNoData):
-		h.Set("Content-Type", "image/svg+xml")
-		h.Set("Cache-Control", "no-store")
-		h.Set("Retry-After", "5")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write(svg) // the client is gone, if anything
-		return
-	case r.Context().Err() != nil:
-		return
-	case err != nil:
-		s.fail(w, r, "draw the chart", err)
+func (r chartRequest) json(lines []chart.Line) seriesJSON {
+	answer := seriesJSON{From: r.from.UnixMilli(), To: r.to.UnixMilli(), Step: r.step.Milliseconds(), Series: make([]lineJSON, len(lines))}
+	for t := r.from; t.Before(r.to); t = t.Add(r.step) {
+		answer.Start = append(answer.Start, t.UnixMilli())
+	}
+	n := len(answer.Start)
+	for i, line := range lines {
+		shade := palette.Of(line.Color)
+		l := lineJSON{
+			Color: line.Color, Light: shade.Light, Dark: shade.Dark, Median: make([]*float64, n), Mean: make([]*float64, n),
+			Min: make([]*float64, n), Max: make([]*float64, n), Count: make([]*int64, n), Complete: make([]*bool, n),
+		}
+		for _, p := range line.Points {
+			k := int(p.Start.Sub(r.from) / r.step)
+			if k < 0 || k >= n {
+				continue
+			}
+			l.Median[k], l.Mean[k], l.Min[k], l.Max[k] = &p.Median, &p.Mean, &p.Min, &p.Max
+			l.Count[k], l.Complete[k] = &p.Count, &p.Complete
+		}
+		answer.Series[i] = l
+	}
+	return answer
+}
+
+func (r chartRequest) picture(lines []chart.Line, note string) chart.Picture {
+	return chart.Picture{
+		Statistic: r.stat, Lines: lines, From: r.from, To: r.to, Step: r.step, Zone: r.zone,
+		Width: r.width, Height: r.height, Em: r.em, Note: note,
+	}
+}
+
+// figures are the picked colour's newest values in words, the most important first.
+func (s *Server) figures(m *moment, r chartRequest) []string {
+	if len(r.colors) == 0 {
+		return []string{}
+	}
+	c := m.find(r.colors[len(r.colors)-1])
+	if c == nil {
+		return []string{"–", "not seen in " + formatSpan(s.config.Lookback)}
+	}
+	count := plural(int(c.Count), "message")
+	if !c.Complete {
+		count = "≥ " + count
+	}
+	return []string{
+		formatNumber(chart.Value(c.Point, r.stat)), r.stat, formatExtreme(c.Min) + " to " + formatExtreme(c.Max), count,
+	}
+}
+
+// note says how to read the drawing.
+func (r chartRequest) note() string {
+	notes := []string{"Band: min to max", "Gap: no messages", "Hollow: incomplete"}
+	if len(r.colors) > 1 {
+		notes[0] += " of " + r.colors[len(r.colors)-1]
+	}
+	if r.step > r.window {
+		notes = append(notes, "A point is "+formatSpan(r.step))
+	}
+	return strings.Join(notes, ". ") + ". " + r.zone.String()
+}
+
+// chart answers /chart.svg: a picture alone, for readers without a script and for other sites' pages.
+func (s *Server) chart(w http.ResponseWriter, r *http.Request) {
+	query, m := r.URL.Query(), s.moment()
+	request, err := s.readChart(query, m, chart.MaxPoints)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	// The picture's shapes have style attributes. Nothing else may act, should it be opened by itself.
+	h := w.Header()
+	// The picture has its styles in itself. Nothing else may act, should it be opened by itself.
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	s.reply(w, r, "image/svg+xml", svg, tag(svg))
-}
-
-// size reads a number of pixels; an empty text is the standard size.
-func size(text string, standard, low, high int) (int, bool) {
-	if text == "" {
-		return standard, true
+	lines, err := s.charts.read(r.Context(), request)
+	if len(request.colors) == 0 {
+		err = m.Failure
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < low || n > high {
-		return 0, false
+	note, status := "No windows in this time", http.StatusOK
+	if err != nil {
+		if r.Context().Err() != nil {
+			return
+		}
+		lines, note, status = nil, latest.Reason(err), http.StatusServiceUnavailable
+		h.Set("Retry-After", "5")
 	}
-	return n / sizeStep * sizeStep, true
+	picture := request.picture(lines, note)
+	picture.Alone = true
+	if picture.Theme = request.theme; picture.Theme == "auto" {
+		picture.Theme = ""
+	}
+	svg, _ := chart.Draw(picture)
+	if status != http.StatusOK {
+		h.Set("Content-Type", "image/svg+xml")
+		h.Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		_, _ = w.Write(svg) // the client is gone, if anything
+		return
+	}
+	s.reply(w, r, "image/svg+xml", svg)
 }

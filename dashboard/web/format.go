@@ -6,13 +6,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"colorstream/dashboard/chart"
 )
 
-// What stands here stands in static/format.js as well, so that a value does not change its face when the script
-// takes over; a test in a browser compares the two.
-
-// formatNumber writes a value in at most ten characters, always as many for values of like size, so that columns
-// stay calm:
+// formatNumber writes a value in at most ten characters, always as many for values of like size, so
+// that columns stay calm:
 //
 //	42.5       42.50
 //	-1234.56   -1,234.6
@@ -24,64 +23,42 @@ func formatNumber(f float64) string {
 	case size == 0:
 		return "0.00"
 	case size < 0.005 || size >= 1e7-0.5:
-		return exponent(f)
+		mantissa, power, _ := strings.Cut(strconv.FormatFloat(f, 'e', 3, 64), "e")
+		n, _ := strconv.Atoi(power)
+		return mantissa + "e" + strconv.Itoa(n)
 	case size < 1000-0.005:
-		return fixed(f, 2)
+		return strconv.FormatFloat(f, 'f', 2, 64)
 	case size < 100000-0.05:
-		return grouped(fixed(f, 1))
+		return chart.Group(strconv.FormatFloat(f, 'f', 1, 64))
 	}
-	return grouped(fixed(f, 0))
+	return chart.Group(strconv.FormatFloat(f, 'f', 0, 64))
 }
 
-// formatExtreme writes a minimum or a maximum, which is one of the values that were sent: a whole number stays one.
+// formatExtreme writes a minimum or a maximum, which is one of the values that were sent: a whole
+// number stays one.
 func formatExtreme(f float64) string {
 	if f == math.Trunc(f) && math.Abs(f) < 1e7 {
-		return grouped(strconv.FormatFloat(f+0, 'f', 0, 64)) // no -0
+		return chart.Group(strconv.FormatFloat(f+0, 'f', 0, 64)) // no -0
 	}
 	return formatNumber(f)
 }
 
-// fixed rounds half away from zero, as the browsers' toFixed does; Go's own rounding goes to even.
-func fixed(f float64, digits int) string {
-	return strconv.FormatFloat(awayFromTie(f, strconv.FormatFloat(math.Abs(f), 'f', digits+30, 64)), 'f', digits, 64)
+func formatCount(n int64) string { return chart.Group(strconv.FormatInt(n, 10)) }
+
+// plural counts things.
+func plural(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return formatCount(int64(n)) + " " + thing
 }
 
-// exponent is the browsers' toExponential(3), without the plus sign.
-func exponent(f float64) string {
-	text := strconv.FormatFloat(awayFromTie(f, strings.Split(strconv.FormatFloat(math.Abs(f), 'e', 33, 64), "e")[0]), 'e', 3, 64)
-	mantissa, power, _ := strings.Cut(text, "e")
-	n, _ := strconv.Atoi(power)
-	return mantissa + "e" + strconv.Itoa(n)
-}
-
-// awayFromTie moves f a little from zero if its digits, thirty more than are wanted, lie exactly in the middle.
-func awayFromTie(f float64, digits string) float64 {
-	if strings.HasSuffix(digits, "5"+strings.Repeat("0", 29)) {
-		return math.Nextafter(f, math.Copysign(math.Inf(1), f))
-	}
-	return f
-}
-
-// grouped puts commas between the thousands.
-func grouped(text string) string {
-	sign, digits := "", text
-	if strings.HasPrefix(text, "-") {
-		sign, digits = "-", text[1:]
-	}
-	whole, fraction, _ := strings.Cut(digits, ".")
-	for i := len(whole) - 3; i > 0; i -= 3 {
-		whole = whole[:i] + "," + whole[i:]
-	}
-	if fraction != "" {
-		whole += "." + fraction
-	}
-	return sign + whole
-}
-
-// formatAge writes a time span in its largest unit.
-func formatAge(d time.Duration) string {
+// formatSpan writes a length of time in its largest unit.
+func formatSpan(d time.Duration) string {
 	seconds := int64(max(d, 0) / time.Second)
 	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", max(d, 0).Milliseconds())
 	case seconds < 100:
 		return fmt.Sprintf("%d s", seconds)
 	case seconds < 100*60:

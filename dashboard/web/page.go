@@ -2,222 +2,155 @@ package web
 
 import (
 	"bytes"
-	"cmp"
-	"fmt"
-	"math"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
+
+	"colorstream/dashboard/chart"
 )
 
-// A view is what the page's template shows.
-type view struct {
-	document
-	Settings settings
-	Config   Config
-	Tabs     []choice
-	Ranges   []choice
-	Themes   []choice
-	Columns  []column
-	Rows     []row
-	Total    total
-	Grafana  string // address of the whole dashboard
-	Status   string // in a word
-	Reload   int    // seconds, for browsers without a script
-	Modules  []string
-	Blank    row // the script's pattern of a row
+// A page is what the template shows.
+type page struct {
+	View    view
+	State   state
+	Config  Config
+	Theme   string
+	Span    span
+	Spans   []span
+	Kiosk   bool
+	Few     bool   // colours: they are all drawn
+	Color   string // that the reader has picked
+	Picked  string // that is shown: the first one, if none is picked
+	Chart   string // address of the picture for readers without a script
+	Shown   string // parameters of what is shown, for the links to it
+	Columns []column
+	Sorts   []column
+	Rows    []template.HTML
+	Table   tableEvent
+	First   int // number of the first row, from 1 on
+	Last    int
+	Grafana string // its address
+	Refresh float64
+	Stats   []string
 }
 
-// modules are the files that page.js asks for; naming them in the page saves the browser a turn.
-var modules = []string{"clock.js", "format.js", "live.js", "panel.js", "settings.js", "table.js"}
-
-// A choice is a link that changes one setting.
-type choice struct {
-	Name, Title, Address string
-	Panel                int
-	Current              bool
-}
-
-// A column is one of the table's, with the link that sorts by it.
+// A column is one of the table's with the sorting that its head asks for, or one of those sortings.
 type column struct {
-	Name, Title, Address string
-	Sorted               string // ascending, descending or none
+	Name, Title, Sort, Sorted string
 }
 
-// A row is one colour's. The texts are what the script writes, too.
-type row struct {
-	window
-	MeanText, MedianText, MinText, MaxText string
-	Change                                 change
-	AgeText                                string
-}
+const fewColors = 8
 
-// A change is what a statistic did since the colour's window before.
-type change struct {
-	Sign, Word, Text string
-	value            float64 // NaN if unknown
-}
-
-// A total is of all colours that have the newest window.
-type total struct {
-	Colors, Stale              int
-	Count                      int64
-	MeanText, MinText, MaxText string
-	RateText                   string
-	Start, End                 time.Time
-	AgeText                    string
-}
+var sortTitles = []string{"Name", "Median", "Change", "Mean", "Min", "Max", "Count", "Age"}
 
 func (s *Server) index(w http.ResponseWriter, r *http.Request) {
+	p, err := s.page(r.URL.Query())
 	var body bytes.Buffer
-	if err := s.page.ExecuteTemplate(&body, "page.html", s.view(r.URL.Query(), time.Now())); err != nil {
-		s.fail(w, r, "draw the page", err)
+	if err == nil {
+		err = s.templates.ExecuteTemplate(&body, "page.html", p)
+	}
+	if err != nil {
+		s.fail(w, r, "write the page", err)
 		return
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
-	_, _ = body.WriteTo(w) // the client is gone, if anything
+	s.reply(w, r, "text/html; charset=utf-8", body.Bytes())
 }
 
-func (s *Server) view(query url.Values, now time.Time) view {
-	chosen := readSettings(query)
-	d := s.document(now)
-	v := view{
-		document: d, Settings: chosen, Config: s.config, Modules: modules, Blank: row{window: window{Complete: true, Exact: true}},
-		Total: newTotal(d, now), Status: "Live", Reload: max(1, int(math.Ceil(s.config.Refresh.Seconds()))),
+func (s *Server) page(query url.Values) (page, error) {
+	m, v := s.moment(), readView(query)
+	p := page{
+		View: v, State: s.state(m, m.now), Config: s.config, Span: readSpan(query), Spans: spans, Stats: statistics,
+		Theme: one(last(query, "theme"), themes[0], func(t string) bool { return slices.Contains(themes, t) }),
+		Kiosk: v.First, Few: len(m.Colors) <= fewColors, Color: last(query, "color"), Columns: v.columns(), Sorts: v.sorts(),
+		Grafana: strings.TrimSuffix(s.config.GrafanaURL, "/"), Refresh: max(1, s.config.Refresh.Seconds()),
 	}
-	switch {
-	case !d.State.InfluxDB.OK:
-		v.Status = "No answer"
-	case len(d.Colors) == 0:
-		v.Status = "Waiting"
-	case d.Stale:
-		v.Status = "Stale"
+	var err error
+	if p.Table, err = m.event(v); err != nil {
+		return p, err
 	}
-	for _, st := range statistics {
-		address := chosen.address(func(c *settings) { c.Statistic = st })
-		v.Tabs = append(v.Tabs, choice{st.Name, st.Title, address, st.Panel, st == chosen.Statistic})
+	if p.Picked = p.Color; p.Picked == "" && len(p.Table.Order) > 0 {
+		p.Picked = p.Table.Order[0]
 	}
-	for _, i := range rangeOrder {
-		address := chosen.address(func(c *settings) { c.Range = ranges[i] })
-		v.Ranges = append(v.Ranges, choice{ranges[i].Name, ranges[i].Title, address, 0, ranges[i] == chosen.Range})
-	}
-	for _, theme := range [][2]string{{"auto", "Auto"}, {"light", "Light"}, {"dark", "Dark"}} {
-		address := chosen.address(func(c *settings) { c.Theme = theme[0] })
-		v.Themes = append(v.Themes, choice{theme[0], theme[1], address, 0, theme[0] == chosen.Theme})
-	}
-	titles := map[string]string{"color": "Colour"}
-	for _, name := range columns {
-		title := cmp.Or(titles[name], strings.ToUpper(name[:1])+name[1:])
-		c := column{Name: name, Title: title, Sorted: "none"}
-		down := name == chosen.Sort && !chosen.Down
-		c.Address = chosen.address(func(s *settings) { s.Sort, s.Down = name, down })
-		if name == chosen.Sort {
-			c.Sorted = map[bool]string{false: "ascending", true: "descending"}[chosen.Down]
-		}
-		v.Columns = append(v.Columns, c)
-	}
-	for _, w := range d.Colors {
-		v.Rows = append(v.Rows, newRow(w, chosen.Statistic.Name, now))
-	}
-	sortRows(v.Rows, chosen.Sort, chosen.Down)
-	v.Grafana = fmt.Sprintf("%s/d/%s?from=now-%s&to=now", strings.TrimSuffix(s.config.GrafanaURL, "/"),
-		url.PathEscape(s.config.DashboardUID), chosen.Range.Name)
-	return v
-}
-
-func newRow(w window, statistic string, now time.Time) row {
-	return row{
-		window: w, MeanText: formatNumber(w.Mean), MedianText: formatNumber(w.Median),
-		MinText: formatExtreme(w.Min), MaxText: formatExtreme(w.Max),
-		Change: newChange(w, statistic), AgeText: formatAge(now.Sub(w.End)),
-	}
-}
-
-// values returns a statistic of a window and of the one before.
-func (w window) values(statistic string) (now, before float64) {
-	p := w.Previous
-	if p == nil {
-		p = &previous{Mean: math.NaN(), Median: math.NaN(), Min: math.NaN(), Max: math.NaN()}
-	}
-	switch statistic {
-	case "median":
-		return w.Median, p.Median
-	case "min":
-		return w.Min, p.Min
-	case "max":
-		return w.Max, p.Max
-	}
-	return w.Mean, p.Mean
-}
-
-func newChange(w window, statistic string) change {
-	now, before := w.values(statistic)
-	c := change{Sign: "–", Word: "unknown", value: now - before}
-	switch {
-	case c.value > 0:
-		c.Sign, c.Word, c.Text = "▲", "up", formatNumber(c.value)
-	case c.value < 0:
-		c.Sign, c.Word, c.Text = "▼", "down", formatNumber(-c.value)
-	case c.value == 0:
-		c.Sign, c.Word, c.Text = "＝", "unchanged", ""
-	}
-	return c
-}
-
-// sortRows orders by a column, and rows that are equal in it by name. Unknown changes come last.
-func sortRows(rows []row, by string, down bool) {
-	key := func(r row) float64 {
-		switch by {
-		case "mean", "median", "min", "max":
-			value, _ := r.values(by)
-			return value
-		case "change":
-			if math.IsNaN(r.Change.value) {
-				return math.Inf(map[bool]int{false: 1, true: -1}[down])
+	for _, name := range p.Table.Order {
+		text := p.Table.Rows[name]
+		if name == p.Picked {
+			var b strings.Builder
+			if err := s.templates.ExecuteTemplate(&b, "row", m.newRow(m.find(name), v.Stat, true)); err != nil {
+				return p, err
 			}
-			return r.Change.value
-		case "count":
-			return float64(r.Count)
-		case "age":
-			return -float64(r.End.UnixMilli())
+			text = b.String()
 		}
-		return 0
+		p.Rows = append(p.Rows, template.HTML(text)) // the template's own
 	}
-	slices.SortFunc(rows, func(a, b row) int {
-		order := cmp.Compare(key(a), key(b))
-		if by == "color" {
-			order = strings.Compare(a.Color, b.Color)
+	p.First, p.Last = p.Table.Page*v.Size+1, p.Table.Page*v.Size+len(p.Rows)
+
+	shown := url.Values{"size": {"100"}}
+	for _, name := range []string{"q", "sort", "attention", "page"} {
+		if value := last(query, name); value != "" {
+			shown.Set(name, value)
 		}
-		if down {
-			order = -order
+	}
+	p.Shown = "?" + shown.Encode()
+	picture := url.Values{"stat": {v.Stat}, "range": {p.Span.Name}, "theme": {p.Theme}}
+	if p.Few {
+		for _, c := range m.Colors[:min(len(m.Colors), chart.MaxLines)] {
+			picture.Add("color", c.Color)
 		}
-		return cmp.Or(order, strings.Compare(a.Color, b.Color))
-	})
+	}
+	if p.Picked != "" {
+		picture.Add("color", p.Picked)
+	}
+	p.Chart = "chart.svg?" + picture.Encode()
+	return p, nil
 }
 
-func newTotal(d document, now time.Time) total {
-	t := total{Colors: len(d.Colors), MeanText: "–", MinText: "–", MaxText: "–", RateText: "–", AgeText: "–"}
-	sum, low, high := 0.0, math.Inf(1), math.Inf(-1)
-	for _, w := range d.Colors {
-		if w.Stale {
-			t.Stale++
+// columns are the table's heads. The first click sorts the largest first, save for names.
+func (v view) columns() (list []column) {
+	for i, name := range columns {
+		c := column{Name: name, Title: sortTitles[i], Sort: "-" + name, Sorted: "none"}
+		if name == "name" {
+			c.Title, c.Sort = "Colour", name
 		}
-		if d.Newest != nil && w.Start.Equal(*d.Newest) {
-			t.Count += w.Count
-			sum += w.Mean * float64(w.Count)
-			low, high = min(low, w.Min), max(high, w.Max)
-			t.Start, t.End = w.Start, w.End
+		switch {
+		case v.Sort == name:
+			c.Sorted = "ascending"
+		case v.Sort == "-"+name:
+			c.Sorted = "descending"
 		}
+		if v.Sort == c.Sort {
+			c.Sort = other(c.Sort)
+		}
+		list = append(list, c)
 	}
-	if t.Count > 0 {
-		t.MeanText, t.MinText, t.MaxText = formatNumber(sum/float64(t.Count)), formatExtreme(low), formatExtreme(high)
-		t.RateText = formatNumber(float64(t.Count) / d.WindowSeconds)
-		t.AgeText = formatAge(now.Sub(t.End))
-	}
-	return t
+	return list
 }
+
+func other(sort string) string {
+	if name, down := strings.CutPrefix(sort, "-"); down {
+		return name
+	}
+	return "-" + sort
+}
+
+// sorts are all orders, for a select.
+func (v view) sorts() (list []column) {
+	for i, name := range columns {
+		up, down := column{Sort: name, Title: sortTitles[i] + ", smallest first"}, column{Sort: "-" + name, Title: sortTitles[i] + ", largest first"}
+		switch name {
+		case "name":
+			up.Title, down.Title = "Name", "Name, from Z"
+		case "age":
+			up.Title, down.Title = "Newest first", "Oldest first"
+		}
+		list = append(list, up, down)
+	}
+	return list
+}
+
+// Previous and Next are the numbers of the pages beside this one.
+func (p page) Previous() int { return max(0, p.Table.Page-1) }
+func (p page) Next() int     { return min(p.Table.Page+1, p.Table.Pages-1) }
+func (p page) AtEnd() bool   { return p.Table.Page == p.Table.Pages-1 }

@@ -2,80 +2,109 @@ package web
 
 import (
 	"context"
-	"encoding/json"
-	"reflect"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"colorstream/dashboard/latest"
+	"colorstream/dashboard/live"
 )
 
-// A state tells how the two are that the page needs, in words.
+// A Grafana is what the page must know of Grafana.
+type Grafana struct {
+	Available bool   // it answers and has the dashboard
+	Reason    string // why not, for anyone to read
+	Panels    []int  // the panels that the dashboard has
+	Revision  string // changes when the dashboard does
+}
+
+// A state is the status line in words, and what the script must know beside the rows. It is an event
+// whenever it changes, and every ten seconds, so that both ends notice a dead connection.
 type state struct {
-	InfluxDB dependency `json:"influxdb"`
-	Grafana  panel      `json:"grafana"`
+	Now      int64    `json:"now_ms"`
+	Newest   int64    `json:"newest_ms"` // the newest window's start, 0 if there is none
+	Kind     string   `json:"kind"`      // live, waiting, stale or offline
+	Word     string   `json:"word"`
+	Facts    []string `json:"facts"`
+	Panels   []int    `json:"panels"` // of Grafana, none if it is not there
+	Revision string   `json:"revision"`
+	Parts    string   `json:"parts"` // what the page is connected to
 }
 
-type dependency struct {
-	OK    bool      `json:"ok"`
-	Since time.Time `json:"since"`
-	Text  string    `json:"text"`
-}
-
-type panel struct {
-	dependency
-	Panels   []int  `json:"panels"`
-	Revision string `json:"revision"`
-}
-
-// A Panel is what the page must know of Grafana.
-type Panel struct {
-	Available bool      // it answers and has the dashboard
-	Since     time.Time // when that last changed
-	Reason    string    // why not, for anyone to read
-	Panels    []int     // the panels that the dashboard has
-	Revision  string    // changes when the dashboard does
-}
-
-// state asks both, which costs nothing.
-func (s *Server) state() state {
-	snapshot, p := s.source.Snapshot(), s.panel()
-	now := state{
-		InfluxDB: dependency{OK: snapshot.Failure == nil, Since: snapshot.Since.UTC(), Text: latest.Reason(snapshot.Failure)},
-		Grafana:  panel{dependency{p.Available, p.Since.UTC(), p.Reason}, p.Panels, p.Revision},
+func (s *Server) state(m *moment, now time.Time) state {
+	g := s.grafana()
+	st := state{Now: now.UnixMilli(), Kind: "live", Word: "Live", Parts: "Data from InfluxDB", Panels: []int{}}
+	if g.Available {
+		st.Panels, st.Revision, st.Parts = g.Panels, g.Revision, st.Parts+", panels from Grafana"
 	}
-	if now.InfluxDB.OK {
-		now.InfluxDB.Text = "InfluxDB answers"
+	st.Facts = []string{plural(len(m.Colors), "colour")}
+	if m.Omitted > 0 {
+		st.Facts = append(st.Facts, formatCount(int64(m.Omitted))+" more not shown")
 	}
-	if now.Grafana.OK {
-		now.Grafana.Text = "Grafana shows the panel"
+	age := now.Sub(m.Newest) - m.config.Window
+	switch {
+	case errors.Is(m.Failure, latest.ErrNotRead):
+		st.Kind, st.Word = "waiting", "Connecting"
+	case m.Failure != nil:
+		st.Kind, st.Word = "offline", latest.Reason(m.Failure)
+	case len(m.Colors) == 0:
+		st.Kind, st.Word = "waiting", "Waiting for messages"
+	case age > m.config.Stale:
+		st.Kind, st.Word = "stale", "No new data for "+formatSpan(age)
+	default:
+		rate := m.rate()
+		text := formatCount(int64(rate + 0.5))
+		if rate < 10 {
+			text = fmt.Sprintf("%.1f", rate)
+		}
+		st.Facts = append(st.Facts, text+" messages a second")
 	}
-	if now.Grafana.Panels == nil {
-		now.Grafana.Panels = []int{}
+	if !m.Newest.IsZero() {
+		st.Newest = m.Newest.UnixMilli()
 	}
-	return now
+	return st
 }
 
-// stateInterval is how often the state is looked at, and so how late a change may be told.
-const stateInterval = 250 * time.Millisecond
+// same reports whether nothing but the time has changed.
+func (st state) same(before state) bool {
+	return st.Newest == before.Newest && st.Kind == before.Kind && st.Word == before.Word && st.Parts == before.Parts &&
+		st.Revision == before.Revision && slices.Equal(st.Facts, before.Facts) && slices.Equal(st.Panels, before.Panels)
+}
 
-// Run tells every browser of changes of the state, until ctx ends.
+// The state is looked at in this interval; without new windows the rows are, too, for they age.
+const (
+	stateInterval = 250 * time.Millisecond
+	beatInterval  = 10 * time.Second
+	agingInterval = 5 * time.Second
+)
+
+// Run tells every browser of what changes by itself, until ctx ends.
 func (s *Server) Run(ctx context.Context) error {
 	tick := time.NewTicker(stateInterval)
 	defer tick.Stop()
-	var told state
 	for {
-		if now := s.state(); !reflect.DeepEqual(now, told) {
-			data, err := json.Marshal(now)
-			if err != nil {
-				return err // times, words and numbers: it cannot be
-			}
-			s.feed.SetState(data)
-			told = now
-		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case now := <-tick.C:
+			if now.Sub(s.moment().now) >= agingInterval {
+				s.publish(s.moment().Snapshot)
+			}
+			s.tell(now)
 		}
 	}
+}
+
+// tell publishes the state if it has changed or was not told for long.
+func (s *Server) tell(now time.Time) {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	st := s.state(s.moment(), now)
+	if st.same(s.told) && now.UnixMilli()-s.told.Now < beatInterval.Milliseconds() {
+		return
+	}
+	s.told = st
+	frame := s.frame("state", st)
+	s.states.Publish(frame, func() *live.Frame { return s.frame("state", s.state(s.moment(), time.Now())) })
 }

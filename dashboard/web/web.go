@@ -1,25 +1,24 @@
-// Package web answers the page's own requests: the page itself, the newest windows as JSON or CSV, the events that
-// keep the page current, the chart that stands in for Grafana, and the files that the page uses.
+// Package web answers the page's own requests: the page itself, the table's events, the chart and
+// its values, and the newest windows as JSON or CSV.
 //
-// It reads nothing itself: what it shows comes from its caller's sources. All text from the data passes through
-// html/template, encoding/json, encoding/csv or the chart's own escaping, and reaches the page's document as text,
-// never as markup.
+// It reads nothing itself: what it shows comes from its caller's sources. All text from the data
+// passes through html/template, encoding/json, encoding/csv or the chart's escaping. All addresses
+// are relative, so that the page works under any path.
 package web
 
 import (
 	"context"
 	"embed"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"colorstream/dashboard/chart"
 	"colorstream/dashboard/latest"
 	"colorstream/dashboard/live"
 	"colorstream/influxdb/series"
@@ -32,119 +31,104 @@ var files embed.FS
 type Config struct {
 	Window       time.Duration // width of the worker's windows
 	Stale        time.Duration // age of a window's end after which its colour is stale
+	Lookback     time.Duration // colours without a window for this long are not known
 	Refresh      time.Duration // of the panel, and of browsers that cannot follow the events
 	GrafanaURL   string        // where the page's readers reach Grafana
 	DashboardUID string        // of the dashboard that the panels are on
 	Clients      int           // how many may follow the events at a time
 }
 
-// A Source knows the newest windows.
-type Source interface {
-	Snapshot() latest.Snapshot
-}
-
-// A Charter draws pictures.
-type Charter interface {
-	// SVG returns a picture even if its error is chart.ErrNoData.
-	SVG(context.Context, chart.Request) ([]byte, error)
+// A History has the points of some colours in [begin, end), by colour and time: single windows, or
+// in steps of several.
+type History interface {
+	Between(ctx context.Context, colors []string, begin, end time.Time) ([]series.Point, error)
+	Steps(ctx context.Context, colors []string, begin, end time.Time, step time.Duration) ([]series.Point, error)
 }
 
 // Server answers the page's requests.
 type Server struct {
-	log     *slog.Logger
-	config  Config
-	source  Source
-	charter Charter
-	panel   func() Panel
-	page    *template.Template
-	assets  map[string]asset
-	feed    *live.Feed
-	events  *live.Server
+	log       *slog.Logger
+	config    Config
+	grafana   func() Grafana
+	templates *template.Template
+	assets    map[string]asset
+	events    *live.Server
+	states    *live.Feed
+	charts    *charts
+
+	telling sync.Mutex
+	told    state // the newest published state, guarded by telling
+
+	mu      sync.Mutex
+	now     *moment         // guarded by mu, as is the next
+	watches map[view]*watch // the views that are followed
 }
 
-// New makes the server. panel tells at any time how Grafana is.
+// New makes the server. grafana tells at any time how Grafana is.
 func New(
-	log *slog.Logger, source Source, charter Charter, panel func() Panel, metrics prometheus.Registerer, config Config,
+	log *slog.Logger, history History, grafana func() Grafana, metrics prometheus.Registerer, config Config,
 ) (*Server, error) {
-	page, err := template.ParseFS(files, "templates/*.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse the page: %w", err)
-	}
 	assets, err := readAssets(files)
 	if err != nil {
 		return nil, fmt.Errorf("read the page's files: %w", err)
 	}
-	s := &Server{log: log, config: config, source: source, charter: charter, panel: panel, page: page, assets: assets}
-	s.feed = live.NewFeed(time.Now(), s.snapshot)
-	s.events = live.NewServer(s.feed, config.Clients, metrics)
+	functions := template.FuncMap{
+		"asset": func(name string) string { return "static/" + name + "?v=" + assets[name].version },
+		"count": func(n int) string { return formatCount(int64(n)) },
+	}
+	templates, err := template.New("page").Funcs(functions).ParseFS(files, "templates/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse the page: %w", err)
+	}
+	s := &Server{
+		log: log, config: config, grafana: grafana, templates: templates, assets: assets,
+		events: live.NewServer(config.Clients, metrics), charts: newCharts(log, history),
+		watches: make(map[view]*watch),
+	}
+	s.now = newMoment(latest.Snapshot{Failure: latest.ErrNotRead, Since: time.Now()}, config, templates, time.Now())
+	s.states = live.NewFeed(func() *live.Frame { return s.frame("state", s.state(s.moment(), time.Now())) })
 	return s, nil
 }
 
-// Publish tells every browser of new windows. It does not block.
-func (s *Server) Publish(snapshot latest.Snapshot, news []series.Point) {
-	if len(news) == 0 {
-		return
-	}
-	previous := make(map[string]*series.Point, len(snapshot.Colors))
-	for _, c := range snapshot.Colors {
-		previous[c.Color] = c.Previous
-	}
-	now := time.Now()
-	windows := make([]window, len(news))
-	last := make(map[string]*series.Point, len(news))
-	for i, p := range news {
-		c := latest.Color{Point: p, Previous: last[p.Color]}
-		if c.Previous == nil || !c.Previous.Start.Before(p.Start) {
-			c.Previous = previous[p.Color]
-		}
-		if c.Previous != nil && !c.Previous.Start.Before(p.Start) {
-			c.Previous = nil // of several windows at once, the one before the first is not kept
-		}
-		windows[i] = s.config.newWindow(c, now)
-		last[p.Color] = &news[i]
-	}
-	data, err := json.Marshal(struct {
-		Windows []window `json:"windows"`
-	}{windows})
-	if err != nil {
-		s.log.Error("cannot tell the browsers of new windows", "error", err)
-		return
-	}
-	s.feed.Publish("windows", data)
+// Publish tells every browser of new windows. It does not wait for them.
+func (s *Server) Publish(snapshot latest.Snapshot) {
+	s.publish(snapshot)
+	s.tell(time.Now())
+}
+
+func (s *Server) publish(snapshot latest.Snapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = newMoment(snapshot, s.config, s.templates, time.Now())
+	s.update()
+}
+
+func (s *Server) moment() *moment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
 }
 
 // Register adds the page's paths to mux.
 func (s *Server) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", s.index)
+	mux.HandleFunc("GET /rows", s.rows)
+	mux.HandleFunc("GET /events", s.follow)
+	mux.HandleFunc("GET /series", s.series)
+	mux.HandleFunc("GET /chart.svg", s.chart)
 	mux.HandleFunc("GET /latest", s.latest)
 	mux.HandleFunc("GET /latest.csv", s.latest)
-	mux.Handle("GET /events", s.events)
-	mux.HandleFunc("GET /chart.svg", s.chart)
 	mux.HandleFunc("GET /static/{name}", s.static)
 }
 
-// Owns tells whether a path is the page's or the operator's own, not one of Grafana's.
+// Owns reports whether a path is the page's or the operator's own, not one of Grafana's.
 func Owns(path string) bool {
 	switch path {
-	case "/", "/latest", "/latest.csv", "/events", "/chart.svg", "/healthz", "/readyz", "/metrics":
+	case "/", "/rows", "/events", "/series", "/chart.svg", "/latest", "/latest.csv", "/healthz", "/readyz", "/metrics":
 		return true
 	}
 	name, ok := strings.CutPrefix(path, "/static/")
 	return ok && !strings.Contains(name, "/")
-}
-
-func (s *Server) document(now time.Time) document {
-	return s.config.newDocument(s.source.Snapshot(), s.state(), now)
-}
-
-// snapshot is the document for a browser that begins to follow the events.
-func (s *Server) snapshot() []byte {
-	data, err := json.Marshal(s.document(time.Now()))
-	if err != nil {
-		s.log.Error("cannot tell a browser of the windows", "error", err)
-		return []byte("null")
-	}
-	return data
 }
 
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, what string, err error) {

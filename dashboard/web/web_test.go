@@ -1,94 +1,99 @@
 package web
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"colorstream/dashboard/chart"
 	"colorstream/dashboard/latest"
 	"colorstream/influxdb/series"
 )
 
 // hostile is a colour that someone may well send.
-const hostile = `<img src=x onerror=alert(1)>`
+const hostile = `"><img src=x onerror=alert(1)>;}body{display:none`
 
-// board is a Source that a test writes.
-type board struct {
-	mu       sync.Mutex
-	snapshot latest.Snapshot
+const width = 5 * time.Second
+
+// past is a History that a test writes.
+type past struct {
+	points []series.Point
+	err    error
+	asked  int
 }
 
-func (b *board) Snapshot() latest.Snapshot {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.snapshot
-}
-
-func (b *board) set(change func(*latest.Snapshot)) latest.Snapshot {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	change(&b.snapshot)
-	return b.snapshot
-}
-
-// pencil is a Charter that draws what was asked for.
-type pencil struct{ err error }
-
-func (p pencil) SVG(_ context.Context, r chart.Request) ([]byte, error) {
-	return []byte(`<svg xmlns="http://www.w3.org/2000/svg">` + r.Statistic + r.Range.String() + r.Zone + `</svg>`), p.err
-}
-
-func point(color string, start time.Time, mean float64) series.Point {
-	return series.Point{
-		Color: color, Start: start.UTC(), Mean: mean, Median: mean, Min: mean - 1.5, Max: mean + 10, Count: 4, Complete: true,
+func (p *past) Between(_ context.Context, colors []string, begin, end time.Time) (list []series.Point, err error) {
+	p.asked++
+	for _, q := range p.points {
+		if slices.Contains(colors, q.Color) && !q.Start.Before(begin) && q.Start.Before(end) {
+			list = append(list, q)
+		}
 	}
+	return list, p.err
+}
+
+func (p *past) Steps(ctx context.Context, colors []string, begin, end time.Time, _ time.Duration) ([]series.Point, error) {
+	return p.Between(ctx, colors, begin, end)
 }
 
 // newest is when the newest window of a test began; it ended two seconds ago.
-func newest() time.Time { return time.Now().Add(-7 * time.Second).Truncate(time.Second) }
+func newest() time.Time { return time.Now().Add(-7 * time.Second).Truncate(width).UTC() }
 
-func newServer(t *testing.T, colors ...latest.Color) (*Server, *board) {
-	t.Helper()
-	b := &board{snapshot: latest.Snapshot{Colors: colors, Read: time.Now(), Since: time.Now()}}
-	for _, c := range colors {
-		if c.Start.After(b.snapshot.Newest) {
-			b.snapshot.Newest = c.Start
-		}
+func point(color string, ago int, mean float64) series.Point {
+	return series.Point{
+		Color: color, Start: newest().Add(-time.Duration(ago) * width), Mean: mean, Median: mean, Min: mean - 1.5, Max: mean + 10,
+		Count: 4, Complete: true,
 	}
-	s, err := New(slog.New(slog.NewTextHandler(t.Output(), nil)), b, pencil{}, func() Panel {
-		return Panel{Reason: "Grafana is away"}
-	}, prometheus.NewRegistry(), Config{
-		Window: 5 * time.Second, Stale: 30 * time.Second, Refresh: 5 * time.Second, Clients: 10,
-		GrafanaURL: "http://grafana.example:3000/", DashboardUID: "colors",
-	})
+}
+
+func newServer(t *testing.T, points ...series.Point) (*Server, *past) {
+	t.Helper()
+	history := &past{points: points}
+	s, err := New(slog.New(slog.NewTextHandler(t.Output(), nil)), history, func() Grafana { return Grafana{} },
+		prometheus.NewRegistry(), Config{
+			Window: width, Stale: 30 * time.Second, Refresh: width, Lookback: 24 * time.Hour, Clients: 10,
+			GrafanaURL: "http://grafana.example:3000/", DashboardUID: "colors",
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, b
+	s.Publish(snapshot(points...))
+	return s, history
 }
 
-func colors() []latest.Color {
-	start := newest()
-	before := point("red", start.Add(-5*time.Second), 40)
-	incomplete := point("blue", start, 1234.5)
+func snapshot(points ...series.Point) latest.Snapshot {
+	b := latest.NewBoard(width, 10_000)
+	b.Merge(points)
+	list, _ := b.Colors(time.Time{})
+	s := latest.Snapshot{Colors: list, Since: time.Now()}
+	for _, c := range list {
+		if c.Start.After(s.Newest) {
+			s.Newest = c.Start
+		}
+	}
+	return s
+}
+
+func some() []series.Point {
+	incomplete := point("blue", 0, 1234.5)
 	incomplete.Complete, incomplete.Approximate = false, true
-	return []latest.Color{
-		{Point: point(hostile, start, 2)},
-		{Point: incomplete},
-		{Point: point("green", start.Add(-time.Hour), 3)},
-		{Point: point("red", start, 42.5), Previous: &before},
+	return []series.Point{
+		point(hostile, 0, 2), incomplete, point("green", 10, 3), point("old", 1000, 4), point("red", 1, 40), point("red", 0, 42.5),
 	}
 }
 
@@ -105,124 +110,143 @@ func get(t *testing.T, s *Server, target string, header ...string) *httptest.Res
 	return w
 }
 
-func TestLatestJSON(t *testing.T) {
-	s, _ := newServer(t, colors()...)
-	w := get(t, s, "/latest")
+// A view sorts by any column, searches and pages; equal values are sorted by name, unknown last.
+func TestViews(t *testing.T) {
+	s, _ := newServer(t, some()...)
+	check := func(query string, want ...string) {
+		t.Helper()
+		var answer struct{ Table tableEvent }
+		if err := json.Unmarshal(get(t, s, "/rows?"+query).Body.Bytes(), &answer); err != nil {
+			t.Fatal(err)
+		}
+		for i, name := range answer.Table.Order {
+			if name == hostile {
+				answer.Table.Order[i] = "hostile"
+			}
+		}
+		if diff := cmp.Diff(want, answer.Table.Order); diff != "" {
+			t.Errorf("%s: %s", query, diff)
+		}
+	}
+	check("", "hostile", "blue", "green", "old", "red")
+	check("sort=-name", "red", "old", "green", "blue", "hostile")
+	check("sort=-median", "blue", "red", "old", "green", "hostile")
+	check("sort=mean", "hostile", "green", "old", "red", "blue")
+	check("sort=-change", "red", "hostile", "blue", "green", "old")
+	check("sort=-age", "old", "green", "hostile", "blue", "red")
+	check("sort=count&sort=-max", "blue", "red", "old", "green", "hostile") // the last one counts
+	check("q=RE+e", "green", "red")
+	check("attention=1", "blue", "green", "old")
+	check("size=2&page=1", "green", "old")
+	check("size=2&page=7", "red")
+	check("size=2&page=4&kiosk", "old", "hostile") // it turns round, what needs attention first
+	check("sort=nonsense&page=-1&size=0&stat=x", "hostile", "blue", "green", "old", "red")
+}
+
+// Of ten thousand colours the page shows a hundred, and an event what has changed of them.
+func TestManyColors(t *testing.T) {
+	points := make([]series.Point, 0, 20_000)
+	for i := range 10_000 {
+		points = append(points, point(fmt.Sprintf("color-%05d", i), 1, float64(i)), point(fmt.Sprintf("color-%05d", i), 0, float64(i)))
+	}
+	s, _ := newServer(t, points...)
+	page := get(t, s, "/").Body.String()
+	if elements := len(regexp.MustCompile(`<[a-z]`).FindAllString(page, -1)); elements > 3000 {
+		t.Errorf("%d elements", elements)
+	}
+	if !strings.Contains(page, "1 to 100 of 10,000") || !strings.Contains(page, "10,000 colours") {
+		t.Error("the page does not say how many there are")
+	}
+	v := readView(nil)
+	before, err := s.moment().event(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	points[7].Median++
+	points[400].Median++
+	s.Publish(snapshot(points...))
+	after, err := s.moment().event(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change, changed := after.since(before)
+	if !changed || change.Order != nil || len(change.Rows) != 1 || change.Rows["color-00003"] == "" {
+		t.Errorf("changed: %v, order %v, rows %v", changed, change.Order, change.Rows)
+	}
+}
+
+func TestRows(t *testing.T) {
+	s, _ := newServer(t, some()...)
+	page := get(t, s, "/?color=red&stat=max&theme=dark&range=6h").Body.String()
+	for _, want := range []string{
+		`class="mine silent"`, `class="mine stale"`, `class="mine part"`, `class="mine picked"`, `data-theme="dark"`,
+		`<i class="sign up"></i><span class="sr">up </span>2.50`, `<span class="sr">unknown </span>`, `title="approximate"`,
+		`1,234.5`, `value="6h" checked`, `<option value="max" selected>`, `aria-sort="ascending"`,
+		`chart.svg?color=`, `data-state="live"`, `5 colours`,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %s", want)
+		}
+	}
+	for _, unwanted := range []string{"<img src=x", " style=", "<style", "onclick", "javascript:", `http-equiv`} {
+		if strings.Contains(page, unwanted) {
+			t.Errorf("the page has %s", unwanted)
+		}
+	}
+	// Relative addresses work under any path.
+	if found := regexp.MustCompile(`(href|src|srcset|action)="/`).FindString(page); found != "" {
+		t.Errorf("the page has an absolute address: %s", found)
+	}
+}
+
+func TestStates(t *testing.T) {
+	s, _ := newServer(t)
+	check := func(snapshot latest.Snapshot, kind, word string) {
+		t.Helper()
+		s.Publish(snapshot)
+		st := s.state(s.moment(), time.Now())
+		if st.Kind != kind || !strings.HasPrefix(st.Word, word) {
+			t.Errorf("the state is %s %q, want %s %q", st.Kind, st.Word, kind, word)
+		}
+	}
+	check(latest.Snapshot{Failure: latest.ErrNotRead}, "waiting", "Connecting")
+	check(latest.Snapshot{}, "waiting", "Waiting for messages")
+	check(snapshot(point("red", 0, 1)), "live", "Live")
+	check(snapshot(point("red", 60, 1)), "stale", "No new data for 5 min")
+	failed := snapshot(point("red", 0, 1))
+	failed.Failure = errors.New("secret http://influxdb:8086")
+	check(failed, "offline", "InfluxDB cannot be read")
+	if strings.Contains(get(t, s, "/").Body.String(), "secret") {
+		t.Error("the page says too much")
+	}
+}
+
+func TestLatest(t *testing.T) {
+	s, _ := newServer(t, some()...)
 	var d document
-	if err := json.Unmarshal(w.Body.Bytes(), &d); err != nil {
-		t.Fatalf("%v: %s", err, w.Body)
+	if err := json.Unmarshal(get(t, s, "/latest").Body.Bytes(), &d); err != nil {
+		t.Fatal(err)
 	}
-	var got []string
-	for _, c := range d.Colors {
-		text := c.Color
-		if c.Stale {
-			text += " stale"
-		}
-		if !c.Complete {
-			text += " incomplete"
-		}
-		if !c.Exact {
-			text += " approximate"
-		}
-		if c.Previous != nil {
-			text += " before"
-		}
-		got = append(got, text)
-	}
-	if diff := cmp.Diff([]string{hostile, "blue incomplete approximate", "green stale", "red before"}, got); diff != "" {
-		t.Error(diff)
-	}
-	red := d.Colors[3]
-	if red.Mean != 42.5 || red.Previous.Mean != 40 || !red.End.Equal(red.Start.Add(5*time.Second)) || red.Shade.Dark != "#f2495c" {
-		t.Errorf("red is %+v", red)
-	}
-	if d.Stale || d.Newest == nil || !d.State.InfluxDB.OK || d.State.Grafana.Text != "Grafana is away" {
+	red := d.Colors[4]
+	if len(d.Colors) != 5 || red.Mean != 42.5 || red.Previous.Mean != 40 || !red.End.Equal(red.Start.Add(width)) || d.Colors[1].Exact || !d.Colors[2].Stale {
 		t.Errorf("the document is %+v", d)
 	}
-	if strings.Contains(w.Body.String(), "<img") {
-		t.Error("the JSON has markup in it")
-	}
-
-	if err := json.Unmarshal(get(t, s, "/latest?color=red&color=nothing").Body.Bytes(), &d); err != nil || len(d.Colors) != 1 {
-		t.Errorf("?color=red lists %d colours, %v", len(d.Colors), err)
-	}
-}
-
-// The example in the documentation is what is really sent.
-func TestDocumentedExample(t *testing.T) {
-	start := time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)
-	before := series.Point{Color: "red", Start: start.Add(-5 * time.Second), Mean: 48.25, Median: 47, Min: 3, Max: 99, Count: 4}
-	s, b := newServer(t, latest.Color{
-		Point:    series.Point{Color: "red", Start: start, Mean: 50.5, Median: 50, Min: 1, Max: 100, Count: 5, Complete: true},
-		Previous: &before,
-	})
-	b.set(func(s *latest.Snapshot) { s.Since = time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC) })
-	s.panel = func() Panel {
-		return Panel{Available: true, Since: time.Date(2026, 1, 2, 3, 0, 1, 0, time.UTC), Panels: []int{1, 2, 3, 4}, Revision: "f00"}
-	}
-	got, err := json.MarshalIndent(s.document(start.Add(6*time.Second)), "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := sources.ReadFile("document.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var example strings.Builder
-	for line := range strings.SplitSeq(string(source), "\n") {
-		if text, ok := strings.CutPrefix(line, "//\t"); ok {
-			example.WriteString(text + "\n")
-		} else if strings.HasPrefix(line, "// | field") {
-			break
+	for query, want := range map[string]int{"color=red&color=nothing": 1, "q=re&size=100": 2, "page=1&size=4": 1} {
+		if err := json.Unmarshal(get(t, s, "/latest?"+query).Body.Bytes(), &d); err != nil || len(d.Colors) != want {
+			t.Errorf("%s lists %d colours, %v", query, len(d.Colors), err)
 		}
 	}
-	var want, have any
-	if err := errors.Join(json.Unmarshal([]byte(example.String()), &want), json.Unmarshal(got, &have)); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, have); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestETag(t *testing.T) {
-	s, b := newServer(t, colors()...)
-	for _, path := range []string{"/latest", "/latest.csv", "/chart.svg?stat=mean&range=1h", "/static/page.js"} {
-		first := get(t, s, path)
-		tag := first.Header().Get("ETag")
-		if tag == "" || first.Header().Get("Cache-Control") != "no-cache" {
-			t.Errorf("%s: ETag %q, Cache-Control %q", path, tag, first.Header().Get("Cache-Control"))
-		}
-		if second := get(t, s, path, "If-None-Match", tag); second.Code != http.StatusNotModified || second.Body.Len() != 0 {
-			t.Errorf("%s again: %d with %d bytes", path, second.Code, second.Body.Len())
-		}
-	}
-	tag := get(t, s, "/latest").Header().Get("ETag")
-	b.set(func(s *latest.Snapshot) { s.Colors = s.Colors[:1] })
-	if w := get(t, s, "/latest", "If-None-Match", tag); w.Code != http.StatusOK {
-		t.Errorf("after new data: %d", w.Code)
-	}
-}
-
-func TestCSV(t *testing.T) {
-	s, _ := newServer(t, append(colors(), latest.Color{Point: point("=1+1", newest(), 1)})...)
 	read := func(w *httptest.ResponseRecorder) [][]string {
 		t.Helper()
-		if kind := w.Header().Get("Content-Type"); !strings.HasPrefix(kind, "text/csv") {
-			t.Fatalf("the answer is %s", kind)
-		}
 		rows, err := csv.NewReader(w.Body).ReadAll()
-		if err != nil {
-			t.Fatal(err)
+		if err != nil || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/csv") {
+			t.Fatal(w.Header(), err)
 		}
 		return rows
 	}
+	s.Publish(snapshot(append(some(), point("=1+1", 0, 1))...))
 	rows := read(get(t, s, "/latest.csv"))
-	want := []string{"color", "start", "end", "mean", "median", "min", "max", "count", "complete", "exact", "stale"}
-	if diff := cmp.Diff(want, rows[0]); diff != "" {
-		t.Error(diff)
-	}
-	if len(rows) != 6 || rows[1][0] != hostile || rows[4][3] != "42.5" || rows[5][0] != "'=1+1" {
+	if len(rows) != 7 || rows[1][0] != hostile || rows[2][0] != "'=1+1" || rows[6][3] != "42.5" {
 		t.Errorf("got %q", rows)
 	}
 	if rows := read(get(t, s, "/latest?color=red", "Accept", "text/csv")); len(rows) != 2 {
@@ -238,8 +262,76 @@ func TestCSV(t *testing.T) {
 	}
 }
 
-func TestChartParameters(t *testing.T) {
+// The example in the documentation is what is really sent.
+func TestDocumentedExample(t *testing.T) {
+	start := time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)
 	s, _ := newServer(t)
+	s.Publish(snapshot(
+		series.Point{Color: "red", Start: start.Add(-width), Mean: 48.25, Median: 47, Min: 3, Max: 99, Count: 4},
+		series.Point{Color: "red", Start: start, Mean: 50.5, Median: 50, Min: 1, Max: 100, Count: 5, Complete: true}))
+	m := newMoment(s.moment().Snapshot, s.config, s.templates, start.Add(6*time.Second))
+	got, err := json.Marshal(m.document(m.Colors))
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("export.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example strings.Builder
+	for line := range strings.SplitSeq(string(source), "\n") {
+		if text, ok := strings.CutPrefix(line, "//\t"); ok {
+			example.WriteString(text + "\n")
+		}
+	}
+	var want, have any
+	if err := errors.Join(json.Unmarshal([]byte(example.String()), &want), json.Unmarshal(got, &have)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A missing window is null; equal requests cost one query.
+func TestSeries(t *testing.T) {
+	hole := point("red", 1, 7)
+	hole.Complete = false
+	s, history := newServer(t, point("red", 0, 42.5), hole, point("red", 3, 8), point("blue", 2, 1))
+	to := newest().Add(width)
+	query := fmt.Sprintf("/series?color=blue&color=red&to=%d&from=%d&width=600&height=300", to.UnixMilli(), to.Add(-4*width).UnixMilli())
+	var answer seriesJSON
+	for range 3 {
+		if err := json.Unmarshal(get(t, s, query).Body.Bytes(), &answer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if history.asked != 1 {
+		t.Errorf("%d queries", history.asked)
+	}
+	got, err := json.Marshal([]any{answer.Step, len(answer.Start), answer.Series[0].Median, answer.Series[1].Median, answer.Series[1].Complete})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `[5000,4,[null,1,null,null],[8,null,7,42.5],[true,null,false,true]]`
+	if string(got) != want || answer.Figures[0] != "42.50" || !strings.HasPrefix(answer.SVG, "<svg") || answer.Plot.High < 52 {
+		t.Errorf("got %s and %v %v, want %s", got, answer.Figures, answer.Plot, want)
+	}
+	day := get(t, s, "/series?range=24h&width=900")
+	if err := json.Unmarshal(day.Body.Bytes(), &answer); err != nil || answer.Step != 360_000 || len(answer.Start) > 241 {
+		t.Errorf("a day has %d steps of %d ms, %v", len(answer.Start), answer.Step, err)
+	}
+	history.err = errors.New("secret")
+	if w := get(t, s, "/series?range=1h"); w.Code != 503 || strings.Contains(w.Body.String(), "secret") {
+		t.Errorf("in an outage: %d %s", w.Code, w.Body)
+	}
+	if w := get(t, s, "/chart.svg?range=1h"); w.Code != 503 || !strings.Contains(w.Body.String(), "InfluxDB cannot be read") {
+		t.Errorf("the picture in an outage: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestChartParameters(t *testing.T) {
+	s, _ := newServer(t, some()...)
 	check := func(query string, code int, want string) {
 		t.Helper()
 		w := get(t, s, "/chart.svg?"+query)
@@ -247,14 +339,19 @@ func TestChartParameters(t *testing.T) {
 			t.Errorf("%s: %d %s", query, w.Code, w.Body)
 		}
 	}
-	check("", 200, "mean15m0s")
-	check("stat=max&range=24h&theme=dark&tz=Europe/Berlin&width=640&height=333", 200, "max24h0m0sEurope/Berlin")
+	check("", 200, "Median of")
+	check("stat=max&range=24h&theme=dark&tz=Europe/Berlin&width=640&height=333&color=red", 200, "Max of red, Europe/Berlin")
 	check("stat=mode", 400, "stat must be")
 	check("range=2h", 400, "range must be")
 	check("theme=pink", 400, "theme must be")
-	check("width=9999", 400, "width must be")
-	check("height=1e2", 400, "width must be")
+	check("width=99999", 400, "width must be")
+	check("width=NaN", 400, "width must be")
+	check("height=x", 400, "height must be")
 	check("tz=Local", 400, "tz must be")
+	check("tz=Nowhere", 400, "tz must be")
+	check("from=2&to=1", 400, "from must be")
+	check("from=0&to=1e13", 400, "from must be")
+	check("color=1&color=2&color=3&color=4&color=5&color=6&color=7&color=8&color=9", 400, "at most 8")
 	w := get(t, s, "/chart.svg")
 	if policy := w.Header().Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'; style-src 'unsafe-inline'") {
 		t.Errorf("a picture's policy is %s", policy)
@@ -262,17 +359,41 @@ func TestChartParameters(t *testing.T) {
 	if got := w.Header().Get("Cross-Origin-Resource-Policy"); got != "cross-origin" {
 		t.Errorf("other sites may not show the picture: %s", got)
 	}
-	s.charter = pencil{err: chart.ErrNoData}
-	check("", 503, "<svg")
-	s.charter = pencil{err: chart.ErrZone}
-	check("tz=Nowhere", 400, "tz must be")
-	s.charter = pencil{err: errors.New("broken")}
-	check("", 500, "cannot draw the chart")
+}
+
+func TestReplies(t *testing.T) {
+	s, _ := newServer(t, some()...)
+	for _, path := range []string{"/latest", "/latest.csv", "/chart.svg?range=1h", "/static/page.js", "/series", "/rows"} {
+		first := get(t, s, path)
+		tag := first.Header().Get("ETag")
+		if tag == "" || first.Header().Get("Cache-Control") != "no-cache" {
+			t.Errorf("%s: ETag %q, Cache-Control %q", path, tag, first.Header().Get("Cache-Control"))
+		}
+		if second := get(t, s, path, "If-None-Match", tag); second.Code != http.StatusNotModified || second.Body.Len() != 0 {
+			t.Errorf("%s again: %d with %d bytes", path, second.Code, second.Body.Len())
+		}
+		packed := get(t, s, path, "Accept-Encoding", "gzip")
+		if packed.Header().Get("Content-Encoding") != "gzip" {
+			continue // it is small
+		}
+		unpacked, err := gzip.NewReader(packed.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(unpacked)
+		if err != nil || string(body) != first.Body.String() || packed.Header().Get("ETag") == tag {
+			t.Errorf("%s compressed: %v, %d bytes, ETag %s", path, err, len(body), packed.Header().Get("ETag"))
+		}
+	}
+	address := regexp.MustCompile(`static/page\.js\?v=[0-9a-f]+`).FindString(get(t, s, "/").Body.String())
+	if w := get(t, s, "/"+address); !strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
+		t.Errorf("%s may not be kept: %s", address, w.Header().Get("Cache-Control"))
+	}
 }
 
 func TestHeadersAndMethods(t *testing.T) {
-	s, _ := newServer(t, colors()...)
-	for _, path := range []string{"/", "/latest", "/latest.csv", "/static/page.css", "/static/nothing"} {
+	s, _ := newServer(t, some()...)
+	for _, path := range []string{"/", "/latest", "/rows", "/series", "/static/page.css", "/static/nothing"} {
 		h := get(t, s, path).Header()
 		for name, want := range map[string]string{
 			"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
@@ -293,6 +414,38 @@ func TestHeadersAndMethods(t *testing.T) {
 		Secure(mux).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, "/", nil))
 		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" {
 			t.Errorf("%s: %d", method, w.Code)
+		}
+	}
+}
+
+func TestUnder(t *testing.T) {
+	check := func(prefix string, trust bool, forwarded, path, want string) {
+		t.Helper()
+		got := ""
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		r.Header.Set("X-Forwarded-Prefix", forwarded)
+		w := httptest.NewRecorder()
+		Under(prefix, trust, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			got = r.URL.Path + " " + Prefix(r)
+		})).ServeHTTP(w, r)
+		if location := w.Header().Get("Location"); location != "" {
+			got = "to " + location
+		}
+		if got != want {
+			t.Errorf("%s under %q, %q: %s, want %s", path, prefix, forwarded, got, want)
+		}
+	}
+	check("", false, "", "/latest", "/latest ")
+	check("/colors", false, "", "/colors/latest", "/latest /colors")
+	check("/colors", false, "", "/latest", "/latest /colors") // the proxy took the path away
+	check("/colors", false, "", "/colors?q=red", "to /colors/?q=red")
+	check("/colors", false, "", "/colorsx", "/colorsx /colors")
+	check("", false, "/evil", "/latest", "/latest ") // nobody said that the proxy can be trusted
+	check("", true, "/colors/", "/latest", "/latest /colors")
+	for _, bad := range []string{"//evil.example", "/a/../b", `/a"b`, "colors", "/a b", "/.", "/a//b", "/%2e"} {
+		check("", true, bad, "/latest", "/latest ")
+		if ValidPrefix(bad) {
+			t.Errorf("%s is a prefix", bad)
 		}
 	}
 }
@@ -323,4 +476,49 @@ func TestProtect(t *testing.T) {
 	check(c, "/metrics", "", "", 401)
 	check(c, "/d-solo/colors/x", "", "", 401)
 	check(c, "/healthz", "", "", 200)
+}
+
+func TestFormat(t *testing.T) {
+	for f, want := range map[float64]string{
+		0: "0.00", 42.5: "42.50", 1.005: "1.00", 999.99: "999.99", -1234.56: "-1,234.6", 99999.9: "99,999.9",
+		1234567.8: "1,234,568", 123456789: "1.235e8", 1.7e308: "1.700e308", 0.00012: "1.200e-4", -0.0045: "-4.500e-3",
+	} {
+		if got := formatNumber(f); got != want {
+			t.Errorf("%v is %s, want %s", f, got, want)
+		}
+	}
+	for f, want := range map[float64]string{100: "100", -3: "-3", 12345: "12,345", 2.5: "2.50", 1e21: "1.000e21"} {
+		if got := formatExtreme(f); got != want {
+			t.Errorf("the extreme %v is %s, want %s", f, got, want)
+		}
+	}
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0 ms", 99 * time.Second: "99 s", 100 * time.Second: "1 min", 100 * time.Minute: "1 h", 47 * time.Hour: "47 h", 80 * time.Hour: "3 d",
+	} {
+		if got := formatSpan(d); got != want {
+			t.Errorf("%v is %s, want %s", d, got, want)
+		}
+	}
+}
+
+func FuzzFormat(f *testing.F) {
+	f.Add(1.5)
+	f.Fuzz(func(t *testing.T, value float64) {
+		if text := formatNumber(value); len(text) > 10 {
+			t.Errorf("%v is %s: too long for its column", value, text)
+		}
+	})
+}
+
+// The page, its style and its script are small.
+func TestSize(t *testing.T) {
+	s, _ := newServer(t, point("red", 0, 1), point("blue", 0, 1), point("green", 0, 1), point("yellow", 0, 1))
+	size := get(t, s, "/").Body.Len()
+	for name, a := range s.assets {
+		size += len(a.body)
+		t.Logf("%s: %d bytes", name, len(a.body))
+	}
+	if size > 60_000 {
+		t.Errorf("the page has %d bytes", size)
+	}
 }

@@ -40,7 +40,7 @@ func quick(t testing.TB, url string, transport Transport) *rig {
 	t.Helper()
 	r := newRig(t, url, transport)
 	p, err := New(slog.New(slog.NewTextHandler(r.log, nil)), Options{
-		Target: target(t, url), Channel: "colors", Transport: transport, timeout: 200 * time.Millisecond,
+		URL: url, Channel: "colors", Transport: transport, timeout: 200 * time.Millisecond,
 	}, func(error) {})
 	if err != nil {
 		t.Fatal(err)

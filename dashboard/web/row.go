@@ -1,0 +1,95 @@
+package web
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"colorstream/dashboard/latest"
+	"colorstream/dashboard/palette"
+)
+
+// A row is a colour's, ready for the template. It is written here and nowhere else: the page has it,
+// and the events have it.
+type row struct {
+	Name                    string
+	Shade                   palette.Shade
+	Late                    string // stale, silent or nothing
+	Complete, Exact, Picked bool
+	Spark                   string // an SVG path
+	Median, Mean, Min, Max  string
+	Count                   string
+	Sign, Word, By          string // of the change
+	End                     time.Time
+}
+
+func (m *moment) newRow(c *latest.Color, stat string, picked bool) row {
+	r := row{
+		Name: c.Color, Shade: palette.Of(c.Color), Late: m.late(c), Complete: c.Complete, Exact: !c.Approximate,
+		Picked: picked, Spark: m.spark(c), Median: formatNumber(c.Median), Mean: formatNumber(c.Mean),
+		Min: formatExtreme(c.Min), Max: formatExtreme(c.Max), Count: formatCount(c.Count),
+		Sign: "none", Word: "unknown", End: c.Start.Add(m.config.Window).UTC(),
+	}
+	switch by := change(c, stat); {
+	case by > 0:
+		r.Sign, r.Word, r.By = "up", "up", formatNumber(by)
+	case by < 0:
+		r.Sign, r.Word, r.By = "down", "down", formatNumber(-by)
+	case by == 0:
+		r.Sign, r.Word = "same", "unchanged"
+	}
+	return r
+}
+
+// The sparkline's height; its width is one for each window.
+const sparkHeight = 40
+
+// spark draws the medians of the last windows as a path, each colour on its own scale. A missing
+// window is a gap, a lone one a dot.
+func (m *moment) spark(c *latest.Color) string {
+	newest := m.Newest.UnixNano() / int64(m.config.Window)
+	low, high := math.Inf(1), math.Inf(-1)
+	for n := newest - latest.Trail + 1; n <= newest; n++ {
+		if v := c.MedianOf(n); !math.IsNaN(v) {
+			low, high = min(low, v), max(high, v)
+		}
+	}
+	var path strings.Builder
+	before := -1
+	for i := range latest.Trail {
+		v := c.MedianOf(newest - latest.Trail + 1 + int64(i))
+		if math.IsNaN(v) {
+			before = -1
+			continue
+		}
+		y := sparkHeight / 2
+		if high > low { // halves: their difference is a number in any case
+			y = sparkHeight - 2 - int(math.Round((v/2-low/2)/(high/2-low/2)*(sparkHeight-4)))
+		}
+		if before < 0 {
+			fmt.Fprintf(&path, "M%d %dh.01", i, y)
+		} else {
+			path.WriteString("L" + strconv.Itoa(i) + " " + strconv.Itoa(y))
+		}
+		before = y
+	}
+	return path.String()
+}
+
+// html writes a colour's row.
+func (m *moment) html(c *latest.Color, stat string) (string, error) {
+	key := rowKey{c, stat}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if text, ok := m.rows[key]; ok {
+		return text, nil
+	}
+	var text strings.Builder
+	if err := m.row.ExecuteTemplate(&text, "row", m.newRow(c, stat, false)); err != nil {
+		return "", fmt.Errorf("write the row of %q: %w", c.Color, err)
+	}
+	m.rows[key] = text.String()
+	return m.rows[key], nil
+}

@@ -1,0 +1,238 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"colorstream/dashboard/chart"
+	"colorstream/influxdb/series"
+)
+
+const (
+	historyTimeout = 10 * time.Second
+	// historyTime is how long what was read is kept, a failure too: a crowd that asks for the same
+	// after a window's end costs one query.
+	historyTime  = 2 * time.Second
+	maxHistories = 256
+)
+
+// charts reads histories for charts.
+type charts struct {
+	log     *slog.Logger
+	source  History
+	flights singleflight.Group
+
+	mu   sync.Mutex
+	kept map[string]history
+}
+
+type history struct {
+	lines []chart.Line
+	err   error
+	read  time.Time
+}
+
+func newCharts(log *slog.Logger, source History) *charts {
+	return &charts{log: log, source: source, kept: make(map[string]history)}
+}
+
+// read returns a line for each of the request's colours. Equal requests share a query, which goes on
+// if the one who began it leaves.
+func (c *charts) read(ctx context.Context, r chartRequest) ([]chart.Line, error) {
+	key := fmt.Sprintf("%q %d %d %d", r.colors, r.from.UnixNano(), r.to.UnixNano(), r.step)
+	c.mu.Lock()
+	known := c.kept[key]
+	c.mu.Unlock()
+	if time.Since(known.read) < historyTime {
+		return known.lines, known.err
+	}
+	result := c.flights.DoChan(key, func() (any, error) {
+		reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), historyTimeout)
+		defer cancel()
+		lines, err := r.lines(reading, c.source)
+		if err != nil {
+			c.log.Warn("cannot read a chart's history", "error", err)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if len(c.kept) >= maxHistories {
+			clear(c.kept) // simpler than choosing
+		}
+		c.kept[key] = history{lines, err, time.Now()}
+		return lines, err
+	})
+	select {
+	case r := <-result:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.([]chart.Line), nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (r chartRequest) lines(ctx context.Context, source History) ([]chart.Line, error) {
+	lines := make([]chart.Line, len(r.colors))
+	for i, color := range r.colors {
+		lines[i].Color = color
+	}
+	if len(r.colors) == 0 {
+		return lines, nil
+	}
+	var points []series.Point
+	var err error
+	if r.step == r.window {
+		points, err = source.Between(ctx, r.colors, r.from, r.to)
+	} else {
+		points, err = source.Steps(ctx, r.colors, r.from, r.to, r.step)
+	}
+	for _, p := range points {
+		if i := slices.Index(r.colors, p.Color); i >= 0 {
+			lines[i].Points = append(lines[i].Points, p)
+		}
+	}
+	return lines, err
+}
+
+// A chartRequest is what an address asks for.
+type chartRequest struct {
+	stat          string
+	colors        []string // the last is the picked one
+	from, to      time.Time
+	step, window  time.Duration
+	zone          *time.Location
+	width, height int
+	em            float64
+	theme         string
+}
+
+const (
+	chartWidth, chartHeight = 960, 400
+	maxSeries               = 720 // points of a line
+	longestSpan             = 24 * time.Hour
+	maxZone                 = 64
+)
+
+// readChart reads color (any number of them), stat, range or from and to (milliseconds since 1970),
+// step (milliseconds), tz, theme, width, height and em, the height of letters. Without a colour the
+// first ones are shown, without a time the last ones.
+func (s *Server) readChart(query url.Values, m *moment, most int) (r chartRequest, err error) {
+	window := s.config.Window
+	r = chartRequest{window: window, stat: readView(query).Stat, theme: last(query, "theme")}
+	check := func(ok bool, problem string) {
+		if !ok && err == nil {
+			err = errors.New(problem)
+		}
+	}
+	floats := func(name string, standard, low, high float64) float64 {
+		if !query.Has(name) {
+			return standard
+		}
+		f, parseErr := strconv.ParseFloat(last(query, name), 64)
+		check(parseErr == nil && f >= low && f <= high, fmt.Sprintf("%s must be a number from %v to %v", name, low, high))
+		return f
+	}
+	for _, color := range query["color"] {
+		if r.colors = slices.DeleteFunc(r.colors, func(c string) bool { return c == color }); color != "" {
+			r.colors = append(r.colors, color)
+		}
+	}
+	check(len(r.colors) <= chart.MaxLines, fmt.Sprintf("at most %d colours may be asked for", chart.MaxLines))
+	if len(r.colors) == 0 {
+		for _, c := range m.Colors[:min(len(m.Colors), chart.MaxLines)] {
+			r.colors = append(r.colors, c.Color)
+		}
+		slices.Reverse(r.colors)
+	}
+	check(!query.Has("stat") || last(query, "stat") == r.stat, "stat must be one of median, mean, min, max")
+	check(!query.Has("range") || last(query, "range") == readSpan(query).Name, "range must be one of 5m, 15m, 1h, 6h, 24h")
+	check(r.theme == "" || slices.Contains(themes, r.theme), "theme must be light, dark or auto")
+	r.width, r.height = int(floats("width", chartWidth, 160, 4000)), int(floats("height", chartHeight, 120, 2400))
+	r.em = floats("em", 12, 6, 60)
+	zone := last(query, "tz")
+	r.zone, _ = time.LoadLocation(zone)
+	check(len(zone) <= maxZone && zone != "Local" && r.zone != nil, "tz must be a time zone such as Europe/Berlin")
+
+	end := m.Newest.Add(window)
+	if m.Newest.IsZero() {
+		end = m.now
+	}
+	end = alignUp(end, window)
+	to := floats("to", float64(end.UnixMilli()), 0, 1e14)
+	from := floats("from", to-float64(readSpan(query).Length.Milliseconds()), 0, 1e14)
+	check(from < to && to-from <= float64(longestSpan.Milliseconds()), "from must be before to, by at most 24 hours")
+	if err != nil {
+		return r, err
+	}
+	r.from, r.to = time.UnixMilli(int64(from)).UTC(), time.UnixMilli(int64(to)).UTC()
+	windows := math.Ceil(float64(r.to.Sub(r.from)) / float64(window) / float64(most))
+	if step := floats("step", 0, 0, 1e9); step > 0 {
+		windows = max(windows, math.Ceil(step*1e6/float64(window)))
+	}
+	r.step = time.Duration(max(1, windows)) * window
+	// Whole steps, or a step at the edge would miss some of its windows.
+	r.from, r.to = r.from.Truncate(0), alignUp(r.to, r.step)
+	r.from = alignUp(r.from.Add(1-r.step), r.step)
+	return r, err
+}
+
+// alignUp returns the next multiple of d since 1970.
+func alignUp(t time.Time, d time.Duration) time.Time {
+	return time.Unix(0, -floorDiv(-t.UnixNano(), int64(d))*int64(d)).UTC()
+}
+
+func floorDiv(a, b int64) int64 {
+	if q := a / b; a%b >= 0 {
+		return q
+	} else {
+		return q - 1
+	}
+}
+
+// seriesJSON is what /series answers. Missing windows are null in every list.
+//
+// | field             | unit             | meaning                                                  |
+// |-------------------|------------------|----------------------------------------------------------|
+// | from_ms, to_ms    | ms since 1970    | the time that is shown                                   |
+// | step_ms           | ms               | a point's width, one or more windows                     |
+// | start_ms          | ms since 1970    | the points' starts                                       |
+// | series            | –                | a line for each colour; the last is the picked one       |
+// | median … max      | the messages'    | mean of medians, weighted mean, smallest, largest        |
+// | count             | messages         | messages in the step                                     |
+// | complete          | –                | false: messages may be missing                           |
+// | figures, note     | –                | the picked colour's newest window, and what is drawn     |
+// | svg, plot         | px               | with width and height: the drawing, and where values are |
+type seriesJSON struct {
+	From    int64       `json:"from_ms"`
+	To      int64       `json:"to_ms"`
+	Step    int64       `json:"step_ms"`
+	Start   []int64     `json:"start_ms"`
+	Series  []lineJSON  `json:"series"`
+	Figures []string    `json:"figures"`
+	Note    string      `json:"note"`
+	SVG     string      `json:"svg,omitempty"`
+	Plot    *chart.Plot `json:"plot,omitempty"`
+}
+
+type lineJSON struct {
+	Color    string     `json:"color"`
+	Light    string     `json:"light"`
+	Dark     string     `json:"dark"`
+	Median   []*float64 `json:"median"`
+	Mean     []*float64 `json:"mean"`
+	Min      []*float64 `json:"min"`
+	Max      []*float64 `json:"max"`
+	Count    []*int64   `json:"count"`
+	Complete []*bool    `json:"complete"`
+}

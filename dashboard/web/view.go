@@ -1,0 +1,100 @@
+package web
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"colorstream/influxdb/series"
+)
+
+// PageRows is how many rows a page of the table has at most.
+const PageRows = 100
+
+var (
+	statistics = []string{series.Median, series.Mean, series.Min, series.Max} // the first is the standard
+	// columns are what the table can be sorted by; with - before it, the largest first.
+	columns = []string{"name", "median", "change", "mean", "min", "max", "count", "age"}
+	themes  = []string{"auto", "light", "dark"}
+)
+
+// A span is a time range that ends with the newest window.
+type span struct {
+	Name   string // as in addresses, and behind now- in Grafana's
+	Title  string
+	Length time.Duration
+}
+
+var spans = []span{
+	{"5m", "5 m", 5 * time.Minute},
+	{"15m", "15 m", 15 * time.Minute},
+	{"1h", "1 h", time.Hour},
+	{"6h", "6 h", 6 * time.Hour},
+	{"24h", "24 h", 24 * time.Hour},
+}
+
+const standardSpan = 1
+
+// A view is what a reader sees of the table. Equal views share all work.
+type view struct {
+	Search    string
+	Sort      string // a column's name, with - before it if the largest comes first
+	Stat      string // whose change is shown
+	Attention bool   // only colours that need attention
+	First     bool   // those that need attention come first
+	Page      int    // from 0 on; too large ones are the last, or begin again if First
+	Size      int    // rows a page
+}
+
+const maxSearch = 200
+
+// readView takes what it knows from an address and the standard for the rest. Of a parameter that
+// comes several times the last counts, as a form's button comes behind its fields.
+func readView(query url.Values) view {
+	v := view{
+		Search:    strings.ToLower(strings.TrimSpace(last(query, "q"))),
+		Sort:      one(last(query, "sort"), "name", func(s string) bool { return slices.Contains(columns, strings.TrimPrefix(s, "-")) }),
+		Stat:      one(last(query, "stat"), statistics[0], func(s string) bool { return slices.Contains(statistics, s) }),
+		Attention: last(query, "attention") != "",
+		First:     query.Has("kiosk"),
+		Page:      number(last(query, "page"), 0, 0, 1<<20),
+		Size:      number(last(query, "size"), PageRows, 1, PageRows),
+	}
+	if len(v.Search) > maxSearch {
+		v.Search = strings.ToValidUTF8(v.Search[:maxSearch], "")
+	}
+	return v
+}
+
+func last(query url.Values, name string) string {
+	if values := query[name]; len(values) > 0 {
+		return values[len(values)-1]
+	}
+	return ""
+}
+
+func one(value, standard string, known func(string) bool) string {
+	if known(value) {
+		return value
+	}
+	return standard
+}
+
+func number(text string, standard, low, high int) int {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < low || n > high {
+		return standard
+	}
+	return n
+}
+
+func readSpan(query url.Values) span {
+	for _, s := range spans {
+		if s.Name == last(query, "range") {
+			return s
+		}
+	}
+	return spans[standardSpan]
+}
