@@ -9,7 +9,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop build influxd import replay test check bench up down logs lint-dashboards dashboards-pull vuln clean
+.PHONY: help run stop build influxd import replay test check bench up down logs lint-dashboards dashboards-pull generate vuln clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ down: ## stop it; the data stays
 
 logs: ## follow the containers' logs
 	docker compose logs --follow
+
+generate: ## write the tables of variables and metrics, and .env.example, anew from the code
+	@for m in generator worker dashboard grafana influxdb; do (cd $$m && go generate ./...) || exit; done
 
 vuln: ## look for known vulnerabilities (needs the network)
 	@for m in $(MODULES); do echo "== $$m"; (cd $$m && GOWORK=off go run $(GOVULNCHECK) ./...) || exit; done

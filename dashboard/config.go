@@ -11,6 +11,8 @@ import (
 	"colorstream/generator/service"
 )
 
+//go:generate go test -run "TestVariables|Documented" . -update-docs
+
 // config is everything that the environment says. The help texts are what `help` prints.
 type config struct {
 	InfluxURL    string `env:"INFLUX_URL" envDefault:"http://localhost:8086" help:"where InfluxDB answers"`

@@ -105,7 +105,7 @@ func TestCommandLine(t *testing.T) {
 			t.Errorf("%s: %v, want %q", c.args, err, c.words)
 		}
 	}
-	help := begin(t, nil, []string{"help"})
+	help := begin(t, nil, []string{"replay", "--help"})
 	if err := help.wait(t); err != nil || !strings.Contains(help.stdout.String(), "GENERATOR_INPUT_SEPARATOR") {
 		t.Errorf("help: %v", err)
 	}

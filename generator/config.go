@@ -17,11 +17,13 @@ import (
 	"colorstream/generator/source"
 )
 
+//go:generate go test -run "TestVariables|Documented" . -update-docs
+
 // Config is all that the environment says. Its tags are the reference of the variables.
 type Config struct {
-	RedisURL  string            `env:"REDIS_URL" envDefault:"redis://localhost:6379/0" secret:"true" help:"where Redis is"`
+	Redis     redisurl.Config
 	Channel   string            `env:"REDIS_CHANNEL" envDefault:"colors" help:"the channel, or the stream's key"`
-	Transport publish.Transport `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub or stream"`
+	Transport publish.Transport `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub: what nobody receives is lost, and counted; stream: nothing is lost, messages wait in Redis"`
 
 	Partitions int               `env:"REDIS_PARTITIONS" envDefault:"1" help:"stream: number of partitions, the same for all programs"`
 	Replicas   redisurl.Replicas `env:"REDIS_REPLICAS" help:"stream: replicas of Redis that must have a message before it counts as published; unset: 1 on a cluster, 0 on one Redis"`
@@ -116,8 +118,10 @@ func (c Config) Validate() error {
 			errs = append(errs, service.Invalid(variable, value, problem))
 		}
 	}
-	target, err := redisurl.Parse(c.RedisURL)
-	check(err == nil, "REDIS_URL", "", fmt.Sprintf("is not a Redis URL such as redis://user:password@host:6379/0 (rediss:// with TLS): %v", err))
+	target, err := c.Redis.Target()
+	if err != nil {
+		errs = append(errs, err)
+	}
 	check(err != nil || !target.IsCluster() || c.Transport == publish.Stream, "REDIS_TRANSPORT", c.Transport,
 		"cannot be used with a Redis cluster, whose nodes pass messages on without a receipt: use stream")
 	check(c.Partitions >= 1 && c.Partitions <= 1024, "REDIS_PARTITIONS", c.Partitions, "must be from 1 to 1024")
@@ -154,9 +158,9 @@ func (c Config) interval() float64 {
 }
 
 func (c Config) publishOptions() publish.Options {
-	target, _ := redisurl.Parse(c.RedisURL) // Validate has tried it
+	target, _ := c.Redis.Target() // Validate has tried it
 	return publish.Options{
-		URL: c.RedisURL, Channel: c.Channel, Transport: c.Transport, StreamMax: c.StreamMax,
+		Target: target, Channel: c.Channel, Transport: c.Transport, StreamMax: c.StreamMax,
 		Partitions: c.Partitions, Replicas: c.Replicas.Of(target),
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
 	"colorstream/generator/source"
 )
@@ -18,7 +19,8 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		RedisURL: "redis://localhost:6379/0", Channel: "colors", Transport: "pubsub", Partitions: 1,
+		Redis:   redisurl.Config{URL: "redis://localhost:6379/0"},
+		Channel: "colors", Transport: "pubsub", Partitions: 1,
 		Interval: time.Second, Pace: PaceSteady, Speed: 1,
 		Colors: List{"red", "blue", "green", "yellow"}, Names: List{"value_name"}, Min: 1, Max: 100,
 		Source:    source.Options{Color: "color", Name: "name", Value: "value", Time: "ts", Zone: "UTC"},

@@ -8,6 +8,7 @@ import (
 
 	"colorstream/generator/ledger"
 	"colorstream/generator/publish"
+	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
 	"colorstream/generator/service/servicetest"
 )
@@ -16,7 +17,7 @@ import (
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
 	for transport, heading := range map[publish.Transport]string{publish.PubSub: "Generator, Pub/Sub", publish.Stream: "Generator, stream"} {
-		config := Config{RedisURL: "redis://127.0.0.1:1/0", Channel: "colors", Transport: transport}
+		config := Config{Redis: redisurl.Config{URL: "redis://127.0.0.1:1/0"}, Channel: "colors", Transport: transport}
 		publisher, err := publish.New(slog.New(slog.DiscardHandler), config.publishOptions(), func(error) {})
 		if err != nil {
 			t.Fatal(err)

@@ -8,11 +8,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
-
-	"colorstream/generator/service/servicetest"
 )
-
-func TestReadme(t *testing.T) { servicetest.CheckReadme(t, "../README.md", "generator", Config{}) }
 
 // Every command of this folder's README is run as it stands there, but for the tests themselves.
 func TestReadmeCommands(t *testing.T) {

@@ -28,6 +28,9 @@ func run(ctx context.Context, p service.Process) error {
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
 	}
+	if slices.ContainsFunc(p.Args, func(word string) bool { return word == "-h" || word == "-help" || word == "--help" }) {
+		command, args = "help", nil
+	}
 	switch {
 	case command == "replay" && len(args) != 1:
 		return service.Usage(errors.New("replay needs a file behind it: generator replay FILE (- is standard input)"))
@@ -49,7 +52,7 @@ func run(ctx context.Context, p service.Process) error {
 	case "version":
 		_, err := fmt.Fprintln(p.Stdout, "generator", service.Version())
 		return err
-	case "help", "-h", "-help", "--help":
+	case "help":
 		return help(p.Stdout)
 	}
 	return service.Usage(fmt.Errorf("there is no command %q: it is one of run, replay FILE, check, healthcheck, version and help", command))

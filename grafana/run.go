@@ -22,6 +22,8 @@ usage: grafana lint              check every dashboard and alert rule, and run t
 variables:
 `
 
+//go:generate go test -run TestVariables . -update-docs
+
 // config is what both commands take.
 type config struct {
 	Dir      string `env:"GRAFANA_DIR" help:"the folder with dashboards/ and provisioning/; found by itself within the repository"`

@@ -14,6 +14,8 @@ import (
 	"colorstream/influxdb/setup"
 )
 
+//go:generate go test -run TestVariables . -update-docs
+
 type config struct {
 	URL       string    `env:"INFLUX_URL" envDefault:"http://localhost:8086" help:"where InfluxDB answers"`
 	Org       string    `env:"INFLUX_ORG" envDefault:"colors" help:"organisation"`

@@ -1,9 +1,38 @@
 package main
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 
-	"colorstream/generator/service/servicetest"
+	"colorstream/influxdb/influxtest"
 )
 
-func TestReadme(t *testing.T) { servicetest.CheckReadme(t, "../README.md", "influxdb", config{}) }
+// Every command of this folder's README is run as it stands there, but for the tests themselves.
+func TestReadmeCommands(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := influxtest.Shared(t)
+	commands := 0
+	for line := range strings.Lines(string(text)) {
+		command, ok := strings.CutPrefix(line, "    go run ")
+		if !ok {
+			continue
+		}
+		commands++
+		cmd := exec.Command("sh", "-c", "go run "+command)
+		cmd.Env = append(os.Environ(), "INFLUX_URL="+db.URL, "INFLUX_SCRAPE=off", "INFLUX_BUCKET=readme",
+			"INFLUX_TOKEN_DIR="+filepath.Join(t.TempDir(), "tokens"))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("go run %s: %v\n%s", command, err, out)
+		}
+	}
+	if commands != 3 {
+		t.Errorf("%d commands", commands)
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -44,9 +45,9 @@ func check(ctx context.Context, cfg config, out io.Writer) error {
 }
 
 func checkRedis(ctx context.Context, cfg config) (string, error) {
-	target, err := redisurl.Parse(cfg.RedisURL)
+	target, err := cfg.Redis.Target()
 	if err != nil {
-		return "", service.Invalid("REDIS_URL", "", err.Error())
+		return "", err
 	}
 	client := target.Open(func(o *redis.Options) { o.DialerRetries = 1 })
 	defer client.Close()
@@ -69,6 +70,14 @@ func checkRedis(ctx context.Context, cfg config) (string, error) {
 
 // checkStream looks at each partition and at who owns it.
 func checkStream(ctx context.Context, cfg config, client redisurl.Client, address string) (string, error) {
+	key := cfg.Channel + ":partitions"
+	switch there, err := client.Get(ctx, key).Int(); {
+	case err != nil && !errors.Is(err, redis.Nil):
+		return "", err
+	case err == nil && there != cfg.Partitions:
+		return "", fmt.Errorf("REDIS_PARTITIONS=%d: the stream %s was begun with %d (key %s)",
+			cfg.Partitions, cfg.Channel, there, key)
+	}
 	entries := int64(0)
 	owners := make(map[string]int)
 	for _, key := range store.Streams(cfg.Channel, cfg.Partitions) {

@@ -44,15 +44,20 @@ func newClusterRig(
 		rig: newRigAt(t, db, c.URL()), cluster: c, client: c.Client(),
 		keys: store.Streams("colors", partitions), began: time.Now(),
 	}
-	var colors []string
-	for i := range 5 * partitions {
-		colors = append(colors, fmt.Sprint("c", i))
-	}
 	r.env["REDIS_TRANSPORT"], r.env["WORKER_WINDOW"] = stream, clusterWidth.String()
 	r.env["REDIS_PARTITIONS"] = strconv.Itoa(partitions)
 	r.env["REDIS_STREAM_KEEP"] = "1h" // the streams are the oracle's input
-	r.env["GENERATOR_COLORS"], r.env["GENERATOR_RATE"] = strings.Join(colors, ","), "10000"
+	r.env["GENERATOR_COLORS"], r.env["GENERATOR_RATE"] = manyColors(5*partitions), "10000"
 	return r
+}
+
+// manyColors is a list of GENERATOR_COLORS.
+func manyColors(n int) string {
+	var colors []string
+	for i := range n {
+		colors = append(colors, fmt.Sprint("c", i))
+	}
+	return strings.Join(colors, ",")
 }
 
 // say logs when something happens.

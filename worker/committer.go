@@ -86,6 +86,7 @@ type committer struct {
 
 	lastError atomic.Pointer[error]           // of the last commit, nil if it succeeded
 	reached   atomic.Pointer[source.Position] // by the last commit, nil before the first
+	messages  atomic.Int64                    // that were committed; of a stream
 
 	whole       atomic.Bool  // parts are lost: the next ones are to be whole
 	uncommitted atomic.Int64 // bytes of lines, and paneSize for each pane that is no line yet
@@ -354,6 +355,7 @@ func (c *committer) commit(ctx context.Context) error {
 	c.position = c.next.Position
 	at := c.at
 	c.reached.Store(&at)
+	c.messages.Add(c.tally.received())
 	c.totals.add(c.tally)
 	c.tally = tally{}
 	c.next = store.Commit{}

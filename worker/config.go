@@ -13,10 +13,12 @@ import (
 	"colorstream/generator/service"
 )
 
+//go:generate go test -run "TestVariables|Documented" . -update-docs
+
 // config is all that the worker can be told. The tags are the variables, their defaults and their
 // help.
 type config struct {
-	RedisURL   string            `env:"REDIS_URL" envDefault:"redis://localhost:6379/0" secret:"true" help:"where Redis is: redis://[user:password@]host:port/database, rediss:// with TLS; ?addr=host:port for a cluster, ?master_name= for sentinels"`
+	Redis      redisurl.Config
 	Channel    string            `env:"REDIS_CHANNEL" envDefault:"colors" help:"Pub/Sub channels or patterns, between commas; or key of the stream"`
 	Transport  string            `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub: Redis drops what nobody receives, and windows say so; stream: nothing is lost"`
 	StreamKeep keep              `env:"REDIS_STREAM_KEEP" help:"stream: keep entries for so long (24h) or so many of them (1000000) after they were used"`
@@ -118,7 +120,7 @@ func (c config) channels() []string {
 
 // replicas is how many of them must have a window.
 func (c config) replicas() int {
-	target, _ := redisurl.Parse(c.RedisURL) // Validate has tried it
+	target, _ := c.Redis.Target() // Validate has tried it
 	return c.Replicas.Of(target)
 }
 
@@ -130,9 +132,9 @@ func (c config) Validate() error {
 			errs = append(errs, service.Invalid(variable, value, problem))
 		}
 	}
-	target, err := redisurl.Parse(c.RedisURL)
+	target, err := c.Redis.Target()
 	if err != nil {
-		check(false, "REDIS_URL", "", "is not a Redis URL (redis://[user:password@]host:port/database): "+err.Error())
+		errs = append(errs, err)
 	} else {
 		check(!target.IsCluster() || c.Transport == stream, "REDIS_TRANSPORT", c.Transport,
 			"cannot be used with a Redis cluster, whose nodes pass messages on without a receipt, so that no window could be "+

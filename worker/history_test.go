@@ -255,6 +255,7 @@ func TestImportStatuses(t *testing.T) {
 	r.expectImport(map[string]string{"INFLUX_TOKEN": r.db.DashboardToken}, 1, "may not write", good)
 	r.expectImport(map[string]string{"INFLUX_READ_TOKEN": r.db.WorkerToken}, 1, "INFLUX_READ_TOKEN", good)
 	r.expectImport(map[string]string{"INFLUX_TOKEN": "", "INFLUX_TOKEN_DIR": t.TempDir()}, 2, "INFLUX_TOKEN: is required", good)
+	r.expectImport(map[string]string{"INFLUX_TOKEN": r.db.AdminToken, "INFLUX_READ_TOKEN": ""}, 1, "with other values", good) // it may read
 	r.expectImport(map[string]string{"WORKER_WINDOW": "1ms"}, 2, "WORKER_WINDOW", good)
 	r.expectImport(nil, 2, "--overwrite", "--force", good)
 	r.expectImport(nil, 2, "needs a file")

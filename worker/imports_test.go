@@ -17,7 +17,7 @@ var crossings = map[string][]string{
 	"generator": {},
 	"influxdb":  {"generator/process", "generator/redisserver", "generator/service"},
 	"worker": {
-		"generator/ledger", "generator/message", "generator/progress", "generator/redisurl", "generator/service",
+		"generator/certs", "generator/ledger", "generator/message", "generator/progress", "generator/redisurl", "generator/service",
 		"generator/source", "influxdb/series",
 	},
 	"dashboard":      {"generator/service", "influxdb/series"},
@@ -26,7 +26,8 @@ var crossings = map[string][]string{
 }
 
 var testCrossings = []string{
-	"generator/message", "generator/redistest", "generator/service/servicetest", "influxdb/influxtest", "influxdb/series", "worker/window",
+	"generator/certs/certstest", "generator/message", "generator/redistest", "generator/redisurl",
+	"generator/service/servicetest", "influxdb/influxtest", "influxdb/series", "worker/window",
 }
 
 // standardOnly are the contracts: they import nothing but the standard library.

@@ -18,6 +18,7 @@ const measureEvery = 2 * time.Second
 type owned struct {
 	store    *store.Redis
 	commits  *committer
+	from     int64 // entries that had been added to the stream when it was acquired, 0: not known
 	measured bool
 	info     source.Info
 }
@@ -38,17 +39,22 @@ func (p *partitions) measure(ctx context.Context) {
 	}
 }
 
-// lag is how far the last commit is behind the stream's newest entry, in time and in entries.
-func (o *owned) lag() (seconds, entries float64) {
+// lag is how far the last commit is behind the stream's newest entry, in time and in messages. An
+// entry that was not read yet is taken to hold as many as those before it.
+func (o *owned) lag() (seconds, messages float64) {
 	at := o.commits.reached.Load()
 	if at == nil {
 		return 0, 0
 	}
 	seconds = max(0, float64(o.info.LastMS-source.Milliseconds(at.ID))/1000)
-	if at.Entries > 0 && o.info.Added > at.Entries {
-		entries = float64(o.info.Added - at.Entries)
+	if at.Entries == 0 || o.info.Added <= at.Entries {
+		return seconds, 0
 	}
-	return seconds, entries
+	messages = float64(o.info.Added - at.Entries)
+	if entries := at.Entries - o.from; entries > 0 {
+		messages *= float64(o.commits.messages.Load()) / float64(entries)
+	}
+	return seconds, messages
 }
 
 // A partitionCollector shows whose partitions are, and how far behind.
@@ -57,7 +63,7 @@ type partitionCollector struct{ p *partitions }
 var (
 	ownedDesc   = desc("partition_owned", "1 if the partition is this worker's, else 0.", "partition")
 	entriesDesc = desc("partition_entries", "Entries in the partition's stream, of its owner.", "partition")
-	backlogDesc = desc("partition_backlog_entries", "Entries of the partition's stream that are in no commit yet, of its owner.", "partition")
+	backlogDesc = desc("partition_backlog_messages", "Messages of the partition's stream that are in no commit yet, about, of its owner.", "partition")
 	lagDesc     = desc("partition_lag_seconds", "Seconds from the last commit's entry to the newest one, of the partition's owner.", "partition")
 )
 
@@ -86,9 +92,9 @@ func (c partitionCollector) Collect(out chan<- prometheus.Metric) {
 		if !o.measured {
 			continue
 		}
-		seconds, entries := o.lag()
+		seconds, messages := o.lag()
 		gauge(entriesDesc, float64(o.info.Entries))
-		gauge(backlogDesc, entries)
+		gauge(backlogDesc, messages)
 		gauge(lagDesc, seconds)
 	}
 }

@@ -80,9 +80,6 @@ func (p *partitions) run(ctx context.Context) error {
 		all.Go(func() { p.hold(ctx, key) })
 	}
 	all.Wait()
-	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	_ = members.Leave(leaving) // its lease ends anyway
 	return nil
 }
 
@@ -105,8 +102,14 @@ func (p *partitions) check(ctx context.Context) error {
 	}
 }
 
-// beat learns the share.
+// beat learns the share until ctx ends, and then leaves: the others take the partitions as they are
+// released.
 func (p *partitions) beat(ctx context.Context, members *store.Members) {
+	defer func() {
+		leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = members.Leave(leaving) // its lease ends anyway
+	}()
 	for ctx.Err() == nil {
 		p.mu.Lock()
 		n := len(p.owned)
@@ -125,7 +128,7 @@ func (p *partitions) beat(ctx context.Context, members *store.Members) {
 		if ctx.Err() == nil {
 			p.state(err)
 		}
-		pause(ctx, lease/4)
+		pause(ctx, lease/8)
 	}
 }
 
@@ -193,7 +196,7 @@ func (p *partitions) hold(ctx context.Context, key string) {
 				log.Warn("a partition is given back; it goes on from its last commit", "error", err)
 			}
 		}
-		pause(ctx, lease/16+rand.N(lease/16))
+		pause(ctx, lease/32+rand.N(lease/16))
 	}
 }
 
@@ -289,7 +292,7 @@ func (p *partitions) work(ctx context.Context, log *slog.Logger, key string, s *
 	}
 
 	p.mu.Lock()
-	p.owned[key] = &owned{store: s, commits: w.commits}
+	p.owned[key] = &owned{store: s, commits: w.commits, from: position.Entries}
 	p.mu.Unlock()
 	p.metrics.takeovers.Inc()
 	p.say()

@@ -17,7 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 
-	"colorstream/generator/redisurl"
+	"colorstream/generator/certs"
 	"colorstream/generator/service"
 	"colorstream/worker/deadletter"
 	"colorstream/worker/history"
@@ -110,9 +110,9 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 	// The worker holds little between two windows: without this the garbage collector would run dozens of
 	// times a second.
 	debug.SetGCPercent(400)
-	target, err := redisurl.Parse(cfg.RedisURL)
+	target, err := cfg.Redis.Target()
 	if err != nil {
-		return service.Invalid("REDIS_URL", "", err.Error())
+		return service.Usage(err)
 	}
 	listener, err := service.Listen("WORKER_ADDR", cfg.Addr)
 	if err != nil {
@@ -195,7 +195,7 @@ func serveWhile(ctx context.Context, running func(context.Context) error, server
 func newClient(cfg config) (*influx.Client, error) {
 	return influx.New(influx.Config{
 		URL: cfg.InfluxURL, Org: cfg.InfluxOrg, Bucket: cfg.InfluxBucket, Token: cfg.InfluxToken,
-		CAFile: cfg.InfluxCA, CertFile: cfg.InfluxCert, KeyFile: cfg.InfluxKey,
+		Files: certs.Files{CA: cfg.InfluxCA, Cert: cfg.InfluxCert, Key: cfg.InfluxKey},
 	})
 }
 

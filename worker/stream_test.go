@@ -229,3 +229,29 @@ func TestStreamFields(t *testing.T) {
 		t.Errorf("dead letter %v", letter.Values)
 	}
 }
+
+// TestCheckPartitions asks worker check about partitions that a worker owns.
+func TestCheckPartitions(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.env["REDIS_TRANSPORT"], r.env["REDIS_PARTITIONS"] = stream, "2"
+	check := func(partitions string) (string, error) {
+		p := r.start("worker", map[string]string{"REDIS_PARTITIONS": partitions}, "check")
+		err := p.wait(20 * time.Second)
+		return p.output(), err
+	}
+	w := r.worker(nil)
+	r.eventually("it owns both", 10*time.Second, func() bool { return w.metrics()["partition_owned"] == 2 })
+	text, err := check("2")
+	if err != nil || !strings.Contains(text, "2 partitions with 0 entries, 1 workers, and 0 partitions without one") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	text, err = check("3")
+	if err == nil || !strings.Contains(text, "REDIS_PARTITIONS=3: the stream colors was begun with 2") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	w.stop()
+	if text, err = check("2"); err != nil || !strings.Contains(text, "0 workers, and 2 partitions without one") {
+		t.Errorf("%v\n%s", err, text)
+	}
+}

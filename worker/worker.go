@@ -5,12 +5,20 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	"colorstream/worker/deadletter"
 	"colorstream/worker/influx"
 	"colorstream/worker/source"
 	"colorstream/worker/store"
 	"colorstream/worker/window"
+)
+
+// After the last commit lines are sent for so long. A stream's next owner sends the rest, and waits
+// for the partition meanwhile.
+const (
+	stopPubSub = 5 * time.Second
+	stopStream = 200 * time.Millisecond
 )
 
 // A receiver is what brings messages: Pub/Sub or a stream.
@@ -34,6 +42,8 @@ type worker struct {
 	store   store.Store
 	sender  *influx.Sender
 	letters *deadletter.Writer
+	// stopTimeout is how long lines are sent after the last commit.
+	stopTimeout time.Duration
 }
 
 // newWorker puts a worker together that goes on from what was saved.
@@ -42,12 +52,12 @@ func newWorker(
 	sender *influx.Sender, letters *deadletter.Writer, isStream bool,
 ) *worker {
 	commits := newCommitter(log, s, saved, &m.totals, m, !isStream)
-	every := commitEvery
+	every, stopTimeout := commitEvery, stopPubSub
 	if isStream {
-		every = commitStreamEvery
+		every, stopTimeout = commitStreamEvery, stopStream
 	}
 	return &worker{
-		log: log, store: s, sender: sender, letters: letters, commits: commits,
+		log: log, store: s, sender: sender, letters: letters, commits: commits, stopTimeout: stopTimeout,
 		windows: &aggregator{
 			log: log, set: set, letters: deadletter.NewCollector(m), commits: commits, position: position,
 			handedID: position.ID, keepParts: !isStream, every: every,
@@ -70,7 +80,7 @@ func (w *worker) run(ctx context.Context) error {
 		commitErr = w.commits.run(lasting)
 		stopReceiving()
 	})
-	senders.Go(func() { w.sender.Run(sending, linesQueue{w.store}) })
+	senders.Go(func() { w.sender.Run(sending, linesQueue{w.store}, w.stopTimeout) })
 	senders.Go(func() { w.letters.Run(sending, letterQueue{w.store}) })
 
 	receiveErr := w.source.Run(receiving, w.windows)

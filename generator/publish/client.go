@@ -27,11 +27,7 @@ func (c *client) notSent() bool { return c.started.Load() != c.done.Load() }
 
 // newClient makes a client with one connection to each server.
 func newClient(o Options) (*client, error) {
-	target, err := redisurl.Parse(o.URL)
-	if err != nil {
-		return nil, fmt.Errorf("REDIS_URL: %w", err)
-	}
-	if target.IsCluster() && o.Transport == PubSub {
+	if o.Target.IsCluster() && o.Transport == PubSub {
 		return nil, errors.New("REDIS_URL names a Redis cluster, and REDIS_TRANSPORT is pubsub: " +
 			"a cluster passes messages from node to node without a receipt, so nobody could tell what was lost; use stream")
 	}
@@ -39,8 +35,8 @@ func newClient(o Options) (*client, error) {
 	if timeout == 0 {
 		timeout = 5 * time.Second
 	}
-	c := &client{address: target.Address()}
-	c.Client = target.Open(func(r *redis.Options) {
+	c := &client{address: o.Target.Address()}
+	c.Client = o.Target.Open(func(r *redis.Options) {
 		r.DialerRetries = 1
 		r.DialTimeout, r.ReadTimeout, r.WriteTimeout = min(timeout, 3*time.Second), timeout, timeout
 		r.PoolSize, r.MaxActiveConns, r.PipelinePoolSize = 1, 1, -1

@@ -40,7 +40,7 @@ func quick(t testing.TB, url string, transport Transport) *rig {
 	t.Helper()
 	r := newRig(t, url, transport)
 	p, err := New(slog.New(slog.NewTextHandler(r.log, nil)), Options{
-		URL: url, Channel: "colors", Transport: transport, timeout: 200 * time.Millisecond,
+		Target: target(t, url), Channel: "colors", Transport: transport, timeout: 200 * time.Millisecond,
 	}, func(error) {})
 	if err != nil {
 		t.Fatal(err)

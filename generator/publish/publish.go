@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"colorstream/generator/message"
+	"colorstream/generator/redisurl"
 )
 
 // BatchSize is how many messages wait for Flush at most.
@@ -53,8 +54,7 @@ func (t *Transport) UnmarshalText(text []byte) error {
 
 // Options say where messages go.
 type Options struct {
-	// URL is Redis's address, as package redisurl has it.
-	URL       string
+	Target    redisurl.Target
 	Channel   string
 	Transport Transport
 	// StreamMax is how many messages of this publisher may wait for the worker before Flush does; 0 means

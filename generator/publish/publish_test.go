@@ -16,6 +16,7 @@ import (
 
 	"colorstream/generator/message"
 	"colorstream/generator/redistest"
+	"colorstream/generator/redisurl"
 )
 
 // A rig is a publisher and what it says.
@@ -47,7 +48,7 @@ func (l *logBuffer) count(words string) int {
 func newRig(t testing.TB, url string, transport Transport) *rig {
 	t.Helper()
 	r := &rig{log: new(logBuffer)}
-	p, err := New(slog.New(slog.NewTextHandler(r.log, nil)), Options{URL: url, Channel: "colors", Transport: transport},
+	p, err := New(slog.New(slog.NewTextHandler(r.log, nil)), Options{Target: target(t, url), Channel: "colors", Transport: transport},
 		func(err error) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -314,6 +315,15 @@ func TestStreamMax(t *testing.T) {
 	})
 }
 
+func target(t testing.TB, url string) redisurl.Target {
+	t.Helper()
+	target, err := redisurl.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return target
+}
+
 // TestPartitions: a colour is always in its partition, and another number of partitions is refused.
 func TestPartitions(t *testing.T) {
 	t.Parallel()
@@ -321,7 +331,7 @@ func TestPartitions(t *testing.T) {
 	client := server.Client()
 	open := func(partitions int) *Publisher {
 		p, err := New(slog.New(slog.DiscardHandler), Options{
-			URL: server.URL(), Channel: "colors", Transport: Stream, Partitions: partitions,
+			Target: target(t, server.URL()), Channel: "colors", Transport: Stream, Partitions: partitions,
 		}, func(error) {})
 		if err != nil {
 			t.Fatal(err)

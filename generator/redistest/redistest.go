@@ -79,6 +79,27 @@ func (s *Server) Addr() string { return s.config.Addr }
 // URL returns the server's REDIS_URL.
 func (s *Server) URL() string { return "redis://" + s.Addr() + "/0" }
 
+// ServeTLS makes the server listen with TLS too, with a certificate, and take only clients that have
+// one of the authority. It returns that REDIS_URL.
+func (s *Server) ServeTLS(ca, cert, key string) (url string) {
+	s.t.Helper()
+	addr := freeAddr()
+	_, port, _ := net.SplitHostPort(addr)
+	client := s.Client()
+	for _, set := range [][2]string{
+		{"tls-cert-file", cert},
+		{"tls-key-file", key},
+		{"tls-ca-cert-file", ca},
+		{"tls-auth-clients", "yes"},
+		{"tls-port", port},
+	} {
+		if err := client.ConfigSet(s.t.Context(), set[0], set[1]).Err(); err != nil {
+			s.t.Skipf("this redis-server has no TLS: %v", err)
+		}
+	}
+	return "rediss://" + addr + "/0"
+}
+
 // Client returns a client that ends with the test.
 func (s *Server) Client() *redis.Client {
 	client := redis.NewClient(&redis.Options{Addr: s.Addr(), ReadBufferSize: 1 << 20})

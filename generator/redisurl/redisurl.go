@@ -10,6 +10,7 @@ package redisurl
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/url"
 	"strconv"
@@ -44,7 +45,29 @@ func Parse(text string) (Target, error) {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
 	}
+	if err == nil {
+		// Each connection's own host: a cluster and sentinels have several.
+		t.Secure(func(c *tls.Config) { c.ServerName = "" })
+	}
 	return t, err
+}
+
+// Secure lets change see to the TLS settings. It reports whether there are any: whether the URL is
+// rediss://.
+func (t Target) Secure(change func(*tls.Config)) bool {
+	var c *tls.Config
+	switch {
+	case t.one != nil:
+		c = t.one.TLSConfig
+	case t.cluster != nil:
+		c = t.cluster.TLSConfig
+	case t.failover != nil:
+		c = t.failover.TLSConfig
+	}
+	if c != nil {
+		change(c)
+	}
+	return c != nil
 }
 
 // Replicas is the variable REDIS_REPLICAS: how many replicas of Redis must have a write.
@@ -93,8 +116,15 @@ func (t Target) Address() string {
 	return t.one.Addr
 }
 
-// Options gives the options of a client of the one server, or of the master. A cluster has none.
+// Options gives the options of a client of the one server, of the master, or of a cluster's first
+// node.
 func (t Target) Options() *redis.Options {
+	if t.cluster != nil {
+		return &redis.Options{
+			Addr: t.cluster.Addrs[0], Username: t.cluster.Username, Password: t.cluster.Password,
+			TLSConfig: t.cluster.TLSConfig,
+		}
+	}
 	if t.failover != nil {
 		client := redis.NewFailoverClient(t.failover)
 		defer client.Close()

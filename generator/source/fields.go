@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"iter"
 	"strings"
 	"unicode/utf8"
 
@@ -16,12 +15,13 @@ func (j *jsonRows) extract() (r row, err error) {
 	if !utf8.Valid(j.text) {
 		return r, &message.Error{Reason: message.InvalidUTF8, Detail: "the object is not valid UTF-8"}
 	}
-	for i, to := range []*string{&r.color, &r.name, &r.value, &r.time} {
-		f := j.fields[i]
+	j.members = members(j.members[:0], j.text)
+	for i, to := range [...]*string{&r.color, &r.name, &r.value, &r.time} {
+		f := &j.fields[i]
 		if f.constant {
 			continue
 		}
-		raw, err := find(j.text, f.name)
+		raw, err := find(j.members, f.name)
 		switch {
 		case err != nil:
 			return r, err
@@ -37,11 +37,14 @@ func (j *jsonRows) extract() (r row, err error) {
 	return r, nil
 }
 
+// A member is a field of an object: the key between its quotation marks, and the value.
+type member struct{ key, value []byte }
+
 // find returns the value of an object's field, nil if there is none. The name a.b means the field of
 // this name, else the field b of the object a.
-func find(object []byte, name string) (value []byte, err error) {
-	for key, v := range members(object) {
-		if string(key) != name && (bytes.IndexByte(key, '\\') < 0 || unescape(key) != name) {
+func find(object []member, name string) (value []byte, err error) {
+	for _, m := range object {
+		if string(m.key) != name && (bytes.IndexByte(m.key, '\\') < 0 || unescape(m.key) != name) {
 			continue
 		}
 		if value != nil {
@@ -50,47 +53,39 @@ func find(object []byte, name string) (value []byte, err error) {
 				Detail: fmt.Sprintf("field %q stands twice", name),
 			}
 		}
-		value = v
+		value = m.value
 	}
-	if value != nil {
-		return value, nil
-	}
-	for i := range len(name) {
+	for i := 0; value == nil && err == nil && i < len(name); i++ {
 		if name[i] != '.' {
 			continue
 		}
-		outer, err := find(object, name[:i])
-		if err != nil {
-			return nil, err
-		}
-		if bytes.HasPrefix(outer, []byte("{")) {
-			if value, err := find(outer, name[i+1:]); value != nil || err != nil {
-				return value, err
-			}
+		var outer []byte
+		if outer, err = find(object, name[:i]); bytes.HasPrefix(outer, []byte("{")) {
+			value, err = find(members(nil, outer), name[i+1:])
 		}
 	}
-	return nil, nil
+	return value, err
 }
 
-// members are the fields of a valid JSON object: the key between its quotation marks, and the value.
-func members(object []byte) iter.Seq2[[]byte, []byte] {
-	return func(yield func(key, value []byte) bool) {
-		rest := object[1:]
-		for {
-			rest = bytes.TrimLeft(rest, ", \t\r\n")
-			if rest[0] == '}' {
-				return
-			}
-			n := valueLength(rest)
-			key := rest[1 : n-1]
-			rest = bytes.TrimLeft(rest[n:], ": \t\r\n")
-			n = valueLength(rest)
-			if !yield(key, rest[:n]) {
-				return
-			}
-			rest = rest[n:]
-		}
+// members appends the fields of a valid JSON object to a list.
+func members(list []member, object []byte) []member {
+	for rest := skip(object[1:]); rest[0] != '}'; rest = skip(rest) {
+		n := valueLength(rest)
+		key := rest[1 : n-1]
+		rest = skip(rest[n:])
+		n = valueLength(rest)
+		list = append(list, member{key, rest[:n]})
+		rest = rest[n:]
 	}
+	return list
+}
+
+// skip drops what stands between keys and values.
+func skip(s []byte) []byte {
+	for isSpace(s[0]) || s[0] == ',' || s[0] == ':' {
+		s = s[1:]
+	}
+	return s
 }
 
 // valueLength is the length of the JSON value that a text begins with.
@@ -123,7 +118,7 @@ func valueLength(s []byte) int {
 
 // text is a field's text: that of a string or a number. For a colour and a name, true and false are
 // texts too.
-func text(raw []byte, f field) (string, error) {
+func text(raw []byte, f *field) (string, error) {
 	switch c := raw[0]; {
 	case c == '"':
 		s := unescape(raw[1 : len(raw)-1])
@@ -138,11 +133,8 @@ func text(raw []byte, f field) (string, error) {
 	case c == '-' || c >= '0' && c <= '9', (c == 't' || c == 'f') && (f.role == "color" || f.role == "name"):
 		return string(raw), nil
 	}
-	reason := map[string]message.Reason{
-		"color": message.ColorType, "name": message.NameType, "value": message.ValueType, "time": message.TimeInvalid,
-	}[f.role]
 	return "", &message.Error{
-		Reason: reason,
+		Reason: f.wrong,
 		Detail: fmt.Sprintf("%s %s is neither a string nor a number (field %q)", f.role, quote(string(raw)), f.name),
 	}
 }
@@ -157,16 +149,13 @@ func unescape(raw []byte) string {
 	return s
 }
 
-func (j *jsonRows) missing(f field) error {
+func (j *jsonRows) missing(f *field) error {
 	var names []string
-	for key := range members(j.text) {
-		names = append(names, unescape(key))
+	for _, m := range j.members {
+		names = append(names, unescape(m.key))
 	}
-	reason := map[string]message.Reason{
-		"color": message.ColorMissing, "name": message.NameType, "value": message.ValueMissing, "time": message.TimeInvalid,
-	}[f.role]
 	return &message.Error{
-		Reason: reason,
+		Reason: f.missing,
 		Detail: fmt.Sprintf("there is no field %q for the %s: set %s to one of %q", f.name, f.role, f.variable, names),
 	}
 }

@@ -93,7 +93,7 @@ func FuzzFind(f *testing.F) {
 		if json.Unmarshal([]byte(text), &fields) != nil || fields == nil {
 			return
 		}
-		got, err := find([]byte(strings.TrimSpace(text)), name)
+		got, err := find(members(nil, []byte(strings.TrimSpace(text))), name)
 		if err != nil || strings.Contains(name, ".") && fields[name] == nil {
 			return
 		}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"colorstream/generator/message"
 )
 
 // Options say how an input is read. The zero Options are the defaults of the variables; ParseConfig
@@ -131,6 +133,7 @@ type field struct {
 	number         int    // of the column, 1 for the first; 0 if it has a name
 	constant       bool   // name is the text itself
 	optional       bool
+	missing, wrong message.Reason // of JSON without it, or with another type
 }
 
 func (f field) required() bool { return !f.optional && !f.constant && f.number == 0 }
@@ -138,16 +141,19 @@ func (f field) required() bool { return !f.optional && !f.constant && f.number =
 // fields of a message in the order color, name, value, time. A constant that is the file's name is
 // taken from path.
 func (o Options) fields(path string) (f [4]field, err error) {
-	for i, s := range []struct{ role, variable, setting, standard string }{
-		{"color", colorVariable, o.Color, "color"},
-		{"name", nameVariable, o.Name, "name"},
-		{"value", valueVariable, o.Value, "value"},
-		{"time", timeVariable, o.Time, "ts"},
+	for i, s := range []struct {
+		role, variable, setting, standard string
+		missing, wrong                    message.Reason
+	}{
+		{"color", colorVariable, o.Color, "color", message.ColorMissing, message.ColorType},
+		{"name", nameVariable, o.Name, "name", message.NameType, message.NameType},
+		{"value", valueVariable, o.Value, "value", message.ValueMissing, message.ValueType},
+		{"time", timeVariable, o.Time, "ts", message.TimeInvalid, message.TimeInvalid},
 	} {
 		if s.setting == "" {
 			s.setting = s.standard
 		}
-		f[i] = field{role: s.role, variable: s.variable, name: s.setting}
+		f[i] = field{role: s.role, variable: s.variable, name: s.setting, missing: s.missing, wrong: s.wrong}
 		f[i].optional = s.setting == s.standard && (s.role == "name" || s.role == "time" && !o.History)
 		constant, isConstant := strings.CutPrefix(s.setting, "=")
 		number, notNumber := strconv.Atoi(s.setting)

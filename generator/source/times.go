@@ -50,11 +50,12 @@ type times struct {
 	order  order // those that all dates so far may have; 0 without any
 	number example
 	date   example
-	wrong  example // the first that is no time
-	right  int     // those that are times
-	text   string  // the first date with month or year in front, for the plan
-	zoned  bool    // all dates so far have a zone
-	broken error   // two times that exclude each other
+	wrong  example     // the first that is no time
+	right  int         // those that are times
+	text   string      // the first date with month or year in front, for the plan
+	form   *dateLayout // of the newest date
+	zoned  bool        // all dates so far have a zone
+	broken error       // two times that exclude each other
 }
 
 // An example is a time and its line, for errors.
@@ -93,20 +94,20 @@ func (t *times) observe(text string, line int) {
 		}
 		return
 	}
-	s, ok := scanStamp(text)
+	s, ok := t.scan(text)
 	if !ok {
 		t.observeWrong(here)
 		return
 	}
 	t.right++
-	t.zoned = t.zoned && s.zoned
+	t.zoned = t.zoned && s.layout.zoned
 	if t.text == "" {
 		t.text = text
 	}
-	if s.first == 0 || t.given.order != 0 {
+	if !s.ordered() || t.given.order != 0 {
 		return
 	}
-	switch fits := s.orders(); {
+	switch fits := s.orders; {
 	case t.order == 0:
 		t.order, t.date = fits, here
 	case t.order&fits == 0:
@@ -114,6 +115,15 @@ func (t *times) observe(text string, line int) {
 	case t.order != fits && fits&(fits-1) == 0:
 		t.order, t.date = t.order&fits, here // the one that tells
 	}
+}
+
+// scan reads a date, most often of the form that the one before had.
+func (t *times) scan(text string) (stamp, bool) {
+	s, ok := scanStamp(text, t.zone, t.form)
+	if ok {
+		t.form = s.layout
+	}
+	return s, ok
 }
 
 func (t *times) observeWrong(here example) {
@@ -142,10 +152,10 @@ func (t *times) settle() error {
 	case t.broken != nil:
 		return t.broken
 	case t.order == dayFirst|monthFirst:
-		s, _ := scanStamp(t.date.text)
+		s, _ := t.scan(t.date.text)
 		const day = "2 January 2006"
 		return fmt.Errorf("line %d: time %s is %s or %s: set %s to day-first or month-first", t.date.line, quote(t.date.text),
-			s.time(dayFirst, time.UTC).Format(day), s.time(monthFirst, time.UTC).Format(day), formatVariable)
+			s.byDayFirst.Format(day), s.byMonthFirst.Format(day), formatVariable)
 	case t.unit == hours|seconds:
 		s, _ := readNumber(t.number.text, seconds, t.zone)
 		h, _ := readNumber(t.number.text, hours, t.zone)
@@ -207,12 +217,12 @@ func (t *times) parseNumber(text string, line int) (time.Time, error) {
 }
 
 func (t *times) parseDate(text string, line int) (time.Time, error) {
-	s, ok := scanStamp(text)
+	s, ok := t.scan(text)
 	if !ok {
 		return time.Time{}, fmt.Errorf("is no time such as 2006-01-02T15:04:05Z (%s)", formatVariable)
 	}
 	o := t.given.order
-	if o == 0 && s.first != 0 {
+	if o == 0 && s.ordered() {
 		if t.order == 0 {
 			t.observe(text, line)
 			if err := t.settle(); err != nil {
@@ -221,10 +231,11 @@ func (t *times) parseDate(text string, line int) (time.Time, error) {
 		}
 		o = t.order
 	}
-	if s.first != 0 && s.orders()&o == 0 && !(o == monthFirst && s.dots && validDate(s.year, s.first, s.second)) {
-		return time.Time{}, fmt.Errorf("has no such month: day and month are in the other order before (%s)", formatVariable)
+	at := s.time(o)
+	if at.IsZero() {
+		return at, fmt.Errorf("has no such month: day and month are in the other order before (%s)", formatVariable)
 	}
-	return s.time(o, t.zone), nil
+	return at, nil
 }
 
 // String describes the times for the plan.

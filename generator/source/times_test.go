@@ -145,8 +145,8 @@ func TestScanStamp(t *testing.T) {
 		"Jan. 2, 2006 3:04:05\u202fpm -0700", "2006.01.02 15:04:05 -0700",
 	} {
 		text := at.Format(layout)
-		s, ok := scanStamp(text)
-		if got := s.time(dayFirst, time.UTC); !ok || !got.Equal(at) {
+		s, ok := scanStamp(text, time.UTC, nil)
+		if got := s.time(dayFirst); !ok || !got.Equal(at) {
 			t.Errorf("%s: %s, %t", text, got, ok)
 		}
 	}
@@ -159,8 +159,8 @@ func TestScanStamp(t *testing.T) {
 		if layout == "02/01/2006, 03:04 p.m." {
 			text = "07/02/2025, 03:04 p.m."
 		}
-		s, ok := scanStamp(text)
-		if got := s.time(dayFirst, time.UTC); !ok || !got.Equal(local) {
+		s, ok := scanStamp(text, time.UTC, nil)
+		if got := s.time(dayFirst); !ok || !got.Equal(local) {
 			t.Errorf("%s: %s, %t", text, got, ok)
 		}
 	}
@@ -169,7 +169,7 @@ func TestScanStamp(t *testing.T) {
 		"2025-02-07 10:00 CET", "yesterday", "7 Febuary 2025", "32/01/2025", "13/13/2025", "0/1/2025", "2025-02-07Z", "1.2.3", "2025-02-07 13:00 PM",
 		"2025-02-07 10:00:00 2025", "10:00", "Feb 7", "7-2-125",
 	} {
-		if s, ok := scanStamp(text); ok {
+		if s, ok := scanStamp(text, time.UTC, nil); ok {
 			t.Errorf("%q is taken for %+v", text, s)
 		}
 	}
@@ -193,8 +193,8 @@ func FuzzTimes(f *testing.F) {
 			if err != nil || strings.Count(text, ":") == 2 && len(text) > 40 || want.Year() < 1000 {
 				continue
 			}
-			s, ok := scanStamp(text)
-			if got := s.time(dayFirst, time.UTC); ok && !got.Equal(want) {
+			s, ok := scanStamp(text, time.UTC, nil)
+			if got := s.time(dayFirst); ok && !got.Equal(want) {
 				t.Fatalf("%q: %s, want %s", text, got, want)
 			}
 		}

@@ -81,8 +81,8 @@ func TestSettings(t *testing.T) {
 		"lateness":         {"", `{"lateness":"-1s"}`, nil, `the lateness is "-1s"`},
 		"CA":               {"", `{}`, map[string]string{"tlsCACert": "the-secret"}, "CA certificate is not PEM"},
 		"client":           {"", `{}`, map[string]string{"tlsClientCert": "the-secret"}, "client's certificate"},
-		"URL":              {"http://:the-secret@x", `{}`, nil, "write redis://"},
-		"secret URL":       {"", `{}`, map[string]string{"url": "redis://:the-secret@a b"}, "URL is not understood"},
+		"URL":              {"http://:the-secret@x", `{}`, nil, "is not a Redis URL"},
+		"secret URL":       {"", `{}`, map[string]string{"url": "redis://:the-secret@a b"}, "is not a Redis URL"},
 	} {
 		s, err := open(slog.New(slog.DiscardHandler), backend.DataSourceInstanceSettings{
 			URL: test.url, JSONData: []byte(test.json), DecryptedSecureJSONData: test.secret,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 
+	"colorstream/generator/redisurl"
 	"colorstream/grafana/plugin/redis"
 	"colorstream/worker/window"
 )
@@ -35,6 +36,10 @@ type stored struct {
 	Window        string `json:"window"`
 	Lateness      string `json:"lateness"`
 	TLSSkipVerify bool   `json:"tlsSkipVerify"`
+	// Files in PEM form, for those who provision the source.
+	CA   string `json:"caFile"`
+	Cert string `json:"certFile"`
+	Key  string `json:"keyFile"`
 }
 
 // readSettings reads a data source's settings. All that is wrong is in the error, and no secret.
@@ -62,7 +67,9 @@ func readSettings(from backend.DataSourceInstanceSettings) (settings, error) {
 	}
 	s := settings{
 		redis: redis.Config{
-			URL:     first(secret["url"], from.URL, defaultURL),
+			Redis: redisurl.Config{
+				URL: first(secret["url"], from.URL, defaultURL), CA: in.CA, Cert: in.Cert, Key: in.Key,
+			},
 			Channel: first(in.Channel, defaultChannel), Password: secret["password"],
 		},
 	}
@@ -110,6 +117,12 @@ func readTLS(secret map[string]string, skip bool) (func(*tls.Config), error) {
 		certificates = []tls.Certificate{pair}
 	}
 	return func(c *tls.Config) {
-		c.RootCAs, c.Certificates, c.InsecureSkipVerify = roots, certificates, skip
+		c.InsecureSkipVerify = skip
+		if roots != nil {
+			c.RootCAs = roots
+		}
+		if certificates != nil {
+			c.Certificates = certificates
+		}
 	}, nil
 }

@@ -136,7 +136,7 @@ func closeGaps(tree map[string]any) {
 }
 
 // keepEmpty undoes what Grafana adds or leaves out when it saves, where it means nothing: keys whose
-// value is null, false, empty or zero. Items of lists are compared if they have the same id, name or
+// value is null, false, empty, zero, or an object of such. Items of lists are compared if they have the same id, name or
 // refId, or stand at the same place.
 func keepEmpty(fresh, old any) {
 	switch fresh := fresh.(type) {
@@ -186,7 +186,12 @@ func sameNumber(a, b any) bool {
 func empty(value any) bool {
 	switch value := value.(type) {
 	case map[string]any:
-		return len(value) == 0
+		for _, inner := range value {
+			if !empty(inner) {
+				return false
+			}
+		}
+		return true
 	case []any:
 		return len(value) == 0
 	case json.Number:

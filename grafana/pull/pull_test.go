@@ -116,7 +116,8 @@ func TestSavingChangesNothingElse(t *testing.T) {
 	const file = `{"uid": "mine", "title": "Mine", "panels": [
 		{"id": 1, "type": "stat", "repeat": "color", "gridPos": {"x": 0, "y": 0, "w": 24, "h": 8},
 			"fieldConfig": {"defaults": {"thresholds": {"steps": [{"color": "red", "value": null}, {"color": "green", "value": 1}]}}}},
-		{"id": 2, "type": "stat", "title": "Sum", "least": null, "gridPos": {"x": 0, "y": 8, "w": 24, "h": 8}}],
+		{"id": 2, "type": "stat", "title": "Sum", "least": null, "fieldConfig": {"defaults": {}, "overrides": []},
+			"gridPos": {"x": 0, "y": 8, "w": 24, "h": 8}}],
 		"templating": {"list": [{"name": "scale", "type": "custom", "multi": false}]}}`
 	const saved = `{"uid": "mine", "title": "Mine", "panels": [
 		{"id": 1, "type": "stat", "repeat": "color", "gridPos": {"x": 0, "y": 0, "w": 24, "h": 8},

@@ -1,13 +1,16 @@
 package compose_test
 
 import (
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/google/go-cmp/cmp"
 )
 
 var (
@@ -78,6 +81,39 @@ func TestDockerfiles(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The Dockerfiles copy what their programs import of other modules, and nothing else.
+func TestImportsAreCopied(t *testing.T) {
+	t.Parallel()
+	folders := map[string]string{"grafana": "grafana/plugin"}
+	maps.Copy(folders, ours)
+	copied := regexp.MustCompile(`(?m)^COPY (\w+/\w+) `)
+	for service, folder := range folders {
+		list := exec.Command("go", "list", "-deps", ".")
+		list.Dir, list.Env = filepath.Join(root, folder), append(os.Environ(), "GOWORK=off")
+		out, err := list.Output()
+		if err != nil {
+			t.Fatalf("%s: %v", folder, err)
+		}
+		want := map[string]bool{}
+		for path := range strings.FieldsSeq(string(out)) {
+			path, ok := strings.CutPrefix(path, "colorstream/")
+			if module, _, _ := strings.Cut(path, "/"); ok && !strings.HasPrefix(folder, module) {
+				want[path] = true
+			}
+		}
+		got := map[string]bool{}
+		file := load(t).Services[service].Build.Dockerfile
+		for _, m := range copied.FindAllStringSubmatch(read(t, file), -1) {
+			if module, _, _ := strings.Cut(m[1], "/"); !strings.HasPrefix(folder, module) {
+				got[m[1]] = true
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: -imported +copied\n%s", file, diff)
+		}
+	}
 }
 
 // What the Dockerfiles copy is there, and .dockerignore does not hold it back.

@@ -1,17 +1,15 @@
 package compose_test
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
+	"flag"
+	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/template"
@@ -19,68 +17,67 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// variable is one of a program's configuration, as its tags say.
+//go:generate go test -run TestEveryVariableIsDocumented . -update-docs
+
+var update = flag.Bool("update-docs", false, "write .env.example anew")
+
+// variable is one of a program's, as the table in its documents says, which is generated from the
+// program's configuration.
 type variable struct {
+	name     string
 	standard string // its default
+	help     string
 	secret   bool
 }
 
-// known lists the variables of a program, from the `env` tags in its sources and in the frame that all stand in.
-func known(t *testing.T, folder string) map[string]variable {
+// tables are where the programs of services have their tables: a document, and a heading in it.
+var tables = map[string][2]string{
+	"generator":     {"generator/docs/variables.md", "generator"},
+	"worker":        {"worker/docs/variables.md", "worker"},
+	"import":        {"worker/docs/variables.md", "worker import"},
+	"dashboard":     {"dashboard/docs/variables.md", "dashboard"},
+	"influxdb-init": {"influxdb/docs/variables.md", "influxdb"},
+}
+
+var tableRow = regexp.MustCompile("(?m)^\\| `(\\w+)(\\[_FILE\\])?` \\| (?:–|required|`(.*)`) \\| (.*) \\|$")
+
+// known lists the variables of a service's program, in the order of the table.
+func known(t *testing.T, service string) []variable {
 	t.Helper()
-	var files []string
-	for _, pattern := range []string{filepath.Join(root, folder, "*.go"), filepath.Join(root, "generator/service/*.go")} {
-		found, err := filepath.Glob(pattern)
-		if err != nil || len(found) == 0 {
-			t.Fatalf("%s: no sources (%v)", pattern, err)
+	_, section, _ := strings.Cut(read(t, tables[service][0]), "\n## "+tables[service][1]+"\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var list []variable
+	for _, m := range tableRow.FindAllStringSubmatch(section, -1) {
+		v := variable{name: m[1], standard: m[3], help: m[4], secret: m[2] != ""}
+		list = append(list, v)
+		if v.secret {
+			list = append(list, variable{name: v.name + "_FILE", help: "a file that holds it"})
 		}
-		files = append(files, found...)
 	}
-	variables := map[string]variable{}
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			field, ok := n.(*ast.Field)
-			if !ok || field.Tag == nil {
-				return true
-			}
-			text, err := strconv.Unquote(field.Tag.Value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			tag := reflect.StructTag(text)
-			if name, _, _ := strings.Cut(tag.Get("env"), ","); name != "" {
-				v := variable{tag.Get("envDefault"), tag.Get("secret") == "true"}
-				variables[name] = v
-				if v.secret {
-					variables[name+"_FILE"] = variable{}
-				}
-			}
-			return true
-		})
+	if len(list) < 10 {
+		t.Fatalf("%v: only %d variables found", tables[service], len(list))
 	}
-	return variables
+	return list
+}
+
+// standard is the default of a service's variable, if it has the variable at all.
+func standard(t *testing.T, service, name string) (string, bool) {
+	t.Helper()
+	for _, v := range known(t, service) {
+		if v.name == name {
+			return v.standard, true
+		}
+	}
+	return "", false
 }
 
 // A misspelt or outdated name would be ignored without a word.
 func TestProgramsKnowTheirVariables(t *testing.T) {
 	t.Parallel()
 	project := load(t)
-	folders := maps.Clone(ours)
-	folders["import"] = "worker/history"
-	for service, folder := range folders {
-		variables := known(t, folder)
-		if len(variables) < 10 {
-			t.Fatalf("%s: only %d variables found", folder, len(variables))
-		}
+	for service := range tables {
 		for name := range project.Services[service].Environment {
-			if _, ok := variables[name]; !ok {
+			if _, ok := standard(t, service, name); !ok {
 				t.Errorf("%s does not know %s", service, name)
 			}
 		}
@@ -119,46 +116,70 @@ func mentioned(t *testing.T) map[string]string {
 	}
 	walk(model)
 	project := load(t)
-	for service, folder := range ours {
+	for service := range ours {
 		for name, value := range project.Services[service].Environment {
 			if _, own := defaults[name]; value == nil || own && *value == "" {
-				defaults[name] = known(t, folder)[name].standard
+				defaults[name], _ = standard(t, service, name)
 			}
 		}
 	}
 	return defaults
 }
 
-// documented are the lines of .env.example that one would remove the # of.
-func documented(t *testing.T) map[string]string {
-	t.Helper()
-	values := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^#?([A-Z][A-Z0-9_]*)=(.*)$`).FindAllStringSubmatch(read(t, ".env.example"), -1) {
-		if _, twice := values[m[1]]; twice {
-			t.Errorf("%s stands there twice", m[1])
+// generated is the line of .env.example under which it is written by `make generate`.
+const generated = "# --- The programs' own (generated: change the configuration in the code) ---\n"
+
+// wrap breaks a text into comment lines of at most 100 columns.
+func wrap(text string) string {
+	var b strings.Builder
+	width := 100
+	for word := range strings.FieldsSeq(text) {
+		if width += 1 + utf8.RuneCountInString(word); width > 100 {
+			b.WriteString("\n#")
+			width = 2 + utf8.RuneCountInString(word)
 		}
-		values[m[1]] = m[2]
+		b.WriteString(" " + word)
 	}
-	return values
+	return b.String()
 }
 
-// .env.example lists all that can be set, nothing else, and the true defaults.
+// TestEveryVariableIsDocumented holds .env.example against docker-compose.yml: it lists all that can
+// be set, nothing else, and the true defaults. What the programs' tables know is generated; the rest,
+// which only Docker knows, stands above by hand.
 func TestEveryVariableIsDocumented(t *testing.T) {
 	t.Parallel()
-	got, want := documented(t), mentioned(t)
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got))); diff != "" {
-		t.Fatalf("-docker-compose.yml +.env.example\n%s", diff)
-	}
-	want["GRAFANA_ADMIN_PASSWORD"] = "admin" // Grafana's own
-	project := load(t)
-	want["GRAFANA_PUBLIC_URL"] = *project.Services["dashboard"].Environment["GRAFANA_PUBLIC_URL"]
-	for name := range want {
+	all := mentioned(t)
+	all["GRAFANA_ADMIN_PASSWORD"] = "admin" // Grafana's own
+	all["GRAFANA_PUBLIC_URL"] = *load(t).Services["dashboard"].Environment["GRAFANA_PUBLIC_URL"]
+	for name := range all {
 		if strings.HasSuffix(name, "_FILE") {
-			want[name] = "" // the file's default is a stand-in
+			all[name] = "" // the file's default is a stand-in
 		}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("defaults: -docker-compose.yml +.env.example\n%s", diff)
+	var b strings.Builder
+	rest := maps.Clone(all)
+	for _, service := range []string{"generator", "worker", "dashboard", "influxdb-init"} {
+		for _, v := range known(t, service) {
+			if value, ok := rest[v.name]; ok {
+				fmt.Fprintf(&b, "%s\n#%s=%s\n", wrap(v.help), v.name, value)
+				delete(rest, v.name)
+			}
+		}
+	}
+	byHand, section, _ := strings.Cut(read(t, ".env.example"), generated)
+	got := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^#?([A-Z][A-Z0-9_]*)=(.*)$`).FindAllStringSubmatch(byHand, -1) {
+		got[m[1]] = m[2]
+	}
+	if diff := cmp.Diff(rest, got); diff != "" {
+		t.Errorf("written by hand: -docker-compose.yml +.env.example\n%s", diff)
+	}
+	if *update {
+		if err := os.WriteFile(filepath.Join(root, ".env.example"), []byte(byHand+generated+b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if diff := cmp.Diff(b.String(), section); diff != "" {
+		t.Errorf("make generate writes it anew: -docker-compose.yml +.env.example\n%s", diff)
 	}
 }
 
@@ -176,18 +197,19 @@ func TestTheExampleStartsTheSame(t *testing.T) {
 func TestDefaultsAreWhereTheyAreLookedFor(t *testing.T) {
 	t.Parallel()
 	text := read(t, "docker-compose.yml")
-	for name, folder := range map[string]string{
+	for name, service := range map[string]string{
 		"GENERATOR_INTERVAL": "generator", "WORKER_WINDOW": "worker", "DASHBOARD_REFRESH": "dashboard",
 	} {
-		line := name + ": ${" + name + ":-" + known(t, folder)[name].standard + "}"
+		value, _ := standard(t, service, name)
+		line := name + ": ${" + name + ":-" + value + "}"
 		if !strings.Contains(text, line) {
 			t.Errorf("%q is missing", line)
 		}
 	}
 	each(t, load(t), func(t *testing.T, name string, s types.ServiceConfig) {
 		for variable, value := range s.Environment {
-			standard := known(t, "worker")["WORKER_WINDOW"].standard
-			if variable == "WORKER_WINDOW" && *value != standard {
+			window, _ := standard(t, "worker", "WORKER_WINDOW")
+			if variable == "WORKER_WINDOW" && *value != window {
 				t.Errorf("%s has another window: %s", name, *value)
 			}
 		}

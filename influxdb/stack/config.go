@@ -12,6 +12,8 @@ import (
 	"colorstream/generator/service"
 )
 
+//go:generate go test -run TestVariables . -update-docs
+
 // config has the launcher's own variables and those by which the programs find each other. The latter
 // have the same defaults as in the programs.
 type config struct {

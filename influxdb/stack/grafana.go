@@ -109,35 +109,21 @@ func (s *stack) startGrafana(context.Context) error {
 // plugins is the folder that Grafana loads plugins from.
 func (s *stack) plugins() string { return filepath.Join(s.bin, "plugins") }
 
-// installPlugin builds the live data source into that folder. Without it all but the live dashboard
-// works, so a failure is only said.
+// installPlugin builds the live data source and puts it there. All but the live dashboard works
+// without it, so a failure is only said.
 func (s *stack) installPlugin(ctx context.Context) error {
-	folder := filepath.Join(s.plugins(), livePlugin)
-	program := filepath.Join(folder, "gpx_colorstream_live_"+runtime.GOOS+"_"+runtime.GOARCH)
-	_, missing := os.Stat(program)
-	if missing != nil {
+	program, folder := filepath.Join(s.bin, "live"), filepath.Join(s.plugins(), livePlugin)
+	if _, missing := os.Stat(program); missing != nil {
 		s.out.say("building Grafana's live data source, which takes a few minutes the first time")
 	}
 	err := s.goBuild(ctx, program, "-ldflags=-s -w", "./grafana/plugin")
 	if err == nil {
-		err = replaceFiles(folder, filepath.Join(s.root, "grafana", "plugin", "web"))
+		err = errors.Join(os.RemoveAll(folder),
+			os.CopyFS(folder, os.DirFS(filepath.Join(s.root, "grafana", "plugin", "web"))),
+			os.Link(program, filepath.Join(folder, "gpx_colorstream_live_"+runtime.GOOS+"_"+runtime.GOARCH)))
 	}
 	if err != nil && ctx.Err() == nil {
 		s.out.say("Grafana has no live data source, and its live dashboard stays empty: %v", err)
 	}
 	return ctx.Err()
-}
-
-// replaceFiles copies what lies in a folder into another, in place of what has the same names.
-func replaceFiles(to, from string) error {
-	entries, err := os.ReadDir(from)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if err := os.RemoveAll(filepath.Join(to, e.Name())); err != nil {
-			return err
-		}
-	}
-	return os.CopyFS(to, os.DirFS(from))
 }

@@ -27,15 +27,11 @@ func acquire(data string) (*os.File, error) {
 	case err != nil:
 		return nil, fmt.Errorf("STACK_DATA=%s: %w", data, err)
 	}
-	if err := errors.Join(file.Truncate(0), write(file, os.Getpid())); err != nil {
-		return nil, errors.Join(err, file.Close())
+	err = file.Truncate(0)
+	if err == nil {
+		_, err = fmt.Fprintln(file, os.Getpid())
 	}
-	return file, nil
-}
-
-func write(file *os.File, pid int) error {
-	_, err := file.WriteAt([]byte(strconv.Itoa(pid)+"\n"), 0)
-	return err
+	return file, err
 }
 
 // tryLock returns the locked file, or EWOULDBLOCK and the id of the process that has it.
@@ -58,33 +54,29 @@ func tryLock(data string, how int) (*os.File, int, error) {
 func stop(ctx context.Context, out io.Writer, data string) error {
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
-	asked := 0
-	for {
-		file, pid, err := tryLock(data, syscall.LOCK_SH) // a launcher keeps it from us, not another stop
-		switch {
-		case err == nil && asked == 0:
-			fmt.Fprintln(out, "nothing to stop: Colorstream does not run on", data)
-			return file.Close()
-		case err == nil:
-			fmt.Fprintln(out, "stopped")
-			return file.Close()
-		case errors.Is(err, os.ErrNotExist):
-			fmt.Fprintln(out, "nothing to stop: there is no folder", data)
+	said := "nothing to stop: Colorstream does not run on " + data
+	for asked := false; ; {
+		file, pid, err := tryLock(data, syscall.LOCK_SH) // two stops do not keep it from each other
+		if err == nil || errors.Is(err, os.ErrNotExist) {
+			_ = file.Close()
+			fmt.Fprintln(out, said)
 			return nil
-		case !errors.Is(err, syscall.EWOULDBLOCK):
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return err
-		case asked == 0 && pid > 0:
+		}
+		if !asked && pid > 0 {
 			fmt.Fprintf(out, "stopping Colorstream (process %d)\n", pid)
 			if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 				return fmt.Errorf("stop process %d: %w", pid, err)
 			}
-			asked = pid
+			asked, said = true, "stopped"
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
 			return fmt.Errorf("process %d is still there (`kill -9 %d` ends it for certain): %w",
-				asked, asked, context.Cause(ctx))
+				pid, pid, context.Cause(ctx))
 		}
 	}
 }

@@ -59,7 +59,7 @@ func up(ctx context.Context, p service.Process, root string, c config) error {
 	defer lock.Close()
 	s := &stack{
 		config: c, root: root, bin: filepath.Join(root, "bin"), process: p,
-		environ: maps.Clone(p.Environ), out: newOutput(p.Stdout, p.Environ),
+		environ: maps.Clone(p.Environ), out: &output{w: p.Stdout},
 	}
 	if err = s.start(ctx); err == nil {
 		s.out.print(s.summary())
@@ -136,7 +136,7 @@ func (s *stack) spawn(
 
 // program starts one of our programs and waits until it answers at its address, if it has one.
 func (s *stack) program(ctx context.Context, name, file, addr string, set map[string]string) error {
-	p, err := s.spawn(s.out.writer(name), set, filepath.Join(s.bin, file))
+	p, err := s.spawn(&lineWriter{out: s.out, name: name}, set, filepath.Join(s.bin, file))
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (s *stack) program(ctx context.Context, name, file, addr string, set map[st
 func (s *stack) command(
 	ctx context.Context, name string, set map[string]string, path string, args ...string,
 ) error {
-	p, err := s.spawn(s.out.writer(name), set, path, args...)
+	p, err := s.spawn(&lineWriter{out: s.out, name: name}, set, path, args...)
 	if err != nil {
 		return err
 	}
@@ -235,7 +235,7 @@ func (s *stack) stop() error {
 func (s *stack) build(ctx context.Context) (err error) {
 	if s.influx.managed {
 		b := builder(s.root, s.process)
-		b.Out = s.out.writer("influxdb")
+		b.Out = &lineWriter{out: s.out, name: "influxdb"}
 		if s.influx.path, err = b.Build(ctx); err != nil {
 			return err
 		}

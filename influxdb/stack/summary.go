@@ -14,51 +14,34 @@ func (s *stack) summary() string {
 	add := func(name, format string, args ...any) {
 		lines = append(lines, fmt.Sprintf("  %-9s ", name)+fmt.Sprintf(format, args...))
 	}
-	elsewhere := func(sv server) string {
-		if sv.managed {
-			return ""
-		}
-		return " (not started here)"
-	}
 	page := "http://" + strings.Replace(reach(s.DashboardAddr), "127.0.0.1", "localhost", 1)
 	add("page", "%s", page)
-	switch {
-	case s.grafana.note != "":
-		add("Grafana", "%s", s.grafana.note)
-	case s.grafana.managed:
-		password := "password admin, until you choose another there"
-		if s.environ["GF_SECURITY_ADMIN_PASSWORD"] != "" {
-			password = "password that of GF_SECURITY_ADMIN_PASSWORD at its first start"
-		}
-		add("Grafana", "%s, where everybody may look; to edit, log in: user %s, %s",
-			s.GrafanaURL, cmp.Or(s.environ["GF_SECURITY_ADMIN_USER"], "admin"), password)
-	default:
-		add("Grafana", "%s (not started here)", s.GrafanaURL)
+	user := cmp.Or(s.environ["GF_SECURITY_ADMIN_USER"], "admin")
+	password := "admin, until you choose another there"
+	if s.environ["GF_SECURITY_ADMIN_PASSWORD"] != "" {
+		password = "that of GF_SECURITY_ADMIN_PASSWORD at its first start"
 	}
-	add("InfluxDB", "%s%s, an API without pages; user %s, password adminpassword, or INFLUX_ADMIN_PASSWORD's",
-		s.InfluxURL, elsewhere(s.influx), s.InfluxUser)
+	add("Grafana", "%s", cmp.Or(s.grafana.note, fmt.Sprintf(
+		"%s%s, where everybody may look; to edit, log in: user %s, password %s",
+		s.GrafanaURL, s.grafana.elsewhere(), user, password)))
+	add("InfluxDB", "%s%s, an API without pages; user %s, password INFLUX_ADMIN_PASSWORD, else adminpassword",
+		s.InfluxURL, s.influx.elsewhere(), s.InfluxUser)
 	node := redacted(strings.SplitN(s.RedisURL, "?addr", 2)[0])
+	inside, note := "subscribe "+s.RedisChannel, s.redis.note
+	if s.environ["REDIS_TRANSPORT"] == "stream" {
+		inside = "get " + s.RedisChannel + ":partitions"
+	}
 	if s.Cluster {
-		add("Redis", "%s and the five ports above it: a cluster of three masters and three replicas", node)
-	} else {
-		add("Redis", "%s%s", redacted(s.RedisURL), elsewhere(s.redis))
+		inside = "cluster nodes"
+		note = " and the five ports above it: a cluster of three masters and three replicas"
 	}
-	if s.redis.note != "" {
-		add("", "%s", s.redis.note)
-	}
+	add("Redis", "%s%s%s", node, note, s.redis.elsewhere())
 	if s.Workers > 1 {
 		add("workers", "%d share %s partitions; http://%s/metrics and so on",
 			s.Workers, s.environ["REDIS_PARTITIONS"], reach(s.workers[0]))
 	}
 	add("data", "%s", s.Data)
 	add("logs", "%s, of the servers", filepath.Join(s.Data, "log"))
-	inside := "subscribe " + s.RedisChannel
-	if s.environ["REDIS_TRANSPORT"] == "stream" {
-		inside = "get " + s.RedisChannel + ":partitions"
-	}
-	if s.Cluster {
-		inside = "cluster nodes"
-	}
 	lines = append(lines, "Look inside:",
 		fmt.Sprintf("  redis-cli -u '%s' %s", node, inside),
 		fmt.Sprintf("  curl -s %s/latest", page),
@@ -68,6 +51,14 @@ func (s *stack) summary() string {
 			filepath.Join(s.tokens(), "dashboard"), s.InfluxBucket),
 		"Ctrl-C stops it all, as does `make stop` elsewhere.", "")
 	return strings.Join(lines, "\n")
+}
+
+// elsewhere is what is said of a server that was not started here.
+func (sv server) elsewhere() string {
+	if sv.managed {
+		return ""
+	}
+	return " (not started here)"
 }
 
 // redacted is an address without its password.

@@ -83,7 +83,7 @@ func testStack(t *testing.T) (*stack, *screen) {
 	sc := &screen{}
 	s := &stack{
 		config: config{Data: t.TempDir(), Workers: 1}, root: t.TempDir(), bin: filepath.Dir(self),
-		environ: map[string]string{}, out: newOutput(sc, nil),
+		environ: map[string]string{}, out: &output{w: sc},
 	}
 	t.Cleanup(func() { _ = s.stop() })
 	return s, sc
@@ -173,8 +173,8 @@ func TestStrangerDoesNotCountAsReady(t *testing.T) {
 func TestOutputKeepsLinesWhole(t *testing.T) {
 	t.Parallel()
 	sc := &screen{}
-	o := newOutput(sc, nil)
-	a, b := o.writer("a"), o.writer("b")
+	o := &output{w: sc}
+	a, b := &lineWriter{out: o, name: "a"}, &lineWriter{out: o, name: "b"}
 	fmt.Fprint(a, "one ")
 	fmt.Fprint(b, "two\r\nthree\n\n")
 	fmt.Fprint(a, "line\nrest")
@@ -183,7 +183,7 @@ func TestOutputKeepsLinesWhole(t *testing.T) {
 		t.Error(diff)
 	}
 	fmt.Fprint(b, strings.Repeat("x", 2*longestLine))
-	if rest := b.(*lineWriter).rest; len(rest) >= longestLine {
+	if len(b.rest) >= longestLine {
 		t.Error("a line without end is kept in memory")
 	}
 }

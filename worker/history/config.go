@@ -7,10 +7,13 @@ import (
 	"time"
 	_ "time/tzdata" // GENERATOR_INPUT_TIME_ZONE on machines without the database
 
+	"colorstream/generator/certs"
 	"colorstream/generator/service"
 	"colorstream/generator/source"
 	"colorstream/worker/influx"
 )
+
+//go:generate go test -run TestVariables . -update-docs
 
 // Config is all that the environment says. Its tags are the reference of the variables.
 type Config struct {
@@ -72,6 +75,6 @@ func withTokens(environ map[string]string) map[string]string {
 func (c Config) client(token string) (*influx.Client, error) {
 	return influx.New(influx.Config{
 		URL: c.InfluxURL, Org: c.InfluxOrg, Bucket: c.InfluxBucket, Token: token,
-		CAFile: c.InfluxCA, CertFile: c.InfluxCert, KeyFile: c.InfluxKey,
+		Files: certs.Files{CA: c.InfluxCA, Cert: c.InfluxCert, Key: c.InfluxKey},
 	})
 }

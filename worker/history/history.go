@@ -84,10 +84,6 @@ func Run(ctx context.Context, p service.Process, args []string, encode Encoder) 
 	if err != nil {
 		return err
 	}
-	if config.ReadToken == "" && !overwrite {
-		return service.Usage(errors.New("import cannot tell which points it would overwrite: set INFLUX_READ_TOKEN_FILE " +
-			"(or INFLUX_READ_TOKEN) to a token that may read the bucket, or pass --overwrite"))
-	}
 	status := progress.NewReporter(p.Stderr, p.Environ["TERM"], string(config.Log.Format))
 	log := config.Log.New(status, "import")
 	for _, name := range service.UnknownVariables(p.Environ, "GENERATOR_INPUT_", config) {
@@ -159,6 +155,13 @@ func (i *importer) run(ctx context.Context, status *progress.Reporter, files []s
 	if err := client.Check(ctx); err != nil { // before a long file is read
 		return err
 	}
+	reader, err := i.reader(ctx)
+	if err != nil {
+		return err
+	}
+	if reader != nil {
+		defer reader.Close()
+	}
 	for _, file := range files {
 		if err := i.read(ctx, file, stdin, len(files) > 1); err != nil {
 			return err
@@ -170,8 +173,10 @@ func (i *importer) run(ctx context.Context, status *progress.Reporter, files []s
 		}
 		return errors.New("nothing was imported: there are no rows")
 	}
-	if err := i.look(ctx); err != nil {
-		return err
+	if reader != nil {
+		if err := i.look(ctx, reader); err != nil {
+			return err
+		}
 	}
 	return i.write(ctx, client)
 }

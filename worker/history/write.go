@@ -12,8 +12,12 @@ import (
 	"colorstream/worker/window"
 )
 
-// senders is how many requests are under way at a time.
-const senders = 2
+const (
+	// senders is how many requests are under way at a time.
+	senders = 2
+	// stopTimeout is how long they go on when no more is to be written.
+	stopTimeout = 5 * time.Second
+)
 
 // write sends all points, as fast as InfluxDB takes them.
 func (i *importer) write(ctx context.Context, client *influx.Client) error {
@@ -28,7 +32,7 @@ func (i *importer) write(ctx context.Context, client *influx.Client) error {
 	var running sync.WaitGroup
 	for n := range queues {
 		queues[n] = &queue{batches: batches, drained: make(chan struct{})}
-		running.Go(func() { sender.Run(sending, queues[n]) })
+		running.Go(func() { sender.Run(sending, queues[n], stopTimeout) })
 	}
 	err := i.produce(ctx, batches)
 	close(batches)

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"colorstream/generator/certs"
 )
 
 const secretToken = "a-very-secret-token"
@@ -317,10 +319,10 @@ func TestConfig(t *testing.T) {
 		{Config{URL: "http://"}, "INFLUX_URL"},
 		{Config{URL: "http://user:password@host:bad"}, "INFLUX_URL"},
 		{Config{URL: "http://host", Token: "secret\ntoken"}, "INFLUX_TOKEN"},
-		{Config{URL: "https://host", CAFile: noPEM}, "INFLUX_CA_FILE"},
-		{Config{URL: "https://host", CAFile: "/none"}, "INFLUX_CA_FILE: open /none"},
-		{Config{URL: "https://host", CertFile: noPEM}, "INFLUX_KEY_FILE"},
-		{Config{URL: "https://host", CertFile: noPEM, KeyFile: noPEM}, "INFLUX_CERT_FILE"},
+		{Config{URL: "https://host", Files: certs.Files{CA: noPEM}}, "INFLUX_CA_FILE"},
+		{Config{URL: "https://host", Files: certs.Files{CA: "/none"}}, "INFLUX_CA_FILE: open /none"},
+		{Config{URL: "https://host", Files: certs.Files{Cert: noPEM}}, "INFLUX_KEY_FILE"},
+		{Config{URL: "https://host", Files: certs.Files{Cert: noPEM, Key: noPEM}}, "INFLUX_CERT_FILE"},
 	} {
 		_, err := New(c.config)
 		if err == nil || !strings.Contains(err.Error(), c.want) ||

@@ -2,20 +2,19 @@ package influx
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 	"github.com/influxdata/influxdb-client-go/v2/api"
+
+	"colorstream/generator/certs"
 )
 
 // DefaultTimeout is how long one request may take. One of 5000 lines takes InfluxDB a fraction of a
@@ -31,10 +30,7 @@ type Config struct {
 	Org    string
 	Bucket string
 	Token  string
-	// CAFile holds the authorities that may have signed InfluxDB's certificate, in place of the
-	// system's. CertFile and KeyFile hold the worker's own certificate; they are read again at each
-	// connection, so that a renewed one is used. All are PEM, and may be empty.
-	CAFile, CertFile, KeyFile string
+	Files  certs.Files
 	// Timeout is how long one request may take; 0 means DefaultTimeout.
 	Timeout time.Duration
 }
@@ -61,7 +57,7 @@ func New(config Config) (*Client, error) {
 	case strings.ContainsFunc(config.Token, func(r rune) bool { return r < ' ' || r > '~' }):
 		return nil, errors.New("INFLUX_TOKEN holds a character that no token has, such as a line break")
 	}
-	secure, err := tlsConfig(config)
+	secure, err := config.Files.Config("INFLUX")
 	if err != nil {
 		return nil, err
 	}
@@ -91,37 +87,6 @@ func New(config Config) (*Client, error) {
 		config: config, address: u.Redacted(), http: httpClient,
 		api: client.WriteAPIBlocking(config.Org, config.Bucket),
 	}, nil
-}
-
-func tlsConfig(config Config) (*tls.Config, error) {
-	c := new(tls.Config)
-	if config.CAFile != "" {
-		pem, err := os.ReadFile(config.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("INFLUX_CA_FILE: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("INFLUX_CA_FILE=%q: no certificate in PEM form", config.CAFile)
-		}
-	}
-	if config.CertFile != "" || config.KeyFile != "" {
-		load := func() (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(config.CertFile, config.KeyFile)
-			if err != nil {
-				return nil, fmt.Errorf("INFLUX_CERT_FILE=%q, INFLUX_KEY_FILE=%q: %w",
-					config.CertFile, config.KeyFile, err)
-			}
-			return &pair, nil
-		}
-		if _, err := load(); err != nil {
-			return nil, err
-		}
-		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			return load()
-		}
-	}
-	return c, nil
 }
 
 // Write sends lines, separated by line breaks, in one request. Its error is nil, ctx's, or a

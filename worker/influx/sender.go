@@ -47,8 +47,6 @@ type Observer interface {
 }
 
 const (
-	// stopTimeout is how long a Sender goes on once it is to stop.
-	stopTimeout  = 5 * time.Second
 	sayEvery     = time.Minute
 	firstBackoff = 250 * time.Millisecond
 	maxBackoff   = 10 * time.Second
@@ -93,9 +91,9 @@ func (s *Sender) LastError() error {
 	return s.lastError
 }
 
-// Run sends until ctx ends, and then what is in the outbox, for at most five seconds and as long as
+// Run sends until ctx ends, and then what is in the outbox, for at most stopTimeout and as long as
 // InfluxDB takes it; the rest stays in the outbox. Each outbox has a Run of its own.
-func (s *Sender) Run(ctx context.Context, outbox Outbox) {
+func (s *Sender) Run(ctx context.Context, outbox Outbox, stopTimeout time.Duration) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {

@@ -138,6 +138,8 @@ func (w lockedWriter) Write(p []byte) (int, error) {
 
 // A rig is a Sender, a fake InfluxDB and an outbox. In a bubble the test may look at it whenever
 // the Sender sleeps.
+const stopTimeout = 5 * time.Second
+
 type rig struct {
 	*Sender
 	outbox   *memory
@@ -175,7 +177,7 @@ func newRig(texts ...string) *rig {
 func (r *rig) start(t *testing.T) (stop func() time.Duration) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	running.Go(func() { r.Run(ctx, r.outbox) })
+	running.Go(func() { r.Run(ctx, r.outbox, stopTimeout) })
 	return func() time.Duration {
 		start := time.Now()
 		cancel()
@@ -417,7 +419,7 @@ func TestTwoOutboxes(t *testing.T) {
 		stop := r.start(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { r.Run(ctx, second) })
+		running.Go(func() { r.Run(ctx, second, stopTimeout) })
 		r.pass(5*time.Minute + sayEvery/2)
 		if n := strings.Count(r.log.String(), "points are kept"); n < 5 || n > 6 {
 			t.Errorf("said %d times in five minutes\n%s", n, &r.log)

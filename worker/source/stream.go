@@ -15,8 +15,9 @@ const (
 	// replySize is about how many bytes one reply may have, and mostEntries how many entries.
 	replySize   = 2 << 20
 	mostEntries = 1000
-	// blockFor is how long Redis waits for an entry before it answers that there is none.
-	blockFor = 500 * time.Millisecond
+	// blockFor is how long Redis waits for an entry before it answers that there is none. A reader
+	// that is to end waits for the answer.
+	blockFor = 250 * time.Millisecond
 	// tickEvery is how often a reader looks whether a window waits for time to pass.
 	tickEvery = 50 * time.Millisecond
 )

@@ -56,7 +56,7 @@ var beatScript = redis.NewScript(allowOOM + now + `
 	return {redis.call('ZCARD', KEYS[1]), live}`)
 
 // Beat says that this worker lives and owns that many partitions, and returns its share. It is to
-// be called every quarter of a lease. After an error the share is the last one, with nothing to
+// be called several times in a lease. After an error the share is the last one, with nothing to
 // give up.
 func (m *Members) Beat(ctx context.Context, owned int) (Share, error) {
 	m.share.Excess = 0

@@ -1,22 +1,17 @@
 package servicetest
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-var update = flag.Bool("update-metrics", false, "write the tables of metrics anew")
-
-// CheckMetrics holds the table under a heading of a document against what a program's registry describes. The metrics
-// of the Go runtime and of the process are left out, as they are the libraries' own.
+// CheckMetrics holds the table under a heading of a document against what a program's registry
+// describes. The metrics of the Go runtime and of the process are the libraries' own and left out.
 //
 //	## worker
 //
@@ -25,36 +20,7 @@ var update = flag.Bool("update-metrics", false, "write the tables of metrics ane
 //	| `colorstream_worker_rejected_total{reason}` | counter | Messages that are in no window, by reason. |
 func CheckMetrics(t *testing.T, path, heading string, registry *prometheus.Registry) {
 	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, found := strings.Cut(string(text), "\n## "+heading+"\n")
-	if !found {
-		t.Fatalf("%s has no heading %q", path, heading)
-	}
-	section, after, more := strings.Cut(rest, "\n## ")
-	var table []string
-	for line := range strings.Lines(section) {
-		if strings.HasPrefix(line, "| `") {
-			table = append(table, strings.TrimSuffix(line, "\n"))
-		}
-	}
-	want := describe(t, registry)
-	if diff := cmp.Diff(want, table); diff != "" && !*update {
-		t.Errorf("%s, %q: -code +document (go test -update-metrics writes it anew)\n%s", path, heading, diff)
-	}
-	if !*update {
-		return
-	}
-	intro, _, _ := strings.Cut(section, "| metric |")
-	section = intro + "| metric | type | |\n|---|---|---|\n" + strings.Join(want, "\n") + "\n"
-	if more {
-		after = "\n## " + after
-	}
-	if err := os.WriteFile(path, []byte(before+"\n## "+heading+"\n"+section+after), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	checkTable(t, path, heading, "| metric | type | |", describe(t, registry))
 }
 
 // description is how prometheus.Desc prints itself; there is no other way to ask it.

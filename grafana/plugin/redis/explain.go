@@ -39,13 +39,13 @@ func (s *Source) explain(err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded),
 		errors.As(err, &timeout) && timeout.Timeout():
 		hint := "is that the address of Redis, and is it reachable from Grafana?"
-		if s.options.TLSConfig != nil {
+		if s.tls {
 			hint += " If it speaks no TLS, write redis:// in place of rediss://"
 		}
 		return fmt.Errorf("%s does not answer: %s (%w)", addr, hint, err)
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		hint := "is that Redis? If it wants TLS, write rediss:// in place of redis://"
-		if s.options.TLSConfig != nil {
+		if s.tls {
 			hint = "is that Redis, does it speak TLS, and does it want a client certificate?"
 		}
 		return fmt.Errorf("%s closes the connection: %s (%w)", addr, hint, err)

@@ -10,7 +10,6 @@
 package redis
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -18,12 +17,11 @@ import (
 	"log/slog"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"colorstream/generator/redisurl"
 	"colorstream/worker/source"
 )
 
@@ -33,8 +31,6 @@ const (
 	dialTimeout  = 3 * time.Second
 	// connections bounds those of a stream: each partition's reader waits on one.
 	connections = 256
-	// clientName is how Redis's CLIENT LIST shows this client.
-	clientName = "colorstream-grafana"
 )
 
 // A Sink takes what one goroutine receives: a channel, or a partition of a stream.
@@ -46,9 +42,8 @@ type Sink interface {
 
 // Config says what to receive.
 type Config struct {
-	// URL is redis://[user[:password]@]host[:port][/database], or rediss:// with TLS. With
-	// ?addr=host:port for further nodes it is a cluster's.
-	URL string
+	// Redis is the URL, as package redisurl has it, and the files of certificates.
+	Redis redisurl.Config
 	// Password, if not empty, is used in place of the URL's.
 	Password string
 	// Channel is the Pub/Sub channel's name, or the stream's key.
@@ -63,68 +58,39 @@ type Config struct {
 
 // A Source can be received from, or probed.
 type Source struct {
-	log     *slog.Logger
-	cfg     Config
-	options *goredis.UniversalOptions
+	log    *slog.Logger
+	cfg    Config
+	target redisurl.Target
+	tls    bool
 }
 
 // New returns a Source. Its errors name what is wrong with the settings, and hold no secret.
 func New(log *slog.Logger, cfg Config) (*Source, error) {
-	o, err := parse(cfg.URL)
+	if u, err := url.Parse(cfg.Redis.URL); err == nil && cfg.Password != "" {
+		u.User = url.UserPassword(u.User.Username(), cfg.Password)
+		cfg.Redis.URL = u.String()
+	}
+	target, err := cfg.Redis.Target()
 	if err != nil {
-		return nil, fmt.Errorf(
-			"the URL is not understood (%s): write redis://host:6379/0, or rediss:// with TLS",
-			urlProblem(err))
+		return nil, err
 	}
 	if cfg.Channel == "" {
 		return nil, errors.New("the channel has no name")
 	}
-	o.Password = cmp.Or(cfg.Password, o.Password)
-	if cfg.TLS != nil && o.TLSConfig != nil {
-		cfg.TLS(o.TLSConfig)
+	if cfg.TLS == nil {
+		cfg.TLS = func(*tls.Config) {}
 	}
-	o.ClientName = clientName
-	o.DialTimeout, o.DialerRetries, o.MaxRetries = dialTimeout, 1, -1
-	o.ContextTimeoutEnabled = true
-	o.PoolSize = connections
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return &Source{log: log, cfg: cfg, options: o}, nil
-}
-
-// parse reads a URL; one with further addresses is a cluster's.
-func parse(text string) (*goredis.UniversalOptions, error) {
-	if u, err := url.Parse(text); err == nil && u.Query().Has("addr") {
-		o, err := goredis.ParseClusterURL(text)
-		if err != nil {
-			return nil, err
-		}
-		return &goredis.UniversalOptions{
-			Addrs: o.Addrs, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig,
-			IsClusterMode: true,
-		}, nil
-	}
-	o, err := goredis.ParseURL(text)
-	if err != nil {
-		return nil, err
-	}
-	return &goredis.UniversalOptions{
-		Addrs: []string{o.Addr}, Username: o.Username, Password: o.Password, DB: o.DB,
-		TLSConfig: o.TLSConfig, Protocol: o.Protocol,
-	}, nil
-}
-
-// urlProblem returns what is wrong with a URL, without the URL, which may hold a password.
-func urlProblem(err error) string {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		return e.Err.Error()
-	}
-	return err.Error()
+	return &Source{log: log, cfg: cfg, target: target, tls: target.Secure(cfg.TLS)}, nil
 }
 
 // address names Redis for a person.
-func (s *Source) address() string { return strings.Join(s.options.Addrs, ", ") }
+func (s *Source) address() string { return s.target.Address() }
 
-func (s *Source) client() goredis.UniversalClient { return goredis.NewUniversalClient(s.options) }
+func (s *Source) client() redisurl.Client {
+	return s.target.Open(func(o *goredis.Options) {
+		o.DialTimeout, o.DialerRetries, o.PoolSize = dialTimeout, 1, connections
+	})
+}
 
 // Run receives until ctx ends. It waits for a Redis that is away. Partition is called for each
 // sink.
@@ -134,7 +100,8 @@ func (s *Source) Run(ctx context.Context, partition func() Sink) {
 		return
 	}
 	sink := partition()
-	options := s.options.Simple() // any node of a cluster has all that is published
+	options := s.target.Options()
+	options.DialTimeout, options.DialerRetries = dialTimeout, 1
 	p := source.NewPubSub(s.log, options, []string{s.cfg.Channel}, s.cfg.Width, 0,
 		func(err error) { sink.Connected(err == nil) })
 	_ = p.Run(ctx, sink) // it ends with ctx alone

@@ -17,6 +17,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"colorstream/generator/redistest"
+	"colorstream/generator/redisurl"
 	"colorstream/worker/source"
 )
 
@@ -96,6 +97,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // entryField is the field of a stream's entry that holds the messages.
 const entryField = "m"
 
+func at(url string) redisurl.Config { return redisurl.Config{URL: url} }
+
 // start runs a source with one sink until the test ends.
 func start(t *testing.T, cfg Config) *recorder {
 	t.Helper()
@@ -152,7 +155,7 @@ func TestEveryMessageArrivesInOrderAndOnlyNewOnes(t *testing.T) {
 			t.Fatal(err)
 		}
 		begun := time.Now()
-		r := start(t, Config{URL: server.URL(), Channel: "colors", Stream: stream})
+		r := start(t, Config{Redis: at(server.URL()), Channel: "colors", Stream: stream})
 		eventually(t, "subscribed", func() bool { return r.state() == "connected" })
 		var want []string
 		for i := range 5_000 {
@@ -180,7 +183,7 @@ func TestAnIdleConnectionLives(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, stream bool, send func(*goredis.Client, string) error) {
 		server := redistest.Start(t)
-		r := start(t, Config{URL: server.URL(), Channel: "colors", Stream: stream})
+		r := start(t, Config{Redis: at(server.URL()), Channel: "colors", Stream: stream})
 		eventually(t, "subscribed", func() bool { return r.state() == "connected" })
 		time.Sleep(6 * time.Second) // longer than a connection may bring nothing, and than any time-out
 		if got := r.state(); got != "connected" {
@@ -205,7 +208,7 @@ func TestAStreamGoesOnAfterARestart(t *testing.T) {
 		}
 	}
 	add(0)
-	r := start(t, Config{URL: server.URL(), Channel: "colors", Stream: true})
+	r := start(t, Config{Redis: at(server.URL()), Channel: "colors", Stream: true})
 	eventually(t, "reading", func() bool { return r.state() == "connected" })
 	add(1)
 	eventually(t, "the message", func() bool { return len(r.got()) == 1 })
@@ -231,7 +234,7 @@ func TestPartitions(t *testing.T) {
 		}
 		var mu sync.Mutex
 		var sinks []*recorder
-		startMany(t, Config{URL: url, Channel: "colors", Stream: true}, func() Sink {
+		startMany(t, Config{Redis: at(url), Channel: "colors", Stream: true}, func() Sink {
 			mu.Lock()
 			defer mu.Unlock()
 			sinks = append(sinks, new(recorder))
@@ -279,7 +282,7 @@ func TestARestartOfRedisIsALossAndThenItGoesOn(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, stream bool, send func(*goredis.Client, string) error) {
 		server := redistest.Start(t)
-		r := start(t, Config{URL: server.URL(), Channel: "colors", Stream: stream})
+		r := start(t, Config{Redis: at(server.URL()), Channel: "colors", Stream: stream})
 		eventually(t, "subscribed", func() bool { return r.state() == "connected" })
 		server.Kill()
 		eventually(t, "lost", func() bool { return r.state() == "connected lost" })
@@ -296,7 +299,7 @@ func TestAServerThatHangsIsGivenUp(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, stream bool, _ func(*goredis.Client, string) error) {
 		server := redistest.Start(t)
-		r := start(t, Config{URL: server.URL(), Channel: "colors", Stream: stream})
+		r := start(t, Config{Redis: at(server.URL()), Channel: "colors", Stream: stream})
 		eventually(t, "subscribed", func() bool { return r.state() == "connected" })
 		server.Stop()
 		defer server.Resume()
@@ -310,7 +313,7 @@ func TestAStreamIsReadOutsideAllGroups(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	c := server.Client()
-	r := start(t, Config{URL: server.URL(), Channel: "colors", Stream: true})
+	r := start(t, Config{Redis: at(server.URL()), Channel: "colors", Stream: true})
 	eventually(t, "reading", func() bool { return r.state() == "connected" })
 	if err := c.XAdd(t.Context(), &goredis.XAddArgs{Stream: "colors", Values: []string{entryField, "x"}}).Err(); err != nil {
 		t.Fatal(err)
@@ -327,7 +330,7 @@ func TestItWaitsForARedisThatIsNotThereYet(t *testing.T) {
 	both(t, func(t *testing.T, stream bool, _ func(*goredis.Client, string) error) {
 		server := redistest.Start(t)
 		server.Kill()
-		r := start(t, Config{URL: server.URL(), Channel: "colors", Stream: stream})
+		r := start(t, Config{Redis: at(server.URL()), Channel: "colors", Stream: stream})
 		time.Sleep(time.Second)
 		if got := r.state(); strings.Contains(got, "connected") {
 			t.Errorf("without Redis it is %s", got)
@@ -394,23 +397,23 @@ func TestAProbeSaysWhatIsWrong(t *testing.T) {
 		cfg  Config
 		want string
 	}{
-		"no URL":                {Config{URL: "http://x", Channel: "c"}, "write redis://"},
-		"broken URL":            {Config{URL: "redis://:" + secret + "@bad host:1/0", Channel: "c"}, "URL is not understood"},
-		"no channel":            {Config{URL: open.URL()}, "channel has no name"},
-		"nobody listens":        {Config{URL: "redis://127.0.0.1:1/0", Channel: "c"}, "nothing listens at 127.0.0.1:1: start Redis"},
-		"no such host":          {Config{URL: "redis://nowhere.invalid:6379/0", Channel: "c"}, `there is no host "nowhere.invalid"`},
-		"not answering":         {Config{URL: "redis://" + mute.Addr().String(), Channel: "c"}, "does not answer"},
-		"hanging up":            {Config{URL: "redis://" + hangsUp.Addr().String(), Channel: "c"}, "write rediss://"},
-		"no password":           {Config{URL: locked.URL(), Channel: "c"}, "Redis wants one"},
-		"wrong password":        {Config{URL: locked.URL(), Password: secret, Channel: "c"}, "wrong user or password"},
-		"wrong password in URL": {Config{URL: "redis://:" + secret + "@" + locked.Addr(), Channel: "c"}, "wrong user or password"},
-		"no permission":         {Config{URL: "redis://deaf:" + secret + "@" + host, Channel: "c"}, "may not read"},
-		"no such database":      {Config{URL: "redis://" + open.Addr() + "/99", Channel: "c"}, "no such database"},
-		"no TLS there":          {Config{URL: "rediss://" + open.Addr(), Channel: "c"}, "TLS"},
-		"no publisher":          {Config{URL: open.URL(), Channel: "c"}, "start the generator"},
-		"a stream instead":      {Config{URL: open.URL(), Channel: "s"}, "choose the transport Stream"},
-		"no stream":             {Config{URL: open.URL(), Channel: "c", Stream: true}, "is empty or not there"},
-		"no stream but a text":  {Config{URL: open.URL(), Channel: "text", Stream: true}, "is no stream"},
+		"no URL":                {Config{Redis: at("http://x"), Channel: "c"}, "is not a Redis URL"},
+		"broken URL":            {Config{Redis: at("redis://:" + secret + "@bad host:1/0"), Channel: "c"}, "is not a Redis URL"},
+		"no channel":            {Config{Redis: at(open.URL())}, "channel has no name"},
+		"nobody listens":        {Config{Redis: at("redis://127.0.0.1:1/0"), Channel: "c"}, "nothing listens at 127.0.0.1:1: start Redis"},
+		"no such host":          {Config{Redis: at("redis://nowhere.invalid:6379/0"), Channel: "c"}, `there is no host "nowhere.invalid"`},
+		"not answering":         {Config{Redis: at("redis://" + mute.Addr().String()), Channel: "c"}, "does not answer"},
+		"hanging up":            {Config{Redis: at("redis://" + hangsUp.Addr().String()), Channel: "c"}, "write rediss://"},
+		"no password":           {Config{Redis: at(locked.URL()), Channel: "c"}, "Redis wants one"},
+		"wrong password":        {Config{Redis: at(locked.URL()), Password: secret, Channel: "c"}, "wrong user or password"},
+		"wrong password in URL": {Config{Redis: at("redis://:" + secret + "@" + locked.Addr()), Channel: "c"}, "wrong user or password"},
+		"no permission":         {Config{Redis: at("redis://deaf:" + secret + "@" + host), Channel: "c"}, "may not read"},
+		"no such database":      {Config{Redis: at("redis://" + open.Addr() + "/99"), Channel: "c"}, "no such database"},
+		"no TLS there":          {Config{Redis: at("rediss://" + open.Addr()), Channel: "c"}, "TLS"},
+		"no publisher":          {Config{Redis: at(open.URL()), Channel: "c"}, "start the generator"},
+		"a stream instead":      {Config{Redis: at(open.URL()), Channel: "s"}, "choose the transport Stream"},
+		"no stream":             {Config{Redis: at(open.URL()), Channel: "c", Stream: true}, "is empty or not there"},
+		"no stream but a text":  {Config{Redis: at(open.URL()), Channel: "text", Stream: true}, "is no stream"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -446,7 +449,7 @@ func TestAProbeFindsMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	for channel, want := range map[string]string{"colors": "the message", "stream": "the entry"} {
-		s, err := New(slog.New(slog.DiscardHandler), Config{URL: "redis://" + server.Addr(), Channel: channel, Stream: channel == "stream"})
+		s, err := New(slog.New(slog.DiscardHandler), Config{Redis: at("redis://" + server.Addr()), Channel: channel, Stream: channel == "stream"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -464,7 +467,7 @@ func TestNoPasswordIsLogged(t *testing.T) {
 	t.Parallel()
 	var log lockedText
 	s, err := New(slog.New(slog.NewTextHandler(&log, nil)), Config{
-		URL: "redis://user:the-secret@127.0.0.1:1/0", Channel: "colors", Width: time.Second,
+		Redis: at("redis://user:the-secret@127.0.0.1:1/0"), Channel: "colors", Width: time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,11 @@
+package history
+
+import (
+	"testing"
+
+	"colorstream/generator/service/servicetest"
+)
+
+func TestVariables(t *testing.T) {
+	servicetest.CheckVariables(t, "../docs/variables.md", "worker import", Config{})
+}
