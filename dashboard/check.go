@@ -4,17 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
 
 	"colorstream/dashboard/influx"
+	"colorstream/generator/service"
 )
 
 // check tries what the configuration names and prints a line each. Without Grafana the page works, so that alone is
 // no failure.
-func check(ctx context.Context, out io.Writer, c config) error {
+func check(ctx context.Context, p service.Process, c config) error {
+	out := p.Stdout
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	source := influx.New(c.influx())

@@ -40,8 +40,8 @@ func TestCommandLine(t *testing.T) {
 		}
 	}
 	token := "INFLUX_TOKEN=x"
-	usage(`unknown command "serve"`, []string{"serve"}, token)
-	usage(`unexpected argument "b"`, []string{"help", "b"})
+	usage(`there is no command "serve"`, []string{"serve"}, token)
+	usage(`["b"] cannot stand behind help`, []string{"help", "b"})
 	usage("INFLUX_TOKEN: is required and not set (nor INFLUX_TOKEN_FILE)", nil)
 	usage(`INFLUX_URL="localhost:8086": is not an address`, nil, token, "INFLUX_URL=localhost:8086")
 	usage(`GRAFANA_URL="http://x/grafana": must be without a path`, nil, token, "GRAFANA_URL=http://x/grafana")

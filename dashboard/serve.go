@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"path"
@@ -25,8 +24,9 @@ import (
 //	InfluxDB ◄── reader ──► page ──► browsers        one reader, however many browsers
 //	InfluxDB ◄───────────── page                     for charts
 //	Grafana  ◄── proxy ◄── every path that is not the page's own
-func serve(ctx context.Context, log *slog.Logger, c config, environ map[string]string) error {
-	for _, name := range service.UnknownVariables(environ, "DASHBOARD_", c) {
+func serve(ctx context.Context, p service.Process, c config) error {
+	log := c.Log.New(p.Stderr, "dashboard")
+	for _, name := range service.UnknownVariables(p.Environ, "DASHBOARD_", c) {
 		log.Warn("unknown variable ignored: is its name misspelt?", "variable", name)
 	}
 	listener, err := service.Listen("DASHBOARD_ADDR", c.Addr)

@@ -96,9 +96,9 @@ func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ args, words string }{
 		{"sing", `there is no command "sing"`},
-		{"replay", "replay needs a file"},
-		{"replay a b", "replay needs a file"},
-		{"run fast", "run takes no words"},
+		{"replay", "generator replay FILE"},
+		{"replay a b", "generator replay FILE"},
+		{"run fast", `["fast"] cannot stand behind run`},
 		{"healthcheck", "GENERATOR_ADDR is off"},
 	} {
 		if err := begin(t, nil, strings.Fields(c.args)).wait(t); err == nil || !strings.Contains(err.Error(), c.words) {

@@ -1,23 +1,8 @@
 package main
 
-import (
-	"context"
-	"errors"
-	"io"
+const about = `generator publishes colour messages on Redis: random ones, or those of your own file.`
 
-	"colorstream/generator/service"
-)
-
-const helpText = `generator publishes colour messages on Redis: random ones, or those of your own file.
-
-  generator                 publish as the environment says (the same as: generator run)
-  generator replay FILE     publish FILE (CSV or JSON, .gz or .zst of them, - is standard input), then end
-  generator check           try the configuration, Redis and the input, a line each
-  generator healthcheck     ask the generator that runs on GENERATOR_ADDR whether it lives
-  generator version
-  generator help
-
-Examples:
+const notes = `Examples:
 
   GENERATOR_INTERVAL=0.2 generator
   GENERATOR_RATE=5000 GENERATOR_COUNT=100000 GENERATOR_SEED=1 generator
@@ -30,24 +15,4 @@ accepted; 3 if some make no message, or were late or otherwise rejected, or rece
 counted, and what to do is said; 1 if nothing could be published or the input cannot be read to its end; and 2
 if the configuration is wrong. History is better imported: see ` + "`worker import --help`" + `.
 
-Variables, their defaults and meaning:
-
 `
-
-func help(w io.Writer) error {
-	if _, err := io.WriteString(w, helpText); err != nil {
-		return err
-	}
-	return service.WriteVariables(w, Config{})
-}
-
-func healthcheck(ctx context.Context, p service.Process) error {
-	config, err := service.ParseConfig[Config](p.Environ)
-	if err != nil {
-		return err
-	}
-	if config.Addr == addrOff {
-		return errors.New("not known: GENERATOR_ADDR is off")
-	}
-	return service.CheckHealth(ctx, config.Addr)
-}

@@ -22,40 +22,23 @@ import (
 	"colorstream/generator/source"
 )
 
-// run is the program: it carries out the subcommand.
+// run is the program.
 func run(ctx context.Context, p service.Process) error {
-	command, args := "run", p.Args
-	if len(args) > 0 {
-		command, args = args[0], args[1:]
-	}
-	if slices.ContainsFunc(p.Args, func(word string) bool { return word == "-h" || word == "-help" || word == "--help" }) {
-		command, args = "help", nil
-	}
-	switch {
-	case command == "replay" && len(args) != 1:
-		return service.Usage(errors.New("replay needs a file behind it: generator replay FILE (- is standard input)"))
-	case command != "replay" && len(args) > 0:
-		return service.Usage(fmt.Errorf("%s takes no words behind it: %q (settings are variables, see `generator help`)", command, args))
-	}
-	switch command {
-	case "run":
-		return start(ctx, p)
-	case "replay":
-		p.Environ = maps.Clone(p.Environ)
-		p.Environ["GENERATOR_INPUT"] = args[0]
-		p.Environ["GENERATOR_ADDR"] = addrOff // another generator may run beside it
-		return start(ctx, p)
-	case "check":
-		return check(ctx, p)
-	case "healthcheck":
-		return healthcheck(ctx, p)
-	case "version":
-		_, err := fmt.Fprintln(p.Stdout, "generator", service.Version())
-		return err
-	case "help":
-		return help(p.Stdout)
-	}
-	return service.Usage(fmt.Errorf("there is no command %q: it is one of run, replay FILE, check, healthcheck, version and help", command))
+	return service.Program{
+		Name: "generator", About: about, Notes: notes, Config: Config{}, Addr: "GENERATOR_ADDR",
+		Commands: []service.Command{
+			{Usage: "run", Help: "publish as the environment says", Run: start},
+			{Usage: "replay FILE", Help: "publish FILE (CSV or JSON, .gz or .zst of them, - is standard input), then end", Run: replay},
+			{Usage: "check", Help: "try the configuration, Redis and the input, a line each", Run: check},
+		},
+	}.Run(ctx, p)
+}
+
+func replay(ctx context.Context, p service.Process) error {
+	p.Environ = maps.Clone(p.Environ)
+	p.Environ["GENERATOR_INPUT"] = p.Args[0]
+	p.Environ["GENERATOR_ADDR"] = addrOff // another generator may run beside it
+	return start(ctx, p)
 }
 
 // addrOff is the GENERATOR_ADDR that means no HTTP.

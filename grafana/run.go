@@ -12,16 +12,6 @@ import (
 	"colorstream/grafana/pull"
 )
 
-const help = `grafana looks after the files in dashboards/ and provisioning/.
-
-usage: grafana lint              check every dashboard and alert rule, and run their queries on a real InfluxDB
-       grafana pull [UID ...]    bring what was saved in Grafana's pages into the files; with UIDs, those only,
-                                 new dashboards among them
-       grafana help | version
-
-variables:
-`
-
 //go:generate go test -run TestVariables . -update-docs
 
 // config is what both commands take.
@@ -34,34 +24,31 @@ type config struct {
 }
 
 func run(ctx context.Context, p service.Process) error {
-	command := "help"
-	if len(p.Args) > 0 {
-		command = p.Args[0]
-	}
-	switch command {
-	case "help", "-h", "-help", "--help":
-		fmt.Fprint(p.Stdout, help)
-		return service.WriteVariables(p.Stdout, config{})
-	case "version":
-		fmt.Fprintln(p.Stdout, service.Version())
-		return nil
-	case "lint", "pull":
-	default:
-		return service.Usage(fmt.Errorf("no such command: %q (try help)", command))
-	}
-	c, err := service.ParseConfig[config](p.Environ)
+	return service.Program{
+		Name: "grafana", About: "grafana looks after the files in dashboards/ and provisioning/.", Config: config{},
+		Commands: []service.Command{
+			{Usage: "lint", Help: "check every dashboard and alert rule, and run their queries on a real InfluxDB", Run: service.Configured(lintFolder)},
+			{Usage: "pull UID...", Help: "bring what was saved in Grafana's pages into the files; without a UID, all that are there already", Run: service.Configured(pullFolder)},
+		},
+	}.Run(ctx, p)
+}
+
+func lintFolder(ctx context.Context, p service.Process, c config) error {
+	dir, err := folder(c.Dir)
 	if err != nil {
 		return err
 	}
-	if c.Dir, err = folder(c.Dir); err != nil {
+	return lintAll(ctx, p, dir)
+}
+
+func pullFolder(ctx context.Context, p service.Process, c config) error {
+	dir, err := folder(c.Dir)
+	if err != nil {
 		return err
-	}
-	if command == "lint" {
-		return lintAll(ctx, p, c.Dir)
 	}
 	return pull.Run(ctx, p.Stdout, pull.Config{
 		URL: c.URL, Token: c.Token, User: c.User, Password: c.Password,
-		Dir: filepath.Join(c.Dir, "dashboards"), Only: p.Args[1:],
+		Dir: filepath.Join(dir, "dashboards"), Only: p.Args,
 	})
 }
 

@@ -11,32 +11,19 @@ import (
 	"colorstream/influxdb/setup"
 )
 
-const help = `influxdb prepares an InfluxDB 2 server for Colorstream: it waits for the server, sets it up if it is new, and
-sees to the organisation, the buckets with their retention, a token in a file for each program that uses them, and that
-InfluxDB reads the programs' metrics into the bucket pipeline. What is there already is kept.
-
-usage: influxdb [help | version]
-
-variables:
-`
+const about = `influxdb prepares an InfluxDB 2 server for Colorstream: it waits for the server, sets it up if it
+is new, and sees to the organisation, the buckets with their retention, a token in a file for each
+program that uses them, and that InfluxDB reads the programs' metrics into the bucket pipeline. What is
+there already is kept.`
 
 func run(ctx context.Context, p service.Process) error {
-	if len(p.Args) > 0 {
-		switch p.Args[0] {
-		case "help", "-h", "-help", "--help":
-			fmt.Fprint(p.Stdout, help)
-			return service.WriteVariables(p.Stdout, config{})
-		case "version":
-			fmt.Fprintln(p.Stdout, service.Version())
-			return nil
-		default:
-			return service.Usage(fmt.Errorf("no such command: %q (try help)", p.Args[0]))
-		}
-	}
-	c, err := service.ParseConfig[config](p.Environ)
-	if err != nil {
-		return err
-	}
+	return service.Program{
+		Name: "influxdb", About: about, Config: config{},
+		Commands: []service.Command{{Usage: "run", Help: "prepare the server, then end", Run: service.Configured(prepare)}},
+	}.Run(ctx, p)
+}
+
+func prepare(ctx context.Context, p service.Process, c config) error {
 	log := c.New(p.Stderr, "influxdb")
 
 	folder := setup.Folder{Path: c.TokenDir, Groups: c.Groups}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
@@ -18,7 +18,9 @@ import (
 )
 
 // check tries what the worker needs and says, a line each, what is well and what to do about what is not.
-func check(ctx context.Context, cfg config, out io.Writer) error {
+func check(ctx context.Context, p service.Process, cfg config) error {
+	logging.Disable() // go-redis would print each attempt
+	out := p.Stdout
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	failed := 0

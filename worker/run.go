@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/logging"
 
 	"colorstream/generator/certs"
 	"colorstream/generator/service"
@@ -26,60 +24,25 @@ import (
 	"colorstream/worker/window"
 )
 
-const summary = `The worker receives colour messages from Redis, computes mean, median, minimum, maximum and count of
-each colour over windows of time, and writes them to InfluxDB 2.
-
-Usage:
-  worker [run]              work until interrupted (the default)
-  worker import FILE...     write files of any time to InfluxDB, without Redis (worker import --help)
-  worker check              try the configuration: Redis, InfluxDB and the data folder
-  worker healthcheck        ask a running worker whether it lives
-  worker version
-  worker help
-
-Variables:
-`
+const about = `worker receives colour messages from Redis, computes mean, median, minimum, maximum and count of
+each colour over windows of time, and writes them to InfluxDB 2.`
 
 // run is the program.
 func run(ctx context.Context, p service.Process) error {
-	command := "run"
-	if len(p.Args) > 0 {
-		command = p.Args[0]
-	}
-	switch command {
-	case "help", "-h", "-help", "--help":
-		if _, err := io.WriteString(p.Stdout, summary); err != nil {
-			return err
-		}
-		return service.WriteVariables(p.Stdout, config{})
-	case "version", "-version", "--version":
-		_, err := fmt.Fprintln(p.Stdout, "worker", service.Version())
-		return err
-	case "import":
-		return history.Run(ctx, p, p.Args[1:], appendPane)
-	case "run", "check", "healthcheck":
-	default:
-		return service.Usage(fmt.Errorf("unknown command %q: try worker help", command))
-	}
-	if len(p.Args) > 1 {
-		return service.Usage(fmt.Errorf("%s takes no arguments, and got %q", command, p.Args[1:]))
-	}
-	if command == "healthcheck" {
-		// A container's healthcheck has the environment of the program, but need not have the secrets.
-		addr := p.Environ["WORKER_ADDR"]
-		if addr == "" {
-			addr = "127.0.0.1:8051"
-		}
-		return service.CheckHealth(ctx, addr)
-	}
-	cfg, err := service.ParseConfig[config](p.Environ)
-	if err != nil {
-		return err
-	}
-	if command == "check" {
-		logging.Disable() // go-redis would print each attempt
-		return check(ctx, cfg, p.Stdout)
-	}
+	return service.Program{
+		Name: "worker", About: about, Config: config{}, Addr: "WORKER_ADDR",
+		Commands: []service.Command{
+			{Usage: "run", Help: "work until interrupted", Run: service.Configured(start)},
+			{
+				Usage: "import FILE...", Help: "write files of any time to InfluxDB, without Redis (worker import --help)",
+				Run: func(ctx context.Context, p service.Process) error { return history.Run(ctx, p, p.Args, appendPane) },
+			},
+			{Usage: "check", Help: "try the configuration: Redis, InfluxDB and the data folder", Run: service.Configured(check)},
+		},
+	}.Run(ctx, p)
+}
+
+func start(ctx context.Context, p service.Process, cfg config) error {
 	log := cfg.Log.New(p.Stderr, "worker")
 	log.Info("starting", "version", service.Version(), "config", cfg)
 	for _, name := range service.UnknownVariables(p.Environ, "WORKER_", cfg) {

@@ -8,98 +8,79 @@ import (
 	"time"
 )
 
-// Health is the set of conditions under which a program is ready. All of it is safe for concurrent use.
+// Health is the conditions under which a program is ready. All of it is safe for concurrent use.
 type Health struct {
 	mu         sync.Mutex
 	conditions []*Condition
 }
 
-// A Condition is one thing that must hold. It fails until it is first said to hold.
+// A Condition is one thing that must hold. It fails until Set says that it holds.
 type Condition struct {
-	health *Health // owns the mutex that guards the fields below
-	name   string
-	ok     bool
-	reason string
+	health *Health // whose mutex guards the two below
+	state  ConditionState
 	note   string
-	since  time.Time
 	probe  func() error
 }
 
 // ConditionState is how /readyz shows a condition.
 type ConditionState struct {
-	Name  string    `json:"name"`
-	OK    bool      `json:"ok"`
-	Since time.Time `json:"since"`
-	// Reason tells why the condition fails.
-	Reason string `json:"reason,omitempty"`
-	// Note tells more of a condition that holds.
-	Note string `json:"note,omitempty"`
+	Name   string    `json:"name"`
+	OK     bool      `json:"ok"`
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason,omitempty"` // why it fails
+	Note   string    `json:"note,omitempty"`   // more on one that holds
 }
 
-// Condition adds a condition; reason tells what is awaited until its first Set.
+// Condition adds a condition; reason says what is awaited until its first Set.
 func (h *Health) Condition(name, reason string) *Condition {
-	return h.add(&Condition{name: name, reason: reason})
-}
-
-// Probe adds a condition that is asked anew, by calling probe, whenever the state is wanted. It must answer at
-// once.
-func (h *Health) Probe(name string, probe func() error) {
-	h.add(&Condition{name: name, probe: probe})
-}
-
-func (h *Health) add(c *Condition) *Condition {
+	c := &Condition{health: h, state: ConditionState{Name: name, Reason: reason, Since: time.Now().UTC()}}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	c.health, c.since = h, time.Now()
 	h.conditions = append(h.conditions, c)
 	return c
 }
+
+// Probe adds a condition that is checked by calling probe, which must return at once, whenever the
+// state is wanted.
+func (h *Health) Probe(name string, probe func() error) { h.Condition(name, "").probe = probe }
 
 // Set says that the condition holds, if err is nil, or why it does not.
 func (c *Condition) Set(err error) {
 	c.health.mu.Lock()
 	defer c.health.mu.Unlock()
-	c.set(err)
+	if ok := err == nil; ok != c.state.OK {
+		c.state.OK, c.state.Since = ok, time.Now().UTC()
+	}
+	c.state.Reason = ""
+	if err != nil {
+		c.state.Reason = err.Error()
+	}
 }
 
-// Note says more of the condition, for as long as it holds.
+// Note says more on the condition, for as long as it holds.
 func (c *Condition) Note(note string) {
 	c.health.mu.Lock()
 	defer c.health.mu.Unlock()
 	c.note = note
 }
 
-func (c *Condition) set(err error) {
-	if ok := err == nil; ok != c.ok {
-		c.ok, c.since = ok, time.Now()
-	}
-	c.reason = ""
-	if err != nil {
-		c.reason = err.Error()
-	}
-}
-
-// State tells whether every condition holds, and lists them in the order they were added.
+// State reports whether every condition holds, and lists them in the order they were added.
 func (h *Health) State() (ready bool, states []ConditionState) {
 	h.mu.Lock()
 	conditions := slices.Clone(h.conditions)
 	h.mu.Unlock()
 	ready = true
 	for _, c := range conditions {
-		var err error
 		if c.probe != nil {
-			err = c.probe() // not under the mutex: a probe may take one of its own
+			c.Set(c.probe()) // not under the mutex: a probe may set conditions
 		}
 		h.mu.Lock()
-		if c.probe != nil {
-			c.set(err)
-		}
-		state := ConditionState{Name: c.name, OK: c.ok, Since: c.since.UTC(), Reason: c.reason}
-		if c.ok {
+		state := c.state
+		if state.OK {
 			state.Note = c.note
 		}
 		states = append(states, state)
-		ready = ready && c.ok
+		ready = ready && c.state.OK
 		h.mu.Unlock()
 	}
 	return ready, states
@@ -117,8 +98,5 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(struct {
-		Ready      bool             `json:"ready"`
-		Conditions []ConditionState `json:"conditions"`
-	}{ready, states}) // the client is gone, if anything
+	_ = e.Encode(map[string]any{"ready": ready, "conditions": states}) // the client is gone, if anything
 }

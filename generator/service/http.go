@@ -22,14 +22,15 @@ func Listen(variable, address string) (net.Listener, error) {
 		if op, ok := errors.AsType[*net.OpError](err); ok {
 			err = op.Err
 		}
-		return nil, fmt.Errorf("%s: cannot listen on %s: %w (set %s to another address)", variable, address, err, variable)
+		return nil, fmt.Errorf("%s: cannot listen on %s: %w (set %[1]s to another address)",
+			variable, address, err)
 	}
 	return l, nil
 }
 
-// Mux makes the handler of the operator's requests: /healthz answers 200 while the process lives,
-// with its process id ("ok 4711"), by which a launcher knows it from a stranger on the same port;
-// /readyz answers as Health does, /metrics in Prometheus's text format.
+// Mux answers the operator's requests: /healthz with 200 while the process lives, and its process id
+// ("ok 4711"), by which a launcher knows it from another on the same port; /readyz as Health does;
+// /metrics in Prometheus' text format.
 func Mux(health *Health, metrics prometheus.Gatherer) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -41,8 +42,8 @@ func Mux(health *Health, metrics prometheus.Gatherer) *http.ServeMux {
 	return mux
 }
 
-// Serve answers requests until ctx ends, then lets those under way finish for up to two seconds. Requests see ctx
-// end too, so that those without an end of their own can stop.
+// Serve answers requests until ctx ends, then lets those under way finish for up to two seconds.
+// Requests see ctx end too, so that those without an end of their own can stop.
 func Serve(ctx context.Context, log *slog.Logger, l net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,
@@ -55,9 +56,9 @@ func Serve(ctx context.Context, log *slog.Logger, l net.Listener, handler http.H
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
-		if err := server.Shutdown(grace); err != nil {
+		if err := server.Shutdown(stopping); err != nil {
 			_ = server.Close() // the time is up: whoever still reads is cut off
 		}
 	})
@@ -71,8 +72,7 @@ func Serve(ctx context.Context, log *slog.Logger, l net.Listener, handler http.H
 	return nil
 }
 
-// CheckHealth asks the program that listens on address for /healthz. It is the healthcheck subcommand of containers
-// that have no shell.
+// CheckHealth asks the program that listens on address for /healthz, for containers without a shell.
 func CheckHealth(ctx context.Context, address string) error {
 	if err := Get(ctx, address, "/healthz", func(io.Reader) error { return nil }); err != nil {
 		return fmt.Errorf("not healthy: %w", err)
@@ -80,7 +80,8 @@ func CheckHealth(ctx context.Context, address string) error {
 	return nil
 }
 
-// Get asks the program that listens on address (host:port; without a host, this machine) and hands its answer to read.
+// Get asks the program that listens on address (host:port; without a host, this machine) and hands
+// its answer to read.
 func Get(ctx context.Context, address, path string, read func(io.Reader) error) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -91,7 +92,8 @@ func Get(ctx context.Context, address, path string, read func(io.Reader) error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+path, nil)
+	target := "http://" + net.JoinHostPort(host, port) + path
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return fmt.Errorf("address %q: %w", address, err)
 	}

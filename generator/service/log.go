@@ -15,7 +15,7 @@ type Log struct {
 // A LogFormat is text or json.
 type LogFormat string
 
-// UnmarshalText refuses every other word.
+// UnmarshalText rejects every other word.
 func (f *LogFormat) UnmarshalText(text []byte) error {
 	switch *f = LogFormat(text); *f {
 	case "text", "json":

@@ -7,12 +7,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// NewRegistry makes a program's registry, with the Go runtime's and the process's metrics and
+// NewRegistry makes a program's registry, with the Go runtime's and the process' metrics and
 //
 //	colorstream_build_info{program="worker",version="…",goversion="…"} 1
 //
-// in it. Those that all programs have carry the label program: who collects them need not know which address they come
-// from, and InfluxDB's scrapers do not tell.
+// in it. They carry the label program, since InfluxDB's scrapers do not tell which address they read.
 func NewRegistry(program string) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	RegisterShared(registry, program)
@@ -27,7 +26,8 @@ func RegisterShared(registerer prometheus.Registerer, program string) {
 		ConstLabels: prometheus.Labels{"version": Version(), "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	shared.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build)
+	process := collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})
+	shared.MustRegister(collectors.NewGoCollector(), process, build)
 }
 
 // WatchHealth shows a program's conditions, those of /readyz, as
@@ -35,7 +35,8 @@ func RegisterShared(registerer prometheus.Registerer, program string) {
 //	colorstream_ready{program="worker",condition="redis"} 1
 func WatchHealth(registry prometheus.Registerer, program string, health *Health) {
 	registry.MustRegister(conditions{health, prometheus.NewDesc("colorstream_ready",
-		"1 while the condition of /readyz holds, else 0.", []string{"condition"}, prometheus.Labels{"program": program})})
+		"1 while the condition of /readyz holds, else 0.",
+		[]string{"condition"}, prometheus.Labels{"program": program})})
 }
 
 type conditions struct {

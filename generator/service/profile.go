@@ -8,7 +8,7 @@ import (
 	"net/http/pprof"
 )
 
-// CheckLoopback refuses an address that other machines could reach. An empty one is in order: it means off.
+// CheckLoopback rejects an address that other machines could reach. An empty one means off.
 func CheckLoopback(variable, address string) error {
 	if address == "" {
 		return nil
@@ -20,8 +20,9 @@ func CheckLoopback(variable, address string) error {
 	return Invalid(variable, address, "is not an address of this machine alone, such as 127.0.0.1:6060")
 }
 
-// ServeProfiles serves net/http/pprof's profiles under /debug/pprof/ until ctx ends. Without an address it returns at
-// once. The address must have passed CheckLoopback: a profile shows what is in memory.
+// ServeProfiles serves net/http/pprof's profiles under /debug/pprof/ until ctx ends; without an
+// address it returns at once. The address must have passed CheckLoopback: a profile shows what is in
+// memory.
 func ServeProfiles(ctx context.Context, log *slog.Logger, variable, address string) error {
 	if address == "" {
 		return nil
@@ -36,6 +37,7 @@ func ServeProfiles(ctx context.Context, log *slog.Logger, variable, address stri
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	log.Warn("profiles can be read by everybody on this machine", "url", "http://"+l.Addr().String()+"/debug/pprof/")
+	log.Warn("profiles can be read by everybody on this machine",
+		"url", "http://"+l.Addr().String()+"/debug/pprof/")
 	return Serve(ctx, log, l, mux)
 }

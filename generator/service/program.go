@@ -1,93 +1,116 @@
-// Package service is the frame in which each of Colorstream's programs stands: it reads the configuration from
-// the environment, writes the log, answers the operator's HTTP requests and stops in good order.
-//
-// A program's main is one call of [Main]; the program itself is a function that gets everything from its caller,
-// so that a test can call it.
-//
-// The package knows nothing of colours, Redis, InfluxDB or Grafana, and keeps no state of its own.
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/signal"
-	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 )
 
-// A Process is what the operating system hands a program.
-type Process struct {
-	// Args are the command line's words without the program's name.
-	Args []string
-	// Environ holds the environment's variables.
-	Environ map[string]string
-	Stdin   io.Reader
-	Stdout  io.Writer
-	Stderr  io.Writer
+// A Program is a table of commands. Without a word on the command line, run is carried out, or help
+// if there is no run. All programs have the commands version and help, and those that serve HTTP
+// healthcheck.
+type Program struct {
+	Name  string
+	About string // what it does, for help
+	// Commands have a name each, and the words that must follow: "replay FILE"; "import FILE..." for
+	// any number of them.
+	Commands []Command
+	Notes    string // help's examples and so on
+	Config   any    // whose variables help prints
+	Addr     string // the variable of the HTTP address, if there is one
 }
 
-// An ExitError ends the program with a status of its own, without a message if Err is nil.
-type ExitError struct {
-	Status int
-	Err    error
+// A Command is one of a program's.
+type Command struct {
+	Usage string
+	Help  string
+	Run   func(context.Context, Process) error // Args are what follows the command's name
 }
 
-func (e *ExitError) Error() string {
-	if e.Err == nil {
-		return fmt.Sprintf("exit status %d", e.Status)
+// Run carries out the command that the process's first word names.
+func (p Program) Run(ctx context.Context, process Process) error {
+	if p.Addr != "" {
+		p.Commands = append(p.Commands, Command{
+			"healthcheck", "ask the " + p.Name + " that runs on " + p.Addr + " whether it lives", p.healthcheck,
+		})
 	}
-	return e.Err.Error()
+	p.Commands = append(p.Commands,
+		Command{"version", "print the version", func(_ context.Context, process Process) error {
+			_, err := fmt.Fprintln(process.Stdout, p.Name, Version())
+			return err
+		}},
+		Command{"help", "print this", nil})
+	p.Commands[len(p.Commands)-1].Run = p.help
+	name, args := "", process.Args
+	if len(args) > 0 {
+		name, args = args[0], args[1:]
+	}
+	var names []string
+	for _, c := range p.Commands {
+		names = append(names, strings.Fields(c.Usage)[0])
+	}
+	switch {
+	case name == "" && slices.Contains(names, "run"):
+		name = "run"
+	case name == "" || isHelp(name):
+		name = "help"
+	}
+	i := slices.Index(names, name)
+	if i < 0 {
+		return Usage(fmt.Errorf("there is no command %q: it is one of %s", name, strings.Join(names, ", ")))
+	}
+	c := p.Commands[i]
+	if len(args) == 1 && isHelp(args[0]) && !strings.HasSuffix(c.Usage, "...") {
+		return p.help(ctx, process)
+	}
+	if !strings.HasSuffix(c.Usage, "...") && len(args) != len(strings.Fields(c.Usage))-1 {
+		return Usage(fmt.Errorf("%q cannot stand behind %s: write `%s %s` (settings are variables, see `%s help`)",
+			args, name, p.Name, c.Usage, p.Name))
+	}
+	process.Args = args
+	return c.Run(ctx, process)
 }
 
-func (e *ExitError) Unwrap() error { return e.Err }
+func isHelp(word string) bool { return word == "-h" || word == "-help" || word == "--help" }
 
-// Usage is an error in the command line or in the configuration: exit status 2.
-func Usage(err error) error { return &ExitError{Status: 2, Err: err} }
-
-// Main runs a program and exits: with status 0 on success, 1 on failure, 2 when the command line or the
-// configuration is wrong. Interrupt, SIGTERM and SIGHUP end its context; a second signal ends the
-// process at once, with status 130. SIGHUP stays ignored where it is, as under nohup.
-func Main(run func(context.Context, Process) error) {
-	ctx, stop := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) {
-		signal.Notify(signals, syscall.SIGHUP)
+// Configured makes a command of a function that needs the configuration.
+func Configured[C any](
+	run func(context.Context, Process, C) error,
+) func(context.Context, Process) error {
+	return func(ctx context.Context, p Process) error {
+		config, err := ParseConfig[C](p.Environ)
+		if err != nil {
+			return err
+		}
+		return run(ctx, p, config)
 	}
-	go func() { // not left to the signal's default, which a shell's background job inherits as "ignore"
-		<-signals
-		stop()
-		<-signals
-		os.Exit(130)
-	}()
-	err := run(ctx, Process{
-		Args: os.Args[1:], Environ: Environ(os.Environ()),
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-	})
-	if err == nil {
-		return
-	}
-	status := 1
-	if e, ok := errors.AsType[*ExitError](err); ok {
-		status = e.Status
-		err = e.Err
-	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", filepath.Base(os.Args[0]), err)
-	}
-	os.Exit(status)
 }
 
-// Environ makes a map of "NAME=value" pairs. It is never nil.
-func Environ(pairs []string) map[string]string {
-	environ := make(map[string]string, len(pairs))
-	for _, pair := range pairs {
-		name, value, _ := strings.Cut(pair, "=")
-		environ[name] = value
+func (p Program) help(_ context.Context, process Process) error {
+	fmt.Fprintf(process.Stdout, "%s\n\nusage:\n", p.About)
+	for _, c := range p.Commands {
+		if c.Usage == "run" {
+			c.Usage = "[run]"
+		}
+		fmt.Fprintf(process.Stdout, "  %s %-*s  %s\n", p.Name, 26-len(p.Name), c.Usage, c.Help)
 	}
-	return environ
+	fmt.Fprintf(process.Stdout, "\n%svariables:\n", p.Notes)
+	return WriteVariables(process.Stdout, p.Config)
+}
+
+// healthcheck needs no other variable: a container's check may be without the secrets.
+func (p Program) healthcheck(ctx context.Context, process Process) error {
+	address := process.Environ[p.Addr]
+	for _, v := range Variables(p.Config) {
+		if v.Name == p.Addr {
+			address = cmp.Or(address, v.Default)
+		}
+	}
+	if address == "off" {
+		return errors.New("not known: " + p.Addr + " is off")
+	}
+	return CheckHealth(ctx, address)
 }

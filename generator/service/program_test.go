@@ -1,145 +1,80 @@
 package service
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"os/exec"
-	"syscall"
+	"strings"
 	"testing"
-	"time"
 )
 
-// TestMain lets the test binary be a program of its own.
-func TestMain(m *testing.M) {
-	if task := os.Getenv("SERVICE_TEST_MAIN"); task != "" {
-		Main(func(ctx context.Context, p Process) error {
-			switch task {
-			case "ok":
-				_, err := fmt.Fprint(p.Stdout, p.Args, p.Environ["SERVICE_TEST_MAIN"])
-				return err
-			case "wait":
-				fmt.Fprintln(p.Stdout, "waiting")
-				<-ctx.Done()
-				return nil
-			case "hang":
-				fmt.Fprintln(p.Stdout, "waiting")
-				<-ctx.Done()
-				fmt.Fprintln(p.Stdout, "hanging")
-				select {}
-			case "usage":
-				return fmt.Errorf("wrapped: %w", Usage(errors.New("no such word")))
-			case "silent":
-				return &ExitError{Status: 3}
-			}
-			return errors.New("broken")
+func TestProgram(t *testing.T) {
+	t.Parallel()
+	type config struct {
+		Addr  string `env:"T_ADDR" envDefault:"127.0.0.1:1" help:"where"`
+		Count int    `env:"T_COUNT" envDefault:"1" help:"how many"`
+	}
+	ran := func(name string) func(context.Context, Process) error {
+		return Configured(func(_ context.Context, p Process, c config) error {
+			_, err := p.Stdout.Write([]byte(name + strings.Join(p.Args, "+")))
+			return err
 		})
-		return
 	}
-	os.Exit(m.Run())
-}
-
-func TestMainFunction(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		task           string
-		status         int
-		stdout, stderr string
-	}{
-		{"ok", 0, "[-test.v]ok", ""},
-		{"fail", 1, "", "service.test: broken\n"},
-		{"usage", 2, "", "service.test: no such word\n"},
-		{"silent", 3, "", ""},
-	} {
-		var stdout, stderr bytes.Buffer
-		cmd := exec.Command(os.Args[0], "-test.v")
-		cmd.Env = append(os.Environ(), "SERVICE_TEST_MAIN="+c.task)
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		err := cmd.Run()
-		if exit, ok := errors.AsType[*exec.ExitError](err); (ok && exit.ExitCode() != c.status) || (err == nil) != (c.status == 0) {
-			t.Errorf("%s: %v, want status %d", c.task, err, c.status)
-		}
-		if stdout.String() != c.stdout || stderr.String() != c.stderr {
-			t.Errorf("%s: %q, %q", c.task, stdout.String(), stderr.String())
-		}
+	p := Program{
+		Name: "tester", About: "tester tests.", Notes: "Notes.\n\n", Config: config{}, Addr: "T_ADDR",
+		Commands: []Command{
+			{"run", "go on", ran("run")}, {"replay FILE", "play", ran("replay ")}, {"import FILE...", "read", ran("import ")},
+		},
 	}
-}
-
-func TestMainSignals(t *testing.T) {
-	t.Parallel()
-	begin := func(task string) (*exec.Cmd, *spoken) {
+	want := func(p Program, want string, words string, variables ...string) {
 		t.Helper()
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "SERVICE_TEST_MAIN="+task)
-		out, err := cmd.StdoutPipe()
+		var out strings.Builder
+		err := p.Run(t.Context(), Process{Args: strings.Fields(words), Environ: Environ(variables), Stdout: &out})
+		exit, isUsage := errors.AsType[*ExitError](err)
+		if err != nil && isUsage != strings.HasPrefix(want, "usage: ") {
+			t.Errorf("%s: %v", words, err)
+		}
+		if isUsage && exit.Status != 2 {
+			t.Errorf("%s: status %d", words, exit.Status)
+		}
 		if err != nil {
-			t.Fatal(err)
+			out.WriteString(err.Error())
 		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = cmd.Process.Kill() })
-		return cmd, newSpoken(out)
-	}
-	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
-		cmd, out := begin("wait")
-		out.want(t, "waiting")
-		if err := cmd.Process.Signal(s); err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("%v: %v", s, err)
+		if !strings.Contains(out.String(), strings.TrimPrefix(want, "usage: ")) {
+			t.Errorf("%q: %q, want %q", words, out.String(), want)
 		}
 	}
-	cmd, out := begin("hang")
-	out.want(t, "waiting")
-	interrupt(t, cmd)
-	out.want(t, "hanging")
-	interrupt(t, cmd)
-	if err := cmd.Wait(); err == nil || err.Error() != "exit status 130" {
-		t.Errorf("two signals: %v", err)
-	}
-}
+	const usage = `tester tests.
 
-// A program that was started with nohup outlives its terminal.
-func TestMainUnderNohup(t *testing.T) {
-	t.Parallel()
-	cmd := exec.Command("sh", "-c", `trap "" HUP; exec "$0"`, os.Args[0])
-	cmd.Env = append(os.Environ(), "SERVICE_TEST_MAIN=wait")
-	pipe, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	newSpoken(pipe).want(t, "waiting")
-	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	select {
-	case err := <-ended:
-		t.Fatalf("SIGHUP ends it: %v", err)
-	case <-time.After(200 * time.Millisecond):
-	}
-	interrupt(t, cmd)
-	if err := <-ended; err != nil {
-		t.Errorf("an interrupt: %v", err)
-	}
-}
+usage:
+  tester [run]                 go on
+  tester replay FILE           play
+  tester import FILE...        read
+  tester healthcheck           ask the tester that runs on T_ADDR whether it lives
+  tester version               print the version
+  tester help                  print this
 
-func TestExitError(t *testing.T) {
-	t.Parallel()
-	cause := errors.New("cause")
-	if err := Usage(cause); !errors.Is(err, cause) || err.Error() != "cause" {
-		t.Errorf("%v", err)
+Notes.
+
+variables:
+  T_ADDR   127.0.0.1:1  where
+  T_COUNT  1            how many
+`
+	want(p, "run", "")
+	want(p, "run", "run")
+	want(p, "replay a", "replay a")
+	want(p, "import a+b+--help", "import a b --help")
+	want(p, "tester "+Version()+"\n", "version")
+	for _, words := range []string{"help", "-h", "-help", "--help", "replay --help"} {
+		want(p, usage, words)
 	}
-	if got := (&ExitError{Status: 3}).Error(); got != "exit status 3" {
-		t.Errorf("%s", got)
-	}
+	want(p, "not healthy: ", "healthcheck")
+	want(p, "T_ADDR is off", "healthcheck", "T_ADDR=off", "T_COUNT=many") // which needs no other variable
+	want(p, `usage: no command "sing": it is one of run, replay, import, healthcheck, version, help`, "sing")
+	want(p, "usage: write `tester replay FILE`", "replay")
+	want(p, "usage: write `tester replay FILE`", "replay a b")
+	want(p, `usage: ["fast"] cannot stand behind run`, "run fast")
+	want(p, `usage: T_COUNT="many": is not a whole number`, "run", "T_COUNT=many")
+	p.Commands, p.Addr = p.Commands[1:], ""
+	want(p, "tester tests.", "") // nothing to run
+	want(p, `usage: no command "healthcheck"`, "healthcheck")
 }

@@ -2,27 +2,11 @@ package service
 
 import "runtime/debug"
 
-// Version is the build's version: the module's if it was built from a tagged one, else the commit it was built
-// from, else "unknown".
+// Version is the build's version, as Go's tools know it: a tag, or the commit with its date.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok {
+	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
 		return "unknown"
 	}
-	var revision, dirty string
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value[:min(12, len(s.Value))]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = "-dirty"
-		}
-	}
-	switch v := info.Main.Version; {
-	case v != "" && v != "(devel)":
-		return v
-	case revision != "":
-		return revision + dirty
-	}
-	return "unknown"
+	return info.Main.Version
 }

@@ -18,54 +18,59 @@ import (
 	"colorstream/influxdb/influxd"
 )
 
-const help = `stack runs all of Colorstream on this machine, without containers, inside the checkout.
+const about = `stack runs all of Colorstream on this machine, without containers. Run it inside the checkout.`
 
-usage: stack [run]     start everything; Ctrl-C stops it, a second Ctrl-C ends it at once
-       stack stop      stop what runs
-       stack influxd   build InfluxDB if there is none yet, and print its path
-       stack help | version
+const notes = `Every program gets the variables that it knows: ` + "`bin/PROGRAM help`" + ` lists them.
 
-Every program gets the variables that it knows (bin/PROGRAM help). The launcher's own:
 `
 
 func run(ctx context.Context, p service.Process) error {
-	command := "run"
-	if len(p.Args) > 0 {
-		command = p.Args[0]
-	}
-	switch command {
-	case "help", "-h", "-help", "--help":
-		fmt.Fprint(p.Stdout, help)
-		return service.WriteVariables(p.Stdout, config{})
-	case "version":
-		fmt.Fprintln(p.Stdout, service.Version())
-		return nil
-	case "run", "stop", "influxd":
-	default:
-		return service.Usage(fmt.Errorf("no such command: %q (try help)", command))
-	}
+	return service.Program{
+		Name: "stack", About: about, Notes: notes, Config: config{},
+		Commands: []service.Command{
+			{Usage: "run", Help: "start everything; Ctrl-C stops it, a second Ctrl-C ends it at once", Run: service.Configured(start)},
+			{Usage: "stop", Help: "stop what runs", Run: service.Configured(stopAll)},
+			{Usage: "influxd", Help: "build InfluxDB if there is none yet, and print its path", Run: buildInfluxd},
+		},
+	}.Run(ctx, p)
+}
+
+// start and stopAll are the commands that need the checkout and the configuration.
+func start(ctx context.Context, p service.Process, c config) error {
 	root, err := findRoot(".")
 	if err != nil {
 		return err
 	}
-	if command == "influxd" {
-		path, err := builder(root, p).Build(ctx)
-		if err == nil {
-			fmt.Fprintln(p.Stdout, path)
-		}
-		return err
-	}
-	c, err := service.ParseConfig[config](p.Environ)
+	return up(ctx, p, root, c.in(root))
+}
+
+func stopAll(ctx context.Context, p service.Process, c config) error {
+	root, err := findRoot(".")
 	if err != nil {
 		return err
 	}
+	return stop(ctx, p.Stdout, c.in(root).Data)
+}
+
+// in makes the folder of the data one of the checkout.
+func (c config) in(root string) config {
 	if !filepath.IsAbs(c.Data) {
 		c.Data = filepath.Join(root, c.Data)
 	}
-	if command == "stop" {
-		return stop(ctx, p.Stdout, c.Data)
+	return c
+}
+
+func buildInfluxd(ctx context.Context, p service.Process) error {
+	root, err := findRoot(".")
+	if err != nil {
+		return err
 	}
-	return up(ctx, p, root, c)
+	path, err := builder(root, p).Build(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.Stdout, path)
+	return err
 }
 
 func builder(root string, p service.Process) *influxd.Builder {

@@ -1,0 +1,145 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary be a program of its own.
+func TestMain(m *testing.M) {
+	if task := os.Getenv("SERVICE_TEST_MAIN"); task != "" {
+		Main(func(ctx context.Context, p Process) error {
+			switch task {
+			case "ok":
+				_, err := fmt.Fprint(p.Stdout, p.Args, p.Environ["SERVICE_TEST_MAIN"])
+				return err
+			case "wait":
+				fmt.Fprintln(p.Stdout, "waiting")
+				<-ctx.Done()
+				return nil
+			case "hang":
+				fmt.Fprintln(p.Stdout, "waiting")
+				<-ctx.Done()
+				fmt.Fprintln(p.Stdout, "hanging")
+				select {}
+			case "usage":
+				return fmt.Errorf("wrapped: %w", Usage(errors.New("no such word")))
+			case "silent":
+				return &ExitError{Status: 3}
+			}
+			return errors.New("broken")
+		})
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestMainFunction(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		task           string
+		status         int
+		stdout, stderr string
+	}{
+		{"ok", 0, "[-test.v]ok", ""},
+		{"fail", 1, "", "service.test: broken\n"},
+		{"usage", 2, "", "service.test: no such word\n"},
+		{"silent", 3, "", ""},
+	} {
+		var stdout, stderr bytes.Buffer
+		cmd := exec.Command(os.Args[0], "-test.v")
+		cmd.Env = append(os.Environ(), "SERVICE_TEST_MAIN="+c.task)
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		err := cmd.Run()
+		if exit, ok := errors.AsType[*exec.ExitError](err); (ok && exit.ExitCode() != c.status) || (err == nil) != (c.status == 0) {
+			t.Errorf("%s: %v, want status %d", c.task, err, c.status)
+		}
+		if stdout.String() != c.stdout || stderr.String() != c.stderr {
+			t.Errorf("%s: %q, %q", c.task, stdout.String(), stderr.String())
+		}
+	}
+}
+
+func TestMainSignals(t *testing.T) {
+	t.Parallel()
+	begin := func(task string) (*exec.Cmd, *spoken) {
+		t.Helper()
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "SERVICE_TEST_MAIN="+task)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Kill() })
+		return cmd, newSpoken(out)
+	}
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		cmd, out := begin("wait")
+		out.want(t, "waiting")
+		if err := cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: %v", s, err)
+		}
+	}
+	cmd, out := begin("hang")
+	out.want(t, "waiting")
+	interrupt(t, cmd)
+	out.want(t, "hanging")
+	interrupt(t, cmd)
+	if err := cmd.Wait(); err == nil || err.Error() != "exit status 130" {
+		t.Errorf("two signals: %v", err)
+	}
+}
+
+// A program that was started with nohup outlives its terminal.
+func TestMainUnderNohup(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command("sh", "-c", `trap "" HUP; exec "$0"`, os.Args[0])
+	cmd.Env = append(os.Environ(), "SERVICE_TEST_MAIN=wait")
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	newSpoken(pipe).want(t, "waiting")
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		t.Fatalf("SIGHUP ends it: %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	interrupt(t, cmd)
+	if err := <-ended; err != nil {
+		t.Errorf("an interrupt: %v", err)
+	}
+}
+
+func TestExitError(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("cause")
+	if err := Usage(cause); !errors.Is(err, cause) || err.Error() != "cause" {
+		t.Errorf("%v", err)
+	}
+	if got := (&ExitError{Status: 3}).Error(); got != "exit status 3" {
+		t.Errorf("%s", got)
+	}
+}
