@@ -21,7 +21,7 @@ import (
 // A tab is a page in a real Chromium. Its test fails if the page has a script error, breaks its own content security
 // policy or opens a dialog.
 type tab struct {
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 
 	mu       sync.Mutex
@@ -29,7 +29,7 @@ type tab struct {
 	expected []string // parts of messages that are no problem
 }
 
-func newTab(t *testing.T) *tab {
+func newTab(t testing.TB) *tab {
 	t.Helper()
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {

@@ -23,7 +23,7 @@ function range() {
   return zoomed ?? [to - minutes[state.range] * 6e4, to];
 }
 async function draw() { // one question at a time; a change meanwhile asks once more
-  if (!newest || !picked() || chart.dataset.shown === "grafana") return;
+  if (!newest || !picked() || !chart.clientWidth || chart.dataset.shown === "grafana") return;
   if (asking) return void (late = true);
   const [from, to] = range(), em = parseFloat(getComputedStyle($("scale")).fontSize);
   const query = new URLSearchParams({ stat: state.stat, from, to, tz: zone, width: chart.clientWidth, height: chart.clientHeight, em });

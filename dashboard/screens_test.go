@@ -1,0 +1,212 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/chromedp"
+
+	"colorstream/influxdb/influxtest"
+	"colorstream/influxdb/series"
+)
+
+// save writes what the browser shows as a PNG, if SCREENSHOTS names a folder.
+func (b *tab) save(name string) {
+	b.t.Helper()
+	dir := os.Getenv("SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	b.must(err)
+	b.must(os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644))
+}
+
+// audit looks at every text that is seen: it may not touch another, be cut without "…", or be hard to
+// tell from its background; and nothing may be wider than the screen.
+const audit = `(() => {
+	const problems = [], ink = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+	const colors = new Map();
+	const rgba = (text) => {
+		if (!colors.has(text)) {
+			ink.clearRect(0, 0, 1, 1);
+			ink.fillStyle = text;
+			ink.fillRect(0, 0, 1, 1);
+			colors.set(text, [...ink.getImageData(0, 0, 1, 1).data]);
+		}
+		return colors.get(text);
+	};
+	const over = (top, below) => top.slice(0, 3).map((v, i) => v * top[3] / 255 + below[i] * (1 - top[3] / 255));
+	const luminance = (c) => {
+		const [r, g, b] = c.map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+		return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+	};
+	const ground = (e) => {
+		const layers = [];
+		for (; e; e = e.parentElement) {
+			const c = rgba(getComputedStyle(e).backgroundColor);
+			if (c[3]) layers.push(c);
+			if (c[3] === 255) break;
+		}
+		return layers.reverse().reduce((below, c) => over(c, below), [255, 255, 255]);
+	};
+	const boxes = [];
+	const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	while (walker.nextNode()) {
+		const node = walker.currentNode, e = node.parentElement;
+		if (!node.data.trim() || e.closest("option, script, noscript, title, [hidden], .sr, .skip, legend, .kiosk thead") || !e.checkVisibility()) continue;
+		const range = document.createRange();
+		range.selectNodeContents(node);
+		for (const r of range.getClientRects()) {
+			const box = { left: r.left, right: r.right, top: r.top, bottom: r.bottom, text: node.data.trim(), node };
+			let ellipsis = false;
+			for (let up = e; up; up = up.parentElement) { // what is clipped is not seen
+				const style = getComputedStyle(up);
+				if (style.clipPath !== "none" || style.opacity === "0") { box.right = box.left; break; }
+				if (style.overflowX === "visible" || up === document.documentElement || up === document.body) continue;
+				const c = up.getBoundingClientRect();
+				ellipsis ||= style.textOverflow === "ellipsis";
+				if (r.right > c.right + 1 && style.overflowX === "hidden" && !ellipsis) problems.push("cut: " + box.text);
+				box.left = Math.max(box.left, c.left); box.right = Math.min(box.right, c.right);
+				box.top = Math.max(box.top, c.top); box.bottom = Math.min(box.bottom, c.bottom);
+			}
+			if (box.right - box.left < 1 || box.bottom - box.top < 1 || box.top > innerHeight) continue;
+			if (box.right > innerWidth + 1 || box.left < -1) problems.push("outside: " + box.text);
+			boxes.push(box);
+			if (e.closest(":disabled")) continue;
+			const style = getComputedStyle(e), below = ground(e), color = rgba(e.namespaceURI.endsWith("svg") ? style.fill : style.color);
+			const [a, b] = [luminance(over(color, below)), luminance(below)].sort((x, y) => y - x), contrast = (a + 0.05) / (b + 0.05);
+			if (contrast < 4.5) problems.push("contrast " + contrast.toFixed(2) + ": " + box.text);
+		}
+	}
+	boxes.sort((a, b) => a.top - b.top);
+	boxes.forEach((a, i) => {
+		for (let k = i + 1; k < boxes.length && boxes[k].top < a.bottom; k++) {
+			const b = boxes[k], wide = Math.min(a.right, b.right) - Math.max(a.left, b.left), high = Math.min(a.bottom, b.bottom) - b.top;
+			if (wide > 1 && high > 3 && a.node !== b.node) problems.push("overlap: " + a.text + " and " + b.text);
+		}
+	});
+	for (const e of document.querySelectorAll("button, select, input:not([type=hidden]), a")) {
+		const r = (e.closest("label") ?? e).getBoundingClientRect();
+		if (e.checkVisibility() && !e.closest(".sr, p") && !e.matches(".skip") && r.width && (r.height < 24 || r.width < 23)) problems.push("small: " + (e.id || e.className || e.name) + " " + r.width + " x " + r.height);
+	}
+	if (document.documentElement.scrollWidth > innerWidth) problems.push("wider than the screen: " + document.documentElement.scrollWidth);
+	if (document.getAnimations().length) problems.push("something moves");
+	if (document.querySelectorAll("*").length > 3000) problems.push("too many elements");
+	return [...new Set(problems)].slice(0, 12).join("\n");
+})()`
+
+func many(n int) (points []series.Point) {
+	for i := range n {
+		name := fmt.Sprintf("%s-%04d", []string{"amber", "navy", "gold", "cyan", "lavender", "plum", "D", hostile}[i%8], i)
+		if n == 4 {
+			name = []string{"red", "blue", "green", "yellow"}[i]
+		}
+		for ago := range 3 {
+			p := point(name, ago, float64(i%7)*-1234567.25+float64(ago)*99)
+			if i%5 == 1 {
+				p.Min, p.Max, p.Count = -8e300, 9_999_999, 12_345_678
+			}
+			p.Complete = i%9 != 4
+			if i%11 == 3 {
+				p.Start = p.Start.Add(-15 * time.Second * time.Duration(i%4))
+			}
+			points = append(points, p)
+		}
+	}
+	return points
+}
+
+// With few, many and very many colours, with long names and large numbers, on a phone and on a wall,
+// by day and by night: nothing touches, nothing is cut, everything can be read and has a name.
+func TestEveryScreen(t *testing.T) {
+	for _, n := range []int{4, 400, 10_000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			db := influxtest.Shared(t).NewBucket(t)
+			(&stack{db: db}).write(t, many(n)...)
+			s := newStack(t, db, noGrafana, "DASHBOARD_STALE=2")
+			s.await(t, "the page has the windows", func() bool {
+				_, body := s.get(t, "/rows?size=1")
+				return strings.Contains(body, fmt.Sprintf(`"total":%d`, n))
+			})
+			b := newTab(t)
+			for _, address := range []string{"/", "/?kiosk=1&sort=-median"} {
+				b.open(s.URL + address)
+				b.await(`document.querySelector("tbody .age")?.textContent.endsWith("s") && (` + drawn + ` || document.querySelector(".kiosk .many"))`)
+				for _, size := range [][2]int64{{390, 844}, {1024, 768}, {1440, 900}, {3840, 2160}} {
+					if address != "/" && size[0] < 1000 {
+						continue // it is no wall screen
+					}
+					for _, scheme := range []string{"light", "dark"} {
+						b.size(size[0], size[1])
+						b.prefer(scheme)
+						width := fmt.Sprintf(`document.querySelector("#drawing svg")?.getAttribute("width") === String(document.getElementById("chart").clientWidth)`)
+						b.await(width + ` || document.querySelector(".kiosk .many")`)
+						time.Sleep(150 * time.Millisecond) // a wall screen asks for other tiles
+						if problems := eval[string](b, audit); problems != "" {
+							t.Errorf("%s at %d × %d, %s:\n%s", address, size[0], size[1], scheme, problems)
+						}
+						b.save(fmt.Sprintf("screen-%d-%s-%d-%s", n, strings.Trim(address[1:min(7, len(address))], "?"), size[0], scheme))
+					}
+				}
+				checkNames(t, b)
+			}
+		})
+	}
+}
+
+// checkNames asks Chromium what a screen reader is told.
+func checkNames(t *testing.T, b *tab) {
+	t.Helper()
+	tree, err := chromedp.Call(b.ctx, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
+	b.must(err)
+	text := func(v *accessibility.Value) (s string) {
+		if v != nil {
+			_ = json.Unmarshal(v.Value, &s)
+		}
+		return s
+	}
+	roles := make(map[string]int)
+	for _, node := range tree.Nodes {
+		role := text(node.Role)
+		if node.Ignored {
+			continue
+		}
+		roles[role]++
+		want := []string{"button", "link", "checkbox", "searchbox", "combobox", "radio", "table", "columnheader", "rowheader", "region", "navigation", "image", "heading"}
+		if slices.Contains(want, role) && strings.TrimSpace(text(node.Name)) == "" {
+			t.Errorf("a %s has no name: %+v", role, node.Properties)
+		}
+	}
+	for _, role := range []string{"table", "row", "rowheader", "cell", "status", "main", "heading"} {
+		if roles[role] == 0 {
+			t.Errorf("there is no %s: %v", role, roles)
+		}
+	}
+}
+
+// Nobody who listens is disturbed while nothing happens but new values.
+func TestCalm(t *testing.T) {
+	s := newStack(t, influxtest.Shared(t).NewBucket(t), noGrafana)
+	s.write(t, point("red", 0, 42))
+	b := newTab(t)
+	b.open(s.URL)
+	b.await(drawn)
+	eval[bool](b, `(window.spoken = [], document.querySelectorAll("[role=status], [aria-live]").forEach((e) => {
+		new MutationObserver(() => window.spoken.push(e.textContent)).observe(e, { childList: true, characterData: true, subtree: true });
+	}), true)`)
+	for range 4 {
+		time.Sleep(width)
+		s.write(t, point("red", 0, 43))
+	}
+	if spoken := eval[string](b, `window.spoken.join("; ")`); spoken != "" {
+		t.Errorf("it was said: %s", spoken)
+	}
+}
