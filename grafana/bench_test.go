@@ -13,6 +13,7 @@ import (
 
 	"colorstream/grafana/lint"
 	"colorstream/grafana/query"
+	"colorstream/influxdb/flux"
 	"colorstream/influxdb/influxtest"
 	"colorstream/influxdb/series"
 )
@@ -36,7 +37,7 @@ func BenchmarkPanels(b *testing.B) {
 		b.Fatal(err)
 	}
 	db := influxtest.Start(b)
-	client := query.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
+	client := flux.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
 	end := time.Now().Truncate(5 * time.Second)
 	fillMonth(b, client, db.Bucket, end)
 	for _, q := range set.Queries() {
@@ -78,7 +79,7 @@ func BenchmarkPanels(b *testing.B) {
 	}
 }
 
-func fillMonth(b *testing.B, client query.Client, bucket string, end time.Time) {
+func fillMonth(b *testing.B, client flux.Client, bucket string, end time.Time) {
 	b.Helper()
 	names := []string{"red", "blue", "green", "yellow"}
 	for i := len(names); i < benchColors; i++ {
@@ -108,7 +109,7 @@ func fillMonth(b *testing.B, client query.Client, bucket string, end time.Time) 
 	b.Logf("%d points written in %v", points, time.Since(begin).Round(time.Second))
 }
 
-func writeLines(b *testing.B, client query.Client, bucket string, lines *bytes.Buffer) {
+func writeLines(b *testing.B, client flux.Client, bucket string, lines *bytes.Buffer) {
 	b.Helper()
 	if err := client.Write(b.Context(), bucket, lines.Bytes()); err != nil {
 		b.Fatal(err)

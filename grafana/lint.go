@@ -12,7 +12,7 @@ import (
 
 	"colorstream/generator/service"
 	"colorstream/grafana/lint"
-	"colorstream/grafana/query"
+	"colorstream/influxdb/flux"
 	"colorstream/influxdb/influxd"
 	"colorstream/influxdb/setup"
 )
@@ -86,7 +86,7 @@ func runQueries(ctx context.Context, environ map[string]string, set *lint.Set) (
 		return nil, err
 	}
 	db.Close()
-	client := query.Client{URL: server.URL(), Org: lintOrg, Token: lintToken}
+	client := flux.Client{URL: server.URL(), Org: lintOrg, Token: lintToken}
 	return checkQueries(ctx, client, lintBucket, lintPipeline, set)
 }
 

@@ -14,6 +14,7 @@ import (
 	"colorstream/grafana/lint"
 	"colorstream/grafana/query"
 	"colorstream/grafana/sample"
+	"colorstream/influxdb/flux"
 	"colorstream/influxdb/influxtest"
 	"colorstream/influxdb/series"
 )
@@ -137,7 +138,7 @@ func (o oracle) age(points []series.Point) float64 {
 func compare(t *testing.T, begin string, wants func(oracle) map[string]func() []row) {
 	t.Helper()
 	db, metricsDB := influxtest.Shared(t).NewBucket(t), influxtest.Shared(t).NewBucket(t)
-	client := query.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
+	client := flux.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
 	end := time.Now().Truncate(sample.Window)
 	all := oracle{points: sample.Points(end, 26*time.Hour), metrics: sample.Metrics(end)}
 	for part := range slices.Chunk(all.points, chunk) {
@@ -186,7 +187,7 @@ func compare(t *testing.T, begin string, wants func(oracle) map[string]func() []
 	}
 }
 
-func ask(t *testing.T, client query.Client, where query.Context, text string) []row {
+func ask(t *testing.T, client flux.Client, where query.Context, text string) []row {
 	t.Helper()
 	flux, err := where.Expand(text)
 	if err != nil {

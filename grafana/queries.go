@@ -10,6 +10,7 @@ import (
 	"colorstream/grafana/lint"
 	"colorstream/grafana/query"
 	"colorstream/grafana/sample"
+	"colorstream/influxdb/flux"
 )
 
 // sampleRange is how much the sample points cover.
@@ -29,7 +30,7 @@ var views = []struct {
 
 // checkQueries writes sample data to two empty buckets and runs all queries of the set on it: each must
 // run and return something, in order of time, with the columns that its panel draws.
-func checkQueries(ctx context.Context, c query.Client, points, metrics string, set *lint.Set) ([]lint.Problem, error) {
+func checkQueries(ctx context.Context, c flux.Client, points, metrics string, set *lint.Set) ([]lint.Problem, error) {
 	end := time.Now().Truncate(sample.Window)
 	for part := range slices.Chunk(sample.Points(end, sampleRange), chunk) {
 		if err := c.Write(ctx, points, sample.Lines(part)); err != nil {
@@ -61,7 +62,7 @@ func checkQueries(ctx context.Context, c query.Client, points, metrics string, s
 	return problems, ctx.Err()
 }
 
-func checkQuery(ctx context.Context, c query.Client, q lint.Query, where query.Context) error {
+func checkQuery(ctx context.Context, c flux.Client, q lint.Query, where query.Context) error {
 	flux, err := where.Expand(q.Flux)
 	if err != nil {
 		return err

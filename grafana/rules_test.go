@@ -11,6 +11,7 @@ import (
 	"colorstream/grafana/lint"
 	"colorstream/grafana/query"
 	"colorstream/grafana/sample"
+	"colorstream/influxdb/flux"
 	"colorstream/influxdb/influxtest"
 )
 
@@ -151,7 +152,7 @@ func TestEachFaultFiresItsAlertAlone(t *testing.T) {
 	fired := map[string]bool{}
 	for name, tc := range cases {
 		db := influxtest.Shared(t).NewBucket(t)
-		client := query.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
+		client := flux.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
 		end := time.Now().Truncate(sample.Scrape)
 		db.Write(t, string(healthy(end, tc.fault).Lines()))
 		var got []string
@@ -213,7 +214,7 @@ func TestAccount(t *testing.T) {
 		}, 500},
 	} {
 		db := influxtest.Shared(t).NewBucket(t)
-		client := query.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
+		client := flux.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
 		end := time.Now().Truncate(sample.Scrape)
 		db.Write(t, string(healthy(end, tc.fault).Lines()))
 		where := query.Context{Start: end.Add(-20 * time.Minute), Stop: end, Every: 10 * time.Second, Bucket: db.Bucket, Org: db.Org}

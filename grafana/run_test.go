@@ -12,7 +12,7 @@ import (
 
 	"colorstream/generator/service"
 	"colorstream/grafana/lint"
-	"colorstream/grafana/query"
+	"colorstream/influxdb/flux"
 	"colorstream/influxdb/influxd"
 	"colorstream/influxdb/influxtest"
 )
@@ -74,7 +74,7 @@ func TestWrongQueriesAreFound(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Shared(t).NewBucket(t)
 	metrics := influxtest.Shared(t).NewBucket(t)
-	client := query.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
+	client := flux.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
 	const read = `from(bucket: v.defaultBucket) |> range(start: v.timeRangeStart, stop: v.timeRangeStop) ` +
 		`|> filter(fn: (r) => r._field == "count")`
 	set := new(lint.Set)

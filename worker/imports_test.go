@@ -20,8 +20,11 @@ var crossings = map[string][]string{
 		"generator/certs", "generator/ledger", "generator/message", "generator/progress", "generator/redisurl", "generator/service",
 		"generator/source", "influxdb/series",
 	},
-	"dashboard":      {"generator/service", "influxdb/series"},
-	"grafana":        {"generator/process", "generator/service", "influxdb/series", "influxdb/influxd", "influxdb/influxtest", "influxdb/setup"},
+	"dashboard": {"generator/service", "influxdb/series"},
+	"grafana": {
+		"generator/process", "generator/service", "influxdb/flux", "influxdb/series", "influxdb/influxd",
+		"influxdb/influxtest", "influxdb/setup",
+	},
 	"grafana/plugin": {"generator/message", "generator/redisurl", "worker/window", "worker/source"},
 }
 

@@ -1,6 +1,4 @@
-// Package query runs a dashboard's or an alert's Flux as Grafana would: it
-// expands the same macros and variables, sends the text to InfluxDB and reads
-// the answer as Grafana's series.
+// Package query expands the macros and variables in a dashboard's or an alert's Flux as Grafana would.
 //
 // It knows the macros and variable formats that this project allows (package
 // lint says so to those who use others), not all that Grafana has.

@@ -20,7 +20,7 @@ func TestWriteAndQuery(t *testing.T) {
 		|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
 		|> keep(columns: ["_time", "color", "f", "i", "u", "b"])`)
 	want := []Row{{
-		"result": "_result", "table": int64(0), "_time": time.Unix(1760000000, 0).UTC(), "color": "red",
+		"_time": time.Unix(1760000000, 0).UTC(), "color": "red",
 		"f": 1.5, "i": int64(2), "u": uint64(3), "b": true,
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -1,4 +1,4 @@
-package query_test
+package flux_test
 
 import (
 	"fmt"
@@ -9,43 +9,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"colorstream/grafana/query"
+	"colorstream/influxdb/flux"
 	"colorstream/influxdb/influxtest"
 )
 
 func TestMain(m *testing.M) { influxtest.Main(m) }
 
-func TestExpand(t *testing.T) {
-	t.Parallel()
-	c := query.Context{
-		Start: time.Unix(1e9, 0), Stop: time.Unix(1e9+60, 5), Every: 90 * time.Second, Bucket: "b", Org: "o",
-		Variables: map[string]string{"color": `a/b "c".*`},
-	}
-	want := func(flux, expanded, problem string) {
-		t.Helper()
-		got, err := c.Expand(flux)
-		if err != nil && (problem == "" || !strings.Contains(err.Error(), problem)) || err == nil && problem != "" {
-			t.Errorf("%s: error %v, want %q", flux, err, problem)
-		}
-		if got != expanded {
-			t.Errorf("%s became %s, want %s", flux, got, expanded)
-		}
-	}
-	want("v.timeRangeStart v.timeRangeStop", "2001-09-09T01:46:40Z 2001-09-09T01:47:40.000000005Z", "")
-	want("every: v.windowPeriod", "every: 1m30s", "")
-	want("from(bucket: v.defaultBucket, org: v.organization)", `from(bucket: "b", org: "o")`, "")
-	want("=~ /^${color:regex}$/", `=~ /^a\/b "c"\.\*$/`, "")
-	want("== ${color:json}", `== "a/b \"c\".*"`, "")
-	want("$color [[color]]", `a/b "c".* a/b "c".*`, "")
-	want("$other", "", `no variable "other"`)
-	want("${color:csv}", "", "regex or json")
-}
-
 // Every kind of value, null, several kinds of table in one answer, errors.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Shared(t).NewBucket(t)
-	client := query.Client{URL: db.URL, Org: db.Org, Token: db.GrafanaToken}
+	client := flux.Client{URL: db.URL, Org: db.Org, Token: db.GrafanaToken}
 	got, err := client.Run(t.Context(), `
 import "array"
 import "internal/debug"
@@ -88,10 +62,11 @@ array.from(rows: [{x: 1}]) |> map(fn: (r) => ({x: r.x, none: debug.null(type: "i
 	}
 }
 
-func TestRefusalsAreInInfluxDBsWords(t *testing.T) {
+// Errors are in InfluxDB's words.
+func TestErrors(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Shared(t).NewBucket(t)
-	client := query.Client{URL: db.URL, Org: db.Org, Token: db.GrafanaToken}
+	client := flux.Client{URL: db.URL, Org: db.Org, Token: db.GrafanaToken}
 	for flux, want := range map[string]string{
 		"from(bucke: 1)": "unexpected argument bucke",
 		`from(bucket: "none") |> range(start: -1h)`:                                         "could not find bucket",

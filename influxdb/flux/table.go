@@ -1,4 +1,4 @@
-package query
+package flux
 
 import (
 	"bytes"
@@ -103,8 +103,8 @@ func parse(data []byte) ([]Table, error) {
 		if pending != nil {
 			return nil, fmt.Errorf("InfluxDB broke off: %s", strings.Join(record, " "))
 		}
-		if number < 0 || len(record) != len(header) || len(types) != len(header) || len(groups) != len(header) {
-			return nil, fmt.Errorf("read annotated CSV: a row has %d columns, its header %d", len(record), len(header))
+		if n := len(header); number < 0 || len(record) != n || len(types) != n || len(groups) != n {
+			return nil, fmt.Errorf("read annotated CSV: a row has %d columns, its header %d", len(record), n)
 		}
 		if record[number] != current || len(tables) == 0 {
 			current = record[number]
@@ -148,6 +148,8 @@ func decode(text, kind, def string) (any, error) {
 		return strconv.ParseFloat(text, 64)
 	case "long":
 		return strconv.ParseInt(text, 10, 64)
+	case "unsignedLong":
+		return strconv.ParseUint(text, 10, 64)
 	case "boolean":
 		return strconv.ParseBool(text)
 	case "dateTime:RFC3339", "dateTime:RFC3339Nano":
