@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -147,8 +149,7 @@ func TestEveryScreen(t *testing.T) {
 					for _, scheme := range []string{"light", "dark"} {
 						b.size(size[0], size[1])
 						b.prefer(scheme)
-						width := fmt.Sprintf(`document.querySelector("#drawing svg")?.getAttribute("width") === String(document.getElementById("chart").clientWidth)`)
-						b.await(width + ` || document.querySelector(".kiosk .many")`)
+						b.await(`document.querySelector("#drawing svg")?.getAttribute("width") === String(document.getElementById("chart").clientWidth) || document.querySelector(".kiosk .many")`)
 						time.Sleep(150 * time.Millisecond) // a wall screen asks for other tiles
 						if problems := eval[string](b, audit); problems != "" {
 							t.Errorf("%s at %d × %d, %s:\n%s", address, size[0], size[1], scheme, problems)
@@ -160,6 +161,64 @@ func TestEveryScreen(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The pictures in the documentation: SCREENSHOTS=docs go test -run 'Pictures|WithGrafana' .
+func TestPictures(t *testing.T) {
+	if os.Getenv("SCREENSHOTS") == "" {
+		t.Skip("this only draws: set SCREENSHOTS to a folder")
+	}
+	wave := func(names []string) (points []series.Point) {
+		for i, name := range names {
+			size := 50.0
+			if len(names) > 4 {
+				size = math.Pow(10, 1.5+4*rand.Float64())
+			}
+			for ago := range 180 {
+				start := time.Now().Truncate(5 * time.Second).Add(-time.Duration(ago+1) * 5 * time.Second)
+				if hole := (ago + 37*i) % 83; hole < 2 || i%23 == 7 && ago < i {
+					continue
+				}
+				median := size * (1 + math.Sin(float64(ago)/(25+float64(i%5))+float64(i))*0.3 + rand.Float64()*0.1)
+				points = append(points, series.Point{
+					Color: name, Start: start, Median: math.Round(median*2) / 2, Mean: median * (1 + rand.Float64()/50),
+					Min: math.Round(median * (0.7 - rand.Float64()/5)), Max: math.Round(median * (1.3 + rand.Float64()/5)),
+					Count: 3 + rand.Int64N(4), Complete: (ago+11*i)%97 != 50,
+				})
+			}
+		}
+		return points
+	}
+	var names []string
+	for i := range 400 {
+		names = append(names, fmt.Sprintf("%s-%02d", []string{"coral", "gold", "indigo", "olive", "orchid", "plum", "salmon", "teal", "tomato", "violet"}[i%10], i/10+1))
+	}
+	draw := func(names []string, shots func(b *tab, url string)) {
+		db := influxtest.Shared(t).NewBucket(t)
+		(&stack{db: db}).write(t, wave(names)...)
+		s := newStack(t, db, noGrafana, "WORKER_WINDOW=5s", "DASHBOARD_REFRESH=5s")
+		s.await(t, "the page has the windows", func() bool {
+			_, body := s.get(t, "/rows")
+			return strings.Contains(body, `L55 `) // the sparklines, too
+		})
+		shots(newTab(t), s.URL)
+	}
+	shot := func(b *tab, name, scheme, url string, width, height int64) {
+		b.size(width, height)
+		b.prefer(scheme)
+		b.open(url)
+		b.await(drawn + ` || document.querySelector(".kiosk .many")`)
+		time.Sleep(300 * time.Millisecond)
+		b.save(name)
+	}
+	draw([]string{"red", "blue", "green", "yellow"}, func(b *tab, url string) {
+		shot(b, "own-light", "light", url, 1280, 800)
+		shot(b, "narrow", "dark", url, 390, 844)
+	})
+	draw(names, func(b *tab, url string) {
+		shot(b, "many-dark", "dark", url+"?sort=-change", 1440, 900)
+		shot(b, "wall-dark", "dark", url+"?kiosk=1", 1920, 1080)
+	})
 }
 
 // checkNames asks Chromium what a screen reader is told.

@@ -51,7 +51,10 @@ func (s *Server) state(m *moment, now time.Time) state {
 	case len(m.Colors) == 0:
 		st.Kind, st.Word = "waiting", "Waiting for messages"
 	case age > m.config.Stale:
-		st.Kind, st.Word = "stale", "No new data for "+formatSpan(age)
+		st.Kind, st.Word = "stale", "No new data"
+		if age >= time.Minute { // it is spoken, and so changes seldom
+			st.Word += " for " + formatSpan(age.Truncate(time.Minute))
+		}
 	default:
 		rate := m.rate()
 		text := formatCount(int64(rate + 0.5))

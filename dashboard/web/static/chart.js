@@ -168,6 +168,7 @@ function drawn(mine, deadline) {
     write($("picked").lastElementChild, "All colours");
     $("picked").firstElementChild.hidden = true;
     write($("note"), "Drawn by Grafana. Pick a colour to see it alone.");
+    rows.forEach(mark);
   } else if (broken || performance.now() > deadline) {
     const failed = address;
     drop();
@@ -183,7 +184,7 @@ function drop() {
   address = "";
   delete chart.dataset.shown;
   $("picked").firstElementChild.hidden = false;
-  if (was) draw();
+  if (was) { rows.forEach(mark); draw(); }
 }
 dark.onchange = frame;
 

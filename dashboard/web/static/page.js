@@ -44,7 +44,7 @@ function renew(name, html) {
   mark(tr);
 }
 function mark(tr) { // what the reader chose
-  const is = tr.dataset.color === picked();
+  const is = tr.dataset.color === (document.getElementById("chart").dataset.shown ? state.color : picked());
   tr.classList.toggle("picked", is && !kiosk);
   tr.querySelector(".name").ariaPressed = is;
   tr.querySelector(".pin").checked = pinned.has(tr.dataset.color);
