@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -237,48 +239,105 @@ func TestPermanentRefusals(t *testing.T) {
 	refused("no password", server.URL(), PubSub, "NOAUTH")
 }
 
-// While Redis cannot take messages, it is waited for and it is said once.
+// waits checks that a publisher waits while Redis refuses, says so once, and goes on.
+func waits(t *testing.T, r *rig, words string, enter, leave func()) {
+	t.Helper()
+	r.add(0, 10)
+	r.flush(t)
+	enter()
+	r.add(10, 10)
+	done := make(chan error, 1)
+	go func() {
+		_, err := r.Flush(t.Context())
+		done <- err
+	}()
+	eventually(t, "two attempts failed", func() bool { return r.Counts().Errors >= 2 })
+	if err := r.currentState(); err == nil || !strings.Contains(err.Error(), words) {
+		t.Errorf("state: %v, want %q", err, words)
+	}
+	leave()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Counts(); got.Published != 20 || got.Unsent != 0 || got.Unacknowledged != 0 {
+		t.Errorf("%+v", got)
+	}
+	if r.log.count("cannot publish") != 1 || r.log.count("publishing again") != 1 {
+		t.Errorf("log:\n%s", r.log.text.String())
+	}
+}
+
+// What a real Redis can be brought to refuse for a while.
 func TestTemporaryRefusals(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		name         string
-		transport    Transport
-		enter, leave []any
-		words        string
-	}{
-		{"out of memory", Stream, []any{"config", "set", "maxmemory", "1mb"}, []any{"config", "set", "maxmemory", "0"}, "OOM"},
-		{"replica", Stream, []any{"replicaof", "127.0.0.1", "1"}, []any{"replicaof", "no", "one"}, "READONLY"},
+	for words, c := range map[string]struct{ enter, leave string }{
+		"OOM":        {"config set maxmemory 1", "config set maxmemory 0"},
+		"READONLY":   {"replicaof 127.0.0.1 1", "replicaof no one"},
+		"NOREPLICAS": {"config set min-replicas-to-write 1", "config set min-replicas-to-write 0"},
+		"MISCONF":    {"bgsave", "config set stop-writes-on-bgsave-error no"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(words, func(t *testing.T) {
 			t.Parallel()
 			client := redistest.Start(t).Client()
-			r := newRig(t, "redis://"+client.Options().Addr, c.transport)
-			r.add(0, 10)
-			r.flush(t)
-			if err := client.Do(t.Context(), c.enter...).Err(); err != nil {
-				t.Fatal(err)
+			do := func(line string) {
+				var args []any
+				for word := range strings.FieldsSeq(line) {
+					args = append(args, word)
+				}
+				if err := client.Do(t.Context(), args...).Err(); err != nil {
+					t.Fatal(err)
+				}
 			}
-			r.add(10, 10)
-			done := make(chan error, 1)
-			go func() {
-				_, err := r.Flush(t.Context())
-				done <- err
-			}()
-			eventually(t, "two attempts failed", func() bool { return r.Counts().Errors >= 2 })
-			if err := r.currentState(); err == nil || !strings.Contains(err.Error(), c.words) {
-				t.Errorf("state: %v", err)
-			}
-			if err := client.Do(t.Context(), c.leave...).Err(); err != nil {
-				t.Fatal(err)
-			}
-			if err := <-done; err != nil {
-				t.Fatal(err)
-			}
+			waits(t, newRig(t, "redis://"+client.Options().Addr, Stream), words, func() {
+				if words == "MISCONF" { // a folder stands where Redis saves to
+					dir := client.ConfigGet(t.Context(), "dir").Val()["dir"]
+					if err := os.Mkdir(filepath.Join(dir, "dump.rdb"), 0o700); err != nil {
+						t.Fatal(err)
+					}
+					if err := client.ConfigSet(t.Context(), "save", "3600 1").Err(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				do(c.enter)
+				if words == "MISCONF" {
+					eventually(t, "saving fails", func() bool {
+						info := client.Info(t.Context(), "persistence").Val()
+						return strings.Contains(info, "rdb_last_bgsave_status:err")
+					})
+				}
+			}, func() { do(c.leave) })
 			checkStream(t, client, 20)
-			if r.log.count("cannot publish") != 1 || r.log.count("publishing again") != 1 {
-				t.Errorf("log:\n%s", r.log.text.String())
-			}
 		})
+	}
+}
+
+// Every refusal that passes by itself, as an answer and as that of a script or transaction that it
+// ended.
+func TestEveryTemporaryRefusal(t *testing.T) {
+	t.Parallel()
+	for _, refusal := range []string{
+		"OOM command not allowed when used memory > 'maxmemory'.",
+		"LOADING Redis is loading the dataset in memory",
+		"READONLY You can't write against a read only replica.",
+		"MISCONF Redis is configured to save RDB snapshots, but it's unable to persist to disk.",
+		"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+		"NOREPLICAS Not enough good replicas to write.",
+		"CLUSTERDOWN The cluster is down",
+		"TRYAGAIN Multiple keys request during rehashing of slot",
+	} {
+		for _, answer := range []string{
+			refusal,
+			"ERR Error running script (call to f_1): @user_script:7: " + refusal,
+			"-" + refusal + " script: f_1, on @user_script:7.",
+			"EXECABORT Transaction discarded because of: " + refusal,
+		} {
+			for _, transport := range []Transport{PubSub, Stream} {
+				server := miniredis.RunT(t)
+				word, _, _ := strings.Cut(refusal, " ")
+				waits(t, newRig(t, "redis://"+server.Addr(), transport), word,
+					func() { server.SetError(strings.TrimPrefix(answer, "-")) }, func() { server.SetError("") })
+			}
+		}
 	}
 }
 

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"colorstream/generator/certs/certstest"
+)
+
+// userLine is the line of docs/redis.md that makes a program's user, as arguments.
+func userLine(t *testing.T, name string) []any {
+	t.Helper()
+	text, err := os.ReadFile("docs/redis.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^    (ACL SETUSER ` + name + ` .*)$`).FindStringSubmatch(string(text))
+	if line == nil {
+		t.Fatalf("there is no line for %s", name)
+	}
+	var args []any
+	for arg := range strings.FieldsSeq(line[1]) {
+		args = append(args, arg)
+	}
+	return args
+}
+
+// The programs run with the users of docs/redis.md, with TLS and their own certificates; a command
+// that they do not need is refused.
+func TestRestrictedUsers(t *testing.T) {
+	t.Parallel()
+	authority := certstest.New(t)
+	for _, transport := range []string{pubsub, stream} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, nil)
+			admin := r.redis.Client()
+			its := authority.Issue(t, t.TempDir())
+			address := strings.TrimPrefix(r.redis.ServeTLS(its.CA, its.Cert, its.Key), "rediss://")
+			env := func(name string) map[string]string {
+				if err := admin.Do(t.Context(), userLine(t, name)...).Err(); err != nil {
+					t.Fatal(err)
+				}
+				files := authority.Issue(t, t.TempDir())
+				return map[string]string{
+					"REDIS_URL": "rediss://" + name + ":PASSWORD@" + address, "REDIS_TRANSPORT": transport,
+					"REDIS_CA_FILE": files.CA, "REDIS_CERT_FILE": files.Cert, "REDIS_KEY_FILE": files.Key,
+					"WORKER_WINDOW": "1s", "WORKER_LATENESS": "0s", "GENERATOR_COUNT": "200", "GENERATOR_RATE": "100",
+				}
+			}
+			worker, generator := env("worker"), env("generator")
+			p := r.worker(worker)
+			r.generate(generator)
+			send := func() error { // a dead letter
+				if transport == stream {
+					return admin.XAdd(t.Context(), &redis.XAddArgs{Stream: "colors", Values: []string{"m", "bad"}}).Err()
+				}
+				return admin.Publish(t.Context(), "colors", "bad").Err()
+			}
+			if err := send(); err != nil {
+				t.Fatal(err)
+			}
+			for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+				total := int64(0)
+				for _, row := range r.db.Query(t, `from(bucket: "`+r.db.Bucket+`") |> range(start: -1h)
+					|> filter(fn: (r) => r._field == "count") |> group() |> sum()`) {
+					total = row["_value"].(int64)
+				}
+				letters := admin.XLen(t.Context(), "colors:rejected").Val()
+				if total == 200 && letters == 1 {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("%d messages in InfluxDB, and %d dead letters", total, letters)
+				}
+			}
+			for name, env := range map[string]map[string]string{"worker": worker, "generator": generator} {
+				q := r.start(name, env, "check")
+				if err := q.wait(time.Minute); err != nil {
+					t.Errorf("%s check: %v", name, err)
+				}
+			}
+			p.stop()
+			if log := admin.Do(t.Context(), "acl", "log").Val(); len(log.([]any)) > 0 {
+				t.Errorf("Redis refused %v", log)
+			}
+			for _, name := range []string{"worker", "generator"} {
+				opt := *admin.Options()
+				opt.Username, opt.Password = name, "PASSWORD"
+				user := redis.NewClient(&opt)
+				defer user.Close()
+				for _, command := range [][]any{
+					{"flushall"},
+					{"keys", "*"},
+					{"config", "get", "*"},
+					{"del", "colors"},
+					{"get", "other"},
+					{"client", "setname", "x"},
+					{"publish", "other", "x"},
+				} {
+					err := user.Do(t.Context(), command...).Err()
+					if err == nil || !strings.Contains(err.Error(), "NOPERM") {
+						t.Errorf("%s may %v: %v", name, command, err)
+					}
+				}
+			}
+		})
+	}
+}
