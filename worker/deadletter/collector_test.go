@@ -34,8 +34,9 @@ func TestCollectorIsBounded(t *testing.T) {
 	}
 	add(maxLetters+5, "{}", maxLetters)
 	add(3, "{}", 3)
-	add(2000, strings.Repeat("x", MaxPayload), maxBytes/(MaxPayload+35)+1)
-	add(1000, strings.Repeat("\n", 2*MaxPayload), maxBytes/(2*MaxPayload+35)+1)
+	line := len(Letter{Reason: "json", Payload: strings.Repeat("x", MaxPayload), At: at}.Append(nil))
+	add(2000, strings.Repeat("x", MaxPayload), maxBytes/line+1)
+	add(1000, strings.Repeat("\n", 2*MaxPayload), maxBytes/line+1)
 }
 
 func BenchmarkAdd(b *testing.B) {

@@ -13,11 +13,8 @@ package deadletter
 
 import (
 	"bytes"
-	"errors"
+	"encoding/json"
 	"fmt"
-	"hash/crc32"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -31,35 +28,21 @@ type Letter struct {
 	At      time.Time
 }
 
-// Encoded letters are lines, each ended by a line break. Tabs separate a line's four fields:
-//
-//	| field    | form                                           | example             |
-//	|----------|------------------------------------------------|---------------------|
-//	| checksum | CRC-32C of the line after it, eight hex digits | c168dcf0            |
-//	| at       | nanoseconds since 1970, decimal                | 1767323045678000000 |
-//	| reason   | escaped                                        | color               |
-//	| payload  | escaped                                        | {"value":1}         |
-//
-// Backslash, tab and line break are escaped as \\, \t and \n.
-var (
-	castagnoli = crc32.MakeTable(crc32.Castagnoli)
-	escaper    = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`)
-	unescaper  = strings.NewReplacer(`\\`, `\`, `\t`, "\t", `\n`, "\n")
-)
+// An encoded letter is a line of JSON. Its payload is bytes, so that all of them come through.
+type encoded struct {
+	At      time.Time `json:"at"`
+	Reason  string    `json:"reason"`
+	Payload []byte    `json:"payload"`
+}
 
 // Append appends the letter, encoded, to dst. It cuts the payload to [MaxPayload] bytes.
 func (l Letter) Append(dst []byte) []byte {
-	start := len(dst)
-	dst = append(dst, "00000000\t"...)
-	dst = strconv.AppendInt(dst, l.At.UnixNano(), 10)
-	dst = append(append(dst, '\t'), escaper.Replace(l.Reason)...)
-	dst = append(append(dst, '\t'), escaper.Replace(l.Payload[:min(len(l.Payload), MaxPayload)])...)
-	copy(dst[start:], checksum(dst[start+8:]))
-	return append(dst, '\n')
-}
-
-func checksum(rest []byte) string {
-	return fmt.Sprintf("%08x", crc32.Checksum(rest, castagnoli))
+	payload := []byte(l.Payload[:min(len(l.Payload), MaxPayload)])
+	line, err := json.Marshal(encoded{l.At.UTC(), l.Reason, payload})
+	if err != nil {
+		panic(err) // a time, a string and bytes
+	}
+	return append(append(dst, line...), '\n')
 }
 
 // Decode decodes letters. Its error says how many lines are damaged; it returns all others.
@@ -67,34 +50,15 @@ func Decode(data []byte) ([]Letter, error) {
 	letters := make([]Letter, 0, bytes.Count(data, []byte("\n")))
 	damaged := 0
 	for line := range bytes.Lines(data) {
-		l, err := decode(line)
-		if err != nil {
+		var e encoded
+		if err := json.Unmarshal(line, &e); err != nil || line[len(line)-1] != '\n' {
 			damaged++
 			continue
 		}
-		letters = append(letters, l)
+		letters = append(letters, Letter{e.Reason, string(e.Payload), e.At})
 	}
 	if damaged > 0 {
 		return letters, fmt.Errorf("%d encoded dead letters are damaged", damaged)
 	}
 	return letters, nil
-}
-
-var errDamaged = errors.New("damaged")
-
-func decode(line []byte) (Letter, error) {
-	text, ended := bytes.CutSuffix(line, []byte("\n"))
-	fields := strings.Split(string(text), "\t")
-	if !ended || len(fields) != 4 || fields[0] != checksum(text[len(fields[0]):]) {
-		return Letter{}, errDamaged
-	}
-	at, err := strconv.ParseInt(fields[1], 10, 64)
-	if err != nil {
-		return Letter{}, errDamaged
-	}
-	return Letter{
-		Reason:  unescaper.Replace(fields[2]),
-		Payload: unescaper.Replace(fields[3]),
-		At:      time.Unix(0, at).UTC(),
-	}, nil
 }
