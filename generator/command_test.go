@@ -39,7 +39,7 @@ func TestHTTP(t *testing.T) {
 		t.Errorf("/healthz answers %d", status)
 	}
 	var metrics string
-	eventually(t, "it has refused a line", func() bool {
+	eventually(t, "it has rejected a line", func() bool {
 		_, metrics = get("/metrics")
 		return strings.Contains(metrics, `colorstream_generator_rejected_total{reason="value_type"} 1`)
 	})

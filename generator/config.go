@@ -65,7 +65,7 @@ const (
 	PaceMax    Pace = "max"
 )
 
-// UnmarshalText refuses every other word.
+// UnmarshalText rejects every other word.
 func (p *Pace) UnmarshalText(text []byte) error {
 	switch *p = Pace(text); *p {
 	case PaceSteady, PaceTimes, PaceMax:

@@ -7,10 +7,10 @@ import (
 	"log/slog"
 	"time"
 
-	"colorstream/generator/ledger"
 	"colorstream/generator/message"
 	"colorstream/generator/publish"
 	"colorstream/generator/source"
+	"colorstream/generator/tally"
 )
 
 // records is where messages come from. Without wait, Next answers source.ErrPending when none is at hand.
@@ -42,7 +42,7 @@ type feed struct {
 	records records
 	pacer   pacer
 	sink    sink
-	ledger  *ledger.Ledger
+	tally   *tally.Tally
 	count   int64 // 0 means without end
 
 	now    time.Time // a look at the clock that is at most one batch old
@@ -56,12 +56,12 @@ func (f *feed) run(ctx context.Context) error {
 	f.now = time.Now()
 	for n := int64(0); f.count == 0 || n < f.count; {
 		record, err := f.records.Next(ctx, f.sink.Waiting() == 0)
-		refused, isRefused := errors.AsType[*source.Refused](err)
+		rejected, isRejected := errors.AsType[*source.Rejected](err)
 		switch {
 		case err == nil:
-		case isRefused:
-			f.ledger.Refuse(refused)
-			f.log.Debug("rejected", "line", refused.Line, "reason", refused.Reason, "error", refused.Detail)
+		case isRejected:
+			f.tally.ReadRejected(rejected)
+			f.log.Debug("rejected", "line", rejected.Line, "reason", rejected.Reason, "error", rejected.Detail)
 			if ctx.Err() != nil {
 				return ended(ctx, f.flush(ctx))
 			}
@@ -81,7 +81,7 @@ func (f *feed) run(ctx context.Context) error {
 		if err := f.await(ctx, record); err != nil {
 			return ended(ctx, err)
 		}
-		f.ledger.Read(record)
+		f.tally.Read(record)
 		f.sink.Add(record.Message)
 		n++
 		if f.sink.Waiting() == publish.BatchSize {

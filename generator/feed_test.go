@@ -13,11 +13,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"colorstream/generator/ledger"
 	"colorstream/generator/message"
 	"colorstream/generator/pace"
 	"colorstream/generator/publish"
 	"colorstream/generator/source"
+	"colorstream/generator/tally"
 )
 
 // outlet is a sink that notes when what was published.
@@ -91,7 +91,7 @@ func inBubble(t *testing.T, f *feed, wantErr error, want ...string) {
 		}
 		o.start = time.Now()
 		f.log = slog.New(slog.NewTextHandler(t.Output(), nil))
-		f.ledger = ledger.New()
+		f.tally = tally.New()
 		if f.pacer == nil {
 			f.pacer = pace.NewSteady(time.Now(), float64(time.Second))
 		}
@@ -124,11 +124,11 @@ func TestFeedPaces(t *testing.T) {
 func TestFeedCountsRefusedLines(t *testing.T) {
 	t.Parallel()
 	records := values(2)
-	records = slices.Insert(records, 1, any(&source.Refused{Line: 2, Reason: message.ValueType, Detail: "no"}))
+	records = slices.Insert(records, 1, any(&source.Rejected{Line: 2, Reason: message.ValueType, Detail: "no"}))
 	f := &feed{records: &list{records, io.EOF}, pacer: pace.Max{}}
 	inBubble(t, f, nil, "0s [0 1]")
-	if f.ledger.ReadTotal() != 3 || f.ledger.RefusedTotal() != 1 {
-		t.Errorf("%d read, %d refused", f.ledger.ReadTotal(), f.ledger.RefusedTotal())
+	if f.tally.ReadTotal() != 3 || f.tally.RejectedTotal() != 1 {
+		t.Errorf("%d read, %d rejected", f.tally.ReadTotal(), f.tally.RejectedTotal())
 	}
 }
 
@@ -155,14 +155,14 @@ func TestFeedAfterAnOutage(t *testing.T) {
 
 func TestFeedEndsWithRedis(t *testing.T) {
 	t.Parallel()
-	refused := errors.New("NOPERM")
+	rejected := errors.New("NOPERM")
 	o := &outlet{before: func(n int) (bool, error) {
 		if n == 1 {
-			return false, refused
+			return false, rejected
 		}
 		return false, nil
 	}}
-	inBubble(t, &feed{sink: o, records: &list{values(5), io.EOF}}, refused, "0s [0]")
+	inBubble(t, &feed{sink: o, records: &list{values(5), io.EOF}}, rejected, "0s [0]")
 }
 
 func TestFeedStops(t *testing.T) {
@@ -183,7 +183,7 @@ func TestFeedStops(t *testing.T) {
 				time.AfterFunc(time.Minute, cancel)
 			}
 			f := &feed{
-				log: slog.New(slog.DiscardHandler), sink: o, pacer: p, ledger: ledger.New(),
+				log: slog.New(slog.DiscardHandler), sink: o, pacer: p, tally: tally.New(),
 				records: source.NewRandom(1, []string{"red"}, nil, 1, 9),
 			}
 			if err := f.run(ctx); err != nil {
@@ -213,7 +213,7 @@ func TestFeedRate(t *testing.T) {
 			return false, nil
 		}
 		f := &feed{
-			log: slog.New(slog.DiscardHandler), sink: o, ledger: ledger.New(),
+			log: slog.New(slog.DiscardHandler), sink: o, tally: tally.New(),
 			pacer: pace.NewSteady(time.Now(), float64(time.Second)/rate), count: rate*seconds + 1,
 			records: source.NewRandom(1, []string{"red"}, nil, 1, 9),
 		}
@@ -232,7 +232,7 @@ func TestFeedRate(t *testing.T) {
 // BenchmarkFeed is the generator without Redis: making, encoding into nothing, pacing.
 func BenchmarkFeed(b *testing.B) {
 	f := &feed{
-		log: slog.New(slog.DiscardHandler), sink: new(hole), pacer: pace.NewSteady(time.Now(), 1), ledger: ledger.New(),
+		log: slog.New(slog.DiscardHandler), sink: new(hole), pacer: pace.NewSteady(time.Now(), 1), tally: tally.New(),
 		records: source.NewRandom(1, []string{"red", "blue", "green", "yellow"}, []string{"value_name"}, 1, 100),
 		count:   int64(b.N),
 	}

@@ -9,7 +9,7 @@ import (
 	"colorstream/generator/source"
 )
 
-// metrics shows the ledger in Prometheus's form. The numbers are read when they are asked for.
+// metrics shows the tally in Prometheus's form. The numbers are read when they are asked for.
 func (g *generator) metrics() prometheus.Gatherer {
 	r := service.NewRegistry("generator")
 	service.WatchHealth(r, "generator", g.health)
@@ -34,23 +34,23 @@ func (g *generator) metrics() prometheus.Gatherer {
 	r.MustRegister(
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "colorstream_generator_read_total", Help: "Messages made or read, rejected ones among them.",
-		}, func() float64 { return float64(g.account.ReadTotal()) }),
-		refusals{g},
+		}, func() float64 { return float64(g.tally.ReadTotal()) }),
+		rejections{g},
 	)
 	return r
 }
 
-// refusals collects a counter for each reason.
-type refusals struct{ g *generator }
+// rejections collects a counter for each reason.
+type rejections struct{ g *generator }
 
-var refusedDesc = prometheus.NewDesc("colorstream_generator_rejected_total", "Lines of the input that are no messages.",
+var rejectedDesc = prometheus.NewDesc("colorstream_generator_rejected_total", "Lines of the input that are no messages.",
 	[]string{"reason"}, nil)
 
-func (refusals) Describe(descs chan<- *prometheus.Desc) { descs <- refusedDesc }
+func (rejections) Describe(descs chan<- *prometheus.Desc) { descs <- rejectedDesc }
 
-func (r refusals) Collect(metrics chan<- prometheus.Metric) {
-	refused := r.g.account.Refused()
+func (r rejections) Collect(metrics chan<- prometheus.Metric) {
+	rejected := r.g.tally.Rejected()
 	for _, reason := range append(message.Reasons(), source.Columns, source.Quotes, source.TooLong) { // those without any too, so that the first one is seen as a step
-		metrics <- prometheus.MustNewConstMetric(refusedDesc, prometheus.CounterValue, float64(refused[reason]), string(reason))
+		metrics <- prometheus.MustNewConstMetric(rejectedDesc, prometheus.CounterValue, float64(rejected[reason]), string(reason))
 	}
 }

@@ -6,11 +6,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"colorstream/generator/ledger"
 	"colorstream/generator/publish"
 	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
 	"colorstream/generator/service/servicetest"
+	"colorstream/generator/tally"
 )
 
 // TestMetricsAreDocumented holds the table of metrics against what a generator shows, with each transport.
@@ -23,7 +23,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer publisher.Close()
-		g := &generator{config: config, account: ledger.New(), health: new(service.Health), publisher: publisher}
+		g := &generator{config: config, tally: tally.New(), health: new(service.Health), publisher: publisher}
 		g.health.Condition("redis", "")
 		servicetest.CheckMetrics(t, "../worker/docs/metrics.md", heading, g.metrics().(*prometheus.Registry))
 	}

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"colorstream/generator/ledger"
 	"colorstream/generator/publish"
 	"colorstream/generator/service"
+	"colorstream/generator/tally"
 )
 
 const (
@@ -22,8 +22,8 @@ const (
 	askEvery = 250 * time.Millisecond
 	// settleTime is after how long the worker's counters hold all that it has received.
 	settleTime = 2500 * time.Millisecond
-	// patience is how long what the worker does not have yet is waited for, without any progress.
-	patience = 5 * time.Second
+	// timeout is how long what the worker does not have yet is waited for, without any progress.
+	timeout = 5 * time.Second
 )
 
 // A workerSample is what the worker's metrics say.
@@ -95,10 +95,10 @@ func (s workerSample) reasons() string {
 
 // An outcome is what became of a replay's messages.
 type outcome struct {
-	unknown                     error // why the worker could not be asked
-	accepted, rejected, unheard int64
-	reasons                     string
-	hints                       []string
+	unknown                        error // why the worker could not be asked
+	accepted, rejected, unreceived int64
+	reasons                        string
+	hints                          []string
 }
 
 // outcome asks the worker what became of the messages, before being its counters at the start. It
@@ -107,10 +107,10 @@ type outcome struct {
 func (g *generator) outcome(ctx context.Context, before workerSample, unknown error) (o outcome) {
 	counts := g.publisher.Counts()
 	sent := int64(counts.Published - counts.NoSubscribers)
-	o.unheard = int64(counts.NoSubscribers + counts.Unacknowledged)
+	o.unreceived = int64(counts.NoSubscribers + counts.Unacknowledged)
 	if g.config.Transport == publish.Stream {
-		o.unheard += g.uncommitted(ctx)
-		sent -= o.unheard
+		o.unreceived += g.uncommitted(ctx)
+		sent -= o.unreceived
 	}
 	var seen workerSample
 	for begun := time.Now(); unknown == nil && sent > 0; time.Sleep(askEvery) {
@@ -119,7 +119,7 @@ func (g *generator) outcome(ctx context.Context, before workerSample, unknown er
 			seen, err = now.since(before)
 		}
 		waited := time.Since(begun)
-		if unknown = err; err != nil || seen.received == sent || waited > patience ||
+		if unknown = err; err != nil || seen.received == sent || waited > timeout ||
 			seen.received > sent && waited > settleTime {
 			break
 		}
@@ -129,7 +129,7 @@ func (g *generator) outcome(ctx context.Context, before workerSample, unknown er
 	} else {
 		o.rejected, o.reasons = seen.rejectedTotal(), seen.reasons()
 		if g.config.Transport == publish.PubSub && seen.received < sent {
-			o.unheard += sent - seen.received
+			o.unreceived += sent - seen.received
 			sent = seen.received
 		}
 		o.accepted = max(0, sent-o.rejected)
@@ -140,7 +140,7 @@ func (g *generator) outcome(ctx context.Context, before workerSample, unknown er
 
 // uncommitted waits for as long as the stream's worker goes on, and tells what it has left.
 func (g *generator) uncommitted(ctx context.Context) (left int64) {
-	for progress := time.Now(); ctx.Err() == nil && time.Since(progress) < patience; time.Sleep(askEvery) {
+	for progress := time.Now(); ctx.Err() == nil && time.Since(progress) < timeout; time.Sleep(askEvery) {
 		n, err := g.publisher.Uncommitted(ctx)
 		switch {
 		case err != nil:
@@ -167,17 +167,17 @@ func (o *outcome) hint(seen workerSample) {
 	if o.rejected > seen.rejected["late"]+seen.rejected["future"]+seen.rejected["past"] {
 		o.hints = append(o.hints, "the worker's dead letters say why: the Redis stream REDIS_CHANNEL with :rejected behind it")
 	}
-	if o.unheard > 0 {
-		o.hints = append(o.hints, fmt.Sprintf("%d were received by no worker: does it run, with the same Redis, channel and transport?", o.unheard))
+	if o.unreceived > 0 {
+		o.hints = append(o.hints, fmt.Sprintf("%d were received by no worker: does it run, with the same Redis, channel and transport?", o.unreceived))
 	}
 }
 
-// sums are the outcome for the ledger.
-func (o outcome) sums() []ledger.Sum {
-	sum := func(name string, n int64, note string) ledger.Sum {
-		return ledger.Sum{Name: name, Count: n, Note: note}
+// sums are the outcome for the tally.
+func (o outcome) sums() []tally.Sum {
+	sum := func(name string, n int64, note string) tally.Sum {
+		return tally.Sum{Name: name, Count: n, Note: note}
 	}
-	list := []ledger.Sum{sum("  not received", o.unheard, "by any worker")}
+	list := []tally.Sum{sum("  not received", o.unreceived, "by any worker")}
 	if o.unknown == nil {
 		list = append(list, sum("  accepted", o.accepted, "by the worker"), sum("  not accepted", o.rejected, o.reasons))
 	}

@@ -91,7 +91,7 @@ func TestAskWorker(t *testing.T) {
 	}
 }
 
-// A replay that nobody hears does not end well.
+// A replay that nobody receives does not end well.
 func TestReplayToNobody(t *testing.T) {
 	t.Parallel()
 	m := miniredis.RunT(t)

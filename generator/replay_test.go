@@ -40,7 +40,7 @@ func TestReplayDiamonds(t *testing.T) {
 	}
 	server := redistest.Start(t)
 	client := server.Client()
-	heard := listen(t, client)
+	received := listen(t, client)
 	replay := func(status int, variables ...string) {
 		t.Helper()
 		p := begin(t, nil, []string{"replay", f.Name()}, append(variables, "REDIS_URL="+server.URL(), "GENERATOR_PACE=max",
@@ -51,7 +51,7 @@ func TestReplayDiamonds(t *testing.T) {
 		}
 	}
 	replay(0)
-	if diff := cmp.Diff(want, receive(t, heard, 1000)); diff != "" {
+	if diff := cmp.Diff(want, receive(t, received, 1000)); diff != "" {
 		t.Errorf("Pub/Sub: -want +got\n%s", diff)
 	}
 	replay(3, "REDIS_TRANSPORT=stream") // no worker has taken them
@@ -82,7 +82,7 @@ func TestBadLines(t *testing.T) {
 		"rejected line 8: color is empty\n",
 	} {
 		if !strings.Contains(p.stdout.String(), words) {
-			t.Errorf("the ledger does not say %q", words)
+			t.Errorf("the tally does not say %q", words)
 		}
 	}
 }
@@ -116,14 +116,14 @@ func TestReplaySortsAFile(t *testing.T) {
 	m := miniredis.RunT(t)
 	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
 	t.Cleanup(func() { _ = client.Close() })
-	heard := listen(t, client)
+	received := listen(t, client)
 	const name = "source/testdata/files/f3-one-row-out.csv"
 	p := begin(t, nil, []string{"replay", name}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
 	if err := p.wait(t); err != nil {
 		t.Fatal(err)
 	}
 	var values []float64
-	for _, m := range receive(t, heard, 5) {
+	for _, m := range receive(t, received, 5) {
 		values = append(values, m.Value)
 	}
 	if diff := cmp.Diff([]float64{1, 2, 9, 10, 20}, values); diff != "" {
@@ -140,8 +140,8 @@ func TestReplaySortsAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	stdin := begin(t, strings.NewReader(string(text)), []string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
-	const refused = "line 5: time 2025-02-03T09:00:04Z is before 2025-02-03T09:00:20Z of line 4"
-	if err := stdin.wait(t); err == nil || !strings.Contains(err.Error(), refused) {
+	const rejected = "line 5: time 2025-02-03T09:00:04Z is before 2025-02-03T09:00:20Z of line 4"
+	if err := stdin.wait(t); err == nil || !strings.Contains(err.Error(), rejected) {
 		t.Errorf("standard input: %v", err)
 	}
 	if sums := stdin.sums(t); sums["published"] != 3 {
@@ -160,7 +160,7 @@ func TestLiveCSV(t *testing.T) {
 	m := miniredis.RunT(t)
 	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
 	t.Cleanup(func() { _ = client.Close() })
-	heard := listen(t, client)
+	received := listen(t, client)
 	stdin, writer := io.Pipe()
 	p := begin(t, stdin, []string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
 	for i := range 3 {
@@ -171,7 +171,7 @@ func TestLiveCSV(t *testing.T) {
 		if _, err := io.WriteString(writer, row); err != nil {
 			t.Fatal(err)
 		}
-		if got := receive(t, heard, 1)[0]; got.Value != float64(i)+0.5 || got.Time.Second() != i {
+		if got := receive(t, received, 1)[0]; got.Value != float64(i)+0.5 || got.Time.Second() != i {
 			t.Errorf("row %d gives %+v", i, got)
 		}
 	}
@@ -187,7 +187,7 @@ func TestLiveStandardInput(t *testing.T) {
 	m := miniredis.RunT(t)
 	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
 	t.Cleanup(func() { _ = client.Close() })
-	heard := listen(t, client)
+	received := listen(t, client)
 	stdin, writer := io.Pipe()
 	defer writer.Close()
 	p := begin(t, stdin, []string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
@@ -195,7 +195,7 @@ func TestLiveStandardInput(t *testing.T) {
 		if _, err := fmt.Fprintf(writer, `{"color":"red","value":%d}`+"\n", i); err != nil {
 			t.Fatal(err)
 		}
-		if got := receive(t, heard, 1)[0].Value; got != float64(i) {
+		if got := receive(t, received, 1)[0].Value; got != float64(i) {
 			t.Errorf("line %d gives %g", i, got)
 		}
 	}

@@ -14,12 +14,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"colorstream/generator/ledger"
 	"colorstream/generator/pace"
 	"colorstream/generator/progress"
 	"colorstream/generator/publish"
 	"colorstream/generator/service"
 	"colorstream/generator/source"
+	"colorstream/generator/tally"
 )
 
 // run is the program.
@@ -54,7 +54,7 @@ func start(ctx context.Context, p service.Process) error {
 	for _, name := range service.UnknownVariables(p.Environ, "GENERATOR_", config) {
 		log.Warn("unknown variable, ignored: is its name right? (`generator help` lists all)", "variable", name)
 	}
-	g := &generator{log: log, config: config, account: ledger.New(), health: new(service.Health)}
+	g := &generator{log: log, config: config, tally: tally.New(), health: new(service.Health)}
 	redisUp := g.health.Condition("redis", "nothing has been published yet")
 	g.publisher, err = publish.New(log, config.publishOptions(), redisUp.Set)
 	if err != nil {
@@ -66,13 +66,13 @@ func start(ctx context.Context, p service.Process) error {
 	}
 	err = g.run(ctx, status)
 	counts := g.publisher.Counts()
-	log.Info("stop", "read", g.account.ReadTotal(), "published", counts.Published, "no_subscribers", counts.NoSubscribers,
-		"rejected", g.account.RefusedTotal(), "unacknowledged", counts.Unacknowledged, "unsent", counts.Unsent, "errors", counts.Errors)
-	list := sums(counts, g.account.Elapsed())
+	log.Info("stop", "read", g.tally.ReadTotal(), "published", counts.Published, "no_subscribers", counts.NoSubscribers,
+		"rejected", g.tally.RejectedTotal(), "unacknowledged", counts.Unacknowledged, "unsent", counts.Unsent, "errors", counts.Errors)
+	list := sums(counts, g.tally.Elapsed())
 	if g.result != nil {
 		list = slices.Insert(list, 2, g.result.sums()...)
 	}
-	if err := errors.Join(err, g.account.Print(p.Stdout, list...)); err != nil || g.result == nil {
+	if err := errors.Join(err, g.tally.Print(p.Stdout, list...)); err != nil || g.result == nil {
 		return err
 	}
 	return g.verdict()
@@ -80,11 +80,11 @@ func start(ctx context.Context, p service.Process) error {
 
 // sums are what became of the rows that were not rejected. Those without subscribers are among the
 // published ones.
-func sums(c publish.Counts, took time.Duration) []ledger.Sum {
-	sum := func(name string, n uint64, note string) ledger.Sum {
-		return ledger.Sum{Name: name, Count: int64(n), Note: note}
+func sums(c publish.Counts, took time.Duration) []tally.Sum {
+	sum := func(name string, n uint64, note string) tally.Sum {
+		return tally.Sum{Name: name, Count: int64(n), Note: note}
 	}
-	return []ledger.Sum{
+	return []tally.Sum{
 		sum("published", c.Published,
 			fmt.Sprintf("in %s, %.0f a second", took.Round(time.Millisecond), float64(c.Published)/took.Seconds())),
 		sum("  no_subscribers", c.NoSubscribers, "nobody was subscribed when they were published"),
@@ -97,7 +97,7 @@ func sums(c publish.Counts, took time.Duration) []ledger.Sum {
 // verdict is an error with the status 3 if not all rows of the input were accepted.
 func (g *generator) verdict() error {
 	var problems []string
-	if n := g.account.RefusedTotal(); n > 0 {
+	if n := g.tally.RejectedTotal(); n > 0 {
 		problems = append(problems, fmt.Sprintf("%d rows make no message: the first are listed above", n))
 	}
 	problems = append(problems, g.result.hints...)
@@ -111,7 +111,7 @@ func (g *generator) verdict() error {
 type generator struct {
 	log       *slog.Logger
 	config    Config
-	account   *ledger.Ledger
+	tally     *tally.Tally
 	health    *service.Health
 	publisher *publish.Publisher
 	records   records
@@ -164,13 +164,13 @@ func (g *generator) run(ctx context.Context, status *progress.Reporter) error {
 	}
 	group.Go(func() error { return service.ServeProfiles(background, g.log, "GENERATOR_PPROF_ADDR", g.config.Pprof) })
 	group.Go(func() error {
-		status.Follow(background, g.log, g.account.Elapsed, g.sample)
+		status.Follow(background, g.log, g.tally.Elapsed, g.sample)
 		return nil
 	})
 	group.Go(func() error {
 		defer stop()
 		f := &feed{
-			log: g.log, records: g.records, pacer: g.pacer(), sink: g.publisher, ledger: g.account, count: g.config.Count,
+			log: g.log, records: g.records, pacer: g.pacer(), sink: g.publisher, tally: g.tally, count: g.config.Count,
 		}
 		return f.run(background)
 	})
@@ -200,8 +200,8 @@ func (g *generator) pacer() pacer {
 
 // nothing says why an input was read to its end and nothing was published.
 func (g *generator) nothing() error {
-	if r := g.account.FirstRefused(); r != nil {
-		return fmt.Errorf("nothing was published: all %d lines of %s were rejected, the first: %w", g.account.RefusedTotal(), g.input.Name, r)
+	if r := g.tally.FirstRejected(); r != nil {
+		return fmt.Errorf("nothing was published: all %d lines of %s were rejected, the first: %w", g.tally.RejectedTotal(), g.input.Name, r)
 	}
 	if g.publisher.Counts().Unacknowledged > 0 {
 		return errors.New("nothing was published for certain: the connection to Redis broke before it answered")

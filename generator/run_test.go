@@ -91,7 +91,7 @@ func (p *program) wantStatus(t testing.TB, status int) {
 	}
 }
 
-// sums reads the ledger that the program printed.
+// sums reads the tally that the program printed.
 func (p *program) sums(t testing.TB) map[string]int {
 	t.Helper()
 	sums := make(map[string]int)
@@ -103,7 +103,7 @@ func (p *program) sums(t testing.TB) map[string]int {
 		}
 	}
 	if sums["read"] != sums["published"]+sums["rejected"]+sums["unacknowledged"]+sums["unsent"] {
-		t.Errorf("the ledger does not add up: %v", sums)
+		t.Errorf("the tally does not add up: %v", sums)
 	}
 	return sums
 }
@@ -160,7 +160,7 @@ func split(t testing.TB, payload string) (all []message.Message) {
 func TestRandomMessages(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	heard := listen(t, server.Client())
+	received := listen(t, server.Client())
 	settings := []string{"REDIS_URL=" + server.URL(), "GENERATOR_PACE=max", "GENERATOR_COUNT=5000", "GENERATOR_SEED=7"}
 	first := begin(t, nil, nil, settings...)
 	if err := first.wait(t); err != nil {
@@ -170,9 +170,9 @@ func TestRandomMessages(t *testing.T) {
 		"read": 5000, "published": 5000, "no_subscribers": 0, "rejected": 0, "unacknowledged": 0, "unsent": 0, "errors": 0,
 	}
 	if diff := cmp.Diff(want, first.sums(t)); diff != "" {
-		t.Errorf("ledger: -want +got\n%s", diff)
+		t.Errorf("tally: -want +got\n%s", diff)
 	}
-	all := receive(t, heard, 5000)
+	all := receive(t, received, 5000)
 	for _, m := range all {
 		if !strings.Contains("red,blue,green,yellow", m.Color) || m.Name != "value_name" || m.Value < 1 || m.Value > 100 || !m.Time.IsZero() {
 			t.Fatalf("%+v", m)
@@ -181,7 +181,7 @@ func TestRandomMessages(t *testing.T) {
 	if err := begin(t, nil, []string{"run"}, settings...).wait(t); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(all, receive(t, heard, 5000)); diff != "" {
+	if diff := cmp.Diff(all, receive(t, received, 5000)); diff != "" {
 		t.Error("the same seed makes other messages")
 	}
 }

@@ -3,8 +3,8 @@ package main
 import (
 	"fmt"
 
-	"colorstream/generator/ledger"
 	"colorstream/generator/progress"
+	"colorstream/generator/tally"
 )
 
 // sample says how far the generator is.
@@ -13,9 +13,9 @@ func (g *generator) sample() progress.Sample {
 	if g.input != nil {
 		size = g.input.Size
 	}
-	rejected := g.account.RefusedTotal()
+	rejected := g.tally.RejectedTotal()
 	return progress.Sample{
-		Share: share(g.account, g.config.Count, size), Count: counts.Published,
+		Share: share(g.tally, g.config.Count, size), Count: counts.Published,
 		Done:  fmt.Sprintf("%d published, %d rejected", counts.Published, rejected),
 		Attrs: []any{"published", counts.Published, "rejected", rejected},
 	}
@@ -23,10 +23,10 @@ func (g *generator) sample() progress.Sample {
 
 // share is what part of the work is done, -1 if nobody can know. The input has size bytes, 0 if that
 // is unknown.
-func share(l *ledger.Ledger, count, size int64) float64 {
+func share(l *tally.Tally, count, size int64) float64 {
 	done := -1.0
 	if count > 0 {
-		done = float64(l.ReadTotal()-l.RefusedTotal()) / float64(count)
+		done = float64(l.ReadTotal()-l.RejectedTotal()) / float64(count)
 	}
 	if size > 0 {
 		done = max(done, float64(l.Offset())/float64(size))

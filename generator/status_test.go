@@ -3,13 +3,13 @@ package main
 import (
 	"testing"
 
-	"colorstream/generator/ledger"
 	"colorstream/generator/source"
+	"colorstream/generator/tally"
 )
 
 func TestShare(t *testing.T) {
 	t.Parallel()
-	l := ledger.New()
+	l := tally.New()
 	if got := share(l, 0, 0); got != -1 {
 		t.Errorf("without an end: %g", got)
 	}

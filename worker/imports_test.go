@@ -17,7 +17,7 @@ var crossings = map[string][]string{
 	"generator": {},
 	"influxdb":  {"generator/process", "generator/redisserver", "generator/service"},
 	"worker": {
-		"generator/certs", "generator/ledger", "generator/message", "generator/progress", "generator/redisurl", "generator/service",
+		"generator/certs", "generator/tally", "generator/message", "generator/progress", "generator/redisurl", "generator/service",
 		"generator/source", "influxdb/series",
 	},
 	"dashboard": {"generator/service", "influxdb/series"},

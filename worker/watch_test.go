@@ -226,7 +226,7 @@ func (w *watch) settle() account {
 	if a.received != a.accepted+a.rejected {
 		w.t.Errorf("received %v is not accepted %v and rejected %v", a.received, a.accepted, a.rejected)
 	}
-	w.t.Logf("account: %+v", a)
+	w.t.Logf("tally: %+v", a)
 	return a
 }
 

@@ -63,14 +63,14 @@ func answered(err error) bool {
 	return ok
 }
 
-// refusals are those that pass by themselves. They stand at an answer's start, or in that of a
+// passing are those that pass by themselves. They stand at an answer's start, or in that of a
 // transaction or script that they ended.
-var refusals = []string{
+var passing = []string{
 	"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY ", "OOM", "MISCONF", "NOREPLICAS",
 	"MOVED", "ASK", "UNBLOCKED", "max number of clients",
 }
 
-// temporary reports whether an error may pass by itself: everything but a refusal by a server that is
+// temporary reports whether an error may pass by itself: everything but an error of a server that is
 // well. Of several, all must.
 func temporary(err error) bool {
 	if all, ok := err.(interface{ Unwrap() []error }); ok {
@@ -82,7 +82,7 @@ func temporary(err error) bool {
 	if !answered(err) {
 		return true
 	}
-	for _, word := range refusals {
+	for _, word := range passing {
 		if strings.HasPrefix(err.Error(), word) || strings.Contains(err.Error(), " "+word) {
 			return true
 		}
@@ -90,7 +90,7 @@ func temporary(err error) bool {
 	return false
 }
 
-// explain adds what to do about the refusals that a newcomer meets.
+// explain adds what to do about the errors that a newcomer meets.
 func explain(err error) error {
 	switch text := err.Error(); {
 	case strings.Contains(text, "NOAUTH"), strings.Contains(text, "WRONGPASS"):

@@ -123,7 +123,7 @@ func TestPubSubOverTrouble(t *testing.T) {
 			if _, err := sub.Receive(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			heard := make(chan int)
+			received := make(chan int)
 			go func() {
 				last, n := -1, 0
 				for m := range sub.Channel(redis.WithChannelSize(1<<20), redis.WithChannelSendTimeout(time.Minute)) {
@@ -135,7 +135,7 @@ func TestPubSubOverTrouble(t *testing.T) {
 						n++
 					}
 				}
-				heard <- n
+				received <- n
 			}()
 			r := newRig(t, server.URL(), PubSub)
 			total := trouble(t, r, times, func() { strike(server, client) })
@@ -146,8 +146,8 @@ func TestPubSubOverTrouble(t *testing.T) {
 			if err := sub.Close(); err != nil {
 				t.Error(err)
 			}
-			if n := <-heard; n < 1 || uint64(n) > counts.Published+counts.Unacknowledged {
-				t.Errorf("%d heard of %+v", n, counts)
+			if n := <-received; n < 1 || uint64(n) > counts.Published+counts.Unacknowledged {
+				t.Errorf("%d received of %+v", n, counts)
 			}
 		})
 	}

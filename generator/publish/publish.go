@@ -14,7 +14,7 @@
 //   - Stream: each payload is one XADD with a number of its own in the entry. After a lost answer a script
 //     looks for that number and appends the payload only if it is not there, so that each message enters
 //     the stream exactly once, as far as Redis itself keeps what it has acknowledged.
-//   - Any other refusal (no permission, a key of another type) ends Flush with an error.
+//   - Any other error (no permission, a key of another type) ends Flush with an error.
 package publish
 
 import (

@@ -213,13 +213,13 @@ func checkStream(t testing.TB, client *redis.Client, n int) {
 	}
 }
 
-func TestPermanentRefusals(t *testing.T) {
+func TestPermanentErrors(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	client := server.Client()
 	client.Set(t.Context(), "colors", "a string", 0)
 	client.ACLSetUser(t.Context(), "mute", "on", ">pw", "+@all", "-publish", "~*", "&*")
-	refused := func(name, url string, transport Transport, words string) {
+	fails := func(name, url string, transport Transport, words string) {
 		t.Helper()
 		r := newRig(t, url, transport)
 		r.add(0, 5)
@@ -231,12 +231,12 @@ func TestPermanentRefusals(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	refused("another type", server.URL(), Stream, "set REDIS_CHANNEL to another name")
-	refused("no permission", "redis://mute:pw@"+server.Addr(), PubSub, "NOPERM")
-	refused("wrong password", "redis://x:secret@"+server.Addr(), PubSub, "REDIS_URL takes them")
-	refused("no such database", "redis://"+server.Addr()+"/99", PubSub, "DB index")
+	fails("another type", server.URL(), Stream, "set REDIS_CHANNEL to another name")
+	fails("no permission", "redis://mute:pw@"+server.Addr(), PubSub, "NOPERM")
+	fails("wrong password", "redis://x:secret@"+server.Addr(), PubSub, "REDIS_URL takes them")
+	fails("no such database", "redis://"+server.Addr()+"/99", PubSub, "DB index")
 	client.ConfigSet(t.Context(), "requirepass", "pw")
-	refused("no password", server.URL(), PubSub, "NOAUTH")
+	fails("no password", server.URL(), PubSub, "NOAUTH")
 }
 
 // waits checks that a publisher waits while Redis refuses, says so once, and goes on.
@@ -268,7 +268,7 @@ func waits(t *testing.T, r *rig, words string, enter, leave func()) {
 }
 
 // What a real Redis can be brought to refuse for a while.
-func TestTemporaryRefusals(t *testing.T) {
+func TestTemporaryErrors(t *testing.T) {
 	t.Parallel()
 	for words, c := range map[string]struct{ enter, leave string }{
 		"OOM":        {"config set maxmemory 1", "config set maxmemory 0"},
@@ -383,7 +383,7 @@ func target(t testing.TB, url string) redisurl.Target {
 	return target
 }
 
-// TestPartitions: a colour is always in its partition, and another number of partitions is refused.
+// TestPartitions: a colour is always in its partition, and another number of partitions is rejected.
 func TestPartitions(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

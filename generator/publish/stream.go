@@ -102,7 +102,7 @@ func (s *stream) send(ctx context.Context, b *batch) error {
 		b.empty()
 		return nil
 	}
-	// Whatever failed may have been carried out before it did: also a refusal of WAIT.
+	// Whatever failed may have been carried out before it did: also an error of WAIT.
 	state.inDoubt = true
 	return err
 }

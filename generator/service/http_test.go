@@ -123,7 +123,7 @@ func TestCheckHealthOfAnotherServer(t *testing.T) {
 	}
 }
 
-// A request under way is finished when the server stops; it can see that it should hurry.
+// A request under way is finished when the server stops; it sees the stop.
 func TestServeStopsGracefully(t *testing.T) {
 	t.Parallel()
 	begun, sawStop := make(chan struct{}), make(chan struct{})
@@ -162,7 +162,7 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// A request that does not end is cut off after the grace.
+// A request that does not end is cut off after two seconds.
 func TestServeCutsOff(t *testing.T) {
 	t.Parallel()
 	begun, release := make(chan struct{}), make(chan struct{})

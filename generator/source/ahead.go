@@ -32,7 +32,7 @@ func ReadAhead(next func() (Record, error)) *Ahead {
 		defer close(a.items)
 		for ctx.Err() == nil {
 			record, err := next()
-			if _, refused := errors.AsType[*Refused](err); err != nil && !refused {
+			if _, rejected := errors.AsType[*Rejected](err); err != nil && !rejected {
 				a.final = err
 				return
 			}

@@ -32,7 +32,7 @@ func TestAheadKeepsOrderAndEnd(t *testing.T) {
 		}
 	}
 	if _, err := a.Next(t.Context(), true); err == nil || err.Error() != `line 5002: value "x" is not a number` {
-		t.Errorf("refused line: %v", err)
+		t.Errorf("rejected line: %v", err)
 	}
 	for range 2 {
 		if _, err := a.Next(t.Context(), true); !errors.Is(err, io.EOF) {

@@ -226,7 +226,7 @@ func (c *csvRows) next() (row, error) {
 		case c.isHeader(cells):
 			continue // files have been appended to each other
 		case len(cells) < c.width || strings.Join(cells[c.width:], "") != "":
-			return row{}, &Refused{line, Columns, fmt.Sprintf("has %d cells instead of %d", len(cells), c.width), c.lines.offset}
+			return row{}, &Rejected{line, Columns, fmt.Sprintf("has %d cells instead of %d", len(cells), c.width), c.lines.offset}
 		}
 		r := row{line: line, offset: c.lines.offset}
 		for i, to := range []*string{&r.color, &r.name, &r.value, &r.time} {
@@ -277,14 +277,14 @@ func (c *csvRows) record() (cells []string, line int, err error) {
 // quoted rejects a row that split has marked.
 func (c *csvRows) quoted(line int) error {
 	if n := len(c.cells); n > 0 && c.cells[n-1] == misquoted {
-		return &Refused{line, Quotes, "has text after a closing quotation mark", c.lines.offset}
+		return &Rejected{line, Quotes, "has text after a closing quotation mark", c.lines.offset}
 	}
 	return nil
 }
 
 // unclosed is the error of a cell that began in line and that the end, or MaxLine, has cut.
 func (c *csvRows) unclosed(line int, err error) error {
-	if _, tooLong := errors.AsType[*Refused](err); tooLong || errors.Is(err, io.EOF) {
+	if _, tooLong := errors.AsType[*Rejected](err); tooLong || errors.Is(err, io.EOF) {
 		return fmt.Errorf("line %d: a quotation mark is never closed: nothing after it was read", line)
 	}
 	return err

@@ -43,10 +43,10 @@ func FuzzInput(f *testing.F) {
 		for range len(text) + 2 {
 			record, err := in.Next()
 			now, at := record.Line, record.Offset
-			if refused, ok := errors.AsType[*Refused](err); ok {
-				now, at = refused.Line, refused.Offset
-				if refused.Reason == "" || refused.Detail == "" {
-					t.Fatalf("%q: rejected without a reason: %+v", text, refused)
+			if rejected, ok := errors.AsType[*Rejected](err); ok {
+				now, at = rejected.Line, rejected.Offset
+				if rejected.Reason == "" || rejected.Detail == "" {
+					t.Fatalf("%q: rejected without a reason: %+v", text, rejected)
 				}
 			} else if err != nil {
 				if errors.Is(err, io.EOF) != (err == io.EOF) {

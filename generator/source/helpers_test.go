@@ -23,12 +23,12 @@ func read(text string, o Options) []string {
 func drain(next func() (Record, error)) (all []string) {
 	for {
 		record, err := next()
-		refused, isRefused := errors.AsType[*Refused](err)
+		rejected, isRejected := errors.AsType[*Rejected](err)
 		switch {
 		case err == nil:
 			all = append(all, fmt.Sprintf("%d: %s", record.Line, record.AppendJSON(nil)))
-		case isRefused:
-			all = append(all, fmt.Sprintf("%d %s: %s", refused.Line, refused.Reason, refused.Detail))
+		case isRejected:
+			all = append(all, fmt.Sprintf("%d %s: %s", rejected.Line, rejected.Reason, rejected.Detail))
 		case errors.Is(err, io.EOF):
 			return all
 		default:

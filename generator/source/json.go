@@ -74,7 +74,7 @@ func (j *jsonRows) object() (row, error) {
 		j.text = append(j.text, c)
 		switch {
 		case len(j.text) > MaxLine:
-			err := &Refused{line, TooLong, fmt.Sprintf("is longer than %d bytes", MaxLine), 0}
+			err := &Rejected{line, TooLong, fmt.Sprintf("is longer than %d bytes", MaxLine), 0}
 			return row{}, j.resume(err)
 		case c == '\n' && (quoted || j.objectFollows()):
 			return row{}, j.resume(reject(line, 0, invalid(j.text)))
@@ -126,14 +126,14 @@ func (j *jsonRows) objectFollows() bool {
 
 // resume skips what is left of an object that is over: the line, and the following ones up to one
 // that begins with an object if it was on several lines.
-func (j *jsonRows) resume(refused *Refused) error {
+func (j *jsonRows) resume(rejected *Rejected) error {
 	text := j.text
 	if text[len(text)-1] != '\n' {
 		if err := j.restOfLine(); err != nil {
 			return err
 		}
 	}
-	for j.line > refused.Line+1 {
+	for j.line > rejected.Line+1 {
 		next, _ := j.p.Peek(1)
 		if len(next) == 0 || next[0] == '{' {
 			break
@@ -147,8 +147,8 @@ func (j *jsonRows) resume(refused *Refused) error {
 			return err
 		}
 	}
-	refused.Offset = j.offset
-	return refused
+	rejected.Offset = j.offset
+	return rejected
 }
 
 // restOfLine appends up to the line's end to the text, as much of it as may be.

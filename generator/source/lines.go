@@ -19,7 +19,7 @@ type lines struct {
 }
 
 // next returns the next line with its line break, which the last one may lack. The bytes are valid
-// until the next call. A line that is longer than MaxLine is a *Refused.
+// until the next call. A line that is longer than MaxLine is a *Rejected.
 func (l *lines) next() ([]byte, error) {
 	l.number++
 	l.long = l.long[:0]
@@ -41,7 +41,7 @@ func (l *lines) next() ([]byte, error) {
 			l.number--
 			return nil, err
 		case length > MaxLine:
-			return nil, &Refused{l.number, TooLong, fmt.Sprintf("is longer than %d bytes", MaxLine), l.offset}
+			return nil, &Rejected{l.number, TooLong, fmt.Sprintf("is longer than %d bytes", MaxLine), l.offset}
 		}
 		return l.long, nil
 	}

@@ -134,7 +134,7 @@ func (in *Input) tell() Format {
 	return byName
 }
 
-// Next returns the next record. The error is a [*Refused] for a row that is no message, after which
+// Next returns the next record. The error is a [*Rejected] for a row that is no message, after which
 // Next may be called again; io.EOF at the end; or the input's failure.
 func (in *Input) Next() (Record, error) {
 	if _, err := in.Plan(); err != nil {
@@ -156,21 +156,21 @@ func (in *Input) Next() (Record, error) {
 	return record, nil
 }
 
-// Each calls f with the remaining records and refused rows.
-func (in *Input) Each(ctx context.Context, f func(Record, *Refused) error) error {
+// Each calls f with the remaining records and rejected rows.
+func (in *Input) Each(ctx context.Context, f func(Record, *Rejected) error) error {
 	for n := 0; ; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		record, err := in.Next()
-		refused, isRefused := errors.AsType[*Refused](err)
+		rejected, isRejected := errors.AsType[*Rejected](err)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
-		case err != nil && !isRefused:
+		case err != nil && !isRejected:
 			return err
 		}
-		if err := f(record, refused); err != nil {
+		if err := f(record, rejected); err != nil {
 			return err
 		}
 	}
@@ -185,14 +185,14 @@ type rowItem struct {
 // read returns the next row, its offset in the compressed file.
 func (in *Input) read() (i rowItem) {
 	i.row, i.err = in.rows.next()
-	refused, isRefused := errors.AsType[*Refused](i.err)
+	rejected, isRejected := errors.AsType[*Rejected](i.err)
 	if in.plain.raw != nil {
 		i.row.offset = in.plain.raw.n.Load()
-		if isRefused {
-			refused.Offset = i.row.offset
+		if isRejected {
+			rejected.Offset = i.row.offset
 		}
 	}
-	if i.err != nil && !isRefused && !errors.Is(i.err, io.EOF) {
+	if i.err != nil && !isRejected && !errors.Is(i.err, io.EOF) {
 		i.err = fmt.Errorf("read %s: %w", in.Name, i.err)
 	}
 	return i

@@ -138,8 +138,8 @@ func TestOffsets(t *testing.T) {
 				break
 			}
 			offset := record.Offset
-			if refused, ok := errors.AsType[*Refused](err); ok {
-				offset = refused.Offset
+			if rejected, ok := errors.AsType[*Rejected](err); ok {
+				offset = rejected.Offset
 			}
 			if offset < last || offset > int64(len(text)) {
 				t.Errorf("%q: offset %d after %d of %d", text, offset, last, len(text))

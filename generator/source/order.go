@@ -14,8 +14,8 @@ type Ordered struct {
 	*Input
 	disorder time.Duration
 	newest   Record // the newest record with a time
-	refused  []*Refused
-	sorter   *Sorter // of a file that is not sorted; its refused rows come first
+	rejected []*Rejected
+	sorter   *Sorter // of a file that is not sorted; its rejected rows come first
 	given    int     // records of the sorter
 	next     func() (Record, error, bool)
 	stop     func()
@@ -63,9 +63,9 @@ func (o *Ordered) Next() (Record, error) {
 			err = o.check(record)
 		}
 		return record, err
-	case len(o.refused) > 0:
-		r := o.refused[0]
-		o.refused = o.refused[1:]
+	case len(o.rejected) > 0:
+		r := o.rejected[0]
+		o.rejected = o.rejected[1:]
 		return Record{}, r
 	}
 	record, err, ok := o.next()
@@ -108,8 +108,8 @@ func (o *Ordered) check(r Record) error {
 // sort reads the whole file, and keeps its rows in order if they are not.
 func (o *Ordered) sort(ctx context.Context, maxSort int) error {
 	plan := o.plan
-	err := o.each(ctx, func(r Record, refused *Refused) error {
-		if refused != nil {
+	err := o.each(ctx, func(r Record, rejected *Rejected) error {
+		if rejected != nil {
 			return nil
 		}
 		plan.span(r.Time)
@@ -120,9 +120,9 @@ func (o *Ordered) sort(ctx context.Context, maxSort int) error {
 	if unsorted {
 		plan.Disorder = disorder.Error()
 		sorter := NewSorter(maxSort, "")
-		err = o.each(ctx, func(r Record, refused *Refused) error {
-			if refused != nil {
-				o.refused = append(o.refused, refused)
+		err = o.each(ctx, func(r Record, rejected *Rejected) error {
+			if rejected != nil {
+				o.rejected = append(o.rejected, rejected)
 				return nil
 			}
 			plan.span(r.Time)
@@ -143,8 +143,8 @@ func (o *Ordered) sort(ctx context.Context, maxSort int) error {
 	return o.rewind()
 }
 
-// each calls f with all records and refused rows, from the first.
-func (o *Ordered) each(ctx context.Context, f func(Record, *Refused) error) error {
+// each calls f with all records and rejected rows, from the first.
+func (o *Ordered) each(ctx context.Context, f func(Record, *Rejected) error) error {
 	if err := o.rewind(); err != nil {
 		return err
 	}

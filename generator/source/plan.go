@@ -127,8 +127,8 @@ func (in *Input) settle() error {
 
 // failed reports whether there is nothing after the item.
 func (in *Input) failed(i rowItem) bool {
-	_, refused := errors.AsType[*Refused](i.err)
-	return i.err != nil && !refused
+	_, rejected := errors.AsType[*Rejected](i.err)
+	return i.err != nil && !rejected
 }
 
 func (in *Input) observe(i rowItem) {

@@ -27,15 +27,15 @@ type Record struct {
 	Offset int64
 }
 
-// Refused says why a row is no message. It does not end the input.
-type Refused struct {
+// Rejected says why a row is no message. It does not end the input.
+type Rejected struct {
 	Line   int
 	Reason message.Reason
 	Detail string
 	Offset int64
 }
 
-func (r *Refused) Error() string { return fmt.Sprintf("line %d: %s", r.Line, r.Detail) }
+func (r *Rejected) Error() string { return fmt.Sprintf("line %d: %s", r.Line, r.Detail) }
 
 // Reasons besides those of package message.
 const (
@@ -59,10 +59,10 @@ type row struct {
 // rows is a format: CSV or JSON. The error of next is as that of Input.Next.
 type rows interface{ next() (row, error) }
 
-// reject makes a Refused of an error of package message.
-func reject(line int, offset int64, err error) *Refused {
+// reject makes a Rejected of an error of package message.
+func reject(line int, offset int64, err error) *Rejected {
 	if e, ok := errors.AsType[*message.Error](err); ok {
-		return &Refused{line, e.Reason, e.Detail, offset}
+		return &Rejected{line, e.Reason, e.Detail, offset}
 	}
-	return &Refused{line, message.NotJSON, err.Error(), offset}
+	return &Rejected{line, message.NotJSON, err.Error(), offset}
 }

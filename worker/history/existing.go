@@ -73,7 +73,7 @@ func (i *importer) look(ctx context.Context, client *influx.Client) error {
 			err = c.compare(ctx)
 		}
 		return err
-	}, func(*source.Refused) {})
+	}, func(*source.Rejected) {})
 	if err == nil {
 		err = c.compare(ctx)
 	}

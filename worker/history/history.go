@@ -27,11 +27,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"colorstream/generator/ledger"
 	"colorstream/generator/message"
 	"colorstream/generator/progress"
 	"colorstream/generator/service"
 	"colorstream/generator/source"
+	"colorstream/generator/tally"
 	"colorstream/worker/window"
 )
 
@@ -90,13 +90,13 @@ func Run(ctx context.Context, p service.Process, args []string, encode Encoder) 
 		log.Warn("no such variable: it is ignored (worker import --help lists all)", "variable", name)
 	}
 	i := &importer{
-		log: log, config: config, overwrite: overwrite, encode: encode, ledger: ledger.New(),
+		log: log, config: config, overwrite: overwrite, encode: encode, tally: tally.New(),
 		sorter: source.NewSorter(config.MaxSort, os.TempDir()), colors: make(map[string]bool),
 		first: math.MaxInt64, last: math.MinInt64,
 	}
 	i.config.Source.History = true
 	err = i.run(ctx, status, files, p.Stdin)
-	err = errors.Join(err, i.sorter.Close(), i.ledger.Print(p.Stdout, i.sums()...))
+	err = errors.Join(err, i.sorter.Close(), i.tally.Print(p.Stdout, i.sums()...))
 	if err == nil && ctx.Err() == nil {
 		err = i.link(p.Stdout)
 	}
@@ -105,7 +105,7 @@ func Run(ctx context.Context, p service.Process, args []string, encode Encoder) 
 		return fmt.Errorf("broken off after %d points: the same import, started again, goes on to the same result", i.written.Load())
 	case err != nil:
 		return err
-	case i.ledger.RefusedTotal() > 0 || i.rejected.Load() > 0:
+	case i.tally.RejectedTotal() > 0 || i.rejected.Load() > 0:
 		return &service.ExitError{Status: 3, Err: errors.New("not all rows are in InfluxDB: what was rejected is listed above")}
 	}
 	return nil
@@ -127,13 +127,13 @@ func (i *importer) link(w io.Writer) error {
 }
 
 // sums are what became of the rows that were not rejected.
-func (i *importer) sums() []ledger.Sum {
-	took := i.ledger.Elapsed()
-	sum := func(name string, n int64, note string) ledger.Sum {
-		return ledger.Sum{Name: name, Count: n, Note: note}
+func (i *importer) sums() []tally.Sum {
+	took := i.tally.Elapsed()
+	sum := func(name string, n int64, note string) tally.Sum {
+		return tally.Sum{Name: name, Count: n, Note: note}
 	}
-	return []ledger.Sum{
-		sum("accepted", i.ledger.ReadTotal()-i.ledger.RefusedTotal(), ""),
+	return []tally.Sum{
+		sum("accepted", i.tally.ReadTotal()-i.tally.RejectedTotal(), ""),
 		sum("points written", i.written.Load(), fmt.Sprintf("in %s", took.Round(time.Millisecond))),
 		sum("  overwritten", i.conflicts, "had other values before"),
 		sum("points rejected", i.rejected.Load(), "by InfluxDB; the log says why"),
@@ -168,8 +168,8 @@ func (i *importer) run(ctx context.Context, status *progress.Reporter, files []s
 		}
 	}
 	if i.sorter.Len() == 0 {
-		if r := i.ledger.FirstRefused(); r != nil {
-			return fmt.Errorf("nothing was imported: all %d rows were rejected, the first: %w", i.ledger.RefusedTotal(), r)
+		if r := i.tally.FirstRejected(); r != nil {
+			return fmt.Errorf("nothing was imported: all %d rows were rejected, the first: %w", i.tally.RejectedTotal(), r)
 		}
 		return errors.New("nothing was imported: there are no rows")
 	}
@@ -191,18 +191,18 @@ func (i *importer) read(ctx context.Context, file string, stdin io.Reader, sever
 	}
 	defer in.Close()
 	i.begin("reading "+in.Name, in.Size)
-	return in.Each(ctx, func(r source.Record, refused *source.Refused) error {
+	return in.Each(ctx, func(r source.Record, rejected *source.Rejected) error {
 		i.steps.Add(1)
-		if refused != nil {
+		if rejected != nil {
 			if several {
-				refused.Detail += " (" + in.Name + ")"
+				rejected.Detail += " (" + in.Name + ")"
 			}
-			i.done.Store(refused.Offset)
-			i.ledger.Refuse(refused)
+			i.done.Store(rejected.Offset)
+			i.tally.ReadRejected(rejected)
 			return nil
 		}
 		i.done.Store(r.Offset)
-		i.ledger.Read(r)
+		i.tally.Read(r)
 		at := r.Time.UnixNano()
 		i.first, i.last = min(i.first, at), max(i.last, at)
 		if len(i.colors) <= maxFilter {
@@ -214,7 +214,7 @@ func (i *importer) read(ctx context.Context, file string, stdin io.Reader, sever
 }
 
 // windows gives the panes of the sorted rows, in the order of time, and the rows that are in none.
-func (i *importer) windows(ctx context.Context, each func(*window.Pane) error, rejected func(*source.Refused)) error {
+func (i *importer) windows(ctx context.Context, each func(*window.Pane) error, rejected func(*source.Rejected)) error {
 	set := window.NewSet(window.Config{
 		Width: i.config.Window, MaxColors: i.config.MaxColors, MaxValues: i.config.MaxValues,
 	})
@@ -241,7 +241,7 @@ func (i *importer) windows(ctx context.Context, each func(*window.Pane) error, r
 			}
 		}
 		if set.Add(r.Color, r.Value) != window.Added {
-			rejected(&source.Refused{
+			rejected(&source.Rejected{
 				Line: r.Line, Reason: tooManyColors,
 				Detail: fmt.Sprintf("color %q is one too many in its window (WORKER_MAX_COLORS=%d)", r.Color, i.config.MaxColors),
 			})
@@ -259,7 +259,7 @@ type importer struct {
 	config    Config
 	overwrite bool
 	encode    Encoder
-	ledger    *ledger.Ledger
+	tally     *tally.Tally
 	sorter    *source.Sorter
 
 	first, last int64           // times of the accepted rows
@@ -293,7 +293,7 @@ func (i *importer) elapsed() time.Duration {
 func (i *importer) sample() progress.Sample {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	read, written := i.ledger.ReadTotal(), i.written.Load()
+	read, written := i.tally.ReadTotal(), i.written.Load()
 	s := progress.Sample{
 		Share: -1, Count: uint64(i.steps.Load()),
 		Done:  fmt.Sprintf("%s: %d rows, %d points written", i.stage, read, written),

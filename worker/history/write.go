@@ -73,7 +73,7 @@ func (i *importer) produce(ctx context.Context, batches chan<- []byte) error {
 			return nil
 		}
 		return send()
-	}, func(r *source.Refused) { i.ledger.Reject(r) })
+	}, func(r *source.Rejected) { i.tally.Reject(r) })
 	if err == nil && points > 0 {
 		err = send()
 	}

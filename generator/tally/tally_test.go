@@ -1,4 +1,4 @@
-package ledger
+package tally
 
 import (
 	"strings"
@@ -14,11 +14,11 @@ func TestLedger(t *testing.T) {
 	l.Read(source.Record{Line: 2, Offset: 10})
 	l.Read(source.Record{Line: 3, Offset: 20})
 	for i := range 6 {
-		l.Refuse(&source.Refused{Line: 4 + i, Reason: message.ValueType, Detail: "value is wrong", Offset: 30})
+		l.ReadRejected(&source.Rejected{Line: 4 + i, Reason: message.ValueType, Detail: "value is wrong", Offset: 30})
 	}
-	l.Refuse(&source.Refused{Line: 10, Reason: source.Columns, Detail: "cells are missing", Offset: 40})
-	if l.ReadTotal() != 9 || l.RefusedTotal() != 7 || l.Offset() != 40 || l.Refused()[message.ValueType] != 6 || l.FirstRefused().Line != 4 {
-		t.Errorf("%d read, %d refused, offset %d", l.ReadTotal(), l.RefusedTotal(), l.Offset())
+	l.ReadRejected(&source.Rejected{Line: 10, Reason: source.Columns, Detail: "cells are missing", Offset: 40})
+	if l.ReadTotal() != 9 || l.RejectedTotal() != 7 || l.Offset() != 40 || l.Rejected()[message.ValueType] != 6 || l.FirstRejected().Line != 4 {
+		t.Errorf("%d read, %d rejected, offset %d", l.ReadTotal(), l.RejectedTotal(), l.Offset())
 	}
 	var text strings.Builder
 	if err := l.Print(&text, Sum{"published", 2, "in a second"}, Sum{"unsent", 0, "given up"}); err != nil {
