@@ -87,7 +87,11 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 		return service.Usage(err)
 	}
 	defer client.Close()
-	commands := target.Open(func(o *redis.Options) { o.ReadBufferSize = 512 << 10 })
+	commands := target.Open(func(o *redis.Options) {
+		// Each partition waits for entries in a pipeline, while its lease is renewed and it commits.
+		o.PipelinePoolSize, o.PoolSize = cfg.Partitions, 10+2*cfg.Partitions
+		o.PipelineReadBufferSize = max(512<<10/cfg.Partitions, 128<<10)
+	})
 	defer commands.Close()
 
 	var health service.Health

@@ -2,7 +2,7 @@
 // throws bytes away, a bare go-redis loop, and a plain Python worker. All read what a publisher of its own publishes at
 // full speed on one local Redis with its default limits, one message a payload or several.
 //
-//	cd worker && go run ./bench [-n messages] [-runs runs] [-metrics]
+//	cd worker && go run ./bench [-n messages] [-runs runs] [-metrics | -shares]
 //
 // It prints a table: messages a second from the first to the last, CPU time (user and system) per message, peak memory,
 // and messages lost. Figures are medians; on a noisy machine look at ratios.
@@ -39,6 +39,8 @@ func main() {
 	transport := flag.String("transport", "", "of the publisher")
 	per := flag.Int64("per", 1, "the publisher's messages a payload")
 	address := flag.String("redis", "", "its Redis")
+	partitions := flag.Int("partitions", 1, "of the publisher's stream")
+	scale := flag.Bool("shares", false, "compare several workers that share partitions of one stream")
 	metrics := flag.Bool("metrics", false, "compare the worker with itself: its metrics read once a second, and not")
 	flag.Parse()
 	list, reference := contenders, "bare go-redis loop"
@@ -52,8 +54,12 @@ func main() {
 	case "go-redis":
 		err = consumeGoRedis("redis://"+*address, channel)
 	case "publish":
-		err = publishAll(context.Background(), redis.NewClient(&redis.Options{Addr: *address}), *transport, *n, *per)
-	default:
+		err = publishAll(context.Background(), redis.NewClient(&redis.Options{Addr: *address}), *transport, *n, *per, *partitions)
+	case "":
+		if *scale {
+			err = compareShares(*n, *runs)
+			break
+		}
 		err = compare(list, reference, *n, *runs)
 	}
 	if err != nil {
@@ -123,6 +129,12 @@ func workerCommand(b *bench) ([]string, []string) {
 var receivedMetric = regexp.MustCompile(`(?m)^colorstream_worker_received_total(?:\{.*\})? (\S+)$`)
 
 func workerReceived(b *bench) (int64, error) {
+	f, err := workerMetric(b, receivedMetric)
+	return int64(f), err
+}
+
+// workerMetric reads a figure of the worker's.
+func workerMetric(b *bench, metric *regexp.Regexp) (float64, error) {
 	response, err := http.Get("http://" + b.http + "/metrics")
 	if err != nil {
 		return 0, err
@@ -132,27 +144,20 @@ func workerReceived(b *bench) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	match := receivedMetric.FindSubmatch(text)
+	match := metric.FindSubmatch(text)
 	if match == nil {
-		return 0, errors.New("the worker does not say how many messages it has received")
+		return 0, fmt.Errorf("the worker has no metric %v", metric)
 	}
-	f, err := strconv.ParseFloat(string(match[1]), 64)
-	return int64(f), err
+	return strconv.ParseFloat(string(match[1]), 64)
 }
 
 // compare prints the table. The CPU time of each is also given as a multiple of the reference's.
 func compare(contenders []contender, reference string, n int64, runs int) error {
-	dir, err := os.MkdirTemp("", "colorstream-bench-")
+	dir, err := build()
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	for name, folder := range map[string]string{"worker": ".", "bench": "./bench"} {
-		cmd := exec.Command("go", "build", "-C", folder, "-o", filepath.Join(dir, name), ".")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("build %s (run this in the worker's folder): %w\n%s", name, err, out)
-		}
-	}
 	if err := exec.Command("python3", "-c", "import redis").Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "the plain Python worker is left out: python3 has no module redis (apt-get install python3-redis, pip install redis)")
 		contenders = slices.DeleteFunc(slices.Clone(contenders), func(c contender) bool { return c.name == plainPython })
@@ -196,6 +201,20 @@ func compare(contenders []contender, reference string, n int64, runs int) error 
 	return nil
 }
 
+// build makes a folder with the programs.
+func build() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "colorstream-bench-"); err != nil {
+		return "", err
+	}
+	for name, folder := range map[string]string{"worker": ".", "bench": "./bench"} {
+		cmd := exec.Command("go", "build", "-C", folder, "-o", filepath.Join(dir, name), ".")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build %s (run this in the worker's folder): %w\n%s", name, err, out)
+		}
+	}
+	return dir, nil
+}
+
 func redisVersion() string {
 	out, err := exec.Command("redis-server", "--version").Output()
 	if err != nil {
@@ -215,19 +234,14 @@ func measure(dir string, c contender, n int64) (result, error) {
 	if b.data, err = os.MkdirTemp(dir, "data-"); err != nil {
 		return result{}, err
 	}
-	_, port, _ := net.SplitHostPort(b.redis)
-	server := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--loglevel", "warning")
-	if err := server.Start(); err != nil {
-		return result{}, fmt.Errorf("start redis-server: %w", err)
-	}
-	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
-	client := redis.NewClient(&redis.Options{Addr: b.redis, MaxRetries: 50})
-	defer client.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	if err := client.Ping(ctx).Err(); err != nil {
+	server, client, err := startRedis(ctx, b.redis)
+	if err != nil {
 		return result{}, err
 	}
+	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
+	defer client.Close()
 
 	args, env := c.command(b)
 	consumer := exec.Command(args[0], args[1:]...)

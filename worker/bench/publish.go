@@ -8,11 +8,15 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"colorstream/generator/message"
+	"colorstream/worker/store"
 )
 
 // publishAll publishes n messages as fast as Redis takes them, so many a payload, over a channel or as
 // entries of a stream: random whole numbers of four colours, as the generator's.
-func publishAll(ctx context.Context, client *redis.Client, transport string, n, per int64) error {
+func publishAll(
+	ctx context.Context, client *redis.Client, transport string, n, per int64, partitions int,
+) error {
+	keys := store.Streams(channel, partitions)
 	random := rand.New(rand.NewPCG(1, 1))
 	payloads := make([]string, 512)
 	for i := range payloads {
@@ -32,7 +36,7 @@ func publishAll(ctx context.Context, client *redis.Client, transport string, n, 
 			for i := int64(0); i < max(together/per, 1) && sent < n; i++ {
 				payload := payloads[(sent/per)%int64(len(payloads))]
 				if transport == "stream" {
-					p.Do(ctx, "xadd", channel, "*", "m", payload)
+					p.Do(ctx, "xadd", keys[(sent/per)%int64(len(keys))], "*", "m", payload)
 				} else {
 					p.Do(ctx, "publish", channel, payload)
 				}

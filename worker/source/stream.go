@@ -18,6 +18,9 @@ const (
 	// blockFor is how long Redis waits for an entry before it answers that there is none. A reader
 	// that is to end waits for the answer.
 	blockFor = 250 * time.Millisecond
+	// gatherFor is how long a reader that has everything waits for more. A reader that Redis wakes for
+	// each entry costs Redis more than the entry.
+	gatherFor = 20 * time.Millisecond
 	// tickEvery is how often a reader looks whether a window waits for time to pass.
 	tickEvery = 50 * time.Millisecond
 )
@@ -118,13 +121,18 @@ func (s *Stream) read(ctx context.Context, out chan<- batch) error {
 			}
 			return fmt.Errorf("read the stream %s: %w", s.key, err)
 		}
-		if n := len(b.entries); n > 0 {
+		n := len(b.entries)
+		hasAll := n < count
+		if n > 0 {
 			after = b.entries[n-1].id
 			count = nextCount(b.entries)
 		}
 		select {
 		case out <- b:
 		case <-ctx.Done():
+		}
+		if hasAll {
+			sleep(ctx, gatherFor)
 		}
 	}
 	return nil
