@@ -1,4 +1,4 @@
-// Command dashboard serves the page that shows the newest statistics of every colour beside a panel of Grafana's.
+// Command dashboard serves the page that shows the newest statistics of every colour.
 // Run it with `help` to see what it reads from the environment.
 package main
 

@@ -58,7 +58,8 @@ func serve(ctx context.Context, p service.Process, c config) error {
 		return err
 	}
 	reader := latest.NewReader(log, source, page.Publish, latest.Config{
-		Refresh: c.Refresh, Lookback: c.Lookback, Window: c.Window, Lateness: c.lateness(), Limit: c.MaxColors,
+		Refresh: c.Refresh, Lookback: c.Lookback, Window: c.Window, Lateness: c.lateness(),
+		Limit: c.MaxColors,
 	})
 
 	health := &service.Health{}
@@ -70,7 +71,8 @@ func serve(ctx context.Context, p service.Process, c config) error {
 	if err != nil {
 		return err
 	}
-	handler := web.Protect(web.Credentials{User: c.User, Password: c.Password}, split(web.Secure(own), toGrafana(grafana)))
+	credentials := web.Credentials{User: c.User, Password: c.Password}
+	handler := web.Protect(credentials, split(web.Secure(own), toGrafana(grafana)))
 	handler = web.Under(c.Prefix, c.TrustProxy, handler)
 
 	group, ctx := errgroup.WithContext(ctx)
@@ -79,14 +81,16 @@ func serve(ctx context.Context, p service.Process, c config) error {
 	group.Go(func() error { return page.Run(ctx) })
 	group.Go(func() error { return service.Serve(ctx, log, listener, handler) })
 	group.Go(func() error { return service.ServeProfiles(ctx, log, "DASHBOARD_PPROF_ADDR", c.Pprof) })
-	log.Info("serving", "version", service.Version(), "url", "http://"+listener.Addr().String(), "config", service.LogValue(c))
+	log.Info("serving", "version", service.Version(), "url", "http://"+listener.Addr().String(),
+		"config", service.LogValue(c))
 	err = group.Wait()
 	log.Info("stopped", "requests_for_grafana", total(registry, "colorstream_page_proxy_requests_total"),
 		"events_sent", total(registry, "colorstream_sse_sent_total"))
 	return err
 }
 
-// split gives our own paths to own and all others, as they came, to the proxy: no path is cleaned before it sees it.
+// split gives our own paths to own and all others, as they came, to the proxy: no path is cleaned
+// before it sees it.
 func split(own, others http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if web.Owns(r.URL.Path) {
@@ -97,8 +101,9 @@ func split(own, others http.Handler) http.Handler {
 	})
 }
 
-// dashboards sends who asks for a whole dashboard, as links in the embedded panels do, to Grafana itself. Nothing but
-// the path and the query is taken along, and nothing of it reaches Grafana from here.
+// dashboards sends who asks for a whole dashboard, as links in the embedded panels do, to Grafana
+// itself. Nothing but the path and the query is taken along, and nothing of it reaches Grafana from
+// here.
 func dashboards(publicURL string) (func(others http.Handler) http.Handler, error) {
 	grafana, err := url.Parse(publicURL)
 	if err != nil {
@@ -107,7 +112,8 @@ func dashboards(publicURL string) (func(others http.Handler) http.Handler, error
 	return func(others http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
-			if !isRead || !strings.HasPrefix(r.URL.Path, "/d/") || path.Clean(r.URL.Path) != strings.TrimSuffix(r.URL.Path, "/") {
+			isClean := path.Clean(r.URL.Path) == strings.TrimSuffix(r.URL.Path, "/")
+			if !isRead || !isClean || !strings.HasPrefix(r.URL.Path, "/d/") {
 				others.ServeHTTP(w, r)
 				return
 			}

@@ -86,20 +86,21 @@ func Draw(p Picture) ([]byte, Plot) {
 	values, any := newScale(low, high, max(2, float64(p.Height)/p.Em/5))
 	d.Low, d.High = values.low, values.high
 	d.layout(values)
-	fmt.Fprintf(&d.out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%[1]d" height="%[2]d"`, p.Width, p.Height)
+	d.write(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%[1]d" height="%[2]d"`,
+		p.Width, p.Height)
 	if p.Alone {
-		fmt.Fprintf(&d.out, ` role="img"><title>%s</title><style>%s</style><rect class="ground" width="100%%" height="100%%"/>`,
-			html.EscapeString(d.title()), d.styles())
+		d.write(` role="img"><title>%s</title><style>%s</style>`, html.EscapeString(d.title()), d.styles())
+		d.write(`<rect class="ground" width="100%%" height="100%%"/>`)
 		d.text("label", d.Left, p.Em*1.4, "start", d.title())
 	} else {
-		d.out.WriteString(` aria-hidden="true">`)
+		d.write(` aria-hidden="true">`)
 	}
 	if !any {
-		fmt.Fprintf(&d.out, `<text class="label" x="%d" y="%d" text-anchor="middle">%s</text>`, p.Width/2, p.Height/2, html.EscapeString(p.Note))
+		d.text("label", float64(p.Width)/2, float64(p.Height)/2, "middle", p.Note)
 	} else {
 		for i := range values.count {
 			v := values.value(i)
-			fmt.Fprintf(&d.out, `<path class="grid" d="M%.1f %.1fH%.1f"/>`, d.Left, d.y(v), d.Right)
+			d.write(`<path class="grid" d="M%.1f %.1fH%.1f"/>`, d.Left, d.y(v), d.Right)
 			d.text("", d.Left-8, d.y(v)+p.Em*0.35, "end", values.format(v))
 		}
 	}
@@ -108,7 +109,7 @@ func Draw(p Picture) ([]byte, Plot) {
 		d.line(i, line)
 	}
 	d.names()
-	d.out.WriteString("</svg>")
+	d.write("</svg>")
 	return d.out.Bytes(), d.Plot
 }
 
@@ -157,8 +158,17 @@ func (d *drawing) y(v float64) float64 {
 	return d.Bottom - share*(d.Bottom-d.Top)
 }
 
+func (d *drawing) write(format string, args ...any) { fmt.Fprintf(&d.out, format, args...) }
+
+// begin opens the group of a colour's shapes, which has its shades.
+func (d *drawing) begin(i int) {
+	shade := palette.Of(d.Lines[i].Color)
+	d.write(`<g class="mine c%d" data-light="%s" data-dark="%s">`, i, shade.Light, shade.Dark)
+}
+
 func (d *drawing) text(class string, x, y float64, anchor, text string) {
-	fmt.Fprintf(&d.out, `<text class="%s" x="%.1f" y="%.1f" text-anchor="%s">%s</text>`, class, x, y, anchor, html.EscapeString(text))
+	d.write(`<text class="%s" x="%.1f" y="%.1f" text-anchor="%s">%s</text>`,
+		class, x, y, anchor, html.EscapeString(text))
 }
 
 // rungs are the distances of the marks on the time axis.
@@ -168,11 +178,16 @@ var rungs = []time.Duration{
 	time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
 }
 
-// timeAxis marks round times, counted from the zone's midnight. A mark whose text would be cut has none.
+// timeAxis marks round times, counted from the zone's midnight. A mark whose text would be cut has
+// none.
 func (d *drawing) timeAxis() {
 	every, layout, letters := rungs[len(rungs)-1], "15:04", 4.8
 	for _, rung := range rungs {
-		if room := d.Em * map[bool]float64{true: 7, false: 4.8}[rung < time.Minute]; d.x(d.From.Add(rung))-d.Left >= room {
+		room := d.Em * 4.8
+		if rung < time.Minute {
+			room = d.Em * 7
+		}
+		if d.x(d.From.Add(rung))-d.Left >= room {
 			every = rung
 			break
 		}
@@ -187,7 +202,7 @@ func (d *drawing) timeAxis() {
 			continue
 		}
 		x, half := d.x(t), letters*d.Em*0.3
-		fmt.Fprintf(&d.out, `<path class="tick" d="M%.1f %.1fv5"/>`, x, d.Bottom)
+		d.write(`<path class="tick" d="M%.1f %.1fv5"/>`, x, d.Bottom)
 		if x > half && x+half < float64(d.Width) {
 			d.text("", x, d.Bottom+d.Em*1.5, "middle", t.In(d.Zone).Format(layout))
 		}
@@ -196,7 +211,7 @@ func (d *drawing) timeAxis() {
 
 // line draws one colour: runs of complete windows that follow each other are joined.
 func (d *drawing) line(i int, line Line) {
-	picked, shade := i == len(d.Lines)-1, palette.Of(line.Color)
+	picked := i == len(d.Lines)-1
 	var band, bars, path, dots strings.Builder
 	mid := func(p series.Point) float64 { return d.x(p.Start.Add(d.Step / 2)) }
 	trace := func(run []series.Point, value func(series.Point) float64) string {
@@ -216,7 +231,8 @@ func (d *drawing) line(i int, line Line) {
 			radius = 3
 		}
 		fmt.Fprintf(&bars, "M%.1f %.1fV%.1f", mid(p), d.y(p.Min), d.y(p.Max))
-		fmt.Fprintf(&dots, `<circle class="%s" cx="%.1f" cy="%.1f" r="%d"/>`, class, mid(p), d.y(value(p)), radius)
+		fmt.Fprintf(&dots, `<circle class="%s" cx="%.1f" cy="%.1f" r="%d"/>`,
+			class, mid(p), d.y(value(p)), radius)
 	}
 	for _, run := range runs(line.Points, d.Step) {
 		if len(run) == 1 {
@@ -224,18 +240,18 @@ func (d *drawing) line(i int, line Line) {
 			continue
 		}
 		path.WriteString("M" + trace(run, value))
-		upper := trace(run, func(p series.Point) float64 { return p.Max })
 		back := slices.Clone(run)
 		slices.Reverse(back)
-		band.WriteString("M" + upper + "L" + trace(back, func(p series.Point) float64 { return p.Min }) + "Z")
+		band.WriteString("M" + trace(run, func(p series.Point) float64 { return p.Max }))
+		band.WriteString("L" + trace(back, func(p series.Point) float64 { return p.Min }) + "Z")
 	}
-	fmt.Fprintf(&d.out, `<g class="mine c%d" data-light="%s" data-dark="%s">`, i, shade.Light, shade.Dark)
+	d.begin(i)
 	class := "path"
 	if picked {
 		class = "path main"
-		fmt.Fprintf(&d.out, `<path class="band" d="%s"/><path class="dash" d="%s"/>`, &band, &bars)
+		d.write(`<path class="band" d="%s"/><path class="dash" d="%s"/>`, &band, &bars)
 	}
-	fmt.Fprintf(&d.out, `<path class="%s" d="%s"/>%s</g>`, class, &path, &dots)
+	d.write(`<path class="%s" d="%s"/>%s</g>`, class, &path, &dots)
 }
 
 // runs splits points where one is missing, and puts each incomplete one by itself.
@@ -277,11 +293,11 @@ func (d *drawing) names() {
 		below = ends[i].y
 	}
 	for _, e := range ends {
-		line, shade := d.Lines[e.i], palette.Of(d.Lines[e.i].Color)
-		fmt.Fprintf(&d.out, `<g class="mine c%d" data-light="%s" data-dark="%s"><circle class="dot" cx="%.1f" cy="%.1f" r="%.1f"/></g>`,
-			e.i, shade.Light, shade.Dark, d.Right+8, e.y, d.Em/4)
-		name := []rune(line.Color)
-		d.text("label", d.Right+8+d.Em/2, e.y+d.Em*0.35, "start", string(name[:min(len(name), longestName)]))
+		d.begin(e.i)
+		d.write(`<circle class="dot" cx="%.1f" cy="%.1f" r="%.1f"/></g>`, d.Right+8, e.y, d.Em/4)
+		name := []rune(d.Lines[e.i].Color)
+		name = name[:min(len(name), longestName)]
+		d.text("label", d.Right+8+d.Em/2, e.y+d.Em*0.35, "start", string(name))
 	}
 }
 
@@ -317,8 +333,9 @@ func (d *drawing) styles() string {
 	case "":
 		day += "@media(prefers-color-scheme:dark){" + night + "}"
 	}
-	return day + fmt.Sprintf(`text{font:%.1fpx system-ui,sans-serif;fill:var(--soft)}.label{fill:var(--text)}`+
-		`.ground{fill:var(--card)}.grid{stroke:var(--line)}.tick{stroke:var(--edge)}.band{fill:var(--c);fill-opacity:.15}`+
-		`.dash{stroke:var(--c);stroke-dasharray:2 2}.path{fill:none;stroke:var(--c);stroke-width:1.4;stroke-linejoin:round}`+
-		`.main{stroke-width:2.4}.dot{fill:var(--c)}.part{fill:var(--card);stroke:var(--c);stroke-width:1.5}`, d.Em)
+	return day + fmt.Sprintf(`text{font:%.1fpx system-ui,sans-serif;fill:var(--soft)}`+
+		`.label{fill:var(--text)}.ground{fill:var(--card)}.grid{stroke:var(--line)}.tick{stroke:var(--edge)}`+
+		`.band{fill:var(--c);fill-opacity:.15}.dash{stroke:var(--c);stroke-dasharray:2 2}`+
+		`.path{fill:none;stroke:var(--c);stroke-width:1.4;stroke-linejoin:round}.main{stroke-width:2.4}`+
+		`.dot{fill:var(--c)}.part{fill:var(--card);stroke:var(--c);stroke-width:1.5}`, d.Em)
 }

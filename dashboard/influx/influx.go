@@ -83,7 +83,9 @@ type row struct {
 var unescape = strings.NewReplacer(`\,`, `,`, `\=`, `=`, `\ `, ` `)
 
 // query runs InfluxQL and hands over its rows. The parameters are the values of $name in it.
-func (r *Reader) query(ctx context.Context, influxQL string, parameters map[string]string, each func(row)) error {
+func (r *Reader) query(
+	ctx context.Context, influxQL string, parameters map[string]string, each func(row),
+) error {
 	form := url.Values{"db": {r.config.Bucket}, "epoch": {"ns"}, "q": {influxQL}}
 	if len(parameters) > 0 {
 		text, err := json.Marshal(parameters)
@@ -122,7 +124,8 @@ func parse(body io.Reader, each func(row)) error {
 		case !header || len(record) < 3:
 			return &statusError{http.StatusOK, strings.Join(record, " ")} // it broke off
 		case n > maxRows:
-			return &Error{summary: "InfluxDB's answer is too large", err: fmt.Errorf("more than %d rows", maxRows)}
+			err := fmt.Errorf("more than %d rows", maxRows)
+			return &Error{summary: "InfluxDB's answer is too large", err: err}
 		}
 		nanoseconds, err := strconv.ParseInt(record[2], 10, 64)
 		if err != nil {

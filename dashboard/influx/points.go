@@ -18,7 +18,8 @@ func (r *Reader) Last(ctx context.Context, since time.Time) ([]series.Point, err
 	if err := r.Check(ctx); err != nil {
 		return nil, err
 	}
-	return r.points(ctx, `SELECT "mean", "median", "min", "max", last("count"), "complete", "exact"`+from(since), nil)
+	newest := strings.Replace(fields, `"count"`, `last("count")`, 1)
+	return r.points(ctx, "SELECT "+newest+from(since), nil)
 }
 
 // Since returns all points that start at or after since.

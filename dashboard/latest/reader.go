@@ -154,7 +154,8 @@ func (r *Reader) follow(ctx context.Context) {
 // and so do the intervals if the two are equal: the worker's points are there some milliseconds
 // later. At the last offset what may have been corrected is read, too.
 var offsets = []time.Duration{
-	100 * time.Millisecond, 250 * time.Millisecond, 450 * time.Millisecond, 800 * time.Millisecond, 1500 * time.Millisecond,
+	100 * time.Millisecond, 250 * time.Millisecond, 450 * time.Millisecond, 800 * time.Millisecond,
+	1500 * time.Millisecond,
 }
 
 func last(refresh time.Duration) time.Duration {

@@ -50,7 +50,10 @@ func (s *Server) unavailable(w http.ResponseWriter, r *http.Request, err error) 
 }
 
 func (r chartRequest) json(lines []chart.Line) seriesJSON {
-	answer := seriesJSON{From: r.from.UnixMilli(), To: r.to.UnixMilli(), Step: r.step.Milliseconds(), Series: make([]lineJSON, len(lines))}
+	answer := seriesJSON{
+		From: r.from.UnixMilli(), To: r.to.UnixMilli(), Step: r.step.Milliseconds(),
+		Series: make([]lineJSON, len(lines)),
+	}
 	for t := r.from; t.Before(r.to); t = t.Add(r.step) {
 		answer.Start = append(answer.Start, t.UnixMilli())
 	}
@@ -58,8 +61,9 @@ func (r chartRequest) json(lines []chart.Line) seriesJSON {
 	for i, line := range lines {
 		shade := palette.Of(line.Color)
 		l := lineJSON{
-			Color: line.Color, Light: shade.Light, Dark: shade.Dark, Median: make([]*float64, n), Mean: make([]*float64, n),
-			Min: make([]*float64, n), Max: make([]*float64, n), Count: make([]*int64, n), Complete: make([]*bool, n),
+			Color: line.Color, Light: shade.Light, Dark: shade.Dark,
+			Median: make([]*float64, n), Mean: make([]*float64, n), Min: make([]*float64, n),
+			Max: make([]*float64, n), Count: make([]*int64, n), Complete: make([]*bool, n),
 		}
 		for _, p := range line.Points {
 			k := int(p.Start.Sub(r.from) / r.step)
@@ -95,7 +99,8 @@ func (s *Server) figures(m *moment, r chartRequest) []string {
 		count = "≥ " + count
 	}
 	return []string{
-		formatNumber(chart.Value(c.Point, r.stat)), r.stat, formatExtreme(c.Min) + " to " + formatExtreme(c.Max), count,
+		formatNumber(chart.Value(c.Point, r.stat)), r.stat,
+		formatExtreme(c.Min) + " to " + formatExtreme(c.Max), count,
 	}
 }
 

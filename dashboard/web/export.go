@@ -123,7 +123,9 @@ func (s *Server) latest(w http.ResponseWriter, r *http.Request) {
 	query, m := r.URL.Query(), s.moment()
 	colors, v := m.Colors, readView(query)
 	if names, ok := query["color"]; ok {
-		colors = slices.DeleteFunc(slices.Clone(colors), func(c *latest.Color) bool { return !slices.Contains(names, c.Color) })
+		colors = slices.DeleteFunc(slices.Clone(colors), func(c *latest.Color) bool {
+			return !slices.Contains(names, c.Color)
+		})
 	} else {
 		if !query.Has("page") && !query.Has("size") {
 			v.Size = max(1, len(colors))
@@ -179,7 +181,8 @@ func (d document) csv() []byte {
 	return buffer.Bytes()
 }
 
-// formulaSafe keeps a spreadsheet from taking a colour's name, which anyone may have sent, for a formula.
+// formulaSafe keeps a spreadsheet from taking a colour's name, which anyone may have sent, for a
+// formula.
 func formulaSafe(name string) string {
 	if name != "" && strings.ContainsRune("=+-@", rune(name[0])) {
 		return "'" + name

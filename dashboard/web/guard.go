@@ -8,8 +8,8 @@ import (
 
 // policy is the page's content security policy: scripts and styles from our own files only, none in
 // the markup; forms, which work without a script, are sent to the page alone.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-	"frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
+	"connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 // Secure sets the headers that keep a browser from doing with our answers what they are not for, and permits no
 // method but GET and HEAD. An answer may replace a header.
@@ -44,16 +44,19 @@ func Protect(credentials Credentials, next http.Handler) http.Handler {
 	if credentials.User == "" {
 		return next
 	}
-	wantUser, wantPassword := sha256.Sum256([]byte(credentials.User)), sha256.Sum256([]byte(credentials.Password))
+	hash := func(text string) []byte {
+		sum := sha256.Sum256([]byte(text))
+		return sum[:]
+	}
+	wantUser, wantPassword := hash(credentials.User), hash(credentials.Password)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/healthz" {
 			next.ServeHTTP(w, r)
 			return
 		}
 		user, password, _ := r.BasicAuth()
-		gotUser, gotPassword := sha256.Sum256([]byte(user)), sha256.Sum256([]byte(password))
-		right := subtle.ConstantTimeCompare(gotUser[:], wantUser[:]) & subtle.ConstantTimeCompare(gotPassword[:], wantPassword[:])
-		if right != 1 {
+		right := subtle.ConstantTimeCompare(hash(user), wantUser)
+		if right&subtle.ConstantTimeCompare(hash(password), wantPassword) != 1 {
 			w.Header().Set("WWW-Authenticate", `Basic realm="Colorstream", charset="UTF-8"`)
 			w.Header().Set("Cache-Control", "no-store")
 			http.Error(w, "who are you?", http.StatusUnauthorized)

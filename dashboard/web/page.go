@@ -5,7 +5,6 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"colorstream/dashboard/chart"
@@ -62,10 +61,11 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) {
 func (s *Server) page(query url.Values) (page, error) {
 	m, v := s.moment(), readView(query)
 	p := page{
-		View: v, State: s.state(m, m.now), Config: s.config, Span: readSpan(query), Spans: spans, Stats: statistics,
-		Theme: one(last(query, "theme"), themes[0], func(t string) bool { return slices.Contains(themes, t) }),
-		Kiosk: v.First, Few: len(m.Colors) <= fewColors, Color: last(query, "color"), Columns: v.columns(), Sorts: v.sorts(),
-		Grafana: strings.TrimSuffix(s.config.GrafanaURL, "/"), Refresh: max(1, s.config.Refresh.Seconds()),
+		View: v, State: s.state(m, m.now), Config: s.config, Span: readSpan(query), Spans: spans,
+		Theme: one(query, "theme", themes), Kiosk: v.First, Few: len(m.Colors) <= fewColors,
+		Color: last(query, "color"), Columns: v.columns(), Sorts: v.sorts(), Stats: statistics,
+		Refresh: max(1, s.config.Refresh.Seconds()),
+		Grafana: strings.TrimSuffix(s.config.GrafanaURL, "/"),
 	}
 	var err error
 	if p.Table, err = m.event(v); err != nil {
@@ -138,7 +138,8 @@ func other(sort string) string {
 // sorts are all orders, for a select.
 func (v view) sorts() (list []column) {
 	for i, name := range columns {
-		up, down := column{Sort: name, Title: sortTitles[i] + ", smallest first"}, column{Sort: "-" + name, Title: sortTitles[i] + ", largest first"}
+		up := column{Sort: name, Title: sortTitles[i] + ", smallest first"}
+		down := column{Sort: "-" + name, Title: sortTitles[i] + ", largest first"}
 		switch name {
 		case "name":
 			up.Title, down.Title = "Name", "Name, from Z"

@@ -25,8 +25,8 @@ func Prefix(r *http.Request) string {
 // the proxy in front is trusted. It does not matter whether the proxy takes the path away or not.
 func Under(prefix string, trustProxy bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		prefix := prefix
-		if forwarded := strings.TrimSuffix(r.Header.Get("X-Forwarded-Prefix"), "/"); trustProxy && prefix == "" && ValidPrefix(forwarded) {
+		prefix, forwarded := prefix, strings.TrimSuffix(r.Header.Get("X-Forwarded-Prefix"), "/")
+		if trustProxy && prefix == "" && ValidPrefix(forwarded) {
 			prefix = forwarded
 		}
 		if prefix == "" {

@@ -124,6 +124,9 @@ const (
 	maxZone                 = 64
 )
 
+// choices are what an address may say.
+var choices = map[string]string{"stat": "median, mean, min, max", "range": "5m, 15m, 1h, 6h, 24h"}
+
 // readChart reads color (any number of them), stat, range or from and to (milliseconds since 1970),
 // step (milliseconds), tz, theme, width, height and em, the height of letters. Without a colour the
 // first ones are shown, without a time the last ones.
@@ -140,11 +143,13 @@ func (s *Server) readChart(query url.Values, m *moment, most int) (r chartReques
 			return standard
 		}
 		f, parseErr := strconv.ParseFloat(last(query, name), 64)
-		check(parseErr == nil && f >= low && f <= high, fmt.Sprintf("%s must be a number from %v to %v", name, low, high))
+		ok := parseErr == nil && f >= low && f <= high
+		check(ok, fmt.Sprintf("%s must be a number from %v to %v", name, low, high))
 		return f
 	}
 	for _, color := range query["color"] {
-		if r.colors = slices.DeleteFunc(r.colors, func(c string) bool { return c == color }); color != "" {
+		r.colors = slices.DeleteFunc(r.colors, func(c string) bool { return c == color })
+		if color != "" {
 			r.colors = append(r.colors, color)
 		}
 	}
@@ -155,14 +160,16 @@ func (s *Server) readChart(query url.Values, m *moment, most int) (r chartReques
 		}
 		slices.Reverse(r.colors)
 	}
-	check(!query.Has("stat") || last(query, "stat") == r.stat, "stat must be one of median, mean, min, max")
-	check(!query.Has("range") || last(query, "range") == readSpan(query).Name, "range must be one of 5m, 15m, 1h, 6h, 24h")
+	for name, known := range map[string]string{"stat": r.stat, "range": readSpan(query).Name} {
+		check(!query.Has(name) || last(query, name) == known, name+" must be one of "+choices[name])
+	}
 	check(r.theme == "" || slices.Contains(themes, r.theme), "theme must be light, dark or auto")
-	r.width, r.height = int(floats("width", chartWidth, 160, 4000)), int(floats("height", chartHeight, 120, 2400))
+	r.width = int(floats("width", chartWidth, 160, 4000))
+	r.height = int(floats("height", chartHeight, 120, 2400))
 	r.em = floats("em", 12, 6, 60)
 	zone := last(query, "tz")
 	r.zone, _ = time.LoadLocation(zone)
-	check(len(zone) <= maxZone && zone != "Local" && r.zone != nil, "tz must be a time zone such as Europe/Berlin")
+	check(len(zone) <= maxZone && zone != "Local" && r.zone != nil, "tz must be as in Europe/Berlin")
 
 	end := m.Newest.Add(window)
 	if m.Newest.IsZero() {
@@ -171,7 +178,8 @@ func (s *Server) readChart(query url.Values, m *moment, most int) (r chartReques
 	end = alignUp(end, window)
 	to := floats("to", float64(end.UnixMilli()), 0, 1e14)
 	from := floats("from", to-float64(readSpan(query).Length.Milliseconds()), 0, 1e14)
-	check(from < to && to-from <= float64(longestSpan.Milliseconds()), "from must be before to, by at most 24 hours")
+	short := from < to && to-from <= float64(longestSpan.Milliseconds())
+	check(short, "from must be before to, by at most 24 hours")
 	if err != nil {
 		return r, err
 	}
@@ -182,8 +190,7 @@ func (s *Server) readChart(query url.Values, m *moment, most int) (r chartReques
 	}
 	r.step = time.Duration(max(1, windows)) * window
 	// Whole steps, or a step at the edge would miss some of its windows.
-	r.from, r.to = r.from.Truncate(0), alignUp(r.to, r.step)
-	r.from = alignUp(r.from.Add(1-r.step), r.step)
+	r.from, r.to = alignUp(r.from.Add(1-r.step), r.step), alignUp(r.to, r.step)
 	return r, err
 }
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"reflect"
 	"time"
 
 	"colorstream/dashboard/latest"
@@ -71,8 +71,8 @@ func (s *Server) state(m *moment, now time.Time) state {
 
 // same reports whether nothing but the time has changed.
 func (st state) same(before state) bool {
-	return st.Newest == before.Newest && st.Kind == before.Kind && st.Word == before.Word && st.Parts == before.Parts &&
-		st.Revision == before.Revision && slices.Equal(st.Facts, before.Facts) && slices.Equal(st.Panels, before.Panels)
+	st.Now = before.Now
+	return reflect.DeepEqual(st, before)
 }
 
 // The state is looked at in this interval; without new windows the rows are, too, for they age.
@@ -99,6 +99,8 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 }
 
+func (s *Server) wholeState() *live.Frame { return s.frame("state", s.state(s.moment(), time.Now())) }
+
 // tell publishes the state if it has changed or was not told for long.
 func (s *Server) tell(now time.Time) {
 	s.telling.Lock()
@@ -109,5 +111,5 @@ func (s *Server) tell(now time.Time) {
 	}
 	s.told = st
 	frame := s.frame("state", st)
-	s.states.Publish(frame, func() *live.Frame { return s.frame("state", s.state(s.moment(), time.Now())) })
+	s.states.Publish(frame, s.wholeState)
 }

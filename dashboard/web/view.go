@@ -15,9 +15,9 @@ const PageRows = 100
 
 var (
 	statistics = []string{series.Median, series.Mean, series.Min, series.Max} // the first is the standard
-	// columns are what the table can be sorted by; with - before it, the largest first.
-	columns = []string{"name", "median", "change", "mean", "min", "max", "count", "age"}
-	themes  = []string{"auto", "light", "dark"}
+	columns    = []string{"name", "median", "change", "mean", "min", "max", "count", "age"}
+	themes     = []string{"auto", "light", "dark"}
+	sorts      = orders() // what the table can be sorted by
 )
 
 // A span is a time range that ends with the newest window.
@@ -55,8 +55,8 @@ const maxSearch = 200
 func readView(query url.Values) view {
 	v := view{
 		Search:    strings.ToLower(strings.TrimSpace(last(query, "q"))),
-		Sort:      one(last(query, "sort"), "name", func(s string) bool { return slices.Contains(columns, strings.TrimPrefix(s, "-")) }),
-		Stat:      one(last(query, "stat"), statistics[0], func(s string) bool { return slices.Contains(statistics, s) }),
+		Sort:      one(query, "sort", sorts),
+		Stat:      one(query, "stat", statistics),
 		Attention: last(query, "attention") != "",
 		First:     query.Has("kiosk"),
 		Page:      number(last(query, "page"), 0, 0, 1<<20),
@@ -75,11 +75,20 @@ func last(query url.Values, name string) string {
 	return ""
 }
 
-func one(value, standard string, known func(string) bool) string {
-	if known(value) {
+// one returns a parameter that is one of some choices, of which the first is the standard.
+func one(query url.Values, name string, choices []string) string {
+	if value := last(query, name); slices.Contains(choices, value) {
 		return value
 	}
-	return standard
+	return choices[0]
+}
+
+// orders lists the columns in both directions; with - before it, the largest comes first.
+func orders() (list []string) {
+	for _, name := range columns {
+		list = append(list, name, "-"+name)
+	}
+	return list
 }
 
 func number(text string, standard, low, high int) int {

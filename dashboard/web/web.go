@@ -66,7 +66,8 @@ type Server struct {
 
 // New makes the server. grafana tells at any time how Grafana is.
 func New(
-	log *slog.Logger, history History, grafana func() Grafana, metrics prometheus.Registerer, config Config,
+	log *slog.Logger, history History, grafana func() Grafana, metrics prometheus.Registerer,
+	config Config,
 ) (*Server, error) {
 	assets, err := readAssets(files)
 	if err != nil {
@@ -85,8 +86,9 @@ func New(
 		events: live.NewServer(config.Clients, metrics), charts: newCharts(log, history),
 		watches: make(map[view]*watch),
 	}
-	s.now = newMoment(latest.Snapshot{Failure: latest.ErrNotRead, Since: time.Now()}, config, templates, time.Now())
-	s.states = live.NewFeed(func() *live.Frame { return s.frame("state", s.state(s.moment(), time.Now())) })
+	unread := latest.Snapshot{Failure: latest.ErrNotRead, Since: time.Now()}
+	s.now = newMoment(unread, config, templates, time.Now())
+	s.states = live.NewFeed(s.wholeState)
 	return s, nil
 }
 
@@ -124,7 +126,8 @@ func (s *Server) Register(mux *http.ServeMux) {
 // Owns reports whether a path is the page's or the operator's own, not one of Grafana's.
 func Owns(path string) bool {
 	switch path {
-	case "/", "/rows", "/events", "/series", "/chart.svg", "/latest", "/latest.csv", "/healthz", "/readyz", "/metrics":
+	case "/", "/rows", "/events", "/series", "/chart.svg", "/latest", "/latest.csv",
+		"/healthz", "/readyz", "/metrics":
 		return true
 	}
 	name, ok := strings.CutPrefix(path, "/static/")
