@@ -124,6 +124,12 @@ func (c Config) Validate() error {
 	}
 	check(err != nil || !target.IsCluster() || c.Transport == publish.Stream, "REDIS_TRANSPORT", c.Transport,
 		"cannot be used with a Redis cluster, whose nodes pass messages on without a receipt: use stream")
+	forbidden := ",*?[" // the worker's lists and patterns
+	if c.Transport == publish.Stream {
+		forbidden = ","
+	}
+	check(c.Channel != "" && !strings.ContainsAny(c.Channel, forbidden), "REDIS_CHANNEL", c.Channel,
+		"must be one channel: the worker takes a list or a pattern, the generator publishes to one of them")
 	check(c.Partitions >= 1 && c.Partitions <= 1024, "REDIS_PARTITIONS", c.Partitions, "must be from 1 to 1024")
 	check(c.Interval > 0, "GENERATOR_INTERVAL", c.Interval, "must be more than 0 (GENERATOR_PACE=max publishes without a pause)")
 	check(c.Rate >= 0 && c.Rate <= 1e9, "GENERATOR_RATE", c.Rate, "must be more than 0 and at most 1000000000")

@@ -83,6 +83,9 @@ func TestConfigErrors(t *testing.T) {
 	}
 	wrong("REDIS_URL: is not a Redis URL", "REDIS_URL=http://user:secret@host")
 	wrong(`REDIS_TRANSPORT="pigeon": is neither pubsub nor stream`, "REDIS_TRANSPORT=pigeon")
+	wrong(`REDIS_CHANNEL="a,b": must be one channel`, "REDIS_CHANNEL=a,b")
+	wrong(`REDIS_CHANNEL="a,b": must be one channel`, "REDIS_CHANNEL=a,b", "REDIS_TRANSPORT=stream")
+	wrong(`REDIS_CHANNEL="colors.*": must be one channel`, "REDIS_CHANNEL=colors.*")
 	wrong(`GENERATOR_INTERVAL="soon": is not a duration`, "GENERATOR_INTERVAL=soon")
 	wrong(`GENERATOR_INTERVAL="0s": must be more than 0`, "GENERATOR_INTERVAL=0")
 	wrong(`GENERATOR_RATE="-1": must be more than 0`, "GENERATOR_RATE=-1")

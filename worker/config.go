@@ -11,6 +11,7 @@ import (
 
 	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
+	"colorstream/worker/source"
 )
 
 //go:generate go test -run "TestVariables|Documented" . -update-docs
@@ -111,10 +112,7 @@ func (l lateness) or(width time.Duration) time.Duration {
 
 // channels are the names in Channel.
 func (c config) channels() []string {
-	names := strings.Split(c.Channel, ",")
-	for i, name := range names {
-		names[i] = strings.TrimSpace(name)
-	}
+	names, _ := source.Channels(c.Channel) // Validate has tried it
 	return names
 }
 
@@ -141,9 +139,12 @@ func (c config) Validate() error {
 				"called complete: use stream")
 	}
 	check(c.Transport == pubsub || c.Transport == stream, "REDIS_TRANSPORT", c.Transport, "is neither pubsub nor stream")
-	for _, name := range c.channels() {
-		check(name != "", "REDIS_CHANNEL", c.Channel, "has an empty name")
-		check(c.Transport != stream || name == c.Channel, "REDIS_CHANNEL", c.Channel, "must be one key: REDIS_TRANSPORT is stream")
+	switch _, err := source.Channels(c.Channel); {
+	case c.Transport == stream:
+		check(c.Channel != "" && !strings.Contains(c.Channel, ","), "REDIS_CHANNEL", c.Channel,
+			"must be one key: REDIS_TRANSPORT is stream")
+	case err != nil:
+		check(false, "REDIS_CHANNEL", c.Channel, err.Error())
 	}
 	check(c.Partitions >= 1 && c.Partitions <= 1024, "REDIS_PARTITIONS", c.Partitions, "must be from 1 to 1024")
 	u, err := url.Parse(c.InfluxURL)

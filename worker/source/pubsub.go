@@ -55,7 +55,7 @@ func NewPubSub(
 		log: log, opt: opt, width: width, clock: newClock(log, start), state: state, now: start,
 	}
 	for _, name := range channels {
-		if strings.ContainsAny(name, "*?[") {
+		if IsPattern(name) {
 			p.patterns = append(p.patterns, name)
 		} else {
 			p.channels = append(p.channels, name)

@@ -36,8 +36,17 @@ func (s *Source) Probe(ctx context.Context) (payload string, age time.Duration, 
 
 func (s *Source) probeChannel(ctx context.Context, client goredis.UniversalClient) (string, time.Duration, error) {
 	name := s.cfg.Channel
-	sub := client.Subscribe(ctx, name)
+	sub := client.Subscribe(ctx)
 	defer sub.Close()
+	for _, name := range s.channels {
+		subscribe := sub.Subscribe
+		if source.IsPattern(name) {
+			subscribe = sub.PSubscribe
+		}
+		if err := subscribe(ctx, name); err != nil {
+			return "", 0, s.explain(err)
+		}
+	}
 	for deadline := time.Now().Add(probeTime); ; {
 		received, err := sub.ReceiveTimeout(ctx, max(time.Until(deadline), time.Millisecond))
 		switch received := received.(type) {

@@ -46,7 +46,7 @@ type Config struct {
 	Redis redisurl.Config
 	// Password, if not empty, is used in place of the URL's.
 	Password string
-	// Channel is the Pub/Sub channel's name, or the stream's key.
+	// Channel is Pub/Sub channels and patterns, between commas, or the stream's key.
 	Channel string
 	// Stream says to read a stream instead of a channel.
 	Stream bool
@@ -62,6 +62,8 @@ type Source struct {
 	cfg    Config
 	target redisurl.Target
 	tls    bool
+
+	channels []string // with patterns
 }
 
 // New returns a Source. Its errors name what is wrong with the settings, and hold no secret.
@@ -74,13 +76,20 @@ func New(log *slog.Logger, cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Channel == "" {
+	channels, err := source.Channels(cfg.Channel)
+	if cfg.Stream {
+		channels, err = []string{cfg.Channel}, nil
+	}
+	switch {
+	case cfg.Channel == "":
 		return nil, errors.New("the channel has no name")
+	case err != nil:
+		return nil, fmt.Errorf("the channel %q %w", cfg.Channel, err)
 	}
 	if cfg.TLS == nil {
 		cfg.TLS = func(*tls.Config) {}
 	}
-	return &Source{log: log, cfg: cfg, target: target, tls: target.Secure(cfg.TLS)}, nil
+	return &Source{log: log, cfg: cfg, target: target, tls: target.Secure(cfg.TLS), channels: channels}, nil
 }
 
 // address names Redis for a person.
@@ -102,7 +111,7 @@ func (s *Source) Run(ctx context.Context, partition func() Sink) {
 	sink := partition()
 	options := s.target.Options()
 	options.DialTimeout, options.DialerRetries = dialTimeout, 1
-	p := source.NewPubSub(s.log, options, []string{s.cfg.Channel}, s.cfg.Width, 0,
+	p := source.NewPubSub(s.log, options, s.channels, s.cfg.Width, 0,
 		func(err error) { sink.Connected(err == nil) })
 	_ = p.Run(ctx, sink) // it ends with ctx alone
 }

@@ -397,9 +397,12 @@ func TestAProbeSaysWhatIsWrong(t *testing.T) {
 		cfg  Config
 		want string
 	}{
-		"no URL":                {Config{Redis: at("http://x"), Channel: "c"}, "is not a Redis URL"},
-		"broken URL":            {Config{Redis: at("redis://:" + secret + "@bad host:1/0"), Channel: "c"}, "is not a Redis URL"},
-		"no channel":            {Config{Redis: at(open.URL())}, "channel has no name"},
+		"no URL":     {Config{Redis: at("http://x"), Channel: "c"}, "is not a Redis URL"},
+		"broken URL": {Config{Redis: at("redis://:" + secret + "@bad host:1/0"), Channel: "c"}, "is not a Redis URL"},
+		"no channel": {Config{Redis: at(open.URL())}, "channel has no name"},
+		"twice the same": {
+			Config{Redis: at(open.URL()), Channel: "colors.*,*.red"}, "its messages would come twice",
+		},
 		"nobody listens":        {Config{Redis: at("redis://127.0.0.1:1/0"), Channel: "c"}, "nothing listens at 127.0.0.1:1: start Redis"},
 		"no such host":          {Config{Redis: at("redis://nowhere.invalid:6379/0"), Channel: "c"}, `there is no host "nowhere.invalid"`},
 		"not answering":         {Config{Redis: at("redis://" + mute.Addr().String()), Channel: "c"}, "does not answer"},
@@ -425,6 +428,41 @@ func TestAProbeSaysWhatIsWrong(t *testing.T) {
 				t.Errorf("the password is in %q", got)
 			}
 		})
+	}
+}
+
+// Channels and patterns are received and probed, as the worker does.
+func TestSeveralChannels(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client := server.Client()
+	cfg := Config{Redis: at(server.URL()), Channel: "colors.*, other"}
+	r := start(t, cfg)
+	eventually(t, "connected", func() bool { return strings.HasSuffix(r.state(), "connected") })
+	for _, name := range []string{"colors.a", "other", "else", "colors.b"} {
+		client.Publish(t.Context(), name, name)
+	}
+	want := []string{"colors.a", "other", "colors.b"}
+	eventually(t, "three messages", func() bool { return slices.Equal(r.got(), want) })
+
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+				client.Publish(context.Background(), "colors.c", "hello")
+			}
+		}
+	}()
+	s, err := New(slog.New(slog.DiscardHandler), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if payload, _, err := s.Probe(t.Context()); payload != "hello" {
+		t.Errorf("probed: %q, %v", payload, err)
 	}
 }
 

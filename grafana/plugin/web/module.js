@@ -161,7 +161,7 @@ define(['@grafana/data', '@grafana/runtime', '@grafana/ui', 'react'], function (
             onChange: (transport) => setJSON({ transport }),
           })
         ),
-        field('Channel', "The channel's name, or the stream's key", text(json.channel, 'colors', (channel) => setJSON({ channel })))
+        field('Channel', "Channels and patterns, between commas, or the stream's key", text(json.channel, 'colors', (channel) => setJSON({ channel })))
       ),
       h(
         ui.FieldSet,
