@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 	"testing"
 	"time"
@@ -69,6 +70,8 @@ func TestMainFunction(t *testing.T) {
 
 func TestMainSignals(t *testing.T) {
 	t.Parallel()
+	// Else a program under this test would ignore SIGHUP where the test runs under nohup.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	begin := func(task string) (*exec.Cmd, *spoken) {
 		t.Helper()
 		cmd := exec.Command(os.Args[0])
