@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"colorstream/dashboard/chart"
+	"colorstream/dashboard/latest"
+	"colorstream/dashboard/palette"
 )
 
 // A page is what the template shows.
@@ -22,6 +24,7 @@ type page struct {
 	Few     bool   // colours: they are all drawn
 	Color   string // that the reader has picked
 	Picked  string // that is shown: the first one, if none is picked
+	Shade   palette.Shade
 	Chart   string // address of the picture for readers without a script
 	Shown   string // parameters of what is shown, for the links to it
 	Columns []column
@@ -33,6 +36,7 @@ type page struct {
 	Grafana string // its address
 	Refresh float64
 	Stats   []string
+	Trail   string // how long the sparklines are
 }
 
 // A column is one of the table's with the sorting that its head asks for, or one of those sortings.
@@ -64,6 +68,7 @@ func (s *Server) page(query url.Values) (page, error) {
 		View: v, State: s.state(m, m.now), Config: s.config, Span: readSpan(query), Spans: spans,
 		Theme: one(query, "theme", themes), Kiosk: v.First, Few: len(m.Colors) <= fewColors,
 		Color: last(query, "color"), Columns: v.columns(), Sorts: v.sorts(), Stats: statistics,
+		Trail:   formatSpan(latest.Trail * s.config.Window),
 		Refresh: max(1, s.config.Refresh.Seconds()),
 		Grafana: strings.TrimSuffix(s.config.GrafanaURL, "/"),
 	}
@@ -74,6 +79,7 @@ func (s *Server) page(query url.Values) (page, error) {
 	if p.Picked = p.Color; p.Picked == "" && len(p.Table.Order) > 0 {
 		p.Picked = p.Table.Order[0]
 	}
+	p.Shade = palette.Of(p.Picked)
 	for _, name := range p.Table.Order {
 		text := p.Table.Rows[name]
 		if name == p.Picked {
