@@ -70,7 +70,8 @@ func (c Config) rhythm() string {
 }
 
 func probe(ctx context.Context, config Config) (string, error) {
-	publisher, err := publish.New(slog.New(slog.DiscardHandler), config.publishOptions(), func(error) {})
+	publisher, err := publish.New(slog.New(slog.DiscardHandler),
+		config.publishOptions(), func(error) {})
 	if err != nil {
 		return "", err
 	}

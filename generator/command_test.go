@@ -13,7 +13,8 @@ import (
 func TestHTTP(t *testing.T) {
 	t.Parallel()
 	m := miniredis.RunT(t)
-	p := begin(t, strings.NewReader("color,value\nred,1\nred,x\n"+strings.Repeat("red,2\n", 1000)), nil,
+	p := begin(t, strings.NewReader("color,value\nred,1\nred,x\n"+strings.Repeat("red,2\n", 1000)),
+		nil,
 		"REDIS_URL=redis://"+m.Addr(), "GENERATOR_ADDR=127.0.0.1:0", "GENERATOR_INPUT=-", "GENERATOR_INTERVAL=50ms")
 	var address string
 	eventually(t, "it listens", func() bool {
@@ -53,13 +54,16 @@ func TestHTTP(t *testing.T) {
 		t.Errorf("healthcheck: %v", err)
 	}
 	taken := begin(t, nil, nil, "GENERATOR_ADDR="+address, "REDIS_URL=redis://"+m.Addr())
-	if err := taken.wait(t); err == nil || !strings.Contains(err.Error(), "set GENERATOR_ADDR to another address") {
+	if err := taken.wait(t); err == nil ||
+		!strings.Contains(err.Error(), "set GENERATOR_ADDR to another address") {
 		t.Errorf("port taken: %v", err)
 	}
-	beside := begin(t, strings.NewReader("color,value\nred,1\n"), []string{"replay", "-"}, "GENERATOR_ADDR="+address, "REDIS_URL=redis://"+m.Addr())
+	beside := begin(t, strings.NewReader("color,value\nred,1\n"),
+		[]string{"replay", "-"}, "GENERATOR_ADDR="+address, "REDIS_URL=redis://"+m.Addr())
 	beside.wantStatus(t, 3) // nobody is subscribed
 	m.Close()
-	eventually(t, "it is not ready without Redis", func() bool { status, _ := get("/readyz"); return status == http.StatusServiceUnavailable })
+	eventually(t, "it is not ready without Redis",
+		func() bool { status, _ := get("/readyz"); return status == http.StatusServiceUnavailable })
 	p.stop()
 	if err := p.wait(t); err != nil {
 		t.Error(err)
@@ -71,7 +75,8 @@ func TestCheck(t *testing.T) {
 	m := miniredis.RunT(t)
 	says := func(ok bool, words string, variables ...string) {
 		t.Helper()
-		p := begin(t, nil, []string{"check"}, append([]string{"REDIS_URL=redis://" + m.Addr()}, variables...)...)
+		p := begin(t, nil, []string{"check"},
+			append([]string{"REDIS_URL=redis://" + m.Addr()}, variables...)...)
 		if err := p.wait(t); (err == nil) != ok {
 			t.Errorf("%v: %v", variables, err)
 		}
@@ -83,8 +88,10 @@ func TestCheck(t *testing.T) {
 	says(true, `publishes random messages on "colors" (pubsub), one every 1s`)
 	says(true, `the channel "colors" has 0 subscribers`)
 	says(true, "2.5 a second", "GENERATOR_RATE=2.5")
-	says(true, `its first message: {"color":"E","name":"price","value":326}`, diamonds, "GENERATOR_INPUT_VALUE=price")
-	says(true, "as far apart as their times, at 60 times the speed", diamonds, "GENERATOR_INPUT_VALUE=price", "GENERATOR_PACE=times", "GENERATOR_SPEED=60")
+	says(true, `its first message: {"color":"E","name":"price","value":326}`,
+		diamonds, "GENERATOR_INPUT_VALUE=price")
+	says(true, "as far apart as their times, at 60 times the speed",
+		diamonds, "GENERATOR_INPUT_VALUE=price", "GENERATOR_PACE=times", "GENERATOR_SPEED=60")
 	says(true, "standard input is not looked at", "GENERATOR_INPUT=-", "GENERATOR_PACE=max")
 	says(false, "FAIL  input", diamonds)
 	says(false, "FAIL  redis", "REDIS_URL=redis://127.0.0.1:1")
@@ -101,16 +108,19 @@ func TestCommandLine(t *testing.T) {
 		{"run fast", `["fast"] cannot stand behind run`},
 		{"healthcheck", "GENERATOR_ADDR is off"},
 	} {
-		if err := begin(t, nil, strings.Fields(c.args)).wait(t); err == nil || !strings.Contains(err.Error(), c.words) {
+		if err := begin(t, nil, strings.Fields(c.args)).wait(t); err == nil ||
+			!strings.Contains(err.Error(), c.words) {
 			t.Errorf("%s: %v, want %q", c.args, err, c.words)
 		}
 	}
 	help := begin(t, nil, []string{"replay", "--help"})
-	if err := help.wait(t); err != nil || !strings.Contains(help.stdout.String(), "GENERATOR_INPUT_SEPARATOR") {
+	if err := help.wait(t); err != nil ||
+		!strings.Contains(help.stdout.String(), "GENERATOR_INPUT_SEPARATOR") {
 		t.Errorf("help: %v", err)
 	}
 	version := begin(t, nil, []string{"version"})
-	if err := version.wait(t); err != nil || !strings.HasPrefix(version.stdout.String(), "generator ") {
+	if err := version.wait(t); err != nil ||
+		!strings.HasPrefix(version.stdout.String(), "generator ") {
 		t.Errorf("version: %v", err)
 	}
 }

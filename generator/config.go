@@ -122,7 +122,8 @@ func (c Config) Validate() error {
 	if err != nil {
 		errs = append(errs, err)
 	}
-	check(err != nil || !target.IsCluster() || c.Transport == publish.Stream, "REDIS_TRANSPORT", c.Transport,
+	check(err != nil || !target.IsCluster() || c.Transport == publish.Stream,
+		"REDIS_TRANSPORT", c.Transport,
 		"cannot be used with a Redis cluster, whose nodes pass messages on without a receipt: use stream")
 	forbidden := ",*?[" // the worker's lists and patterns
 	if c.Transport == publish.Stream {
@@ -130,11 +131,16 @@ func (c Config) Validate() error {
 	}
 	check(c.Channel != "" && !strings.ContainsAny(c.Channel, forbidden), "REDIS_CHANNEL", c.Channel,
 		"must be one channel: the worker takes a list or a pattern, the generator publishes to one of them")
-	check(c.Partitions >= 1 && c.Partitions <= 1024, "REDIS_PARTITIONS", c.Partitions, "must be from 1 to 1024")
-	check(c.Interval > 0, "GENERATOR_INTERVAL", c.Interval, "must be more than 0 (GENERATOR_PACE=max publishes without a pause)")
-	check(c.Rate >= 0 && c.Rate <= 1e9, "GENERATOR_RATE", c.Rate, "must be more than 0 and at most 1000000000")
-	check(c.Speed > 0 && c.Speed <= 1e9, "GENERATOR_SPEED", c.Speed, "must be more than 0 and at most 1000000000")
-	check(c.Pace != PaceTimes || c.Input != "", "GENERATOR_PACE", c.Pace, "needs GENERATOR_INPUT: random messages have no times")
+	check(c.Partitions >= 1 && c.Partitions <= 1024,
+		"REDIS_PARTITIONS", c.Partitions, "must be from 1 to 1024")
+	check(c.Interval > 0, "GENERATOR_INTERVAL",
+		c.Interval, "must be more than 0 (GENERATOR_PACE=max publishes without a pause)")
+	check(c.Rate >= 0 && c.Rate <= 1e9, "GENERATOR_RATE",
+		c.Rate, "must be more than 0 and at most 1000000000")
+	check(c.Speed > 0 && c.Speed <= 1e9, "GENERATOR_SPEED",
+		c.Speed, "must be more than 0 and at most 1000000000")
+	check(c.Pace != PaceTimes || c.Input != "",
+		"GENERATOR_PACE", c.Pace, "needs GENERATOR_INPUT: random messages have no times")
 	check(c.Count >= 0, "GENERATOR_COUNT", c.Count, "must not be negative")
 	check(c.StreamMax >= 0, "GENERATOR_STREAM_MAX", c.StreamMax, "must not be negative")
 	check(c.Min <= c.Max, "GENERATOR_MIN", c.Min, fmt.Sprintf("is more than GENERATOR_MAX, %d", c.Max))

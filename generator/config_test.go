@@ -104,10 +104,13 @@ func TestConfigErrors(t *testing.T) {
 	wrong(`GENERATOR_COLORS="red,,blue": color is empty`, "GENERATOR_COLORS=red,,blue")
 	wrong(`GENERATOR_NAMES`, "GENERATOR_NAMES=\xff")
 	wrong(`GENERATOR_INPUT_FORMAT="xml": is neither csv nor json`, "GENERATOR_INPUT_FORMAT=xml")
-	wrong(`GENERATOR_INPUT_TIME_FORMAT="dd/mm/yyyy": is no time format: write day-first`, "GENERATOR_INPUT_TIME_FORMAT=dd/mm/yyyy")
-	wrong(`GENERATOR_INPUT_TIME_FORMAT="%d %Q": has %Q, which is not known here`, "GENERATOR_INPUT_TIME_FORMAT=%d %Q")
+	wrong(`GENERATOR_INPUT_TIME_FORMAT="dd/mm/yyyy": is no time format: write day-first`,
+		"GENERATOR_INPUT_TIME_FORMAT=dd/mm/yyyy")
+	wrong(`GENERATOR_INPUT_TIME_FORMAT="%d %Q": has %Q, which is not known here`,
+		"GENERATOR_INPUT_TIME_FORMAT=%d %Q")
 	wrong(`GENERATOR_INPUT_TIME_ZONE="Mars": is not a time zone`, "GENERATOR_INPUT_TIME_ZONE=Mars")
-	wrong(`GENERATOR_INPUT_TIME_ZONE="+2": is not an offset such as +02:00`, "GENERATOR_INPUT_TIME_ZONE=+2")
+	wrong(`GENERATOR_INPUT_TIME_ZONE="+2": is not an offset such as +02:00`,
+		"GENERATOR_INPUT_TIME_ZONE=+2")
 	wrong(`GENERATOR_INPUT_DECIMAL="dot": is neither point nor comma`, "GENERATOR_INPUT_DECIMAL=dot")
 	wrong(`GENERATOR_INPUT_DISORDER="-1s": must not be negative`, "GENERATOR_INPUT_DISORDER=-1")
 	wrong(`GENERATOR_INPUT_SEPARATOR="ab": is not one character`, "GENERATOR_INPUT_SEPARATOR=ab")

@@ -13,7 +13,8 @@ import (
 	"colorstream/generator/tally"
 )
 
-// records is where messages come from. Without wait, Next answers source.ErrPending when none is at hand.
+// records is where messages come from. Without wait, Next answers source.ErrPending when none is at
+// hand.
 type records interface {
 	Next(ctx context.Context, wait bool) (source.Record, error)
 }
@@ -28,7 +29,8 @@ type pacer interface {
 // catchUp is how late the schedule may be without being put off: so much is made up for by a burst.
 const catchUp = 250 * time.Millisecond
 
-// sink takes messages and publishes those that wait, in order, when told to. It holds publish.BatchSize at most.
+// sink takes messages and publishes those that wait, in order, when told to. It holds
+// publish.BatchSize at most.
 type sink interface {
 	Add(message.Message)
 	Waiting() int
@@ -50,8 +52,8 @@ type feed struct {
 	behind behind
 }
 
-// run ends at the input's end, after count messages, with an error, or with nil when ctx ends. What it took from the
-// records has then been counted by the sink.
+// run ends at the input's end, after count messages, with an error, or with nil when ctx ends. What
+// it took from the records has then been counted by the sink.
 func (f *feed) run(ctx context.Context) error {
 	f.now = time.Now()
 	for n := int64(0); f.count == 0 || n < f.count; {
@@ -61,7 +63,8 @@ func (f *feed) run(ctx context.Context) error {
 		case err == nil:
 		case isRejected:
 			f.tally.ReadRejected(rejected)
-			f.log.Debug("rejected", "line", rejected.Line, "reason", rejected.Reason, "error", rejected.Detail)
+			f.log.Debug("rejected", "line", rejected.Line,
+				"reason", rejected.Reason, "error", rejected.Detail)
 			if ctx.Err() != nil {
 				return ended(ctx, f.flush(ctx))
 			}
@@ -125,7 +128,8 @@ func (f *feed) await(ctx context.Context, record source.Record) error {
 
 func (f *feed) pause(ctx context.Context, pause time.Duration, record source.Record) error {
 	if pause > time.Minute && record.Line > 0 {
-		f.log.Info("the next message is due later", "line", record.Line, "ts", record.Time, "in", pause.Round(time.Second))
+		f.log.Info("the next message is due later",
+			"line", record.Line, "ts", record.Time, "in", pause.Round(time.Second))
 	}
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
@@ -149,7 +153,8 @@ func (f *feed) flush(ctx context.Context) error {
 	return err
 }
 
-// behind tells that the pace is too fast for Redis or for this machine, but not more than every ten seconds.
+// behind tells that the pace is too fast for Redis or for this machine, but not more than every ten
+// seconds.
 type behind struct {
 	total    time.Duration
 	reported time.Time
@@ -159,6 +164,7 @@ func (b *behind) add(log *slog.Logger, now time.Time, late time.Duration) {
 	b.total += late
 	if now.Sub(b.reported) > 10*time.Second {
 		b.reported = now
-		log.Warn("cannot keep the pace, so it is slower than asked for", "behind_in_all", b.total.Round(time.Millisecond))
+		log.Warn("cannot keep the pace, so it is slower than asked for",
+			"behind_in_all", b.total.Round(time.Millisecond))
 	}
 }

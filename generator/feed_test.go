@@ -117,14 +117,17 @@ func TestFeedPaces(t *testing.T) {
 		return source.Record{Message: message.Message{Color: "red", Value: value, Time: time.Unix(1e9, 0).Add(after)}}
 	}
 	timed := []any{at(1, 0), at(2, 0), at(3, 3*time.Second), at(4, time.Second), at(5, time.Hour)}
-	inBubble(t, &feed{records: &list{timed, io.EOF}, pacer: pace.NewTimes(1)}, nil, "0s [1 2]", "3s [3 4]", "1h0m0s [5]")
-	inBubble(t, &feed{records: &list{timed, io.EOF}, pacer: pace.NewTimes(3600)}, nil, "0s [1 2]", "833.333µs [3 4]", "1s [5]")
+	inBubble(t, &feed{records: &list{timed, io.EOF}, pacer: pace.NewTimes(1)},
+		nil, "0s [1 2]", "3s [3 4]", "1h0m0s [5]")
+	inBubble(t, &feed{records: &list{timed, io.EOF}, pacer: pace.NewTimes(3600)},
+		nil, "0s [1 2]", "833.333µs [3 4]", "1s [5]")
 }
 
 func TestFeedCountsRefusedLines(t *testing.T) {
 	t.Parallel()
 	records := values(2)
-	records = slices.Insert(records, 1, any(&source.Rejected{Line: 2, Reason: message.ValueType, Detail: "no"}))
+	records = slices.Insert(records, 1,
+		any(&source.Rejected{Line: 2, Reason: message.ValueType, Detail: "no"}))
 	f := &feed{records: &list{records, io.EOF}, pacer: pace.Max{}}
 	inBubble(t, f, nil, "0s [0 1]")
 	if f.tally.ReadTotal() != 3 || f.tally.RejectedTotal() != 1 {
@@ -139,7 +142,8 @@ func TestFeedOfASilentInput(t *testing.T) {
 	inBubble(t, &feed{records: &list{records, io.EOF}, pacer: pace.Max{}}, nil, "0s [0 1]", "1s [2 3]")
 }
 
-// After an outage a steady pace goes on, without a burst of what it missed; and every message is there.
+// After an outage a steady pace goes on, without a burst of what it missed; and every message is
+// there.
 func TestFeedAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	o := &outlet{before: func(n int) (bool, error) {
@@ -220,7 +224,8 @@ func TestFeedRate(t *testing.T) {
 		if err := f.run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(o.start); took < seconds*time.Second || took > seconds*time.Second+10*time.Millisecond {
+		if took := time.Since(o.start); took < seconds*time.Second ||
+			took > seconds*time.Second+10*time.Millisecond {
 			t.Errorf("%d messages took %s, want %d s", total, took, seconds)
 		}
 		if n := len(o.flushes); n > 1001*seconds {
@@ -232,9 +237,11 @@ func TestFeedRate(t *testing.T) {
 // BenchmarkFeed is the generator without Redis: making, encoding into nothing, pacing.
 func BenchmarkFeed(b *testing.B) {
 	f := &feed{
-		log: slog.New(slog.DiscardHandler), sink: new(hole), pacer: pace.NewSteady(time.Now(), 1), tally: tally.New(),
-		records: source.NewRandom(1, []string{"red", "blue", "green", "yellow"}, []string{"value_name"}, 1, 100),
-		count:   int64(b.N),
+		log: slog.New(slog.DiscardHandler), sink: new(hole), pacer: pace.NewSteady(time.Now(),
+			1), tally: tally.New(),
+		records: source.NewRandom(1, []string{"red", "blue", "green", "yellow"},
+			[]string{"value_name"}, 1, 100),
+		count: int64(b.N),
 	}
 	if err := f.run(b.Context()); err != nil {
 		b.Fatal(err)

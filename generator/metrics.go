@@ -21,15 +21,20 @@ func (g *generator) metrics() prometheus.Gatherer {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "colorstream_generator_" + name, Help: help},
 			func() float64 { return float64(value(g.publisher.Counts())) }))
 	}
-	counter("published_total", "Messages that Redis has taken.", func(c publish.Counts) uint64 { return c.Published })
-	counter("publish_errors_total", "Attempts to publish that failed.", func(c publish.Counts) uint64 { return c.Errors })
+	counter("published_total", "Messages that Redis has taken.",
+		func(c publish.Counts) uint64 { return c.Published })
+	counter("publish_errors_total", "Attempts to publish that failed.",
+		func(c publish.Counts) uint64 { return c.Errors })
 	if g.config.Transport == publish.PubSub {
-		counter("no_subscribers_total", "Published messages that nobody received.", func(c publish.Counts) uint64 { return c.NoSubscribers })
+		counter("no_subscribers_total", "Published messages that nobody received.",
+			func(c publish.Counts) uint64 { return c.NoSubscribers })
 		counter("unacknowledged_total", "Messages sent, but the connection broke before the answer.",
 			func(c publish.Counts) uint64 { return c.Unacknowledged })
-		gauge("receivers", "Receivers of the newest message.", func(c publish.Counts) int64 { return c.Receivers })
+		gauge("receivers", "Receivers of the newest message.",
+			func(c publish.Counts) int64 { return c.Receivers })
 	} else {
-		gauge("stream_waiting", "Messages of this generator that the worker has not committed yet.", func(c publish.Counts) int64 { return c.StreamWaiting })
+		gauge("stream_waiting", "Messages of this generator that the worker has not committed yet.",
+			func(c publish.Counts) int64 { return c.StreamWaiting })
 	}
 	r.MustRegister(
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -43,7 +48,8 @@ func (g *generator) metrics() prometheus.Gatherer {
 // rejections collects a counter for each reason.
 type rejections struct{ g *generator }
 
-var rejectedDesc = prometheus.NewDesc("colorstream_generator_rejected_total", "Lines of the input that are no messages.",
+var rejectedDesc = prometheus.NewDesc("colorstream_generator_rejected_total",
+	"Lines of the input that are no messages.",
 	[]string{"reason"}, nil)
 
 func (rejections) Describe(descs chan<- *prometheus.Desc) { descs <- rejectedDesc }
@@ -51,6 +57,7 @@ func (rejections) Describe(descs chan<- *prometheus.Desc) { descs <- rejectedDes
 func (r rejections) Collect(metrics chan<- prometheus.Metric) {
 	rejected := r.g.tally.Rejected()
 	for _, reason := range append(message.Reasons(), source.Columns, source.Quotes, source.TooLong) { // those without any too, so that the first one is seen as a step
-		metrics <- prometheus.MustNewConstMetric(rejectedDesc, prometheus.CounterValue, float64(rejected[reason]), string(reason))
+		metrics <- prometheus.MustNewConstMetric(rejectedDesc,
+			prometheus.CounterValue, float64(rejected[reason]), string(reason))
 	}
 }

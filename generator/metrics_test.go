@@ -13,18 +13,21 @@ import (
 	"colorstream/generator/tally"
 )
 
-// TestMetricsAreDocumented holds the table of metrics against what a generator shows, with each transport.
+// TestMetricsAreDocumented holds the table of metrics against what a generator shows, with each
+// transport.
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
 	for transport, heading := range map[publish.Transport]string{publish.PubSub: "Generator, Pub/Sub", publish.Stream: "Generator, stream"} {
 		config := Config{Redis: redisurl.Config{URL: "redis://127.0.0.1:1/0"}, Channel: "colors", Transport: transport}
-		publisher, err := publish.New(slog.New(slog.DiscardHandler), config.publishOptions(), func(error) {})
+		publisher, err := publish.New(slog.New(slog.DiscardHandler),
+			config.publishOptions(), func(error) {})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer publisher.Close()
 		g := &generator{config: config, tally: tally.New(), health: new(service.Health), publisher: publisher}
 		g.health.Condition("redis", "")
-		servicetest.CheckMetrics(t, "../worker/docs/metrics.md", heading, g.metrics().(*prometheus.Registry))
+		servicetest.CheckMetrics(t, "../worker/docs/metrics.md",
+			heading, g.metrics().(*prometheus.Registry))
 	}
 }

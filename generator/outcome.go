@@ -125,7 +125,8 @@ func (g *generator) outcome(ctx context.Context, before workerSample, unknown er
 		}
 	}
 	if unknown != nil {
-		o.unknown = fmt.Errorf("the worker cannot be asked what became of the messages: %w (WORKER_ADDR)", unknown)
+		o.unknown = fmt.Errorf("the worker cannot be asked what became of the messages: %w (WORKER_ADDR)",
+			unknown)
 	} else {
 		o.rejected, o.reasons = seen.rejectedTotal(), seen.reasons()
 		if g.config.Transport == publish.PubSub && seen.received < sent {
@@ -140,7 +141,8 @@ func (g *generator) outcome(ctx context.Context, before workerSample, unknown er
 
 // uncommitted waits for as long as the stream's worker goes on, and tells what it has left.
 func (g *generator) uncommitted(ctx context.Context) (left int64) {
-	for progress := time.Now(); ctx.Err() == nil && time.Since(progress) < timeout; time.Sleep(askEvery) {
+	for progress := time.Now(); ctx.Err() == nil &&
+		time.Since(progress) < timeout; time.Sleep(askEvery) {
 		n, err := g.publisher.Uncommitted(ctx)
 		switch {
 		case err != nil:
@@ -179,7 +181,8 @@ func (o outcome) sums() []tally.Sum {
 	}
 	list := []tally.Sum{sum("  not received", o.unreceived, "by any worker")}
 	if o.unknown == nil {
-		list = append(list, sum("  accepted", o.accepted, "by the worker"), sum("  not accepted", o.rejected, o.reasons))
+		list = append(list, sum("  accepted", o.accepted, "by the worker"),
+			sum("  not accepted", o.rejected, o.reasons))
 	}
 	return list
 }

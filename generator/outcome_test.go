@@ -15,7 +15,8 @@ import (
 	"colorstream/generator/source"
 )
 
-// A replay says what its worker has made of the rows. This worker receives what it is told to; others publish too.
+// A replay says what its worker has made of the rows. This worker receives what it is told to;
+// others publish too.
 func TestReplayAsksTheWorker(t *testing.T) {
 	t.Parallel()
 	const header = "color,value\n"
@@ -55,7 +56,8 @@ func TestReplayAsksTheWorker(t *testing.T) {
 					"colorstream_worker_rejected_total{reason=\"not_json\"} 7\n", received, late)
 			}))
 			t.Cleanup(worker.Close)
-			p := begin(t, strings.NewReader(header+c.input), []string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(),
+			p := begin(t, strings.NewReader(header+c.input),
+				[]string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(),
 				"GENERATOR_PACE=max", "WORKER_ADDR="+strings.TrimPrefix(worker.URL, "http://"))
 			p.wantStatus(t, c.status)
 			text := p.stdout.String() + p.stderr.String()

@@ -29,7 +29,8 @@ func TestReadmeCommands(t *testing.T) {
 		}
 		commands++
 		cmd := exec.Command("sh", "-c", command)
-		cmd.Env = append(os.Environ(), "REDIS_URL=redis://"+m.Addr(), "WORKER_ADDR=127.0.0.1:1", "GENERATOR_ADDR=off")
+		cmd.Env = append(os.Environ(), "REDIS_URL=redis://"+m.Addr(),
+			"WORKER_ADDR=127.0.0.1:1", "GENERATOR_ADDR=off")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", command, err, out)
 		}

@@ -43,8 +43,9 @@ func TestReplayDiamonds(t *testing.T) {
 	received := listen(t, client)
 	replay := func(status int, variables ...string) {
 		t.Helper()
-		p := begin(t, nil, []string{"replay", f.Name()}, append(variables, "REDIS_URL="+server.URL(), "GENERATOR_PACE=max",
-			"GENERATOR_INPUT_VALUE=price", "GENERATOR_INPUT_NAME=cut")...)
+		p := begin(t, nil, []string{"replay", f.Name()},
+			append(variables, "REDIS_URL="+server.URL(), "GENERATOR_PACE=max",
+				"GENERATOR_INPUT_VALUE=price", "GENERATOR_INPUT_NAME=cut")...)
 		p.wantStatus(t, status)
 		if sums := p.sums(t); sums["read"] != 1000 || sums["published"] != 1000 {
 			t.Errorf("%v", sums)
@@ -74,7 +75,8 @@ func TestBadLines(t *testing.T) {
 	p := begin(t, strings.NewReader("color,value,ts\nred,1,1760000000\nred,x,\nblue\nred,2,\n"+strings.Repeat(",1,\n", 9)),
 		[]string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
 	p.wantStatus(t, 3)
-	if sums := p.sums(t); sums["read"] != 13 || sums["published"] != 2 || sums["no_subscribers"] != 2 || sums["rejected"] != 11 {
+	if sums := p.sums(t); sums["read"] != 13 ||
+		sums["published"] != 2 || sums["no_subscribers"] != 2 || sums["rejected"] != 11 {
 		t.Errorf("%v", sums)
 	}
 	for _, words := range []string{
@@ -105,7 +107,8 @@ func TestNothingToPublish(t *testing.T) {
 	fails("color,value\nred,1\n\"", "line 3: a quotation mark is never closed") // what came before is published
 	fails("{}\n", `there is no field "color"`, "GENERATOR_INPUT_FORMAT=jsonl")
 	p := begin(t, nil, []string{"replay", "no/such.csv"}, "REDIS_URL=redis://"+m.Addr())
-	if err := p.wait(t); err == nil || !strings.Contains(err.Error(), "GENERATOR_INPUT: open no/such.csv") {
+	if err := p.wait(t); err == nil ||
+		!strings.Contains(err.Error(), "GENERATOR_INPUT: open no/such.csv") {
 		t.Errorf("%v", err)
 	}
 }
@@ -139,7 +142,8 @@ func TestReplaySortsAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stdin := begin(t, strings.NewReader(string(text)), []string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
+	stdin := begin(t, strings.NewReader(string(text)),
+		[]string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
 	const rejected = "line 5: time 2025-02-03T09:00:04Z is before 2025-02-03T09:00:20Z of line 4"
 	if err := stdin.wait(t); err == nil || !strings.Contains(err.Error(), rejected) {
 		t.Errorf("standard input: %v", err)
@@ -147,7 +151,8 @@ func TestReplaySortsAFile(t *testing.T) {
 	if sums := stdin.sums(t); sums["published"] != 3 {
 		t.Errorf("%v", sums)
 	}
-	allowed := begin(t, strings.NewReader(string(text)), []string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(),
+	allowed := begin(t, strings.NewReader(string(text)),
+		[]string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(),
 		"GENERATOR_PACE=max", "GENERATOR_INPUT_DISORDER=16s")
 	if err := allowed.wait(t); err != nil {
 		t.Errorf("standard input with disorder: %v", err)
@@ -208,7 +213,8 @@ func TestLiveStandardInput(t *testing.T) {
 	}
 }
 
-// Redis is killed and comes back while a file is replayed; nothing is lost unsaid, over either transport.
+// Redis is killed and comes back while a file is replayed; nothing is lost unsaid, over either
+// transport.
 func TestReplayOverKilledRedis(t *testing.T) {
 	t.Parallel()
 	var lines strings.Builder
@@ -224,7 +230,8 @@ func TestReplayOverKilledRedis(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
 			server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
-			p := begin(t, nil, []string{"replay", path}, "REDIS_URL="+server.URL(), "REDIS_TRANSPORT="+transport,
+			p := begin(t, nil, []string{"replay", path},
+				"REDIS_URL="+server.URL(), "REDIS_TRANSPORT="+transport,
 				"GENERATOR_RATE=2000")
 			for range 2 {
 				time.Sleep(300 * time.Millisecond) // not to wait for anything: to strike in the middle

@@ -28,7 +28,10 @@ func run(ctx context.Context, p service.Process) error {
 		Name: "generator", About: about, Notes: notes, Config: Config{}, Addr: "GENERATOR_ADDR",
 		Commands: []service.Command{
 			{Usage: "run", Help: "publish as the environment says", Run: start},
-			{Usage: "replay FILE", Help: "publish FILE (CSV or JSON, .gz or .zst of them, - is standard input), then end", Run: replay},
+			{
+				Usage: "replay FILE", Run: replay,
+				Help: "publish FILE (CSV or JSON, .gz or .zst of them, - is standard input), then end",
+			},
 			{Usage: "check", Help: "try the configuration, Redis and the input, a line each", Run: check},
 		},
 	}.Run(ctx, p)
@@ -52,7 +55,8 @@ func start(ctx context.Context, p service.Process) error {
 	status := progress.NewReporter(p.Stderr, p.Environ["TERM"], string(config.Log.Format))
 	log := config.Log.New(status, "generator")
 	for _, name := range service.UnknownVariables(p.Environ, "GENERATOR_", config) {
-		log.Warn("unknown variable, ignored: is its name right? (`generator help` lists all)", "variable", name)
+		log.Warn("unknown variable, ignored: is its name right? (`generator help` lists all)",
+			"variable", name)
 	}
 	g := &generator{log: log, config: config, tally: tally.New(), health: new(service.Health)}
 	redisUp := g.health.Condition("redis", "nothing has been published yet")
@@ -66,7 +70,8 @@ func start(ctx context.Context, p service.Process) error {
 	}
 	err = g.run(ctx, status)
 	counts := g.publisher.Counts()
-	log.Info("stop", "read", g.tally.ReadTotal(), "published", counts.Published, "no_subscribers", counts.NoSubscribers,
+	log.Info("stop", "read", g.tally.ReadTotal(),
+		"published", counts.Published, "no_subscribers", counts.NoSubscribers,
 		"rejected", g.tally.RejectedTotal(), "unacknowledged", counts.Unacknowledged, "unsent", counts.Unsent, "errors", counts.Errors)
 	list := sums(counts, g.tally.Elapsed())
 	if g.result != nil {
@@ -86,9 +91,11 @@ func sums(c publish.Counts, took time.Duration) []tally.Sum {
 	}
 	return []tally.Sum{
 		sum("published", c.Published,
-			fmt.Sprintf("in %s, %.0f a second", took.Round(time.Millisecond), float64(c.Published)/took.Seconds())),
+			fmt.Sprintf("in %s, %.0f a second", took.Round(time.Millisecond),
+				float64(c.Published)/took.Seconds())),
 		sum("  no_subscribers", c.NoSubscribers, "nobody was subscribed when they were published"),
-		sum("unacknowledged", c.Unacknowledged, "the connection broke before Redis answered; not sent again, so that none is doubled"),
+		sum("unacknowledged", c.Unacknowledged,
+			"the connection broke before Redis answered; not sent again, so that none is doubled"),
 		sum("unsent", c.Unsent, "given up at the end"),
 		sum("errors", c.Errors, "failed attempts to publish; all that they held is counted above"),
 	}
@@ -142,7 +149,8 @@ func (g *generator) open(ctx context.Context, stdin io.Reader) error {
 	return nil
 }
 
-// run publishes until there is no more to publish or ctx ends, then stops everything in the order of the data.
+// run publishes until there is no more to publish or ctx ends, then stops everything in the order
+// of the data.
 func (g *generator) run(ctx context.Context, status *progress.Reporter) error {
 	var before workerSample
 	var unknown error
@@ -201,7 +209,8 @@ func (g *generator) pacer() pacer {
 // nothing says why an input was read to its end and nothing was published.
 func (g *generator) nothing() error {
 	if r := g.tally.FirstRejected(); r != nil {
-		return fmt.Errorf("nothing was published: all %d lines of %s were rejected, the first: %w", g.tally.RejectedTotal(), g.input.Name, r)
+		return fmt.Errorf("nothing was published: all %d lines of %s were rejected, the first: %w",
+			g.tally.RejectedTotal(), g.input.Name, r)
 	}
 	if g.publisher.Counts().Unacknowledged > 0 {
 		return errors.New("nothing was published for certain: the connection to Redis broke before it answered")

@@ -45,7 +45,8 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// begin starts the generator with variables such as "GENERATOR_COUNT=3" besides those that keep it by itself.
+// begin starts the generator with variables such as "GENERATOR_COUNT=3" besides those that keep it
+// by itself.
 func begin(t testing.TB, stdin io.Reader, args []string, variables ...string) *program {
 	t.Helper()
 	environ := service.Environ(append([]string{"GENERATOR_ADDR=off", "WORKER_ADDR=127.0.0.1:1"}, variables...))
@@ -174,7 +175,8 @@ func TestRandomMessages(t *testing.T) {
 	}
 	all := receive(t, received, 5000)
 	for _, m := range all {
-		if !strings.Contains("red,blue,green,yellow", m.Color) || m.Name != "value_name" || m.Value < 1 || m.Value > 100 || !m.Time.IsZero() {
+		if !strings.Contains("red,blue,green,yellow", m.Color) ||
+			m.Name != "value_name" || m.Value < 1 || m.Value > 100 || !m.Time.IsZero() {
 			t.Fatalf("%+v", m)
 		}
 	}

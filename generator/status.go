@@ -21,8 +21,8 @@ func (g *generator) sample() progress.Sample {
 	}
 }
 
-// share is what part of the work is done, -1 if nobody can know. The input has size bytes, 0 if that
-// is unknown.
+// share is what part of the work is done, -1 if nobody can know. The input has size bytes, 0 if
+// that is unknown.
 func share(l *tally.Tally, count, size int64) float64 {
 	done := -1.0
 	if count > 0 {

@@ -18,8 +18,8 @@ func Decode(payload string) (Message, error) {
 }
 
 // Next reads the first message of a payload and returns the number of bytes that it takes, with the
-// white space behind it: payload[n:] is what follows, and n is 0 only if payload is "". The error is
-// an [*Error]; n then includes all that was rejected with it. Color and Name may share payload's
+// white space behind it: payload[n:] is what follows, and n is 0 only if payload is "". The error
+// is an [*Error]; n then includes all that was rejected with it. Color and Name may share payload's
 // memory.
 //
 // The shape that AppendJSON writes is read without allocation; every other is read by a strict JSON

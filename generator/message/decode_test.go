@@ -12,7 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A payloadCase is one line of testdata/messages.jsonl. Payloads that are no text stand there in base64.
+// A payloadCase is one line of testdata/messages.jsonl. Payloads that are no text stand there in
+// base64.
 type payloadCase struct {
 	Payload string
 	Base64  []byte `json:"payload_base64"`
@@ -78,9 +79,12 @@ func TestDecode(t *testing.T) {
 	want(`{"color":"red","value":42.5,"ts":1760000000000}`, Message{"red", "", 42.5, at})
 	want(`{"color":"red","name":"n","value":-0.1,"ts":1760000000000}`, Message{"red", "n", -0.1, at})
 	want(`{"ts":"2025-10-09T10:53:20+02:00","color":"red","value":1e3}`, Message{"red", "", 1000, at})
-	want(`{"color":"\ud83d\udfe5","value":1,"x":{"color":"blue","y":[null,"\\"]}}`, Message{"🟥", "", 1, time.Time{}})
-	want(`{"color":"red","name":"n","value":9007199254740993}`, Message{"red", "n", 9007199254740992, time.Time{}})
-	want(`{"color":"red","value":1,"ts":1760000000000.75}`, Message{"red", "", 1, at.Add(750 * time.Microsecond)})
+	want(`{"color":"\ud83d\udfe5","value":1,"x":{"color":"blue","y":[null,"\\"]}}`,
+		Message{"🟥", "", 1, time.Time{}})
+	want(`{"color":"red","name":"n","value":9007199254740993}`,
+		Message{"red", "n", 9007199254740992, time.Time{}})
+	want(`{"color":"red","value":1,"ts":1760000000000.75}`,
+		Message{"red", "", 1, at.Add(750 * time.Microsecond)})
 	want(`{"color":"red","value":1,"ts":1.76e12}`, Message{"red", "", 1, at})
 	want(`{"color":"red","value":1,"ts":"2025-10-09T10:53:20+0200"}`, Message{"red", "", 1, at})
 	want(`{"color":"red","value":1,"ts":"2025-10-09T08:53:20.000Z"}`, Message{"red", "", 1, at})
@@ -129,7 +133,8 @@ func TestDecode(t *testing.T) {
 	reject(`{"color":"red","value":1,"ts":true}`, TimeInvalid, "true")
 	reject(`{"color":"red","value":1,"ts":"2025-10-09"}`, TimeInvalid, "2025-10-09")
 	reject(`{"color":"red","value":1,"ts":"2025-10-09T08:53:20"}`, TimeInvalid, "no time zone")
-	reject(`{"color":"red","value":1,"ts":"1760000000000"}`, TimeInvalid, "a number in quotation marks")
+	reject(`{"color":"red","value":1,"ts":"1760000000000"}`,
+		TimeInvalid, "a number in quotation marks")
 	reject(`{"color":"red","name":"n","value":1,"ts":946684799999}`, Past, "1999-12-31T23:59:59Z")
 	reject(`{"color":"red","value":1,"ts":1760000000}`, Past,
 		"taken for milliseconds since 1970, which is 1970-01-21T08:53:20Z; as seconds it is 2025-10-09T08:53:20Z")
@@ -140,8 +145,10 @@ func TestDecode(t *testing.T) {
 	reject(`{"color":"red","value":1,"ts":"0001-01-01T00:00:00Z"}`, Past, "0001")
 	reject(`{"color":"red","value":1,"ts":"9999-01-01T00:00:00Z"}`, TimeRange, "9999")
 	reject(`{"color":"red","name":"n","value":1,"ts":9999999999999}`, TimeRange, "9999999999999")
-	reject(`{"color":"red","value":1,"ts":1760000000000000}`, TimeRange, "as microseconds it is 2025-10-09T08:53:20Z")
-	reject(`{"color":"red","value":1,"ts":1760000000000000000}`, TimeRange, "as nanoseconds it is 2025-10-09T08:53:20Z")
+	reject(`{"color":"red","value":1,"ts":1760000000000000}`,
+		TimeRange, "as microseconds it is 2025-10-09T08:53:20Z")
+	reject(`{"color":"red","value":1,"ts":1760000000000000000}`,
+		TimeRange, "as nanoseconds it is 2025-10-09T08:53:20Z")
 	reject(`{"color":"red","value":1,"ts":1e400}`, TimeRange, "1e400")
 	reject(`{"color":"red","value":1,"name":"a","name":"b"}`, DuplicateField, `"name"`)
 }
@@ -200,6 +207,7 @@ func BenchmarkDecode(b *testing.B) {
 		})
 	}
 	run("scanned", `{"color":"red","name":"value_name","value":42}`)
-	run("scanned decimal and time", `{"color":"red","name":"value_name","value":42.125,"ts":1760000000000}`)
+	run("scanned decimal and time",
+		`{"color":"red","name":"value_name","value":42.125,"ts":1760000000000}`)
 	run("strict", `{"value":42,"color":"red","name":"value_name"}`)
 }

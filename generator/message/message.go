@@ -1,8 +1,8 @@
 // Package message is Colorstream's wire format: what the generator publishes and the worker reads.
 //
 // A payload (of a PUBLISH, or of a stream entry's field m) is one or more messages, one after
-// another, with white space or nothing between them; the generator writes a line for each. A message
-// is one JSON object (RFC 8259) in UTF-8:
+// another, with white space or nothing between them; the generator writes a line for each. A
+// message is one JSON object (RFC 8259) in UTF-8:
 //
 //	{"color":"red","name":"value_name","value":42}
 //	{"color":"red","name":"value_name","value":42.5,"ts":1760000000000}
@@ -23,14 +23,14 @@
 // [Reason]: duplicate fields, invalid UTF-8, half surrogate pairs, arrays, numeric strings, numbers
 // that overflow, a ts without a time zone.
 //
-// Each message of a payload is accepted or rejected by itself. After an object or array that is JSON
-// but no message, reading goes on behind it; after text that is no JSON, at the next line.
+// Each message of a payload is accepted or rejected by itself. After an object or array that is
+// JSON but no message, reading goes on behind it; after text that is no JSON, at the next line.
 //
-// The rules for a colour are those of InfluxDB's line protocol, which cannot hold what they exclude;
-// the end of the range of ts is that of nanoseconds in 64 bits.
+// The rules for a colour are those of InfluxDB's line protocol, which cannot hold what they
+// exclude; the end of the range of ts is that of nanoseconds in 64 bits.
 //
-// The package imports the standard library only and keeps no state; all of it is safe for concurrent
-// use.
+// The package imports the standard library only and keeps no state; all of it is safe for
+// concurrent use.
 package message
 
 import (
@@ -58,8 +58,8 @@ var (
 	maxTime  = time.Unix(0, 1<<63-1).UTC()
 )
 
-// Validate returns an [*Error] if m cannot be a point. Decode accepts what AppendJSON writes for all
-// others, unless they are too old for the wire, which ValidateAge tells.
+// Validate returns an [*Error] if m cannot be a point. Decode accepts what AppendJSON writes for
+// all others, unless they are too old for the wire, which ValidateAge tells.
 func (m Message) Validate() error {
 	if err := validColor(m.Color); err != nil {
 		return err

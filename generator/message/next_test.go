@@ -58,7 +58,8 @@ func TestNext(t *testing.T) {
 	want("{\"color\":\"\xff\",\"value\":1}"+a, "invalid_utf8", "a1")
 	want("\x80\x04\n"+a, "invalid_utf8", "a1")
 	want(`{"color":"\ud800","value":1}`+a, "invalid_utf8", "a1")
-	want(strings.Repeat(`{"a":[`+"\n", 1000)+a, append(slices.Repeat([]string{"not_json"}, 1000), "a1")...)
+	want(strings.Repeat(`{"a":[`+"\n", 1000)+a,
+		append(slices.Repeat([]string{"not_json"}, 1000), "a1")...)
 }
 
 // Each line of wire.txt is a payload that users sent.
@@ -96,8 +97,10 @@ func TestFromFields(t *testing.T) {
 		}
 	}
 	want("red", "42", "", "", `{"color":"red","name":"","value":42}`)
-	want(" red ", " -4.5e1 ", "n", "1738573200000", `{"color":"red","name":"n","value":-45,"ts":1738573200000}`)
-	want("red", "+.5", "n", "2025-02-03T10:00:00+0100", `{"color":"red","name":"n","value":0.5,"ts":1738573200000}`)
+	want(" red ", " -4.5e1 ", "n", "1738573200000",
+		`{"color":"red","name":"n","value":-45,"ts":1738573200000}`)
+	want("red", "+.5", "n", "2025-02-03T10:00:00+0100",
+		`{"color":"red","name":"n","value":0.5,"ts":1738573200000}`)
 	want("", "42", "", "", "color_missing")
 	want("red\n", "42", "", "", "color_control")
 	want("red", "", "", "", "value_missing")
@@ -110,8 +113,8 @@ func TestFromFields(t *testing.T) {
 	want("red", "1", "", "soon", "ts_invalid")
 }
 
-// FuzzNext holds the scanner against the strict decoder, the writer against both, and the payload of
-// several messages against each of them alone.
+// FuzzNext holds the scanner against the strict decoder, the writer against both, and the payload
+// of several messages against each of them alone.
 func FuzzNext(f *testing.F) {
 	for _, c := range payloadCases(f) {
 		f.Add(c.Payload, c.Payload)
@@ -124,7 +127,8 @@ func FuzzNext(f *testing.F) {
 		m, rest, err := nextStrict(first)
 		var fast Message
 		if after, ok := scan(first, &fast); ok && (err != nil || fast != m || after != rest) {
-			t.Fatalf("scan(%q) = %+v, %q; the strict decoder says %+v, %q, %v", first, fast, after, m, rest, err)
+			t.Fatalf("scan(%q) = %+v, %q; the strict decoder says %+v, %q, %v",
+				first, fast, after, m, rest, err)
 		}
 		if (m == Message{}) != (err != nil) {
 			t.Fatalf("%q is %+v, %v", first, m, err)
@@ -141,7 +145,8 @@ func FuzzNext(f *testing.F) {
 		}
 		written := m.AppendJSON(nil)
 		again, n, err := Next(string(written) + "\n" + second)
-		if err != nil || !again.Time.Equal(m.Time) || again.Value != m.Value || again.Color != m.Color || again.Name != m.Name {
+		if err != nil || !again.Time.Equal(m.Time) ||
+			again.Value != m.Value || again.Color != m.Color || again.Name != m.Name {
 			t.Fatalf("%q is written as %s and read as %+v, %v", first, written, again, err)
 		}
 		if after := strings.TrimLeft(second, space); n != len(written)+1+len(second)-len(after) {

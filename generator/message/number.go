@@ -76,7 +76,8 @@ func parseTimeNumber(number string) (time.Time, error) {
 			clip(number), taken, at.Format(time.RFC3339), guess(time.Unix(ms, 0), "seconds"))
 	case at.After(maxTime):
 		return time.Time{}, errorf(TimeRange, "ts %s is after the year 2262: %s%s%s",
-			clip(number), taken, guess(time.UnixMicro(ms), "microseconds"), guess(time.Unix(0, ms), "nanoseconds"))
+			clip(number), taken, guess(time.UnixMicro(ms),
+				"microseconds"), guess(time.Unix(0, ms), "nanoseconds"))
 	}
 	return at, nil
 }

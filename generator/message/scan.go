@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// scan reads the first message of s into m if it has exactly the shape that AppendJSON writes for an
-// ASCII colour and name (no white space, no escapes, fields in order), and returns what follows. It
-// reports false for everything else, also for what is wrong: the strict decoder then finds the
+// scan reads the first message of s into m if it has exactly the shape that AppendJSON writes for
+// an ASCII colour and name (no white space, no escapes, fields in order), and returns what follows.
+// It reports false for everything else, also for what is wrong: the strict decoder then finds the
 // reason. It allocates nothing.
 func scan(s string, m *Message) (rest string, ok bool) {
 	if s, ok = strings.CutPrefix(s, `{"color":"`); !ok {
@@ -71,8 +71,8 @@ var pow10 = [...]float64{
 
 // scanNumber reads a JSON number. Up to 15 digits without exponent are exact as an integer below
 // 2^53 divided by an exact power of ten, a single rounding, so the result is strconv's (W. D.
-// Clinger, "How to Read Floating Point Numbers Accurately", 1990, gives the argument); all others go
-// to strconv.
+// Clinger, "How to Read Floating Point Numbers Accurately", 1990, gives the argument); all others
+// go to strconv.
 func scanNumber(s string) (f float64, rest string, ok bool) {
 	i, negative := 0, false
 	if i < len(s) && s[i] == '-' {

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// decodeStrict reads any message, field by field, so that it sees what a decoder into a struct hides:
-// names in another case, duplicates, replaced bytes. An error is NotJSON exactly if text is no JSON.
+// decodeStrict reads any message, field by field, so that it sees what a decoder into a struct
+// hides: names in another case, duplicates, replaced bytes. An error is NotJSON exactly if text is
+// no JSON.
 func decodeStrict(text string) (Message, error) {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()

@@ -1,18 +1,19 @@
 // Package pace says when messages are due.
 //
-// A due time is always computed from the start and the number of the message, or from the start and the message's
-// own time, never from the message before: rounding and delays do not add up. A loop that is late catches up, since
-// later messages are due at their old times; the loop bounds that by putting the whole schedule off, so that a
-// pause is not followed by a burst.
+// A due time is always computed from the start and the number of the message, or from the start and
+// the message's own time, never from the message before: rounding and delays do not add up. A loop
+// that is late catches up, since later messages are due at their old times; the loop bounds that by
+// putting the whole schedule off, so that a pause is not followed by a burst.
 //
-// A pacer is a value with arithmetic only: it neither waits nor looks at a clock. It is for one goroutine.
+// A pacer is a value with arithmetic only: it neither waits nor looks at a clock. It is for one
+// goroutine.
 package pace
 
 import "time"
 
-// grain is the shortest time between two due times. At intervals below grouped, 500 messages a second,
-// messages fall due in groups, which are published together: one command for all of them costs a
-// fraction of one for each.
+// grain is the shortest time between two due times. At intervals below grouped, 500 messages a
+// second, messages fall due in groups, which are published together: one command for all of them
+// costs a fraction of one for each.
 const (
 	grain   = 5 * time.Millisecond
 	grouped = 2 * time.Millisecond
@@ -25,8 +26,8 @@ type Steady struct {
 	number   int64 // of the next message since start
 }
 
-// NewSteady makes a pace with the interval in nanoseconds, which may be less than one and need not be whole. The
-// first message is due at start.
+// NewSteady makes a pace with the interval in nanoseconds, which may be less than one and need not
+// be whole. The first message is due at start.
 func NewSteady(start time.Time, interval float64) *Steady {
 	return &Steady{start: start, interval: interval}
 }

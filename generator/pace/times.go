@@ -2,8 +2,9 @@ package pace
 
 import "time"
 
-// Times is the pace of the messages' own times: two messages are as far apart as their times are, divided by a
-// speed. A message without a time, or with one that is before one already seen, is due at once.
+// Times is the pace of the messages' own times: two messages are as far apart as their times are,
+// divided by a speed. A message without a time, or with one that is before one already seen, is due
+// at once.
 type Times struct {
 	speed  float64
 	start  time.Time // when the message with the time first was due

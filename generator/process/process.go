@@ -1,9 +1,9 @@
-// Package process runs one server program as a child process: it starts it, waits until it is ready,
-// keeps the end of its output, and stops it.
+// Package process runs one server program as a child process: it starts it, waits until it is
+// ready, keeps the end of its output, and stops it.
 //
-// A child gets a process group of its own, so that Ctrl-C at a terminal reaches only its parent, which
-// then decides in which order things stop. On Linux the kernel ends a child whose parent has died, even
-// by SIGKILL; on other systems the child of a killed parent runs on.
+// A child gets a process group of its own, so that Ctrl-C at a terminal reaches only its parent,
+// which then decides in which order things stop. On Linux the kernel ends a child whose parent has
+// died, even by SIGKILL; on other systems the child of a killed parent runs on.
 //
 // The package restarts nothing. It needs a Unix system.
 package process
@@ -87,8 +87,8 @@ func Start(c Command) (*Process, error) {
 	return p, nil
 }
 
-// WaitReady calls ready until it returns nil. It returns an error with the end of the child's output if
-// the child ends first, and ready's last error if ctx ends first.
+// WaitReady calls ready until it returns nil. It returns an error with the end of the child's
+// output if the child ends first, and ready's last error if ctx ends first.
 func (p *Process) WaitReady(ctx context.Context, ready func(context.Context) error) error {
 	begin := time.Now()
 	tick := time.NewTicker(readyInterval)
@@ -113,8 +113,8 @@ func (p *Process) WaitReady(ctx context.Context, ready func(context.Context) err
 	}
 }
 
-// Ending waits for the child's end and returns an error that says how it ended and with which output,
-// also after exit status 0.
+// Ending waits for the child's end and returns an error that says how it ended and with which
+// output, also after exit status 0.
 func (p *Process) Ending() error {
 	err := p.Err()
 	if err == nil {

@@ -157,7 +157,8 @@ func TestGrandchildDoesNotHoldTheEnd(t *testing.T) {
 
 func TestStartFails(t *testing.T) {
 	t.Parallel()
-	if _, err := Start(Command{Path: "/no/such/program"}); err == nil || !strings.Contains(err.Error(), "/no/such/program") {
+	if _, err := Start(Command{Path: "/no/such/program"}); err == nil ||
+		!strings.Contains(err.Error(), "/no/such/program") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -195,12 +196,14 @@ func TestWaitReady(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err := p.WaitReady(ctx, never)
-	if err == nil || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "it answers 503") {
+	if err == nil || !errors.Is(err, context.DeadlineExceeded) ||
+		!strings.Contains(err.Error(), "it answers 503") {
 		t.Errorf("one that is never ready: %v", err)
 	}
 	ended, _ := play(t, "3")
 	err = ended.WaitReady(t.Context(), never)
-	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.HasSuffix(err.Error(), "\n    err") {
+	if err == nil || !strings.Contains(err.Error(), "exit status 3") ||
+		!strings.HasSuffix(err.Error(), "\n    err") {
 		t.Errorf("one that ends: %v", err)
 	}
 }

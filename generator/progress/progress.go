@@ -1,8 +1,8 @@
-// Package progress keeps one line at the bottom of a terminal that tells how far the work is, below what else is
-// written there.
+// Package progress keeps one line at the bottom of a terminal that tells how far the work is, below
+// what else is written there.
 //
-// It assumes a terminal that knows carriage return and the ANSI sequence "erase line", and a line that is shorter
-// than the terminal is wide.
+// It assumes a terminal that knows carriage return and the ANSI sequence "erase line", and a line
+// that is shorter than the terminal is wide.
 package progress
 
 import (
@@ -53,8 +53,8 @@ func (l *Line) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Text composes a line: what share of the work is done (negative if that is unknown), what has been done, how many
-// a second lately, and how long the rest will take at the pace so far.
+// Text composes a line: what share of the work is done (negative if that is unknown), what has been
+// done, how many a second lately, and how long the rest will take at the pace so far.
 func Text(share float64, done string, rate float64, elapsed time.Duration) string {
 	var b strings.Builder
 	if share >= 0 {

@@ -11,8 +11,8 @@ import (
 // logEvery is how often work that has an end is reported where there is no terminal.
 const logEvery = 30 * time.Second
 
-// A Reporter tells a person how far the work is: on a terminal in a line that changes, else, for work
-// that has an end, in the log now and then. The log is to be written through it.
+// A Reporter tells a person how far the work is: on a terminal in a line that changes, else, for
+// work that has an end, in the log now and then. The log is to be written through it.
 type Reporter struct {
 	io.Writer
 	line *Line // nil if there is no terminal

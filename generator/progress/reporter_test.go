@@ -53,9 +53,10 @@ func TestFollow(t *testing.T) {
 			ctx, stop := context.WithTimeout(t.Context(), 70*time.Second)
 			defer stop()
 			r := NewReporter(&text, "", "text")
-			r.Follow(ctx, slog.New(slog.NewTextHandler(r, nil)), func() time.Duration { return 0 }, func() Sample {
-				return Sample{Share: share, Count: 7, Attrs: []any{"published", 7}}
-			})
+			r.Follow(ctx, slog.New(slog.NewTextHandler(r, nil)),
+				func() time.Duration { return 0 }, func() Sample {
+					return Sample{Share: share, Count: 7, Attrs: []any{"published", 7}}
+				})
 			if n := strings.Count(text.String(), "percent=50 per_second=0 published=7"); n != lines {
 				t.Errorf("%g: %d lines, want %d", share, n, lines)
 			}

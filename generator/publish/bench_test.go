@@ -9,8 +9,8 @@ import (
 	"colorstream/generator/redistest"
 )
 
-// BenchmarkPublish is the top rate into a real Redis on this machine, with our own CPU time beside it: the rest is
-// Redis's, which shares the cores.
+// BenchmarkPublish is the top rate into a real Redis on this machine, with our own CPU time beside
+// it: the rest is Redis's, which shares the cores.
 func BenchmarkPublish(b *testing.B) {
 	for _, transport := range []Transport{PubSub, Stream} {
 		b.Run(string(transport), func(b *testing.B) {

@@ -70,8 +70,8 @@ var passing = []string{
 	"MOVED", "ASK", "UNBLOCKED", "max number of clients",
 }
 
-// temporary reports whether an error may pass by itself: everything but an error of a server that is
-// well. Of several, all must.
+// temporary reports whether an error may pass by itself: everything but an error of a server that
+// is well. Of several, all must.
 func temporary(err error) bool {
 	if all, ok := err.(interface{ Unwrap() []error }); ok {
 		return !slices.ContainsFunc(all.Unwrap(), func(err error) bool { return !temporary(err) })

@@ -11,7 +11,8 @@ import (
 	"colorstream/generator/redistest"
 )
 
-// publishAll publishes numbered messages in batches of many sizes until stop is closed, and tells how many.
+// publishAll publishes numbered messages in batches of many sizes until stop is closed, and tells
+// how many.
 func publishAll(t testing.TB, r *rig, stop <-chan struct{}) <-chan int {
 	total := make(chan int, 1)
 	go func() {
@@ -50,8 +51,8 @@ func quick(t testing.TB, url string, transport Transport) *rig {
 	return r
 }
 
-// trouble does something to Redis again and again while messages are published, each time when some hundred more
-// have arrived, and gives back how many were handed to the publisher in all.
+// trouble does something to Redis again and again while messages are published, each time when some
+// hundred more have arrived, and gives back how many were handed to the publisher in all.
 func trouble(t *testing.T, r *rig, times int, strike func()) int {
 	t.Helper()
 	stop := make(chan struct{})
@@ -63,12 +64,14 @@ func trouble(t *testing.T, r *rig, times int, strike func()) int {
 		strike()
 	}
 	goal := r.Counts().Published + 2*BatchSize
-	eventually(t, "messages are published in the end", func() bool { return r.Counts().Published >= goal })
+	eventually(t, "messages are published in the end",
+		func() bool { return r.Counts().Published >= goal })
 	close(stop)
 	return <-total
 }
 
-// Redis is killed and started again, and keeps what it has acknowledged: each message is in the stream once.
+// Redis is killed and started again, and keeps what it has acknowledged: each message is in the
+// stream once.
 func TestStreamOverKilledRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
@@ -81,13 +84,14 @@ func TestStreamOverKilledRedis(t *testing.T) {
 		t.Errorf("%d messages: %+v", total, got)
 	}
 	checkStream(t, server.Client(), total)
-	if down, up := r.log.count("cannot publish"), r.log.count("publishing again"); down != up || down > 8 {
+	if down, up := r.log.count("cannot publish"), r.log.count("publishing again"); down != up ||
+		down > 8 {
 		t.Errorf("%d times down and %d times up", down, up)
 	}
 }
 
-// Redis hangs for longer than the time-out, with a batch on its way: it carries the batch out when it goes on, or
-// loses it with the connection, but the stream holds each message once.
+// Redis hangs for longer than the time-out, with a batch on its way: it carries the batch out when
+// it goes on, or loses it with the connection, but the stream holds each message once.
 func TestStreamOverHangingRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -111,7 +115,8 @@ func TestStreamOverCutConnections(t *testing.T) {
 	checkStream(t, client, total)
 }
 
-// Pub/Sub cannot know more than it does, but nothing is doubled or out of order, and everything is counted.
+// Pub/Sub cannot know more than it does, but nothing is doubled or out of order, and everything is
+// counted.
 func TestPubSubOverTrouble(t *testing.T) {
 	t.Parallel()
 	run := func(name string, times int, strike func(*redistest.Server, *redis.Client)) {

@@ -18,7 +18,8 @@ func (p *Publisher) Probe(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("redis %s: count subscribers of %q: %w", p.Address(), channel, err)
 	}
-	return fmt.Sprintf("%s answers; the channel %q has %d subscribers", p.Address(), channel, subscribers[channel]), nil
+	return fmt.Sprintf("%s answers; the channel %q has %d subscribers",
+		p.Address(), channel, subscribers[channel]), nil
 }
 
 // probeStream looks at each partition, and at who works on it.

@@ -1,6 +1,6 @@
-// Package publish hands messages to Redis: on a Pub/Sub channel, or as entries of a stream. What waits
-// when [Publisher.Flush] is called goes as one payload, a message a line; of a stream with several
-// partitions, one payload each.
+// Package publish hands messages to Redis: on a Pub/Sub channel, or as entries of a stream. What
+// waits when [Publisher.Flush] is called goes as one payload, a message a line; of a stream with
+// several partitions, one payload each.
 //
 // What it promises for every message given to [Publisher.Add]: it is counted exactly once, as
 // published, as unacknowledged or as unsent.
@@ -57,11 +57,11 @@ type Options struct {
 	Target    redisurl.Target
 	Channel   string
 	Transport Transport
-	// StreamMax is how many messages of this publisher may wait for the worker before Flush does; 0 means
-	// any number.
+	// StreamMax is how many messages of this publisher may wait for the worker before Flush does; 0
+	// means any number.
 	StreamMax int64
-	// Partitions is the number of the stream's partitions, 1 if it is 0. Replicas is how many replicas of
-	// Redis must have a payload before it counts as published.
+	// Partitions is the number of the stream's partitions, 1 if it is 0. Replicas is how many replicas
+	// of Redis must have a payload before it counts as published.
 	Partitions, Replicas int
 
 	timeout time.Duration // of a read or write; tests make it short
@@ -73,8 +73,8 @@ type Counts struct {
 	Published uint64
 	// NoSubscribers are the published messages that had no receiver (Pub/Sub only).
 	NoSubscribers uint64
-	// Unacknowledged ones were sent, but the connection broke before the answer (Pub/Sub only), or nobody
-	// can tell any more whether they are in the stream.
+	// Unacknowledged ones were sent, but the connection broke before the answer (Pub/Sub only), or
+	// nobody can tell any more whether they are in the stream.
 	Unacknowledged uint64
 	// Unsent ones were given up because the program stops.
 	Unsent uint64
@@ -108,7 +108,8 @@ type Publisher struct {
 type transport interface {
 	// prepare does what must be done once before the first batch.
 	prepare(context.Context) error
-	// send tries to publish the batch. If its error is nil the batch is empty, and its messages counted.
+	// send tries to publish the batch. If its error is nil the batch is empty, and its messages
+	// counted.
 	send(context.Context, *batch) error
 }
 
@@ -131,8 +132,8 @@ func (b *batch) add(m message.Message) {
 
 func (b *batch) empty() { b.payload, b.n = b.payload[:0], 0 }
 
-// New makes a Publisher. It does not connect yet. state is told why nothing can be published, and nil
-// when it can.
+// New makes a Publisher. It does not connect yet. state is told why nothing can be published, and
+// nil when it can.
 func New(log *slog.Logger, o Options, state func(error)) (*Publisher, error) {
 	o.Partitions = max(o.Partitions, 1)
 	client, err := newClient(o)
@@ -217,8 +218,8 @@ func (p *Publisher) send(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// wait returns when another attempt is due. It ends with an error if ctx does or if the cause will not
-// pass by itself.
+// wait returns when another attempt is due. It ends with an error if ctx does or if the cause will
+// not pass by itself.
 func (p *Publisher) wait(ctx context.Context, cause error) error {
 	if !temporary(cause) {
 		return fmt.Errorf("publish to %q on Redis %s: %w", p.options.Channel, p.Address(), explain(cause))
@@ -247,7 +248,8 @@ func (p *Publisher) isDown(cause error) {
 
 func (p *Publisher) isUp() {
 	if !p.down.IsZero() {
-		p.log.Info("publishing again", "redis", p.Address(), "waited", time.Since(p.down).Round(time.Millisecond))
+		p.log.Info("publishing again", "redis",
+			p.Address(), "waited", time.Since(p.down).Round(time.Millisecond))
 		p.down = time.Time{}
 		p.state(nil)
 	} else if !p.began {
@@ -262,9 +264,11 @@ func (p *Publisher) received(receivers int64) {
 	if subscribed := receivers > 0; subscribed != p.subscribed {
 		p.subscribed = subscribed
 		if subscribed {
-			p.log.Info("the channel has subscribers again", "channel", p.options.Channel, "receivers", receivers)
+			p.log.Info("the channel has subscribers again",
+				"channel", p.options.Channel, "receivers", receivers)
 		} else {
-			p.log.Warn("nobody is subscribed: Redis drops what is published now", "channel", p.options.Channel)
+			p.log.Warn("nobody is subscribed: Redis drops what is published now",
+				"channel", p.options.Channel)
 		}
 	}
 }

@@ -50,7 +50,8 @@ func (l *logBuffer) count(words string) int {
 func newRig(t testing.TB, url string, transport Transport) *rig {
 	t.Helper()
 	r := &rig{log: new(logBuffer)}
-	p, err := New(slog.New(slog.NewTextHandler(r.log, nil)), Options{Target: target(t, url), Channel: "colors", Transport: transport},
+	p, err := New(slog.New(slog.NewTextHandler(r.log, nil)),
+		Options{Target: target(t, url), Channel: "colors", Transport: transport},
 		func(err error) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -144,11 +145,13 @@ func TestPubSub(t *testing.T) {
 		}
 		for batch := range 3 {
 			payload := (<-messages).Payload
-			if lines := strings.Split(payload, "\n"); batch == 0 && lines[0] != `{"color":"red","name":"n","value":0}` {
+			if lines := strings.Split(payload, "\n"); batch == 0 &&
+				lines[0] != `{"color":"red","name":"n","value":0}` {
 				t.Errorf("line %s", lines[0])
 			}
 			got := numbers(t, payload)
-			if len(got) != BatchSize || got[0] != batch*BatchSize || got[BatchSize-1] != (batch+1)*BatchSize-1 {
+			if len(got) != BatchSize || got[0] != batch*BatchSize ||
+				got[BatchSize-1] != (batch+1)*BatchSize-1 {
 				t.Fatalf("payload %d has %d messages, from %d", batch, len(got), got[0])
 			}
 		}
@@ -224,7 +227,8 @@ func TestPermanentErrors(t *testing.T) {
 		r := newRig(t, url, transport)
 		r.add(0, 5)
 		_, err := r.Flush(t.Context())
-		if err == nil || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "secret") {
+		if err == nil || !strings.Contains(err.Error(), words) ||
+			strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, want %q", name, err, words)
 		}
 		if got := r.Counts(); got.Unsent != 5 || got.Published != 0 || r.Waiting() != 0 {
@@ -358,7 +362,8 @@ func TestStreamMax(t *testing.T) {
 		if n := client.XLen(t.Context(), "colors").Val(); n != 1 {
 			t.Errorf("%d entries while it should wait", n)
 		}
-		if err := r.currentState(); err == nil || !strings.Contains(err.Error(), "GENERATOR_STREAM_MAX=15") {
+		if err := r.currentState(); err == nil ||
+			!strings.Contains(err.Error(), "GENERATOR_STREAM_MAX=15") {
 			t.Errorf("state: %v", err)
 		}
 		id := client.XRange(t.Context(), "colors", "-", "+").Val()[0].ID
@@ -383,7 +388,8 @@ func target(t testing.TB, url string) redisurl.Target {
 	return target
 }
 
-// TestPartitions: a colour is always in its partition, and another number of partitions is rejected.
+// TestPartitions: a colour is always in its partition, and another number of partitions is
+// rejected.
 func TestPartitions(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -425,7 +431,8 @@ func TestPartitions(t *testing.T) {
 	}
 	q := open(8)
 	q.Add(message.Message{Color: "red"})
-	if _, err := q.Flush(t.Context()); err == nil || !strings.Contains(err.Error(), "REDIS_PARTITIONS is 8, but the stream colors was begun with 4") {
+	if _, err := q.Flush(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "REDIS_PARTITIONS is 8, but the stream colors was begun with 4") {
 		t.Errorf("another number of partitions: %v", err)
 	}
 }
@@ -508,7 +515,8 @@ func TestProbe(t *testing.T) {
 		client.HSet(t.Context(), "colors:worker", "owner", "x")
 		want(Stream, `the stream "colors" has 1 partitions with 1 entries, and 1 workers`)
 	})
-	if _, err := newRig(t, "redis://127.0.0.1:1", PubSub).Probe(t.Context()); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
+	if _, err := newRig(t, "redis://127.0.0.1:1", PubSub).Probe(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "127.0.0.1:1") {
 		t.Errorf("no Redis: %v", err)
 	}
 }

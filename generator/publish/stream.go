@@ -129,7 +129,8 @@ func (s *stream) append(ctx context.Context, node *redis.Client, b *batch, numbe
 	}
 	n, err := waited.Int()
 	if err == nil && n < s.p.options.Replicas {
-		err = fmt.Errorf("%d replicas of %s have the newest messages, and REDIS_REPLICAS is %d", n, b.key, s.p.options.Replicas)
+		err = fmt.Errorf("%d replicas of %s have the newest messages, and REDIS_REPLICAS is %d",
+			n, b.key, s.p.options.Replicas)
 	}
 	return id, err
 }
@@ -205,10 +206,10 @@ func lastID(ctx context.Context, node *redis.Client, key string) (string, error)
 	return "", err
 }
 
-// findScript looks for a batch's number among the entries after an id, newest first, and appends the
-// batch if it is not there. It returns the entry's id. If the number is there, it appends a tick: WAIT
-// counts only what its own connection has written. It writes with one command. If the stream was
-// trimmed past the id, it cannot tell.
+// findScript looks for a batch's number among the entries after an id, newest first, and appends
+// the batch if it is not there. It returns the entry's id. If the number is there, it appends a
+// tick: WAIT counts only what its own connection has written. It writes with one command. If the
+// stream was trimmed past the id, it cannot tell.
 const findScript = `
 local from, upto = ARGV[1], '+'
 if from ~= '0-0' and #redis.call('XRANGE', KEYS[1], from, from, 'COUNT', 1) == 0 then

@@ -23,9 +23,9 @@ const Nodes = 2 * masters
 // master of some slots goes on serving the others.
 var ClusterArgs = []string{"--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"}
 
-// FormCluster makes running nodes without data a cluster: the first three addresses become masters of a
-// third of the slots each, and address i+3 the replica of address i. It waits until the cluster is
-// whole. A cluster that was formed before stays as it is.
+// FormCluster makes running nodes without data a cluster: the first three addresses become masters
+// of a third of the slots each, and address i+3 the replica of address i. It waits until the
+// cluster is whole. A cluster that was formed before stays as it is.
 func FormCluster(ctx context.Context, addrs []string, password string) error {
 	if len(addrs) != Nodes {
 		return fmt.Errorf("form a Redis cluster: %d addresses instead of %d", len(addrs), Nodes)

@@ -1,5 +1,5 @@
-// Package redisserver runs the machine's redis-server: one, or several that form a cluster. It serves
-// `make run` and the tests (package redistest).
+// Package redisserver runs the machine's redis-server: one, or several that form a cluster. It
+// serves `make run` and the tests (package redistest).
 package redisserver
 
 import (
@@ -40,8 +40,8 @@ func Find() (string, error) {
 	return path, nil
 }
 
-// Start starts a server and waits until it answers. The caller must stop it, also after ctx has ended:
-// ctx bounds only the start.
+// Start starts a server and waits until it answers. The caller must stop it, also after ctx has
+// ended: ctx bounds only the start.
 func Start(ctx context.Context, c Config) (*process.Process, error) {
 	path, err := Find()
 	if err != nil {

@@ -25,8 +25,8 @@ type Cluster struct {
 	t testing.TB
 }
 
-// StartCluster starts a cluster with further settings for every node. A node that does not answer for a
-// second counts as failed; its replica is promoted a moment later.
+// StartCluster starts a cluster with further settings for every node. A node that does not answer
+// for a second counts as failed; its replica is promoted a moment later.
 func StartCluster(t testing.TB, args ...string) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t}
@@ -159,9 +159,9 @@ func (c *Cluster) link(replica *Server, user string) {
 	})
 }
 
-// Promote makes the replica a master and waits until the other nodes know. Option is "" for a planned
-// failover, in which both masters agree and nothing is lost, "FORCE" where the old master may be gone,
-// and "TAKEOVER" without any vote.
+// Promote makes the replica a master and waits until the other nodes know. Option is "" for a
+// planned failover, in which both masters agree and nothing is lost, "FORCE" where the old master
+// may be gone, and "TAKEOVER" without any vote.
 func (c *Cluster) Promote(replica *Server, option string) {
 	c.t.Helper()
 	command := []any{"cluster", "failover"}

@@ -1,6 +1,7 @@
-// Package redistest starts real Redis servers for tests, on free ports of the loopback and with their
-// files in folders of the test's own: one server with any settings ([Start]), or a cluster of three
-// masters and three replicas ([StartCluster]). Tests kill, restart, stop and resume each of them.
+// Package redistest starts real Redis servers for tests, on free ports of the loopback and with
+// their files in folders of the test's own: one server with any settings ([Start]), or a cluster of
+// three masters and three replicas ([StartCluster]). Tests kill, restart, stop and resume each of
+// them.
 //
 // Without redis-server a test is skipped, or fails where CI=true.
 package redistest
@@ -31,8 +32,8 @@ type Server struct {
 	process *process.Process
 }
 
-// Start starts a server with further settings, such as "--appendonly", "yes", "--appendfsync", "always"
-// or "--maxmemory", "10mb".
+// Start starts a server with further settings, such as "--appendonly", "yes", "--appendfsync",
+// "always" or "--maxmemory", "10mb".
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	if _, err := redisserver.Find(); err != nil {
@@ -60,8 +61,9 @@ func (s *Server) launch() (err error) {
 	return err
 }
 
-// freeAddr picks an address that nothing uses. Linux hands out no port below 32768 by itself, so that a
-// stopped server's port and that of a cluster's bus (10 000 above) remain free until it comes back.
+// freeAddr picks an address that nothing uses. Linux hands out no port below 32768 by itself, so
+// that a stopped server's port and that of a cluster's bus (10 000 above) remain free until it
+// comes back.
 func freeAddr() string {
 	for {
 		port := 20_000 + rand.IntN(2_768)
@@ -79,8 +81,8 @@ func (s *Server) Addr() string { return s.config.Addr }
 // URL returns the server's REDIS_URL.
 func (s *Server) URL() string { return "redis://" + s.Addr() + "/0" }
 
-// ServeTLS makes the server listen with TLS too, with a certificate, and take only clients that have
-// one of the authority. It returns that REDIS_URL.
+// ServeTLS makes the server listen with TLS too, with a certificate, and take only clients that
+// have one of the authority. It returns that REDIS_URL.
 func (s *Server) ServeTLS(ca, cert, key string) (url string) {
 	s.t.Helper()
 	addr := freeAddr()
@@ -107,13 +109,15 @@ func (s *Server) Client() *redis.Client {
 	return client
 }
 
-// AppendOnlyFile returns the path of the file that receives every write of a server with appendonly.
+// AppendOnlyFile returns the path of the file that receives every write of a server with
+// appendonly.
 func (s *Server) AppendOnlyFile() string {
 	s.t.Helper()
 	pattern := filepath.Join(s.config.Dir, "appendonlydir", "*.incr.aof")
 	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
-		s.t.Fatalf("no file %s (%v): is the server started with --appendonly yes, and of Redis 7?", pattern, err)
+		s.t.Fatalf("no file %s (%v): is the server started with --appendonly yes, and of Redis 7?",
+			pattern, err)
 	}
 	return slices.Max(files)
 }

@@ -115,6 +115,7 @@ func TestCluster(t *testing.T) {
 	replica.Restart()
 	c.eventually("the killed master comes back as a replica", func() bool {
 		info, err := replica.Client().InfoMap(t.Context(), "replication").Result()
-		return err == nil && info["Replication"]["role"] == "slave" && info["Replication"]["master_link_status"] == "up"
+		return err == nil && info["Replication"]["role"] == "slave" &&
+			info["Replication"]["master_link_status"] == "up"
 	})
 }

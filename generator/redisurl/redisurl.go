@@ -5,7 +5,8 @@
 //	redis://a:6379?addr=b:6379&addr=c:6379                   a Redis cluster, any of its nodes
 //	redis://sentinel:26379?master_name=mymaster&addr=b:26379 the master that sentinels name
 //
-// Other parameters are those of go-redis (https://pkg.go.dev/github.com/redis/go-redis/v9#ParseURL).
+// Other parameters are those of go-redis
+// (https://pkg.go.dev/github.com/redis/go-redis/v9#ParseURL).
 package redisurl
 
 import (

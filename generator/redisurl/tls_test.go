@@ -33,7 +33,8 @@ func TestTLS(t *testing.T) {
 	}
 	try(url, files, "")
 	try(url, certs.Files{Cert: files.Cert, Key: files.Key}, "signed by unknown authority")
-	try(url, certs.Files{CA: theirs.File, Cert: files.Cert, Key: files.Key}, "signed by unknown authority")
+	try(url, certs.Files{CA: theirs.File, Cert: files.Cert, Key: files.Key},
+		"signed by unknown authority")
 	try(url, certs.Files{CA: ours.File}, some)
 	try(url, certs.Files{CA: ours.File, Cert: foreign.Cert, Key: foreign.Key}, some)
 	try(url+"?addr="+server.Addr(), certs.Files{CA: dir + "/none"}, "REDIS_CA_FILE: open "+dir+"/none")

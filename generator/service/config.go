@@ -46,11 +46,10 @@ func ParseConfig[C any](environ map[string]string) (C, error) {
 		p.environ = map[string]string{} // nil would mean the process's own
 	}
 	p.readSecrets()
+	duration := func(s string) (any, error) { return ParseDuration(s) }
 	p.add(env.ParseWithOptions(&config, env.Options{
 		Environment: p.environ,
-		FuncMap: map[reflect.Type]env.ParserFunc{reflect.TypeFor[time.Duration](): func(s string) (any, error) {
-			return ParseDuration(s)
-		}},
+		FuncMap:     map[reflect.Type]env.ParserFunc{reflect.TypeFor[time.Duration](): duration},
 	}))
 	if v, ok := any(config).(interface{ Validate() error }); ok {
 		p.add(v.Validate())
@@ -58,8 +57,8 @@ func ParseConfig[C any](environ map[string]string) (C, error) {
 	if len(p.lines) == 0 {
 		return config, nil
 	}
-	return config, Usage(errors.New("the configuration is wrong (run with `help` to see every variable):" +
-		strings.Join(p.lines, "")))
+	return config, Usage(errors.New(
+		"the configuration is wrong (run with `help` to see every variable):" + strings.Join(p.lines, "")))
 }
 
 // problems collects errors, one a variable.

@@ -80,7 +80,8 @@ func TestParseConfig(t *testing.T) {
 	parse(func(c *config) { c.Every = 90 * time.Second }, "T_EVERY=1m30s")
 	parse(func(c *config) { c.Token = "s3cret" }, "T_TOKEN=", "T_TOKEN_FILE="+secret)
 	parse(func(c *config) { c.URL = "s3cret" }, "T_URL_FILE="+secret) // a file goes before a default
-	parse(func(c *config) { c.Log = Log{slog.LevelDebug, "json"} }, "LOG_LEVEL=debug", "LOG_FORMAT=json")
+	parse(func(c *config) { c.Log = Log{slog.LevelDebug, "json"} },
+		"LOG_LEVEL=debug", "LOG_FORMAT=json")
 	parse(func(c *config) { c.Words = []string{"c"} }, "T_WORDS=c")
 	parse(func(c *config) { c.Format = "anything" }, "T_FORMAT=anything")
 }
@@ -121,9 +122,12 @@ func TestParseConfigErrors(t *testing.T) {
 		}
 	}
 	fails("T_TOKEN=", "T_TOKEN: is required and not set (nor T_TOKEN_FILE)")
-	fails("T_TOKEN=x T_EVERY=soon", `T_EVERY="soon": is not a duration: write 5s, 500ms, 1h30m or a number of seconds`)
-	fails("T_TOKEN=x T_EVERY=NaN", `T_EVERY="NaN": is not a duration: write 5s, 500ms, 1h30m or a number of seconds`)
-	fails("T_TOKEN=x T_EVERY=1e300", `T_EVERY="1e300": is not a duration: write 5s, 500ms, 1h30m or a number of seconds`)
+	fails("T_TOKEN=x T_EVERY=soon",
+		`T_EVERY="soon": is not a duration: write 5s, 500ms, 1h30m or a number of seconds`)
+	fails("T_TOKEN=x T_EVERY=NaN",
+		`T_EVERY="NaN": is not a duration: write 5s, 500ms, 1h30m or a number of seconds`)
+	fails("T_TOKEN=x T_EVERY=1e300",
+		`T_EVERY="1e300": is not a duration: write 5s, 500ms, 1h30m or a number of seconds`)
 	fails("T_TOKEN=x T_EVERY=0", `T_EVERY="0s": must be more than 0`)
 	fails("T_TOKEN=x T_COUNT=1.5 T_SIZE=-1 T_SHARE=x T_ON=maybe",
 		`T_COUNT="1.5": is not a whole number`,

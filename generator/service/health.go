@@ -33,7 +33,8 @@ type ConditionState struct {
 
 // Condition adds a condition; reason says what is awaited until its first Set.
 func (h *Health) Condition(name, reason string) *Condition {
-	c := &Condition{health: h, state: ConditionState{Name: name, Reason: reason, Since: time.Now().UTC()}}
+	state := ConditionState{Name: name, Reason: reason, Since: time.Now().UTC()}
+	c := &Condition{health: h, state: state}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.conditions = append(h.conditions, c)
@@ -88,7 +89,8 @@ func (h *Health) State() (ready bool, states []ConditionState) {
 
 // ServeHTTP answers /readyz: 200 if every condition holds, else 503, with the conditions as JSON:
 //
-//	{"ready":false,"conditions":[{"name":"redis","ok":false,"since":"2026-01-02T03:04:05Z","reason":"…"}]}
+//	{"ready":false,"conditions":[{"name":"redis","ok":false,"since":"2026-01-02T03:04:05Z",
+//	 "reason":"…"}]}
 func (h *Health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	ready, states := h.State()
 	w.Header().Set("Content-Type", "application/json")
@@ -98,5 +100,6 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(map[string]any{"ready": ready, "conditions": states}) // the client is gone, if anything
+	// If that fails, the client is gone.
+	_ = e.Encode(map[string]any{"ready": ready, "conditions": states})
 }

@@ -48,11 +48,13 @@ func TestHealth(t *testing.T) {
 		var full error
 		h.Probe("disk", func() error { return full })
 		added := start.Add(3 * time.Second)
-		want(false, ConditionState{Name: "redis", OK: false, Since: down, Reason: "still gone"}, ConditionState{Name: "disk", OK: true, Since: added, Reason: ""})
+		want(false, ConditionState{Name: "redis", OK: false, Since: down, Reason: "still gone"},
+			ConditionState{Name: "disk", OK: true, Since: added, Reason: ""})
 		redis.Set(nil)
 		full = errors.New("full")
 		time.Sleep(time.Second)
-		want(false, ConditionState{Name: "redis", OK: true, Since: added, Note: "a standby"}, ConditionState{Name: "disk", OK: false, Since: start.Add(4 * time.Second), Reason: "full"})
+		want(false, ConditionState{Name: "redis", OK: true, Since: added, Note: "a standby"},
+			ConditionState{Name: "disk", OK: false, Since: start.Add(4 * time.Second), Reason: "full"})
 	})
 }
 
@@ -104,7 +106,8 @@ func TestReadyz(t *testing.T) {
 		t.Helper()
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
-		if w.Code != status || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Cache-Control") != "no-store" {
+		if w.Code != status || w.Header().Get("Content-Type") != "application/json" ||
+			w.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("status %d, %v", w.Code, w.Header())
 		}
 		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {

@@ -28,9 +28,9 @@ func Listen(variable, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// Mux answers the operator's requests: /healthz with 200 while the process lives, and its process id
-// ("ok 4711"), by which a launcher knows it from another on the same port; /readyz as Health does;
-// /metrics in Prometheus' text format.
+// Mux answers the operator's requests: /healthz with 200 while the process lives, and its process
+// id ("ok 4711"), by which a launcher knows it from another on the same port; /readyz as Health
+// does; /metrics in Prometheus' text format.
 func Mux(health *Health, metrics prometheus.Gatherer) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -72,7 +72,8 @@ func Serve(ctx context.Context, log *slog.Logger, l net.Listener, handler http.H
 	return nil
 }
 
-// CheckHealth asks the program that listens on address for /healthz, for containers without a shell.
+// CheckHealth asks the program that listens on address for /healthz, for containers without a
+// shell.
 func CheckHealth(ctx context.Context, address string) error {
 	if err := Get(ctx, address, "/healthz", func(io.Reader) error { return nil }); err != nil {
 		return fmt.Errorf("not healthy: %w", err)

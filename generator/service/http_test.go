@@ -30,7 +30,8 @@ func TestListen(t *testing.T) {
 		t.Errorf("port taken: %v, want %s", err, want)
 	}
 	for _, address := range []string{"nonsense", "127.0.0.1:99999", "127.0.0.1:http-no"} {
-		if _, err := Listen("T_ADDR", address); err == nil || !strings.Contains(err.Error(), "T_ADDR: cannot listen on "+address) {
+		if _, err := Listen("T_ADDR", address); err == nil ||
+			!strings.Contains(err.Error(), "T_ADDR: cannot listen on "+address) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
@@ -75,7 +76,8 @@ func TestMux(t *testing.T) {
 	address, stop, done := serve(t, Mux(h, registry))
 	want := func(path string, status int, words string) {
 		t.Helper()
-		if got, body := fetch(t, "http://"+address+path); got != status || !strings.Contains(body, words) {
+		if got, body := fetch(t, "http://"+address+path); got != status ||
+			!strings.Contains(body, words) {
 			t.Errorf("%s answers %d %s", path, got, body)
 		}
 	}
@@ -107,10 +109,12 @@ func TestMux(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("stopped: %v", err)
 	}
-	if err := CheckHealth(t.Context(), address); err == nil || !strings.HasPrefix(err.Error(), "not healthy: ") {
+	if err := CheckHealth(t.Context(), address); err == nil ||
+		!strings.HasPrefix(err.Error(), "not healthy: ") {
 		t.Errorf("stopped, but %v", err)
 	}
-	if err := CheckHealth(t.Context(), "nonsense"); err == nil || !strings.Contains(err.Error(), `"nonsense"`) {
+	if err := CheckHealth(t.Context(), "nonsense"); err == nil ||
+		!strings.Contains(err.Error(), `"nonsense"`) {
 		t.Errorf("no address: %v", err)
 	}
 }
@@ -118,7 +122,8 @@ func TestMux(t *testing.T) {
 func TestCheckHealthOfAnotherServer(t *testing.T) {
 	t.Parallel()
 	address, _, _ := serve(t, http.NotFoundHandler())
-	if err := CheckHealth(t.Context(), address); err == nil || !strings.Contains(err.Error(), "answers 404") {
+	if err := CheckHealth(t.Context(), address); err == nil ||
+		!strings.Contains(err.Error(), "answers 404") {
 		t.Errorf("%v", err)
 	}
 }
@@ -203,7 +208,8 @@ func TestServeFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = Serve(t.Context(), slog.New(slog.DiscardHandler), l, http.NotFoundHandler())
-	if !errors.Is(err, net.ErrClosed) || !strings.Contains(err.Error(), "serve HTTP on "+l.Addr().String()) {
+	if !errors.Is(err, net.ErrClosed) ||
+		!strings.Contains(err.Error(), "serve HTTP on "+l.Addr().String()) {
 		t.Errorf("%v", err)
 	}
 }

@@ -11,7 +11,8 @@ import (
 //
 //	colorstream_build_info{program="worker",version="…",goversion="…"} 1
 //
-// in it. They carry the label program, since InfluxDB's scrapers do not tell which address they read.
+// in it. They carry the label program, since InfluxDB's scrapers do not tell which address they
+// read.
 func NewRegistry(program string) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	RegisterShared(registry, program)

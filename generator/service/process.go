@@ -47,8 +47,8 @@ func (e *ExitError) Unwrap() error { return e.Err }
 func Usage(err error) error { return &ExitError{Status: 2, Err: err} }
 
 // Main runs a program and exits: with status 0 on success, 1 on failure, 2 when the command line or
-// the configuration is wrong. Interrupt, SIGTERM and SIGHUP end its context; a second signal ends the
-// process at once, with status 130. SIGHUP stays ignored where it is, as under nohup.
+// the configuration is wrong. Interrupt, SIGTERM and SIGHUP end its context; a second signal ends
+// the process at once, with status 130. SIGHUP stays ignored where it is, as under nohup.
 func Main(run func(context.Context, Process) error) {
 	ctx, stop := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)

@@ -59,7 +59,8 @@ func TestMainFunction(t *testing.T) {
 		cmd.Env = append(os.Environ(), "SERVICE_TEST_MAIN="+c.task)
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
 		err := cmd.Run()
-		if exit, ok := errors.AsType[*exec.ExitError](err); (ok && exit.ExitCode() != c.status) || (err == nil) != (c.status == 0) {
+		if exit, ok := errors.AsType[*exec.ExitError](err); (ok && exit.ExitCode() != c.status) ||
+			(err == nil) != (c.status == 0) {
 			t.Errorf("%s: %v, want status %d", c.task, err, c.status)
 		}
 		if stdout.String() != c.stdout || stderr.String() != c.stderr {

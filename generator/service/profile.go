@@ -17,12 +17,13 @@ func CheckLoopback(variable, address string) error {
 	if ip := net.ParseIP(host); err == nil && (host == "localhost" || ip != nil && ip.IsLoopback()) {
 		return nil
 	}
-	return Invalid(variable, address, "is not an address of this machine alone, such as 127.0.0.1:6060")
+	return Invalid(variable, address,
+		"is not an address of this machine alone, such as 127.0.0.1:6060")
 }
 
 // ServeProfiles serves net/http/pprof's profiles under /debug/pprof/ until ctx ends; without an
-// address it returns at once. The address must have passed CheckLoopback: a profile shows what is in
-// memory.
+// address it returns at once. The address must have passed CheckLoopback: a profile shows what is
+// in memory.
 func ServeProfiles(ctx context.Context, log *slog.Logger, variable, address string) error {
 	if address == "" {
 		return nil

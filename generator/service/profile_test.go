@@ -18,7 +18,8 @@ func TestProfiles(t *testing.T) {
 		"": true, "127.0.0.1:6060": true, "localhost:0": true, "[::1]:6060": true, "127.3.2.1:1": true,
 		":6060": false, "0.0.0.0:6060": false, "10.0.0.1:6060": false, "example.com:6060": false, "127.0.0.1": false, "[::]:1": false,
 	} {
-		if err := service.CheckLoopback("X_PPROF_ADDR", address); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "X_PPROF_ADDR") {
+		if err := service.CheckLoopback("X_PPROF_ADDR", address); (err == nil) != ok ||
+			err != nil && !strings.Contains(err.Error(), "X_PPROF_ADDR") {
 			t.Errorf("%q: %v", address, err)
 		}
 	}
@@ -32,7 +33,8 @@ func TestProfiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := l.Addr().String()
-	if err := service.ServeProfiles(t.Context(), log, "X_PPROF_ADDR", address); err == nil || !strings.Contains(err.Error(), "X_PPROF_ADDR") {
+	if err := service.ServeProfiles(t.Context(), log, "X_PPROF_ADDR", address); err == nil ||
+		!strings.Contains(err.Error(), "X_PPROF_ADDR") {
 		t.Errorf("a taken address: %v", err)
 	}
 	l.Close()

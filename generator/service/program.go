@@ -34,7 +34,8 @@ type Command struct {
 func (p Program) Run(ctx context.Context, process Process) error {
 	if p.Addr != "" {
 		p.Commands = append(p.Commands, Command{
-			"healthcheck", "ask the " + p.Name + " that runs on " + p.Addr + " whether it lives", p.healthcheck,
+			"healthcheck", "ask the " + p.Name + " that runs on " + p.Addr + " whether it lives",
+			p.healthcheck,
 		})
 	}
 	p.Commands = append(p.Commands,
@@ -60,15 +61,17 @@ func (p Program) Run(ctx context.Context, process Process) error {
 	}
 	i := slices.Index(names, name)
 	if i < 0 {
-		return Usage(fmt.Errorf("there is no command %q: it is one of %s", name, strings.Join(names, ", ")))
+		list := strings.Join(names, ", ")
+		return Usage(fmt.Errorf("there is no command %q: it is one of %s", name, list))
 	}
 	c := p.Commands[i]
 	if len(args) == 1 && isHelp(args[0]) && !strings.HasSuffix(c.Usage, "...") {
 		return p.help(ctx, process)
 	}
 	if !strings.HasSuffix(c.Usage, "...") && len(args) != len(strings.Fields(c.Usage))-1 {
-		return Usage(fmt.Errorf("%q cannot stand behind %s: write `%s %s` (settings are variables, see `%s help`)",
-			args, name, p.Name, c.Usage, p.Name))
+		return Usage(fmt.Errorf(
+			"%q cannot stand behind %s: write `%s %s` (settings are variables, see `%[3]s help`)",
+			args, name, p.Name, c.Usage))
 	}
 	process.Args = args
 	return c.Run(ctx, process)

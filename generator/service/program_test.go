@@ -69,7 +69,8 @@ variables:
 	}
 	want(p, "not healthy: ", "healthcheck")
 	want(p, "T_ADDR is off", "healthcheck", "T_ADDR=off", "T_COUNT=many") // which needs no other variable
-	want(p, `usage: no command "sing": it is one of run, replay, import, healthcheck, version, help`, "sing")
+	want(p, `usage: no command "sing": it is one of run, replay, import, healthcheck, version, help`,
+		"sing")
 	want(p, "usage: write `tester replay FILE`", "replay")
 	want(p, "usage: write `tester replay FILE`", "replay a b")
 	want(p, `usage: ["fast"] cannot stand behind run`, "run fast")

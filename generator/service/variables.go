@@ -69,7 +69,8 @@ func LogValue(config any) slog.Value {
 			text = fmt.Sprint(v.value.Interface())
 		}
 		isURL := strings.Contains(text, "://")
-		if u, err := url.Parse(text); isURL && err == nil && (!v.Secret || strings.Contains(v.Default, "://")) {
+		if u, err := url.Parse(text); isURL &&
+			err == nil && (!v.Secret || strings.Contains(v.Default, "://")) {
 			text = u.Redacted()
 		} else if text != "" && (isURL || v.Secret) {
 			text = "***"
@@ -81,8 +82,8 @@ func LogValue(config any) slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// UnknownVariables lists what the environment sets under prefix and the configuration does not know:
-// most often a misspelt name, which would otherwise be ignored without a word.
+// UnknownVariables lists what the environment sets under prefix and the configuration does not
+// know: most often a misspelt name, which would otherwise be ignored without a word.
 func UnknownVariables(environ map[string]string, prefix string, config any) []string {
 	known := make(map[string]bool)
 	for _, v := range Variables(config) {

@@ -96,7 +96,8 @@ func TestLog(t *testing.T) {
 	log := Log{slog.LevelWarn, "json"}.New(&b, "worker")
 	log.Info("quiet")
 	log.Warn("loud", "n", 1)
-	if got := b.String(); strings.Contains(got, "quiet") || !strings.Contains(got, `"level":"WARN","msg":"loud","program":"worker","n":1}`) {
+	if got := b.String(); strings.Contains(got, "quiet") ||
+		!strings.Contains(got, `"level":"WARN","msg":"loud","program":"worker","n":1}`) {
 		t.Errorf("%s", got)
 	}
 }

@@ -9,8 +9,8 @@ import (
 // ErrPending says that no record is at hand yet.
 var ErrPending = errors.New("the next record has not come yet")
 
-// Ahead reads an input on a goroutine of its own, so that whoever takes its records can do something else while
-// the input (a pipe, a terminal) is silent.
+// Ahead reads an input on a goroutine of its own, so that whoever takes its records can do
+// something else while the input (a pipe, a terminal) is silent.
 type Ahead struct {
 	items chan item
 	stop  context.CancelFunc
@@ -46,8 +46,8 @@ func ReadAhead(next func() (Record, error)) *Ahead {
 	return a
 }
 
-// Next returns the next record, or what Input.Next says in its place. If none has come yet, it waits for one until
-// ctx ends, or returns ErrPending if it is not to wait.
+// Next returns the next record, or what Input.Next says in its place. If none has come yet, it
+// waits for one until ctx ends, or returns ErrPending if it is not to wait.
 func (a *Ahead) Next(ctx context.Context, wait bool) (Record, error) {
 	select {
 	case i, ok := <-a.items:
@@ -72,8 +72,8 @@ func (a *Ahead) result(i item, ok bool) (Record, error) {
 	return i.record, i.err
 }
 
-// Stop ends the reading. The channel tells when it has ended: at once, unless a read of a silent input is under
-// way, which only input or the process's end can end.
+// Stop ends the reading. The channel tells when it has ended: at once, unless a read of a silent
+// input is under way, which only input or the process's end can end.
 func (a *Ahead) Stop() <-chan struct{} {
 	a.stop()
 	return a.done

@@ -31,7 +31,8 @@ func TestAheadKeepsOrderAndEnd(t *testing.T) {
 			t.Fatalf("record %d: %+v, %v", i, record, err)
 		}
 	}
-	if _, err := a.Next(t.Context(), true); err == nil || err.Error() != `line 5002: value "x" is not a number` {
+	if _, err := a.Next(t.Context(), true); err == nil ||
+		err.Error() != `line 5002: value "x" is not a number` {
 		t.Errorf("rejected line: %v", err)
 	}
 	for range 2 {

@@ -30,7 +30,8 @@ func TestCSV(t *testing.T) {
 		`2: {"color":"vert émeraude","name":"","value":1000}`, `3: {"color":"🟥","name":"","value":-0.5}`)
 	expect(t, "color,value\nred,1,\nred,2,,\n", std, red(2, "1"), red(3, "2")) // a separator at the end
 	// A hash is a comment unless its row has the cells of all others.
-	expect(t, "color,value\n# a comment\n#ff0000,1\n# red,1,2,3\n", std, `3: {"color":"#ff0000","name":"","value":1}`)
+	expect(t, "color,value\n# a comment\n#ff0000,1\n# red,1,2,3\n",
+		std, `3: {"color":"#ff0000","name":"","value":1}`)
 	expect(t, "color,value\nred,1\ncolor,value\nred,2\n", std, red(2, "1"), red(4, "2")) // files appended
 }
 
@@ -59,7 +60,8 @@ func TestCSVHeader(t *testing.T) {
 	expect(t, "color,x,value\nred,5,1\n", Options{Color: "1"}, red(2, "1"))
 	expect(t, "color,value\nred,1\n", Options{Color: "7"},
 		"end: standard input: line 1: there is no column 7 for the color (GENERATOR_INPUT_COLOR): the line has 2")
-	expect(t, "color,value\nred,1\n", Options{Value: "=1"}, "open: GENERATOR_INPUT_VALUE==1: the value is to be a column or field")
+	expect(t, "color,value\nred,1\n", Options{Value: "=1"},
+		"open: GENERATOR_INPUT_VALUE==1: the value is to be a column or field")
 	expect(t, "color,value\nred,1\n", Options{Color: "@file"},
 		"open: GENERATOR_INPUT_COLOR=@file: standard input has no name")
 }
@@ -80,7 +82,8 @@ func TestCSVRejections(t *testing.T) {
 		`11 value_type: value "0x10" is not a number`,
 		`12 value_type: value "1_0" is not a number`,
 		red(13, "7"))
-	expect(t, "color,value\n\"r\"ed,1\nred,2\n", Options{}, "2 quotes: has text after a closing quotation mark", red(3, "2"))
+	expect(t, "color,value\n\"r\"ed,1\nred,2\n",
+		Options{}, "2 quotes: has text after a closing quotation mark", red(3, "2"))
 	expect(t, "color,value\n\xff,1\n"+strings.Repeat("x", 129)+",1\n\"a\tb\",1\nred,2\n", Options{},
 		"2 invalid_utf8: color is not valid UTF-8",
 		"3 color_too_long: color is 129 bytes long, more than 128",
@@ -98,8 +101,10 @@ func TestCSVColumns(t *testing.T) {
 	t.Parallel()
 	const diamonds = "cut,color,price\nIdeal,E,326\n"
 	expect(t, diamonds, Options{Value: "price"}, `2: {"color":"E","name":"price","value":326}`)
-	expect(t, diamonds, Options{Color: "cut", Name: "cut", Value: "price"}, `2: {"color":"Ideal","name":"Ideal","value":326}`)
-	expect(t, diamonds, Options{Color: "=all", Name: "=gems", Value: "price"}, `2: {"color":"all","name":"gems","value":326}`)
+	expect(t, diamonds, Options{Color: "cut", Name: "cut", Value: "price"},
+		`2: {"color":"Ideal","name":"Ideal","value":326}`)
+	expect(t, diamonds, Options{Color: "=all", Name: "=gems", Value: "price"},
+		`2: {"color":"all","name":"gems","value":326}`)
 	expect(t, diamonds, Options{Color: "colour", Value: "Price", Time: "time"},
 		`end: standard input: line 1: there is no column "colour" for the color: set GENERATOR_INPUT_COLOR to one of ["cut" "color" "price"], `+
 			`to =red for a constant, to @file for the file's name, or to 3 for the third column`+"\n"+
@@ -119,14 +124,17 @@ func FuzzSplit(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, which uint8) {
 		separator := []rune(",;\t|§")[int(which)%5]
 		cells, open := split(nil, text, separator)
-		if again, o := split([]string{"x"}, text, separator); o != open || !slices.Equal(again[1:], cells) {
+		if again, o := split([]string{"x"}, text, separator); o != open ||
+			!slices.Equal(again[1:], cells) {
 			t.Fatalf("%q: %q and %q", text, cells, again)
 		}
 		r := csv.NewReader(strings.NewReader(text))
 		r.Comma, r.FieldsPerRecord = separator, -1
 		all, err := r.ReadAll()
 		// Spaces before quotation marks, and carriage returns, are read with more leniency here.
-		if err != nil || len(all) > 1 || strings.ContainsAny(text, "\r") || strings.HasSuffix(text, "\n\n") || strings.Contains(text, " \"") || strings.Contains(text, "\t\"") {
+		if err != nil || len(all) > 1 || strings.ContainsAny(text, "\r") ||
+			strings.HasSuffix(text, "\n\n") || strings.Contains(text, " \"") ||
+			strings.Contains(text, "\t\"") {
 			return
 		}
 		var want []string

@@ -47,9 +47,9 @@ func units(text string) (fits unit) {
 	return fits
 }
 
-// fits reports whether a number has the size of a year from 1678 to 2262, or of an instant from 1973,
-// where the units do not meet, to 2262. Numbers such as 2025020410 may be hours or seconds of 2034,
-// those such as 202502041015 minutes or milliseconds of 1976.
+// fits reports whether a number has the size of a year from 1678 to 2262, or of an instant from
+// 1973, where the units do not meet, to 2262. Numbers such as 2025020410 may be hours or seconds of
+// 2034, those such as 202502041015 minutes or milliseconds of 1976.
 func (n numeral) fits(text string) bool {
 	whole, decimals := digits(text)
 	if strings.Trim(whole, "0123456789") != "" {
@@ -64,7 +64,8 @@ func (n numeral) fits(text string) bool {
 	}
 	t, err := n.read(whole, "", time.UTC)
 	y := t.Year()
-	return err == nil && y >= 1678 && y <= 2262 && (n.unit != hours && n.unit != minutes || y >= 1900 && y < 2100)
+	return err == nil && y >= 1678 && y <= 2262 &&
+		(n.unit != hours && n.unit != minutes || y >= 1900 && y < 2100)
 }
 
 // digits are those before and after the decimal mark, without exponent.

@@ -40,8 +40,8 @@ func (j *jsonRows) extract() (r row, err error) {
 // A member is a field of an object: the key between its quotation marks, and the value.
 type member struct{ key, value []byte }
 
-// find returns the value of an object's field, nil if there is none. The name a.b means the field of
-// this name, else the field b of the object a.
+// find returns the value of an object's field, nil if there is none. The name a.b means the field
+// of this name, else the field b of the object a.
 func find(object []member, name string) (value []byte, err error) {
 	for _, m := range object {
 		if string(m.key) != name && (bytes.IndexByte(m.key, '\\') < 0 || unescape(m.key) != name) {
@@ -130,12 +130,14 @@ func text(raw []byte, f *field) (string, error) {
 			}
 		}
 		return strings.TrimSpace(s), nil
-	case c == '-' || c >= '0' && c <= '9', (c == 't' || c == 'f') && (f.role == "color" || f.role == "name"):
+	case c == '-' || c >= '0' && c <= '9', (c == 't' || c == 'f') &&
+		(f.role == "color" || f.role == "name"):
 		return string(raw), nil
 	}
 	return "", &message.Error{
 		Reason: f.wrong,
-		Detail: fmt.Sprintf("%s %s is neither a string nor a number (field %q)", f.role, quote(string(raw)), f.name),
+		Detail: fmt.Sprintf("%s %s is neither a string nor a number (field %q)",
+			f.role, quote(string(raw)), f.name),
 	}
 }
 
@@ -156,6 +158,7 @@ func (j *jsonRows) missing(f *field) error {
 	}
 	return &message.Error{
 		Reason: f.missing,
-		Detail: fmt.Sprintf("there is no field %q for the %s: set %s to one of %q", f.name, f.role, f.variable, names),
+		Detail: fmt.Sprintf("there is no field %q for the %s: set %s to one of %q",
+			f.name, f.role, f.variable, names),
 	}
 }

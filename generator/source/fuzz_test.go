@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzInput feeds any bytes to every reader: none may fail on them, run without end, or let a message
-// pass that the worker would reject.
+// FuzzInput feeds any bytes to every reader: none may fail on them, run without end, or let a
+// message pass that the worker would reject.
 func FuzzInput(f *testing.F) {
 	for _, text := range []string{
 		"color,value\nred,1\n", "color;value;name\r\nred;1,5;\"n\"\r\n", "color,value,ts\nred,1,1760000000.5\nred,1",

@@ -26,7 +26,8 @@ type jsonRows struct {
 func newJSON(p plain, fields [4]field) (*jsonRows, error) {
 	for _, f := range fields {
 		if f.number > 0 {
-			return nil, fmt.Errorf("%s=%d: JSON has no columns with numbers: give the field's name", f.variable, f.number)
+			return nil, fmt.Errorf("%s=%d: JSON has no columns with numbers: give the field's name",
+				f.variable, f.number)
 		}
 	}
 	return &jsonRows{p: p, fields: fields, line: 1, offset: p.skipped}, nil

@@ -14,13 +14,16 @@ func TestJSON(t *testing.T) {
 		`1: {"color":"red","name":"n","value":42}`,
 		`4: {"color":"blue","name":"","value":1,"ts":1760000000000}`,
 		`5: {"color":"x","name":"","value":2}`)
-	expect(t, "# a comment\n{\"color\":\"red\",\"value\":1}{\"color\":\"red\",\"value\":2}\n", std, red(2, "1"), red(2, "2"))
+	expect(t, "# a comment\n{\"color\":\"red\",\"value\":1}{\"color\":\"red\",\"value\":2}\n",
+		std, red(2, "1"), red(2, "2"))
 	expect(t, `[{"color":"red","value":1},{"color":"red","value":2}]`, std, red(1, "1"), red(1, "2"))
 	expect(t, "\ufeff[\r\n{\"color\":\"red\",\r\n\"value\":1}\r\n,{\"color\":\"red\",\"value\":2}\r\n]\r\n", std, red(2, "1"), red(4, "2"))
 	expect(t, "[]", std)
-	expect(t, "[{\"color\":\"red\",\"value\":1},\n", std, red(1, "1"), "end: read standard input: line 2: the array is not closed: the file is cut short")
+	expect(t, "[{\"color\":\"red\",\"value\":1},\n", std,
+		red(1, "1"), "end: read standard input: line 2: the array is not closed: the file is cut short")
 	expect(t, "[1]\n{\"color\":\"red\",\"value\":1}\n[[2]]\n", Options{Format: JSON},
-		"1 not_object: the message is not a JSON object", red(2, "1"), "3 not_object: the message is not a JSON object")
+		"1 not_object: the message is not a JSON object", red(2,
+			"1"), "3 not_object: the message is not a JSON object")
 	expect(t, "", Options{Format: JSON})
 	expect(t, `{"color":"red","value":1}`, Options{Color: "2"},
 		"end: standard input: GENERATOR_INPUT_COLOR=2: JSON has no columns with numbers: give the field's name")
@@ -42,7 +45,8 @@ func TestJSONRejections(t *testing.T) {
 		"7 not_json: the message is not JSON: invalid character '}' looking for beginning of value",
 		"8 not_json: the message is not JSON: it is cut short",
 		red(9, "7"))
-	expect(t, "{\n \"color\": \"re\nd\",\n \"value\": 7\n}\n"+good+"\n{\n \"color\": \"red\"\n", Options{},
+	expect(t, "{\n \"color\": \"re\nd\",\n \"value\": 7\n}\n"+good+"\n{\n \"color\": \"red\"\n",
+		Options{},
 		"1 not_json: the message is not JSON: it is cut short",
 		red(6, "7"),
 		"7 not_json: the message is not JSON: it is cut short")
@@ -61,11 +65,14 @@ func TestJSONRejections(t *testing.T) {
 func TestJSONFields(t *testing.T) {
 	t.Parallel()
 	expect(t, `{"c\u006flor":"r\u0065d","value":"1"}`, Options{}, red(1, "1"))
-	expect(t, `{"color":17,"name":true,"value":1}`, Options{}, `1: {"color":"17","name":"true","value":1}`)
-	expect(t, `{"a":{"b":{"c":"red"},"x":"}"},"v.w":3,"v":{"w":4}}`, Options{Color: "a.b.c", Value: "v.w"},
+	expect(t, `{"color":17,"name":true,"value":1}`,
+		Options{}, `1: {"color":"17","name":"true","value":1}`)
+	expect(t, `{"a":{"b":{"c":"red"},"x":"}"},"v.w":3,"v":{"w":4}}`,
+		Options{Color: "a.b.c", Value: "v.w"},
 		`1: {"color":"red","name":"v.w","value":3}`)
 	expect(t, `{"a":{"b.c":"red"},"value":3}`, Options{Color: "a.b.c"}, red(1, "3"))
-	expect(t, `{"color":"red","price":3}`, Options{Value: "price"}, `1: {"color":"red","name":"price","value":3}`)
+	expect(t, `{"color":"red","price":3}`, Options{Value: "price"},
+		`1: {"color":"red","name":"price","value":3}`)
 	expect(t, `{"value":3}`, Options{Color: "=red"}, red(1, "3"))
 	expect(t, `{"a":"red","value":3}`+"\n"+`{"team":"red","value":3}`, Options{Color: "team"},
 		`1 color_missing: there is no field "team" for the color: set GENERATOR_INPUT_COLOR to one of ["a" "value"]`, red(2, "3"))
@@ -97,7 +104,8 @@ func FuzzFind(f *testing.F) {
 		if err != nil || strings.Contains(name, ".") && fields[name] == nil {
 			return
 		}
-		if string(got) != string(fields[name]) && !strings.ContainsRune(text, '\ufffd') && !strings.Contains(text, `\u`) {
+		if string(got) != string(fields[name]) &&
+			!strings.ContainsRune(text, '\ufffd') && !strings.Contains(text, `\u`) {
 			t.Fatalf("%q in %q: %q, want %q", name, text, got, fields[name])
 		}
 	})

@@ -84,8 +84,10 @@ func strftime(format string) ([]string, error) {
 	zone := false
 	for rest := format; rest != ""; {
 		literal, after, found := strings.Cut(rest, "%")
-		if time.Unix(0, 0).UTC().Format(literal) != literal || time.Unix(1e9, 1).UTC().Format(literal) != literal {
-			return nil, fmt.Errorf("has %q between the directives, which Go's time layouts cannot hold", literal)
+		if time.Unix(0, 0).UTC().Format(literal) != literal ||
+			time.Unix(1e9, 1).UTC().Format(literal) != literal {
+			return nil, fmt.Errorf("has %q between the directives, which Go's time layouts cannot hold",
+				literal)
 		}
 		b.WriteString(literal)
 		if rest = after; !found {

@@ -107,8 +107,9 @@ func (d *decimals) parse(text string, line int) (float64, error) {
 	return f, err
 }
 
-// number rewrites a number as strconv reads it: 1.234,5 becomes 1234.5. It returns "" for what is no
-// number: digits, in groups of three if at all, decimals, an exponent; not Inf, NaN, 0x10 and 1_0.
+// number rewrites a number as strconv reads it: 1.234,5 becomes 1234.5. It returns "" for what is
+// no number: digits, in groups of three if at all, decimals, an exponent; not Inf, NaN, 0x10 and
+// 1_0.
 func number(text string, mark, group rune) string {
 	body := strings.TrimLeft(text, "+-")
 	if len(text)-len(body) > 1 {
@@ -143,7 +144,8 @@ func simple(s string, mark byte) bool {
 			marked = true
 		case (c == 'e' || c == 'E') && digits > 0:
 			exponent := strings.TrimLeft(s[i+1:], "+-")
-			return len(s)-i-1-len(exponent) <= 1 && exponent != "" && strings.Trim(exponent, "0123456789") == ""
+			return len(s)-i-1-len(exponent) <= 1 &&
+				exponent != "" && strings.Trim(exponent, "0123456789") == ""
 		default:
 			return false
 		}

@@ -43,8 +43,8 @@ type Input struct {
 }
 
 // Open opens the input at path, or stdin for the path "-". A file is read so far that its format,
-// header and columns are known, and the format of its times and numbers; standard input is read when
-// the first record or the plan is asked for.
+// header and columns are known, and the format of its times and numbers; standard input is read
+// when the first record or the plan is asked for.
 func Open(path string, stdin io.Reader, o Options) (*Input, error) {
 	in := &Input{Name: path, path: path, options: o, file: stdin}
 	if path == Stdin {
@@ -134,8 +134,8 @@ func (in *Input) tell() Format {
 	return byName
 }
 
-// Next returns the next record. The error is a [*Rejected] for a row that is no message, after which
-// Next may be called again; io.EOF at the end; or the input's failure.
+// Next returns the next record. The error is a [*Rejected] for a row that is no message, after
+// which Next may be called again; io.EOF at the end; or the input's failure.
 func (in *Input) Next() (Record, error) {
 	if _, err := in.Plan(); err != nil {
 		return Record{}, err

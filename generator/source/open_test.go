@@ -80,7 +80,8 @@ func TestOpen(t *testing.T) {
 	if _, err := Open("testdata/absent.csv", nil, Options{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("absent file: %v", err)
 	}
-	if _, err := Open("testdata", nil, Options{}); err == nil || !strings.Contains(err.Error(), "folder") {
+	if _, err := Open("testdata", nil, Options{}); err == nil ||
+		!strings.Contains(err.Error(), "folder") {
 		t.Errorf("folder: %v", err)
 	}
 }

@@ -82,7 +82,8 @@ func (o *Ordered) Next() (Record, error) {
 type disorderError struct{ late, newest Record }
 
 func (e *disorderError) Error() string {
-	return fmt.Sprintf("line %d: time %s is before %s of line %d", e.late.Line, e.late.Time.Format(time.RFC3339Nano),
+	return fmt.Sprintf("line %d: time %s is before %s of line %d",
+		e.late.Line, e.late.Time.Format(time.RFC3339Nano),
 		e.newest.Time.Format(time.RFC3339Nano), e.newest.Line)
 }
 

@@ -9,9 +9,9 @@ import (
 
 // Random makes messages without end: a colour, a name and a whole number, each drawn evenly.
 //
-// The same seed and settings give the same messages in every run and on every machine: the numbers come from
-// math/rand/v2's PCG, whose sequence Go promises to keep, seeded with the seed and a constant. A message draws its
-// colour first, then its value, then its name if there is a choice.
+// The same seed and settings give the same messages in every run and on every machine: the numbers
+// come from math/rand/v2's PCG, whose sequence Go promises to keep, seeded with the seed and a
+// constant. A message draws its colour first, then its value, then its name if there is a choice.
 type Random struct {
 	rand   *rand.Rand
 	colors []string

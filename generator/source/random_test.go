@@ -9,7 +9,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// The golden file is a promise: the same seed makes the same messages in every version and on every machine.
+// The golden file is a promise: the same seed makes the same messages in every version and on every
+// machine.
 func TestRandomGolden(t *testing.T) {
 	t.Parallel()
 	var got []byte

@@ -25,8 +25,8 @@ var ErrFull = errors.New("there are too many rows to sort them in memory")
 
 // A Sorter puts records in the order of their times; those of the same time keep the order in which
 // they were added, and those without one stay behind the record before them. What memory does not
-// hold is written to a temporary file in sorted runs, which All merges. The file has no name, so that
-// nothing is left of it however the program ends.
+// hold is written to a temporary file in sorted runs, which All merges. The file has no name, so
+// that nothing is left of it however the program ends.
 type Sorter struct {
 	limit int    // records in memory
 	dir   string // of the temporary file; empty: what is above the limit is ErrFull
@@ -52,8 +52,8 @@ type sortRow struct {
 
 const rowSize = 8 + 8 + 4 + 4 + 4 + 1
 
-// NewSorter makes a sorter that holds at most limit records in memory, and the others in a temporary
-// file in the folder dir. Without a folder, more of them are an error.
+// NewSorter makes a sorter that holds at most limit records in memory, and the others in a
+// temporary file in the folder dir. Without a folder, more of them are an error.
 func NewSorter(limit int, dir string) *Sorter {
 	return &Sorter{
 		limit: limit, dir: dir, last: math.MinInt64, known: make(map[string]uint32),
@@ -241,7 +241,8 @@ func (r *sortRun) next() error {
 	return nil
 }
 
-// runs is a heap: the run with the oldest record first, of those with the same time the earlier one.
+// runs is a heap: the run with the oldest record first, of those with the same time the earlier
+// one.
 type runs []*sortRun
 
 func (r runs) Len() int { return len(r) }

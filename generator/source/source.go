@@ -1,10 +1,10 @@
-// Package source makes the messages that the generator publishes: random ones, or the rows of a file
-// or of standard input. The import of a file into InfluxDB reads its rows here too.
+// Package source makes the messages that the generator publishes: random ones, or the rows of a
+// file or of standard input. The import of a file into InfluxDB reads its rows here too.
 //
 // A file is CSV or JSON (an object a line, objects over several lines, or one array), plain or
 // compressed with gzip or zstd. [Open] finds the format, the header and the columns, and tells from
-// the first [SampleRows] rows how times and decimals are written; what can be read in two ways is an
-// error that names the setting to use. [OpenOrdered] also sorts the rows by time.
+// the first [SampleRows] rows how times and decimals are written; what can be read in two ways is
+// an error that names the setting to use. [OpenOrdered] also sorts the rows by time.
 //
 // A row that makes no valid message is rejected with its line and a reason, and reading goes on; an
 // input that cannot be read ends with an error. The package knows neither Redis nor pace.

@@ -14,8 +14,8 @@ const (
 	monthFirst
 )
 
-// A stamp is a text that was read as a date with or without a time of day, as databases, spreadsheets,
-// loggers and programming languages write them:
+// A stamp is a text that was read as a date with or without a time of day, as databases,
+// spreadsheets, loggers and programming languages write them:
 //
 //	2025-02-07T10:00:00.25Z   2025/02/07 10:00+01   20250207T100000   2025-02
 //	07.02.2025 10:00          2/7/25 3:04 PM        7 Feb 2025        Feb 7, 2025

@@ -154,7 +154,8 @@ func (t *times) settle() error {
 	case t.order == dayFirst|monthFirst:
 		s, _ := t.scan(t.date.text)
 		const day = "2 January 2006"
-		return fmt.Errorf("line %d: time %s is %s or %s: set %s to day-first or month-first", t.date.line, quote(t.date.text),
+		return fmt.Errorf("line %d: time %s is %s or %s: set %s to day-first or month-first",
+			t.date.line, quote(t.date.text),
 			s.byDayFirst.Format(day), s.byMonthFirst.Format(day), formatVariable)
 	case t.unit == hours|seconds:
 		s, _ := readNumber(t.number.text, seconds, t.zone)
@@ -195,7 +196,8 @@ func (t *times) parse(text string, line int) (time.Time, error) {
 // unlike says what a wrong time should have been.
 func (t *times) unlike(err error) string {
 	if t.given.layouts != nil {
-		return fmt.Sprintf("does not have the format %s (%s)", strconv.Quote(t.given.layouts[0]), formatVariable)
+		return fmt.Sprintf("does not have the format %s (%s)",
+			strconv.Quote(t.given.layouts[0]), formatVariable)
 	}
 	return err.Error()
 }
@@ -210,7 +212,8 @@ func (t *times) parseNumber(text string, line int) (time.Time, error) {
 			}
 		}
 		if u = t.unit; !numeralOf(u).fits(text) {
-			return time.Time{}, fmt.Errorf("is none of the %s that the other times are (%s)", u, formatVariable)
+			return time.Time{}, fmt.Errorf("is none of the %s that the other times are (%s)",
+				u, formatVariable)
 		}
 	}
 	return readNumber(text, u, t.zone)
@@ -233,7 +236,8 @@ func (t *times) parseDate(text string, line int) (time.Time, error) {
 	}
 	at := s.time(o)
 	if at.IsZero() {
-		return at, fmt.Errorf("has no such month: day and month are in the other order before (%s)", formatVariable)
+		return at, fmt.Errorf("has no such month: day and month are in the other order before (%s)",
+			formatVariable)
 	}
 	return at, nil
 }

@@ -49,9 +49,11 @@ func TestTimes(t *testing.T) {
 		}
 	}
 	auto := Options{}
-	ok(auto, "1760000000", "2025-10-09T08:53:20Z", "", "none", "1760000000.5", "2025-10-09T08:53:20.5Z",
+	ok(auto, "1760000000", "2025-10-09T08:53:20Z",
+		"", "none", "1760000000.5", "2025-10-09T08:53:20.5Z",
 		"1760000000.123456789999", "2025-10-09T08:53:20.123456789Z", "1760000001,25", "2025-10-09T08:53:21.25Z", "1.76e9", "2025-10-09T08:53:20Z")
-	ok(auto, "1760000000123", "2025-10-09T08:53:20.123Z", "1760000000123.25", "2025-10-09T08:53:20.12325Z")
+	ok(auto, "1760000000123", "2025-10-09T08:53:20.123Z",
+		"1760000000123.25", "2025-10-09T08:53:20.12325Z")
 	ok(auto, "1760000000123456", "2025-10-09T08:53:20.123456Z")
 	ok(auto, "1760000000123456789", "2025-10-09T08:53:20.123456789Z")
 	ok(auto, "1999", "1999-01-01T00:00:00Z", "2000", "2000-01-01T00:00:00Z")
@@ -64,20 +66,25 @@ func TestTimes(t *testing.T) {
 	ok(auto, "03/04/2025", "2025-04-03T00:00:00Z", "13/04/2025", "2025-04-13T00:00:00Z")
 	ok(auto, "03.04.2025", "2025-04-03T00:00:00Z") // nobody writes a month first before a point
 	ok(Options{TimeFormat: "day-first"}, "03/04/2025 10:00", "2025-04-03T10:00:00Z")
-	ok(Options{TimeFormat: "month-first"}, "03/04/2025 10:00", "2025-03-04T10:00:00Z", "03.04.25", "2025-03-04T00:00:00Z")
-	ok(Options{TimeFormat: "s"}, "5", "1970-01-01T00:00:05Z", "-1.5", "1969-12-31T23:59:58.5Z", "0", "1970-01-01T00:00:00Z",
+	ok(Options{TimeFormat: "month-first"}, "03/04/2025 10:00",
+		"2025-03-04T10:00:00Z", "03.04.25", "2025-03-04T00:00:00Z")
+	ok(Options{TimeFormat: "s"}, "5", "1970-01-01T00:00:05Z",
+		"-1.5", "1969-12-31T23:59:58.5Z", "0", "1970-01-01T00:00:00Z",
 		"20250204", "1970-08-23T09:03:24Z")
 	ok(Options{TimeFormat: "ms"}, "5", "1970-01-01T00:00:00.005Z")
 	ok(Options{TimeFormat: "ns"}, "5", "1970-01-01T00:00:00.000000005Z")
 	berlin := Options{Zone: "Europe/Berlin"}
-	ok(berlin, "2025-02-07 10:00:00", "2025-02-07T09:00:00Z", "2025-07-07 10:00:00", "2025-07-07T08:00:00Z",
+	ok(berlin, "2025-02-07 10:00:00", "2025-02-07T09:00:00Z",
+		"2025-07-07 10:00:00", "2025-07-07T08:00:00Z",
 		"2025-02-07T10:00:00Z", "2025-02-07T10:00:00Z", "1760000000", "2025-10-09T08:53:20Z")
 	ok(berlin, "20250207", "2025-02-06T23:00:00Z")
 	ok(Options{Zone: "-03:30"}, "2025-02-07 10:00:00", "2025-02-07T13:30:00Z")
-	ok(Options{TimeFormat: "%d.%m.%Y %H:%M:%S.%f", Zone: "Europe/Berlin"}, "7.2.2025 10:00:00.25", "2025-02-07T09:00:00.25Z")
+	ok(Options{TimeFormat: "%d.%m.%Y %H:%M:%S.%f", Zone: "Europe/Berlin"},
+		"7.2.2025 10:00:00.25", "2025-02-07T09:00:00.25Z")
 	ok(Options{TimeFormat: "%Y%m%d%H"}, "2025020410", "2025-02-04T10:00:00Z")
 	ok(Options{TimeFormat: "%d%m%y"}, "040225", "2025-02-04T00:00:00Z")
-	ok(Options{TimeFormat: "%Y-%m-%dT%H:%M%z"}, "2025-02-04T10:00+0100", "2025-02-04T09:00:00Z", "2025-02-04T10:00Z", "2025-02-04T10:00:00Z",
+	ok(Options{TimeFormat: "%Y-%m-%dT%H:%M%z"},
+		"2025-02-04T10:00+0100", "2025-02-04T09:00:00Z", "2025-02-04T10:00Z", "2025-02-04T10:00:00Z",
 		"2025-02-04T10:00+01:00", "2025-02-04T09:00:00Z")
 	ok(Options{TimeFormat: "%I:%M %p, %e %b %Y"}, "3:04 PM,  4 Feb 2025", "2025-02-04T15:04:00Z")
 	ok(Options{TimeFormat: "02/01/2006 15h04"}, "04/02/2025 10h15", "2025-02-04T10:15:00Z")
@@ -96,7 +103,8 @@ func TestTimesRejected(t *testing.T) {
 	auto := Options{}
 	wrong(auto, `line 2: time "01/03/2024" is 1 March 2024 or 3 January 2024: set GENERATOR_INPUT_TIME_FORMAT to day-first or month-first`, "", "01/03/2024")
 	wrong(auto, `line 1: time 2025020410 is 2034-03-03T17:40:10Z (seconds since 1970) or 2025-02-04T10:00:00Z: set GENERATOR_INPUT_TIME_FORMAT to s or %Y%m%d%H`, "2025020410")
-	wrong(auto, `line 2: time "02/13/2025" is not of one format with "13/02/2025" of line 1`, "13/02/2025", "02/13/2025")
+	wrong(auto, `line 2: time "02/13/2025" is not of one format with "13/02/2025" of line 1`,
+		"13/02/2025", "02/13/2025")
 	wrong(auto, `line 2: time "1760000000000" (milliseconds) is not of one format with "1760000000" (seconds) of line 1`, "1760000000", "1760000000000")
 	wrong(auto, `line 1: time "5" is not in a format that tells itself: set GENERATOR_INPUT_TIME_FORMAT`, "5", "6")
 	wrong(auto, `line 1: time "soon" is not in a format`, "soon")
@@ -107,7 +115,8 @@ func TestTimesRejected(t *testing.T) {
 	wrong(Options{TimeFormat: "s"}, "is too large", "99999999999999999999")
 	wrong(Options{TimeFormat: "s"}, "is too large", "1e300")
 	wrong(Options{TimeFormat: "day-first"}, "day and month are in the other order", "01/13/2024")
-	wrong(Options{TimeFormat: "%d.%m.%Y"}, `time "2025-01-01" does not have the format "2.1.2006"`, "2025-01-01")
+	wrong(Options{TimeFormat: "%d.%m.%Y"}, `time "2025-01-01" does not have the format "2.1.2006"`,
+		"2025-01-01")
 	for format, words := range map[TimeFormat]string{
 		"%H:%M": "is no time format", "15:04": "is no time format", "YYYY-MM-DD": "is no time format",
 		"%Y %Z": "has %Z", "%Y%": "ends in a %", "%Y 5": "between the directives",
@@ -130,7 +139,8 @@ func TestTimesOfAPipe(t *testing.T) {
 	if e, ok := errors.AsType[*message.Error](err); !ok || e.Reason != message.TimeInvalid {
 		t.Errorf("another unit: %v", err)
 	}
-	if _, err := times.parse("01/02/2025", 3); err == nil || !strings.Contains(err.Error(), "day-first or month-first") {
+	if _, err := times.parse("01/02/2025", 3); err == nil ||
+		!strings.Contains(err.Error(), "day-first or month-first") {
 		t.Errorf("ambiguous: %v", err)
 	}
 }

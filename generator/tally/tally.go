@@ -1,5 +1,6 @@
-// Package tally keeps account of the rows of an input, so that nothing is lost unsaid: every row that
-// was read is either rejected, with a reason, or in one of the sums of the caller, which Print lists.
+// Package tally keeps account of the rows of an input, so that nothing is lost unsaid: every row
+// that was read is either rejected, with a reason, or in one of the sums of the caller, which Print
+// lists.
 package tally
 
 import (
@@ -106,8 +107,8 @@ type Sum struct {
 	Note  string
 }
 
-// Print writes the account for a person: what was read and rejected, the sums, and the first rejected
-// lines.
+// Print writes the account for a person: what was read and rejected, the sums, and the first
+// rejected lines.
 func (l *Tally) Print(w io.Writer, sums ...Sum) error {
 	var text strings.Builder
 	for _, s := range append([]Sum{{Name: "read", Count: l.ReadTotal()}, {"rejected", l.RejectedTotal(), l.reasons()}}, sums...) {

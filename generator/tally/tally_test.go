@@ -17,7 +17,8 @@ func TestLedger(t *testing.T) {
 		l.ReadRejected(&source.Rejected{Line: 4 + i, Reason: message.ValueType, Detail: "value is wrong", Offset: 30})
 	}
 	l.ReadRejected(&source.Rejected{Line: 10, Reason: source.Columns, Detail: "cells are missing", Offset: 40})
-	if l.ReadTotal() != 9 || l.RejectedTotal() != 7 || l.Offset() != 40 || l.Rejected()[message.ValueType] != 6 || l.FirstRejected().Line != 4 {
+	if l.ReadTotal() != 9 || l.RejectedTotal() != 7 ||
+		l.Offset() != 40 || l.Rejected()[message.ValueType] != 6 || l.FirstRejected().Line != 4 {
 		t.Errorf("%d read, %d rejected, offset %d", l.ReadTotal(), l.RejectedTotal(), l.Offset())
 	}
 	var text strings.Builder

@@ -25,7 +25,8 @@ func TestTags(t *testing.T) {
 	each(t, load(t), func(t *testing.T, name string, s types.ServiceConfig) {
 		switch {
 		case s.Build != nil:
-			if version := s.Build.Args["GRAFANA_VERSION"]; name == "grafana" && (version == nil || !pinned.MatchString(*version)) {
+			if version := s.Build.Args["GRAFANA_VERSION"]; name == "grafana" &&
+				(version == nil || !pinned.MatchString(*version)) {
 				t.Error("no version of Grafana")
 			}
 		default:
@@ -76,7 +77,8 @@ func TestDockerfiles(t *testing.T) {
 			t.Error("without a health check, which those who use the image alone need too")
 		}
 		for sibling := range ours {
-			if bad := regexp.MustCompile(`(?m)^COPY ` + ours[sibling] + ` `); ours[sibling] != folder && bad.MatchString(text) {
+			if bad := regexp.MustCompile(`(?m)^COPY ` + ours[sibling] + ` `); ours[sibling] != folder &&
+				bad.MatchString(text) {
 				t.Errorf("copies all of %s instead of the packages that it uses", ours[sibling])
 			}
 		}

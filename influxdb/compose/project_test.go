@@ -1,5 +1,6 @@
-// Package compose holds docker-compose.yml, .env.example and the Dockerfiles to what they promise: the files are
-// loaded as Docker Compose loads them, by its own library. It starts no container and reaches no network.
+// Package compose holds docker-compose.yml, .env.example and the Dockerfiles to what they promise:
+// the files are loaded as Docker Compose loads them, by its own library. It starts no container and
+// reaches no network.
 package compose_test
 
 import (
@@ -40,8 +41,8 @@ func options(t *testing.T, environ []string, more ...cli.ProjectOptionsFn) *cli.
 	return opts
 }
 
-// load gives the whole project, with the services of every profile. Loading checks the file against the schema, and
-// that all services, volumes and secrets that it speaks of exist.
+// load gives the whole project, with the services of every profile. Loading checks the file against
+// the schema, and that all services, volumes and secrets that it speaks of exist.
 func load(t *testing.T, environ ...string) *types.Project {
 	t.Helper()
 	project, err := options(t, environ, cli.WithProfiles([]string{"*"})).LoadProject(t.Context())

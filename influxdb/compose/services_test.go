@@ -75,7 +75,8 @@ func user(t *testing.T, s types.ServiceConfig) string {
 	return ""
 }
 
-// Each program can read its own token and no other: the files' groups are those that the containers are in.
+// Each program can read its own token and no other: the files' groups are those that the containers
+// are in.
 func TestTokensAreApart(t *testing.T) {
 	t.Parallel()
 	project := load(t)
@@ -97,7 +98,8 @@ func TestTokensAreApart(t *testing.T) {
 		switch {
 		case name == "influxdb-init":
 		case name == "import": // looks before it writes
-			if *token != "/run/tokens/worker" || *s.Environment["INFLUX_READ_TOKEN_FILE"] != "/run/tokens/dashboard" {
+			if *token != "/run/tokens/worker" ||
+				*s.Environment["INFLUX_READ_TOKEN_FILE"] != "/run/tokens/dashboard" {
 				t.Errorf("uses the tokens %s and %s", *token, *s.Environment["INFLUX_READ_TOKEN_FILE"])
 			}
 			if diff := cmp.Diff([]string{groups["worker"], groups["dashboard"]}, s.GroupAdd); diff != "" {
@@ -130,7 +132,8 @@ func TestLimits(t *testing.T) {
 		if s.PidsLimit <= 0 {
 			t.Error("no limit of processes")
 		}
-		if s.Logging == nil || s.Logging.Options["max-size"] == "" || s.Logging.Options["max-file"] == "" {
+		if s.Logging == nil || s.Logging.Options["max-size"] == "" ||
+			s.Logging.Options["max-file"] == "" {
 			t.Error("its log grows for ever")
 		}
 	})
@@ -159,7 +162,8 @@ func TestQueryLimits(t *testing.T) {
 	}
 }
 
-// What runs for ever says whether it is well, and comes back; what does not is waited for by its end.
+// What runs for ever says whether it is well, and comes back; what does not is waited for by its
+// end.
 func TestLifecycle(t *testing.T) {
 	t.Parallel()
 	project := load(t)
@@ -172,7 +176,8 @@ func TestLifecycle(t *testing.T) {
 			if s.Restart != types.RestartPolicyUnlessStopped {
 				t.Errorf("restart: %s", s.Restart)
 			}
-			if h := s.HealthCheck; h == nil || h.Disable || len(h.Test) < 2 || h.Interval == nil || h.Timeout == nil || h.StartPeriod == nil {
+			if h := s.HealthCheck; h == nil || h.Disable ||
+				len(h.Test) < 2 || h.Interval == nil || h.Timeout == nil || h.StartPeriod == nil {
 				t.Errorf("health check: %+v", h)
 			}
 		}

@@ -84,11 +84,12 @@ func TestProgramsKnowTheirVariables(t *testing.T) {
 	}
 }
 
-// mentioned are the variables that a user may set, with the defaults that the file gives: those in ${…}, and those
-// that are passed on as they are, whose default is the program's.
+// mentioned are the variables that a user may set, with the defaults that the file gives: those in
+// ${…}, and those that are passed on as they are, whose default is the program's.
 func mentioned(t *testing.T) map[string]string {
 	t.Helper()
-	model, err := options(t, nil, cli.WithProfiles([]string{"*"}), cli.WithInterpolation(false)).LoadModel(t.Context())
+	model, err := options(t, nil, cli.WithProfiles([]string{"*"}),
+		cli.WithInterpolation(false)).LoadModel(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,9 +144,9 @@ func wrap(text string) string {
 	return b.String()
 }
 
-// TestEveryVariableIsDocumented holds .env.example against docker-compose.yml: it lists all that can
-// be set, nothing else, and the true defaults. What the programs' tables know is generated; the rest,
-// which only Docker knows, stands above by hand.
+// TestEveryVariableIsDocumented holds .env.example against docker-compose.yml: it lists all that
+// can be set, nothing else, and the true defaults. What the programs' tables know is generated; the
+// rest, which only Docker knows, stands above by hand.
 func TestEveryVariableIsDocumented(t *testing.T) {
 	t.Parallel()
 	all := mentioned(t)
@@ -259,7 +260,8 @@ func TestSecretsFromFiles(t *testing.T) {
 		if want := "/run/secrets/" + test.secret; *s.Environment[inFile] != want {
 			t.Errorf("%s=%s instead of %s", inFile, *s.Environment[inFile], want)
 		}
-		if project.Secrets[test.secret].File != path || len(s.Secrets) != 1 || s.Secrets[0].Source != test.secret {
+		if project.Secrets[test.secret].File != path ||
+			len(s.Secrets) != 1 || s.Secrets[0].Source != test.secret {
 			t.Errorf("the file of %s does not reach %s", test.set, test.service)
 		}
 	}

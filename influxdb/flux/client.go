@@ -1,5 +1,5 @@
-// Package flux sends Flux to InfluxDB 2 and reads its annotated CSV, for tests and for the checks of
-// the dashboards. It holds an answer whole: it is not for the programs that run all day.
+// Package flux sends Flux to InfluxDB 2 and reads its annotated CSV, for tests and for the checks
+// of the dashboards. It holds an answer whole: it is not for the programs that run all day.
 package flux
 
 import (
@@ -45,11 +45,13 @@ func (c Client) Raw(ctx context.Context, flux string) ([]byte, error) {
 // Write sends lines of line protocol with times in nanoseconds.
 func (c Client) Write(ctx context.Context, bucket string, lines []byte) error {
 	query := url.Values{"org": {c.Org}, "bucket": {bucket}, "precision": {"ns"}}
-	_, err := c.Call(ctx, http.MethodPost, "/api/v2/write?"+query.Encode(), "text/plain; charset=utf-8", lines)
+	_, err := c.Call(ctx, http.MethodPost, "/api/v2/write?"+query.Encode(),
+		"text/plain; charset=utf-8", lines)
 	return err
 }
 
-// Call sends any request to InfluxDB's HTTP API and returns the answer. An error has InfluxDB's words.
+// Call sends any request to InfluxDB's HTTP API and returns the answer. An error has InfluxDB's
+// words.
 func (c Client) Call(ctx context.Context, method, path, contentType string, body []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.URL+path, bytes.NewReader(body))
 	if err != nil {

@@ -50,7 +50,8 @@ array.from(rows: [{x: 1}]) |> map(fn: (r) => ({x: r.x, none: debug.null(type: "i
 			}
 			rows = append(rows, row)
 		}
-		if values, ok := table.Series(); ok && (len(values) != 1 || table.Name() != `a,"b` && table.Name() != "c") {
+		if values, ok := table.Series(); ok &&
+			(len(values) != 1 || table.Name() != `a,"b` && table.Name() != "c") {
 			t.Errorf("series %q: %v", table.Name(), values)
 		}
 	}
@@ -72,12 +73,14 @@ func TestErrors(t *testing.T) {
 		`from(bucket: "none") |> range(start: -1h)`:                                         "could not find bucket",
 		`import "array" array.from(rows: [{x: 1}]) |> map(fn: (r) => ({x: 1 / (r.x - 1)}))`: "divi",
 	} {
-		if tables, err := client.Run(t.Context(), flux); err == nil || !strings.Contains(err.Error(), want) {
+		if tables, err := client.Run(t.Context(), flux); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v, want %q", flux, tables, err, want)
 		}
 	}
 	client.Token = "wrong"
-	if _, err := client.Run(t.Context(), "buckets()"); err == nil || !strings.Contains(err.Error(), "unauthorized") {
+	if _, err := client.Run(t.Context(), "buckets()"); err == nil ||
+		!strings.Contains(err.Error(), "unauthorized") {
 		t.Errorf("a wrong token: %v", err)
 	}
 }
