@@ -161,7 +161,7 @@ func TestSteps(t *testing.T) {
 	hole.Complete = false
 	huge := point("blue", at(13), 1e308)
 	huge.Sum = math.Inf(1)
-	write(t, db, point("red", at(-1), 1000), few, many, hole, point("red", at(13), 5), huge, point("red", at(36), 1000))
+	write(t, db, point("red", at(-1), 1000), few, many, hole, point("red", at(13), 5), huge, point("blue", at(14), 10), point("red", at(36), 1000))
 	got, err := r.Steps(t.Context(), []string{"red", "blue"}, from, at(36), time.Minute)
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +173,7 @@ func TestSteps(t *testing.T) {
 		}
 	}
 	want := []series.Point{
-		step("blue", 12, 1e308, 1e308, 1e308, 1e308, 7, true),
+		step("blue", 12, 5e307, 5e307, 8, 1e308, 14, true),
 		step("red", 0, 19, 16, 8, 22, 10, true),
 		step("red", 12, 3, 4, -1, 7, 14, false),
 	}
@@ -184,7 +184,7 @@ func TestSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]Median{{"blue", at(13), 1e308}, {"red", at(13), 6}, {"red", at(36), 1001}}, medians); diff != "" {
+	if diff := cmp.Diff([]Median{{"blue", at(13), 1e308}, {"blue", at(14), 11}, {"red", at(13), 6}, {"red", at(36), 1001}}, medians); diff != "" {
 		t.Error(diff)
 	}
 }

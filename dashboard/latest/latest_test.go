@@ -39,7 +39,7 @@ func TestBoardAgainstModel(t *testing.T) {
 		for range 60 {
 			var batch []series.Point
 			for range random.IntN(5) {
-				p := point(fmt.Sprint("c", random.IntN(4)), random.IntN(100), float64(random.IntN(50)))
+				p := point(fmt.Sprint("c", random.IntN(4)), random.IntN(200), float64(random.IntN(50)))
 				if model[p.Color] == nil {
 					model[p.Color] = make(map[int]series.Point)
 				}
@@ -53,14 +53,14 @@ func TestBoardAgainstModel(t *testing.T) {
 			t.Fatalf("round %d: %d colours, want %d", round, len(colors), len(model))
 		}
 		for _, c := range colors {
-			windows, newest := model[c.Color], 99
+			windows, newest := model[c.Color], 199
 			for _, ok := windows[newest]; !ok; _, ok = windows[newest] {
 				newest--
 			}
 			if c.Point != windows[newest] {
 				t.Fatalf("round %d: the newest of %s is %v, want %v", round, c.Color, c.Point, windows[newest])
 			}
-			for n := newest; n > newest-30; n-- { // older windows that come late may not fit any more
+			for n := newest; n > newest-Trail; n-- {
 				want, ok := windows[n]
 				if got := c.MedianOf(b.number(origin) + int64(n)); !ok && !math.IsNaN(got) || ok && got != want.Median {
 					t.Fatalf("round %d: the median of %s at %d is %v, want %v %v", round, c.Color, n, got, want.Median, ok)

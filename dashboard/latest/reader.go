@@ -194,9 +194,6 @@ func (r *Reader) sweeps(ctx context.Context) {
 			})
 		}
 		pause := max(sweepInterval, sweepShare*time.Since(began))
-		if r.Snapshot().Failure != nil {
-			pause = min(time.Second, r.config.Refresh)
-		}
 		select {
 		case <-ctx.Done():
 			return
