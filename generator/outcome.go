@@ -160,17 +160,20 @@ func (g *generator) uncommitted(ctx context.Context) (left int64) {
 func (o *outcome) hint(seen workerSample) {
 	const history = "`worker import` (make import FILE=…) takes rows of any time, in any order"
 	if n := seen.rejected["late"]; n > 0 {
-		o.hints = append(o.hints, fmt.Sprintf(
-			"%d were late: their windows were final. WORKER_LATENESS keeps windows open for longer; %s", n, history))
+		o.hints = append(o.hints, fmt.Sprintf("%d were late: their windows were final. "+
+			"WORKER_LATENESS keeps windows open for longer; %s", n, history))
 	}
 	if n := seen.rejected["future"] + seen.rejected["past"]; n > 0 {
-		o.hints = append(o.hints, fmt.Sprintf("%d had a time in the future or before 2000: %s", n, history))
+		o.hints = append(o.hints,
+			fmt.Sprintf("%d had a time in the future or before 2000: %s", n, history))
 	}
 	if o.rejected > seen.rejected["late"]+seen.rejected["future"]+seen.rejected["past"] {
-		o.hints = append(o.hints, "the worker's dead letters say why: the Redis stream REDIS_CHANNEL with :rejected behind it")
+		o.hints = append(o.hints, "the worker's dead letters say why: "+
+			"the Redis stream REDIS_CHANNEL with :rejected behind it")
 	}
 	if o.unreceived > 0 {
-		o.hints = append(o.hints, fmt.Sprintf("%d were received by no worker: does it run, with the same Redis, channel and transport?", o.unreceived))
+		o.hints = append(o.hints, fmt.Sprintf("%d were received by no worker: does it run, "+
+			"with the same Redis, channel and transport?", o.unreceived))
 	}
 }
 

@@ -111,7 +111,8 @@ func (g *generator) verdict() error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return &service.ExitError{Status: 3, Err: errors.New("not all rows were accepted:\n  " + strings.Join(problems, "\n  "))}
+	err := errors.New("not all rows were accepted:\n  " + strings.Join(problems, "\n  "))
+	return &service.ExitError{Status: 3, Err: err}
 }
 
 // A generator is all the parts of one run.

@@ -24,7 +24,9 @@ type Ordered struct {
 // OpenOrdered reads a file with times once to find out whether it is sorted, and otherwise sorts it
 // in memory. Standard input cannot be sorted: a time that is behind the newest one by more than
 // disorder ends it with an error. Ctx ends the opening only.
-func OpenOrdered(ctx context.Context, path string, stdin io.Reader, o Options, disorder time.Duration) (*Ordered, error) {
+func OpenOrdered(
+	ctx context.Context, path string, stdin io.Reader, o Options, disorder time.Duration,
+) (*Ordered, error) {
 	return openOrdered(ctx, path, stdin, o, disorder, MaxSort)
 }
 

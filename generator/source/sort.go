@@ -64,9 +64,6 @@ func NewSorter(limit int, dir string) *Sorter {
 // Len is the number of records.
 func (s *Sorter) Len() int { return s.count }
 
-// InMemory reports whether no record is in the file.
-func (s *Sorter) InMemory() bool { return s.runs == nil }
-
 // Add adds a record. Its offset is not kept.
 func (s *Sorter) Add(r Record) error {
 	if len(s.rows) == s.limit {
@@ -81,7 +78,8 @@ func (s *Sorter) Add(r Record) error {
 		s.last = r.Time.UnixNano()
 	}
 	s.rows = append(s.rows, sortRow{
-		at: s.last, value: r.Value, line: uint32(r.Line), color: s.intern(r.Color), name: s.intern(r.Name),
+		at: s.last, value: r.Value, line: uint32(r.Line),
+		color: s.intern(r.Color), name: s.intern(r.Name),
 		timed: !r.Time.IsZero(), number: uint32(len(s.rows)),
 	})
 	s.count++

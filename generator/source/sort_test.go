@@ -64,8 +64,8 @@ func TestSorter(t *testing.T) {
 				t.Fatalf("limit %d: -want +got\n%s", limit, diff)
 			}
 		}
-		if s.Len() != 1000 || s.InMemory() != (limit >= 1000) {
-			t.Errorf("limit %d: %d records, in memory: %t", limit, s.Len(), s.InMemory())
+		if s.Len() != 1000 || (s.runs == nil) != (limit >= 1000) {
+			t.Errorf("limit %d: %d records, %d runs", limit, s.Len(), len(s.runs))
 		}
 		if files, err := filepath.Glob(dir + "/*"); err != nil || len(files) > 0 {
 			t.Errorf("files have names: %v, %v", files, err)

@@ -55,14 +55,16 @@ var dateLayouts = func() (list []dateLayout) {
 	for _, clock := range clocks {
 		zoned := strings.Contains(clock, "Z")
 		for _, day := range []string{
-			"2006-1-2", "2006/1/2", "2006.1.2", "20060102", "2 Jan 2006", "Jan 2 2006", "2006 Jan 2", "2 Jan 06", "2Jan2006",
+			"2006-1-2", "2006/1/2", "2006.1.2", "20060102",
+			"2 Jan 2006", "Jan 2 2006", "2006 Jan 2", "2 Jan 06",
 		} {
 			list = append(list, dateLayout{day + clock, "", zoned})
 		}
 		for _, separator := range []string{"/", ".", "-"} {
 			for _, year := range []string{"2006", "06"} {
 				rest := separator + year + clock
-				list = append(list, dateLayout{"2" + separator + "1" + rest, "1" + separator + "2" + rest, zoned})
+				day, month := "2"+separator, "1"+separator
+				list = append(list, dateLayout{day + month[:1] + rest, month + day[:1] + rest, zoned})
 			}
 		}
 		list = append(list, dateLayout{"Jan 2" + clock + " 2006", "", zoned})

@@ -111,7 +111,8 @@ type Sum struct {
 // rejected lines.
 func (l *Tally) Print(w io.Writer, sums ...Sum) error {
 	var text strings.Builder
-	for _, s := range append([]Sum{{Name: "read", Count: l.ReadTotal()}, {"rejected", l.RejectedTotal(), l.reasons()}}, sums...) {
+	rows := []Sum{{Name: "read", Count: l.ReadTotal()}, {"rejected", l.RejectedTotal(), l.reasons()}}
+	for _, s := range append(rows, sums...) {
 		if s.Count == 0 {
 			s.Note = ""
 		}

@@ -47,7 +47,8 @@ func (c Config) Validate() error {
 			errs = append(errs, service.Invalid(variable, value, problem))
 		}
 	}
-	check(c.Window >= 10*time.Millisecond && c.Window <= 24*time.Hour, "WORKER_WINDOW", c.Window, "must be from 10ms to 24h")
+	check(c.Window >= 10*time.Millisecond && c.Window <= 24*time.Hour,
+		"WORKER_WINDOW", c.Window, "must be from 10ms to 24h")
 	check(c.MaxColors > 0, "WORKER_MAX_COLORS", c.MaxColors, "must be above zero")
 	check(c.MaxValues > 0, "WORKER_MAX_VALUES", c.MaxValues, "must be above zero")
 	check(c.MaxSort > 0, "IMPORT_ROWS", c.MaxSort, "must be above zero")
@@ -60,7 +61,9 @@ func withTokens(environ map[string]string) map[string]string {
 	if dir == "" {
 		dir = filepath.Join("data", "tokens")
 	}
-	for variable, file := range map[string]string{"INFLUX_TOKEN": "worker", "INFLUX_READ_TOKEN": "dashboard"} {
+	for variable, file := range map[string]string{
+		"INFLUX_TOKEN": "worker", "INFLUX_READ_TOKEN": "dashboard",
+	} {
 		path := filepath.Join(dir, file)
 		if environ[variable] == "" && environ[variable+"_FILE"] == "" {
 			if _, err := os.Stat(path); err == nil {

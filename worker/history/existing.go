@@ -29,8 +29,8 @@ const (
 	maxShown = 5
 )
 
-// reader is a client that may read the bucket. If there is none, points are overwritten only if that
-// was asked for, and reader is nil.
+// reader is a client that may read the bucket. If there is none, points are overwritten only if
+// that was asked for, and reader is nil.
 func (i *importer) reader(ctx context.Context) (*influx.Client, error) {
 	client, err := i.config.client(cmp.Or(i.config.ReadToken, i.config.InfluxToken))
 	if err != nil {
@@ -44,19 +44,24 @@ func (i *importer) reader(ctx context.Context) (*influx.Client, error) {
 	case i.config.ReadToken != "" || ctx.Err() != nil:
 		return nil, fmt.Errorf("read the bucket with INFLUX_READ_TOKEN: %w", err)
 	case i.overwrite:
-		i.log.Warn("points are overwritten without a look at what is there: INFLUX_READ_TOKEN_FILE is not set")
+		i.log.Warn("points are overwritten without a look at what is there: " +
+			"INFLUX_READ_TOKEN_FILE is not set")
 		return nil, nil
 	}
 	return nil, service.Usage(errors.New("import cannot tell which points it would overwrite: set " +
-		"INFLUX_READ_TOKEN_FILE (or INFLUX_READ_TOKEN) to a token that may read the bucket, or pass --overwrite"))
+		"INFLUX_READ_TOKEN_FILE (or INFLUX_READ_TOKEN) to a token that may read the bucket, " +
+		"or pass --overwrite"))
 }
 
-// look reads the bucket and finds the points that are there with other values. Unless they are to be
-// overwritten, they are an error.
+// look reads the bucket and finds the points that are there with other values. Unless they are to
+// be overwritten, they are an error.
 func (i *importer) look(ctx context.Context, client *influx.Client) error {
-	c := &comparison{importer: i, client: client, lines: make(map[string]string), keys: make(map[string]string)}
+	c := &comparison{
+		importer: i, client: client, lines: make(map[string]string), keys: make(map[string]string),
+	}
 	found := false
-	err := c.query(ctx, i.first-int64(i.config.Window), i.last, `|> filter(fn: (r) => r._field == "`+series.Count+`") |> first()`,
+	err := c.query(ctx, i.first-int64(i.config.Window), i.last,
+		`|> filter(fn: (r) => r._field == "`+series.Count+`") |> first()`,
 		func(*query.FluxRecord) { found = true })
 	if err != nil {
 		return err
@@ -171,9 +176,12 @@ func fieldText(value any) string {
 
 // query reads the points that begin at an instant from from to to. Only the colours of the import
 // matter; if they are few, others are not read.
-func (c *comparison) query(ctx context.Context, from, to int64, rest string, each func(*query.FluxRecord)) error {
+func (c *comparison) query(
+	ctx context.Context, from, to int64, rest string, each func(*query.FluxRecord),
+) error {
 	var flux strings.Builder
-	fmt.Fprintf(&flux, "from(bucket: %s) |> range(start: time(v: %d), stop: time(v: %d)) |> filter(fn: (r) => r._measurement == %s",
+	fmt.Fprintf(&flux, "from(bucket: %s) |> range(start: time(v: %d), stop: time(v: %d)) "+
+		"|> filter(fn: (r) => r._measurement == %s",
 		fluxString(c.config.InfluxBucket), from, to+1, fluxString(series.Measurement))
 	if n := len(c.colors); n > 0 && n <= maxFilter {
 		var tests []string

@@ -1,13 +1,13 @@
-// Package history writes files of any time, with rows in any order, to InfluxDB, beside the worker and
-// without Redis:
+// Package history writes files of any time, with rows in any order, to InfluxDB, beside the worker
+// and without Redis:
 //
 //	files ──rows──► sorter ──rows in order──► window.Set ──panes──► lines ──► InfluxDB
 //	               (memory, then disk)        (the worker's)       (the worker's sender)
 //
 // The files of one import add up; those of several do not: an import replaces the points of its
 // windows and colours. Before the first point is written, the bucket is read: points that are there
-// with other values are overwritten only if that is asked for. Points that are the same do not count,
-// so that an import that was broken off can be started again.
+// with other values are overwritten only if that is asked for. Points that are the same do not
+// count, so that an import that was broken off can be started again.
 //
 // The rows are kept sorted, in memory or in a temporary file, until all is written; nothing else
 // grows with the input.
@@ -35,20 +35,23 @@ import (
 	"colorstream/worker/window"
 )
 
-const helpText = `worker import writes your own data of any time to InfluxDB, without Redis: CSV or JSON, plain or
-compressed with gzip or zstd, with the rows in any order.
+const helpText = `worker import writes your own data of any time to InfluxDB, without Redis:
+CSV or JSON, plain or compressed with gzip or zstd, with the rows in any order.
 
   worker import [--overwrite] FILE...       (- is standard input)
 
 Examples:
 
   worker import measurements.csv
-  GENERATOR_INPUT_COLOR=sensor GENERATOR_INPUT_VALUE=temperature GENERATOR_INPUT_TIME=when worker import log.csv
+  GENERATOR_INPUT_COLOR=sensor GENERATOR_INPUT_VALUE=temperature GENERATOR_INPUT_TIME=when \
+    worker import log.csv
   GENERATOR_INPUT_COLOR==red GENERATOR_INPUT_TIME_FORMAT='%d.%m.%Y %H:%M' worker import 2024.csv.gz
-  GENERATOR_INPUT_COLOR=tags.color GENERATOR_INPUT_VALUE=data.value worker import january.jsonl february.jsonl
+  GENERATOR_INPUT_COLOR=tags.color GENERATOR_INPUT_VALUE=data.value \
+    worker import january.jsonl february.jsonl
 
-Files add up only if they are given together. Points that are in the bucket already with other values
-are listed, and overwritten only with --overwrite. An import that was broken off can be started again.
+Files add up only if they are given together. Points that are in the bucket already with other
+values are listed, and overwritten only with --overwrite. An import that was broken off can be
+started again.
 
 The exit status is 0 if all rows are in InfluxDB, 3 if some were rejected (each kind is counted, the
 first are shown), 1 if the import failed, and 2 if the command line or a variable is wrong.
@@ -72,13 +75,15 @@ func Run(ctx context.Context, p service.Process, args []string, encode Encoder) 
 		case arg == "--overwrite" || arg == "-overwrite":
 			overwrite = true
 		case len(arg) > 1 && arg[0] == '-':
-			return service.Usage(fmt.Errorf("import knows no option %s, only --overwrite (see `worker import --help`)", arg))
+			return service.Usage(fmt.Errorf(
+				"import knows no option %s, only --overwrite (see `worker import --help`)", arg))
 		default:
 			files = append(files, arg)
 		}
 	}
 	if len(files) == 0 {
-		return service.Usage(errors.New("import needs a file: worker import [--overwrite] FILE... (see `worker import --help`)"))
+		return service.Usage(errors.New(
+			"import needs a file: worker import [--overwrite] FILE... (see `worker import --help`)"))
 	}
 	config, err := service.ParseConfig[Config](withTokens(maps.Clone(p.Environ)))
 	if err != nil {
@@ -102,11 +107,14 @@ func Run(ctx context.Context, p service.Process, args []string, encode Encoder) 
 	}
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("broken off after %d points: the same import, started again, goes on to the same result", i.written.Load())
+		return fmt.Errorf("broken off after %d points: the same import, started again, goes on to the "+
+			"same result", i.written.Load())
 	case err != nil:
 		return err
 	case i.tally.RejectedTotal() > 0 || i.rejected.Load() > 0:
-		return &service.ExitError{Status: 3, Err: errors.New("not all rows are in InfluxDB: what was rejected is listed above")}
+		return &service.ExitError{
+			Status: 3, Err: errors.New("not all rows are in InfluxDB: what was rejected is listed above"),
+		}
 	}
 	return nil
 }
@@ -121,8 +129,8 @@ func help(w io.Writer) error {
 // link says where the points can be seen. Grafana's dashboards show the newest minutes otherwise.
 func (i *importer) link(w io.Writer) error {
 	margin := max(i.config.Window, time.Duration(i.last-i.first)/50).Milliseconds()
-	_, err := fmt.Fprintf(w, "see them at %s/d/colors?from=%d&to=%d\n", strings.TrimSuffix(i.config.GrafanaURL, "/"),
-		i.first/1e6-margin, i.last/1e6+margin)
+	_, err := fmt.Fprintf(w, "see them at %s/d/colors?from=%d&to=%d\n",
+		strings.TrimSuffix(i.config.GrafanaURL, "/"), i.first/1e6-margin, i.last/1e6+margin)
 	return err
 }
 
@@ -141,7 +149,9 @@ func (i *importer) sums() []tally.Sum {
 }
 
 // run reads, looks and writes.
-func (i *importer) run(ctx context.Context, status *progress.Reporter, files []string, stdin io.Reader) error {
+func (i *importer) run(
+	ctx context.Context, status *progress.Reporter, files []string, stdin io.Reader,
+) error {
 	following, stop := context.WithCancel(ctx)
 	var follower sync.WaitGroup
 	follower.Go(func() { status.Follow(following, i.log, i.elapsed, i.sample) })
@@ -169,7 +179,8 @@ func (i *importer) run(ctx context.Context, status *progress.Reporter, files []s
 	}
 	if i.sorter.Len() == 0 {
 		if r := i.tally.FirstRejected(); r != nil {
-			return fmt.Errorf("nothing was imported: all %d rows were rejected, the first: %w", i.tally.RejectedTotal(), r)
+			return fmt.Errorf("nothing was imported: all %d rows were rejected, the first: %w",
+				i.tally.RejectedTotal(), r)
 		}
 		return errors.New("nothing was imported: there are no rows")
 	}
@@ -214,7 +225,9 @@ func (i *importer) read(ctx context.Context, file string, stdin io.Reader, sever
 }
 
 // windows gives the panes of the sorted rows, in the order of time, and the rows that are in none.
-func (i *importer) windows(ctx context.Context, each func(*window.Pane) error, rejected func(*source.Rejected)) error {
+func (i *importer) windows(
+	ctx context.Context, each func(*window.Pane) error, rejected func(*source.Rejected),
+) error {
 	set := window.NewSet(window.Config{
 		Width: i.config.Window, MaxColors: i.config.MaxColors, MaxValues: i.config.MaxValues,
 	})
@@ -243,7 +256,8 @@ func (i *importer) windows(ctx context.Context, each func(*window.Pane) error, r
 		if set.Add(r.Color, r.Value) != window.Added {
 			rejected(&source.Rejected{
 				Line: r.Line, Reason: tooManyColors,
-				Detail: fmt.Sprintf("color %q is one too many in its window (WORKER_MAX_COLORS=%d)", r.Color, i.config.MaxColors),
+				Detail: fmt.Sprintf("color %q is one too many in its window (WORKER_MAX_COLORS=%d)",
+					r.Color, i.config.MaxColors),
 			})
 		}
 	}

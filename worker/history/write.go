@@ -26,7 +26,8 @@ func (i *importer) write(ctx context.Context, client *influx.Client) error {
 	defer fail(nil)
 	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	sender := influx.NewSender(i.log, client, func([]influx.RejectedLine) []byte { return nil }, observer{i, fail})
+	noLetters := func([]influx.RejectedLine) []byte { return nil }
+	sender := influx.NewSender(i.log, client, noLetters, observer{i, fail})
 	batches := make(chan []byte, 2*senders)
 	queues := make([]*queue, senders)
 	var running sync.WaitGroup
