@@ -74,8 +74,9 @@ func New(
 		return nil, fmt.Errorf("read the page's files: %w", err)
 	}
 	functions := template.FuncMap{
-		"asset": func(name string) string { return "static/" + name + "?v=" + assets[name].version },
-		"count": func(n int) string { return formatCount(int64(n)) },
+		"asset":  func(name string) string { return "static/" + name + "?v=" + assets[name].version },
+		"count":  func(n int) string { return formatCount(int64(n)) },
+		"plural": plural,
 	}
 	templates, err := template.New("page").Funcs(functions).ParseFS(files, "templates/*.html")
 	if err != nil {
