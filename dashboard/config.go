@@ -87,7 +87,7 @@ func webAddress(variable, value string) error {
 	return nil
 }
 
-// rootAddress refuses what webAddress permits and the proxy cannot do.
+// rootAddress rejects what webAddress permits and the proxy cannot do.
 func rootAddress(variable, value string) error {
 	u, err := url.Parse(value)
 	switch {

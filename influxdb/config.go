@@ -35,41 +35,41 @@ type config struct {
 	service.Log
 }
 
-// Validate checks what InfluxDB would refuse later.
+// Validate checks what InfluxDB would reject later.
 func (c config) Validate() error {
 	var problems []error
-	refuse := func(variable string, value any, problem string) {
+	reject := func(variable string, value any, problem string) {
 		problems = append(problems, service.Invalid(variable, value, problem))
 	}
 	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		refuse("INFLUX_URL", c.URL, "is not a URL like http://localhost:8086")
+		reject("INFLUX_URL", c.URL, "is not a URL like http://localhost:8086")
 	}
 	for _, b := range []struct{ variable, name string }{{"INFLUX_BUCKET", c.Bucket}, {"INFLUX_PIPELINE_BUCKET", c.PipelineBucket}} {
 		if strings.HasPrefix(b.name, "_") || strings.Contains(b.name, `"`) {
-			refuse(b.variable, b.name, "must not start with an underscore nor hold a quotation mark")
+			reject(b.variable, b.name, "must not start with an underscore nor hold a quotation mark")
 		}
 	}
 	if c.Bucket == c.PipelineBucket {
-		refuse("INFLUX_PIPELINE_BUCKET", c.PipelineBucket, "is INFLUX_BUCKET too: readers of the colours may not see the rest")
+		reject("INFLUX_PIPELINE_BUCKET", c.PipelineBucket, "is INFLUX_BUCKET too: readers of the colours may not see the rest")
 	}
 	for _, r := range []struct {
 		variable string
 		time.Duration
 	}{{"INFLUX_RETENTION", c.Retention.Duration}, {"INFLUX_PIPELINE_RETENTION", c.PipelineRetention.Duration}} {
 		if r.Duration != 0 && r.Duration < setup.MinRetention || r.Duration%time.Second != 0 {
-			refuse(r.variable, r.Duration, fmt.Sprintf("must be 0, to keep everything, or whole seconds of at least %v", setup.MinRetention))
+			reject(r.variable, r.Duration, fmt.Sprintf("must be 0, to keep everything, or whole seconds of at least %v", setup.MinRetention))
 		}
 	}
 	if n := len(c.Password); n < setup.MinPassword || n > setup.MaxPassword {
-		refuse("INFLUX_ADMIN_PASSWORD", "", fmt.Sprintf("has %d bytes, InfluxDB wants %d to %d", n, setup.MinPassword, setup.MaxPassword))
+		reject("INFLUX_ADMIN_PASSWORD", "", fmt.Sprintf("has %d bytes, InfluxDB wants %d to %d", n, setup.MinPassword, setup.MaxPassword))
 	}
 	if c.Timeout <= 0 {
-		refuse("INFLUX_TIMEOUT", c.Timeout, "must be more than 0")
+		reject("INFLUX_TIMEOUT", c.Timeout, "must be more than 0")
 	}
 	names := tokenNames(c.plan())
 	for _, name := range slices.Sorted(maps.Keys(c.Groups)) {
 		if !slices.Contains(names, name) {
-			refuse("INFLUX_TOKEN_GROUPS", c.Groups, fmt.Sprintf("there is no token %q, only %s", name, strings.Join(names, ", ")))
+			reject("INFLUX_TOKEN_GROUPS", c.Groups, fmt.Sprintf("there is no token %q, only %s", name, strings.Join(names, ", ")))
 		}
 	}
 	return errors.Join(problems...)

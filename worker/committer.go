@@ -38,7 +38,7 @@ type commitStore interface {
 	Commit(context.Context, store.Commit) error
 }
 
-// commitObserver hears of commits, in the committer's goroutine.
+// commitObserver is told of commits, in the committer's goroutine.
 type commitObserver interface {
 	windowsEncoded(took time.Duration)
 	commitTook(took time.Duration, err error)

@@ -53,7 +53,7 @@ func (r *Reader) explain(ctx context.Context, err error) error {
 		unknownOrg := strings.Contains(answer.message, "organization") // 2.8 says 500 to this
 		switch {
 		case answer.status == http.StatusUnauthorized, answer.status == http.StatusForbidden:
-			e.summary = "InfluxDB refuses the page's token"
+			e.summary = "InfluxDB rejects the page's token"
 			e.hint = fmt.Sprintf("INFLUX_TOKEN must be one that may read bucket %q of organisation %q",
 				r.config.Bucket, r.config.Org)
 		case answer.status == http.StatusNotFound, unknownOrg:

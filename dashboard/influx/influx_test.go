@@ -139,7 +139,7 @@ func TestErrorsTellWhatToDo(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
 
-	check("token", func(c *Config) { c.Token = "wrong" }, "InfluxDB refuses the page's token", "INFLUX_TOKEN must be one")
+	check("token", func(c *Config) { c.Token = "wrong" }, "InfluxDB rejects the page's token", "INFLUX_TOKEN must be one")
 	check("org", func(c *Config) { c.Org = "nobody" }, "InfluxDB does not know the bucket or its organisation", `INFLUX_ORG="nobody"`)
 	check("bucket", func(c *Config) { c.Bucket = "nothing" }, "InfluxDB does not know the bucket or its organisation", `INFLUX_BUCKET="nothing"`)
 	check("refused", func(c *Config) { c.URL = closed.URL }, "InfluxDB does not answer: the connection is refused", "INFLUX_URL="+closed.URL)

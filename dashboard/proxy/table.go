@@ -14,7 +14,7 @@ import (
 type decision int
 
 const (
-	denied decision = iota // answered with an error; the zero value, so that what is forgotten is denied
+	denied decision = iota // answered with an error; the zero value, so that what is left out is denied
 	local                  // answered with success, without Grafana
 	pass                   // sent to Grafana
 	solo                   // pass, the parameters being those of a panel

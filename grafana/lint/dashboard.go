@@ -19,7 +19,7 @@ var (
 // Dashboard is one file in Grafana's classic schema, as far as the checks look at it. Whether the rest
 // of it is well formed is the foundation SDK's business, see strict.go.
 //
-// [Parse] refuses the other schema, v2, which newer versions export unless told otherwise: file
+// [Parse] rejects the other schema, v2, which newer versions export unless told otherwise: file
 // provisioning does not load it.
 type Dashboard struct {
 	UID           string

@@ -91,7 +91,7 @@ func benchmarkFlood(b *testing.B, count, rate int) {
 		watched = append(watched, p.watch(b, path))
 	}
 	c := server.Client()
-	heard(b, c)
+	awaitSubscriber(b, c)
 	for b.Loop() {
 		before, _ := usage(b, p.pid)
 		framesBefore := 0
@@ -137,7 +137,7 @@ func BenchmarkLatency(b *testing.B) {
 			p := start(b, settingsFor(server.URL(), nil))
 			w := p.watch(b, path)
 			c := server.Client()
-			heard(b, c)
+			awaitSubscriber(b, c)
 			var took []time.Duration
 			for b.Loop() {
 				// A number that grows says which message a row has seen.

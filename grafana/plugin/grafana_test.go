@@ -122,7 +122,7 @@ func startGrafana(t *testing.T, redisURL string) *realGrafana {
 			t.Logf("Grafana printed:\n%s", g.warnings())
 		}
 	})
-	for deadline := time.Now().Add(3 * patience); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * timeout); ; time.Sleep(200 * time.Millisecond) {
 		resp, err := http.Get(g.url + "/api/dashboards/uid/moving")
 		if err == nil {
 			resp.Body.Close()
@@ -188,7 +188,7 @@ func TestInARealGrafana(t *testing.T) {
 
 	// A panel moves soon after a message.
 	show(t, ctx, g.url+"/d-solo/moving/x?orgId=1&hideLogo=true&panelId=1")
-	heard(t, c)
+	awaitSubscriber(t, c)
 	run[any](t, ctx, recorder+";0")
 	next := 10_000
 	move := func(what string) time.Duration {
@@ -231,7 +231,7 @@ func TestInARealGrafana(t *testing.T) {
 	move("the panel moves again")
 	server.Kill()
 	server.Restart()
-	heard(t, c)
+	awaitSubscriber(t, c)
 	move("the panel moves after Redis has restarted")
 
 	// The live dashboard draws all its panels.
@@ -264,7 +264,7 @@ func TestInARealGrafana(t *testing.T) {
 	show(t, ctx, "about:blank")
 	closed := time.Now()
 	for connections() != 0 {
-		if time.Since(closed) > 3*patience {
+		if time.Since(closed) > 3*timeout {
 			t.Fatalf("still connected %v after the page was closed", time.Since(closed))
 		}
 		time.Sleep(100 * time.Millisecond)

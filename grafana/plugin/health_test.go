@@ -117,7 +117,7 @@ func TestNothingSecretIsLoggedOrInFrames(t *testing.T) {
 	set.DecryptedSecureJSONData = map[string]string{"url": "redis://:" + secret + "@" + server.Addr()}
 	p := start(t, set)
 	w := p.watch(t, "messages")
-	heard(t, c)
+	awaitSubscriber(t, c)
 	if err := c.Publish(t.Context(), "colors", `{"color":"red","value":1,"name":"`+payload+`"}`).Err(); err != nil {
 		t.Fatal(err)
 	}

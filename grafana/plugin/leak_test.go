@@ -60,7 +60,7 @@ func TestNothingGoesOnWhenNobodyWatches(t *testing.T) {
 			t.Errorf("%d watchers", n)
 		}
 		left := ""
-		for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(timeout); ; time.Sleep(5 * time.Millisecond) {
 			if left = ours(); left == "" || time.Now().After(deadline) {
 				break
 			}

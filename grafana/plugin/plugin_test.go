@@ -35,8 +35,8 @@ func publish(t testing.TB, c *goredis.Client, color string, v float64) {
 	}
 }
 
-// heard waits until somebody listens, so that nothing is published in vain.
-func heard(t testing.TB, c *goredis.Client) {
+// awaitSubscriber waits until somebody is subscribed, so that nothing is published in vain.
+func awaitSubscriber(t testing.TB, c *goredis.Client) {
 	t.Helper()
 	eventually(t, "the plugin listens", func() bool {
 		n, err := c.PubSubNumSub(context.Background(), "colors").Result()
@@ -50,7 +50,7 @@ func TestAPanelMovesWithinThreeTenthsOfASecond(t *testing.T) {
 	c := server.Client()
 	p := start(t, settingsFor(server.URL(), nil))
 	w := p.watch(t, "windows/running/max")
-	heard(t, c)
+	awaitSubscriber(t, c)
 	var took []time.Duration
 	for i := range 40 {
 		sent := time.Now()
@@ -161,7 +161,7 @@ func TestOneConnectionForAllPanelsAndNoneWithoutAny(t *testing.T) {
 	} {
 		panels = append(panels, p.watch(t, path))
 	}
-	heard(t, c)
+	awaitSubscriber(t, c)
 	if n := connections(); n != 1 {
 		t.Errorf("%d connections for %d panels", n, len(panels))
 	}
@@ -170,7 +170,7 @@ func TestOneConnectionForAllPanelsAndNoneWithoutAny(t *testing.T) {
 	}
 	eventually(t, "no connection is left", func() bool { return connections() == 0 })
 	p.watch(t, "rates")
-	heard(t, c)
+	awaitSubscriber(t, c)
 }
 
 func TestAReloadedPanelIsNotBlank(t *testing.T) {
@@ -180,7 +180,7 @@ func TestAReloadedPanelIsNotBlank(t *testing.T) {
 	defer c.Close()
 	p := start(t, settingsFor("redis://"+server.Addr(), nil))
 	first := p.watch(t, "windows/running/count")
-	heard(t, c)
+	awaitSubscriber(t, c)
 	for i := range 30 {
 		publish(t, c, "red", float64(i))
 		publish(t, c, "blue", float64(i))
@@ -217,7 +217,7 @@ func TestRedisMayGoAndComeBack(t *testing.T) {
 	c := server.Client()
 	p := start(t, settingsFor(server.URL(), nil))
 	w := p.watch(t, "windows/running/max")
-	heard(t, c)
+	awaitSubscriber(t, c)
 	shows := func(want float64) func() bool {
 		return func() bool {
 			v := w.values("red")
@@ -233,7 +233,7 @@ func TestRedisMayGoAndComeBack(t *testing.T) {
 		t.Errorf("the log does not say that Redis is not there: %s", text)
 	}
 	server.Restart()
-	heard(t, c)
+	awaitSubscriber(t, c)
 	publish(t, c, "red", 2)
 	eventually(t, "the message after the restart", shows(2))
 }
@@ -258,7 +258,7 @@ func TestQueriesThatDoNotStream(t *testing.T) {
 	if took := time.Since(begun); took > 10*time.Second {
 		t.Errorf("a first query took %v", took)
 	}
-	heard(t, c) // it keeps on listening
+	awaitSubscriber(t, c) // it keeps on listening
 	publish(t, c, "red", 41)
 	publish(t, c, "red", 42)
 	eventually(t, "the message is in the answers", func() bool {

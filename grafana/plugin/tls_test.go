@@ -64,7 +64,7 @@ func TestRedisWithTLS(t *testing.T) {
 	set.DecryptedSecureJSONData = map[string]string{"tlsCACert": ca, "tlsClientCert": cert, "tlsClientKey": key}
 	p := start(t, set)
 	w := p.watch(t, "windows/running/max")
-	heard(t, c)
+	awaitSubscriber(t, c)
 	for i := range 20 {
 		publish(t, c, "red", float64(i+1))
 		time.Sleep(50 * time.Millisecond)

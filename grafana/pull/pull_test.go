@@ -157,7 +157,7 @@ func TestNewDashboards(t *testing.T) {
 	}
 }
 
-func TestRefusals(t *testing.T) {
+func TestRejected(t *testing.T) {
 	t.Parallel()
 	const v2 = `{"apiVersion": "dashboard.grafana.app/v2beta1", "kind": "Dashboard", "spec": {"elements": {}}}`
 	cases := map[string]struct {
@@ -233,7 +233,7 @@ func FuzzCanonicalIsStable(f *testing.F) {
 		}
 		twice, err := pull.Canonical(once, once)
 		if err != nil {
-			t.Fatalf("its own output is refused: %v\n%s", err, once)
+			t.Fatalf("its own output is rejected: %v\n%s", err, once)
 		}
 		if !bytes.Equal(once, twice) {
 			t.Errorf("not stable:\n%s\n%s", once, twice)

@@ -79,7 +79,7 @@ func (s *Server) ensureBucket(ctx context.Context, want Bucket) error {
 func (c *client) buckets(ctx context.Context, query url.Values) ([]bucket, error) {
 	var found struct{ Buckets []bucket }
 	err := c.call(ctx, http.MethodGet, "/api/v2/buckets", query, nil, &found)
-	if refused(err, http.StatusNotFound) {
+	if hasStatus(err, http.StatusNotFound) {
 		return nil, nil
 	}
 	return found.Buckets, err

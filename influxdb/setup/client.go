@@ -49,8 +49,8 @@ func (e *statusError) Error() string {
 	return fmt.Sprintf("InfluxDB answers %d %s: %s", e.status, http.StatusText(e.status), e.message)
 }
 
-// refused tells whether err is an answer with one of these statuses.
-func refused(err error, statuses ...int) bool {
+// hasStatus reports whether err is an answer with one of these statuses.
+func hasStatus(err error, statuses ...int) bool {
 	if e, ok := errors.AsType[*statusError](err); ok {
 		if slices.Contains(statuses, e.status) {
 			return true

@@ -90,7 +90,7 @@ func (s *Server) call(ctx context.Context, method, id string, body any) error {
 		path += "/" + id
 	}
 	err := s.api.call(ctx, method, path, nil, body, nil)
-	if method == http.MethodDelete && refused(err, http.StatusNotFound) {
+	if method == http.MethodDelete && hasStatus(err, http.StatusNotFound) {
 		return nil
 	}
 	return err

@@ -132,7 +132,7 @@ func (s *Server) onboard(ctx context.Context, admin Admin) error {
 		"username": admin.User, "password": admin.Password, "token": admin.Token,
 		"org": s.plan.Org, "bucket": first.Name, "retentionPeriodSeconds": int64(first.Retention / time.Second),
 	}, nil)
-	if refused(err, http.StatusUnprocessableEntity) {
+	if hasStatus(err, http.StatusUnprocessableEntity) {
 		return nil // somebody was faster
 	}
 	if err == nil {
@@ -148,7 +148,7 @@ func (s *Server) signIn(ctx context.Context, admin Admin) error {
 	}
 	req.SetBasicAuth(admin.User, admin.Password)
 	err = s.api.send(req, nil)
-	if refused(err, http.StatusUnauthorized, http.StatusForbidden) {
+	if hasStatus(err, http.StatusUnauthorized, http.StatusForbidden) {
 		return ErrPassword
 	}
 	if err != nil {
@@ -160,7 +160,7 @@ func (s *Server) signIn(ctx context.Context, admin Admin) error {
 func (s *Server) ensureOrg(ctx context.Context) error {
 	var found struct{ Orgs []struct{ ID string } }
 	err := s.api.call(ctx, http.MethodGet, "/api/v2/orgs", url.Values{"org": {s.plan.Org}}, nil, &found)
-	if err != nil && !refused(err, http.StatusNotFound) {
+	if err != nil && !hasStatus(err, http.StatusNotFound) {
 		return err
 	}
 	if len(found.Orgs) > 0 {
@@ -169,7 +169,7 @@ func (s *Server) ensureOrg(ctx context.Context) error {
 	}
 	var made struct{ ID string }
 	err = s.api.call(ctx, http.MethodPost, "/api/v2/orgs", nil, map[string]any{"name": s.plan.Org}, &made)
-	if refused(err, http.StatusUnauthorized, http.StatusForbidden) {
+	if hasStatus(err, http.StatusUnauthorized, http.StatusForbidden) {
 		return fmt.Errorf("%w: %w", ErrOrg, err)
 	}
 	if err != nil {

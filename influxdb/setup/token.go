@@ -65,7 +65,7 @@ func (s *Server) grant(ctx context.Context, want Token, keep func(token string) 
 
 func (s *Server) revoke(ctx context.Context, id string) error {
 	err := s.api.call(ctx, http.MethodDelete, "/api/v2/authorizations/"+id, nil, nil, nil)
-	if refused(err, http.StatusNotFound) {
+	if hasStatus(err, http.StatusNotFound) {
 		return nil
 	}
 	return err
@@ -83,7 +83,7 @@ func (s *Server) suits(ctx context.Context, token string, want Token) (bool, err
 	c := newClient(s.api.base, token)
 	defer c.close()
 	readable, err := c.buckets(ctx, url.Values{"limit": {"100"}})
-	if refused(err, http.StatusUnauthorized, http.StatusForbidden) {
+	if hasStatus(err, http.StatusUnauthorized, http.StatusForbidden) {
 		return false, nil
 	}
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *Server) suits(ctx context.Context, token string, want Token) (bool, err
 	mayWrite := s.ids(want.Write)
 	for _, b := range slices.Concat(slices.Collect(maps.Values(s.buckets)), system) {
 		err := c.call(ctx, http.MethodPost, "/api/v2/write", url.Values{"orgID": {s.orgID}, "bucket": {b.ID}}, nil, nil)
-		if err != nil && !refused(err, http.StatusUnauthorized, http.StatusForbidden) {
+		if err != nil && !hasStatus(err, http.StatusUnauthorized, http.StatusForbidden) {
 			return false, fmt.Errorf("try to write nothing to bucket %q: %w", b.Name, err)
 		}
 		if (err == nil) != mayWrite[b.ID] {

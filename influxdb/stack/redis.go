@@ -31,7 +31,7 @@ func (s *stack) findRedis() error {
 		return fmt.Errorf("REDIS_TRANSPORT=stream, and so WORKERS above 1 and REDIS_CLUSTER=1, "+
 			"need a real Redis: %w", err)
 	default:
-		s.redis.note = ", a built-in stand-in that forgets all at the end: redis-server is not installed"
+		s.redis.note = ", a built-in stand-in that keeps nothing: redis-server is not installed"
 	}
 	if s.Cluster {
 		query := u.Query()

@@ -18,7 +18,7 @@ const (
 	pipeline     = 256    // letters in one round trip
 	retryEvery   = time.Second
 	sayEvery     = time.Minute
-	// dropAfter is how long Redis may refuse letters for good before they are dropped. Somebody who
+	// dropAfter is how long Redis may reject letters for good before they are dropped. Somebody who
 	// watches the log has time to mend it; the store does not grow for ever.
 	dropAfter = time.Minute
 	// stopTimeout is how long a Writer goes on once it is to stop.
@@ -48,10 +48,10 @@ type Writer struct {
 	stream   string
 	observer Observer
 
-	mu      sync.Mutex
-	failing time.Time // since when writing fails, zero while it does not
-	refused time.Time // since when Redis refuses for good, zero while it does not
-	said    time.Time // when that was logged last
+	mu       sync.Mutex
+	failing  time.Time // since when writing fails, zero while it does not
+	rejected time.Time // since when Redis rejects for good, zero while it does not
+	said     time.Time // when that was logged last
 }
 
 // NewWriter returns a Writer to the stream. For Run to end in time, the client should obey a
@@ -130,7 +130,7 @@ func (w *Writer) remove(ctx context.Context, queue Queue, ids []string, retry fu
 	}
 }
 
-// write brings letters to Redis, or drops them after Redis refused them for long enough. It reports
+// write brings letters to Redis, or drops them after Redis rejected them for long enough. It reports
 // whether it did either.
 func (w *Writer) write(ctx context.Context, letters []Letter, retry func() bool) bool {
 	for {
@@ -190,14 +190,14 @@ func (w *Writer) failed(ctx context.Context, message string, err error, permanen
 		w.failing = now
 	}
 	if !permanent {
-		w.refused = time.Time{}
+		w.rejected = time.Time{}
 	} else {
-		if w.refused.IsZero() {
-			w.refused, w.said = now, time.Time{}
+		if w.rejected.IsZero() {
+			w.rejected, w.said = now, time.Time{}
 		}
 		level, say = slog.LevelError, now.Sub(w.said) >= sayEvery
 	}
-	drop := permanent && now.Sub(w.refused) >= dropAfter
+	drop := permanent && now.Sub(w.rejected) >= dropAfter
 	if say {
 		w.said = now
 		w.log.Log(ctx, level, message, "stream", w.stream, "error", err, "dropped", drop)
@@ -212,7 +212,7 @@ func (w *Writer) recovered() {
 		w.log.Info("dead letters are written again", "stream", w.stream,
 			"after", time.Since(w.failing).Round(time.Millisecond))
 	}
-	w.failing, w.refused = time.Time{}, time.Time{}
+	w.failing, w.rejected = time.Time{}, time.Time{}
 }
 
 // temporary are the words in replies of a Redis that will take the command later. They begin a
@@ -222,7 +222,7 @@ var temporary = []string{
 	"BUSY", "max number of clients",
 }
 
-// permanent reports whether Redis refuses the command and will not take it until somebody changes
+// permanent reports whether Redis rejects the command and will not take it until somebody changes
 // something, such as a user's permissions (NOPERM) or a key of another type (WRONGTYPE).
 func permanent(err error) bool {
 	reply, ok := errors.AsType[redis.Error](err)

@@ -161,7 +161,7 @@ func TestEntries(t *testing.T) {
 	seen, _, stop := start(t, client(t, server), queue)
 	wait(t, "all are removed", func() bool { return queue.waiting() == 0 })
 	queue.add(letter("last"))
-	wait(t, "the queue's signal is heard", func() bool { return queue.waiting() == 0 })
+	wait(t, "the signal of the queue is received", func() bool { return queue.waiting() == 0 })
 	stop()
 	got := server.Client().XRange(t.Context(), "colors:rejected", "-", "+").Val()
 	if len(got) != len(many)+2 || seen.written.Load() != int64(len(got)) || seen.dropped.Load() != 0 {
@@ -184,7 +184,7 @@ func TestEntries(t *testing.T) {
 	}
 }
 
-// Redis refuses for a while, or is away. Letters wait, that is said once, and they are written.
+// Redis rejects for a while, or is away. Letters wait, that is said once, and they are written.
 func TestTemporary(t *testing.T) {
 	t.Parallel()
 	config := func(values ...string) func(*testing.T, *redis.Client) {
@@ -377,7 +377,7 @@ func startFake(t *testing.T, queue *memory, err func(n int) error) (*counts, *bu
 	return seen, log, func() { stop(); _ = client.Close() }
 }
 
-// Redis refuses for good: the letters wait a minute, and further ones are dropped at once.
+// Redis rejects for good: the letters wait a minute, and further ones are dropped at once.
 func TestDropped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -24,7 +24,7 @@ type delivery struct {
 	// write sends one request. Its answer is nil if InfluxDB took the lines, otherwise of a class
 	// that is final. An error ends the delivery.
 	write func(ctx context.Context, lines []byte) (answer *WriteError, err error)
-	// written hears how many lines InfluxDB has.
+	// written is called with how many lines InfluxDB has.
 	written func(n int)
 	// rejected is given lines that InfluxDB will never take, and why.
 	rejected func(lines [][]byte, class Class, reason string)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Channels reads a list of Pub/Sub channels and patterns, between commas. It refuses names that may
+// Channels reads a list of Pub/Sub channels and patterns, between commas. It rejects names that may
 // stand for the same channel: Redis would deliver its messages twice.
 func Channels(list string) ([]string, error) {
 	var names []string

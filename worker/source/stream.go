@@ -88,7 +88,7 @@ func (s *Stream) Run(ctx context.Context, sink Sink) error {
 			}
 			return context.Cause(ctx)
 		case b := <-batches:
-			s.handOn(b)
+			s.deliver(b)
 		case <-ticker.C:
 			s.sink.Time(s.now, s.where()) // so that what came last is not long without a commit
 			if err := s.tick(ctx); err != nil && ctx.Err() == nil {
@@ -170,7 +170,7 @@ func parseRead(reply any, err error) ([]entry, error) {
 	return nil, fmt.Errorf("the answer to XREAD is not understood: %.100v", reply)
 }
 
-func (s *Stream) handOn(b batch) {
+func (s *Stream) deliver(b batch) {
 	s.checkGap(b)
 	for _, e := range b.entries {
 		if at := e.at(); at > s.now {

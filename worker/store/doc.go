@@ -23,7 +23,7 @@
 //	number: one more for each commit; one that failed is repeated with its own, since it may be there
 //
 // bbolt checks only its two meta pages; the seals find damaged values, and the numbers in head find
-// missing ones, when the file is opened and when a value is read. A damaged file is moved aside as
+// missing ones, when the file is opened and when a value is read. A damaged file is renamed as
 // worker.db.damaged-<time>, and the batches that are intact in it go into a fresh one.
 //
 // # Redis' hash

@@ -22,7 +22,7 @@ func OwnerName(start time.Time) string {
 }
 
 // Members shares the partitions of a channel between its live workers, whose names are in the
-// sorted set <channel>:workers with the time of their last beat, in milliseconds of Redis' TIME. It
+// sorted set <channel>:workers with the time of their last heartbeat, in milliseconds of Redis' TIME. It
 // is for balance only: what keeps two workers from writing one partition is the token in Redis.
 type Members struct {
 	node       Node
@@ -31,17 +31,17 @@ type Members struct {
 	lease      time.Duration
 	partitions int
 	share      Share
-	over       int // beats in a row with too many partitions
+	over       int // heartbeats in a row with too many partitions
 }
 
 // A Share is what a worker should own.
 type Share struct {
 	Workers    int // live ones
 	Partitions int // for this one
-	Excess     int // to be given up; not before the second beat in a row that finds it
+	Excess     int // to be given up; not before the second heartbeat in a row that finds it
 }
 
-// NewMembers makes the members' list of a channel. Until the first beat succeeds the share is none.
+// NewMembers makes the members' list of a channel. Until the first heartbeat succeeds the share is none.
 func NewMembers(node Node, channel, name string, lease time.Duration, partitions int) *Members {
 	return &Members{
 		node: node, key: channel + ":workers", name: name, lease: lease, partitions: partitions,

@@ -57,7 +57,7 @@ func (v intervals) overlaps(start, end int64) bool {
 	return i < len(v) && v[i].Start < end
 }
 
-// dropBefore forgets what ended before the instant at.
+// dropBefore drops what ended before the instant at.
 func (v *intervals) dropBefore(at int64) {
 	*v = slices.Delete(*v, 0, v.search(at))
 }

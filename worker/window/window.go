@@ -2,7 +2,7 @@
 // window's statistics, exactly.
 //
 // The package is pure: no goroutine, clock, logger or I/O. Instants are nanoseconds since 1970 UTC.
-// A [Set] hears an ordered sequence of messages, times and gaps, and its results follow from that
+// A [Set] receives an ordered sequence of messages, times and gaps, and its results follow from that
 // sequence alone.
 //
 // A window is half-open, [k·W, (k+1)·W), and aligned to 1970. Two kinds of time decide where a

@@ -86,7 +86,7 @@ function ages() {
 function tell(s) {
   server = s;
   ahead = s.now_ms - Date.now();
-  const news = newest !== s.newest_ms;
+  const updated = newest !== s.newest_ms;
   newest = s.newest_ms;
   word(s.word, s.kind);
   const facts = s.facts.map((text) => Object.assign(document.createElement("span"), { textContent: text }));
@@ -95,7 +95,7 @@ function tell(s) {
   $("hint").hidden = s.panels.length > 0;
   ages();
   frame();
-  if (news) draw();
+  if (updated) draw();
 }
 function word(text, kind) {
   $("status").dataset.state = kind;

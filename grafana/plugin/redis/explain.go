@@ -18,8 +18,8 @@ import (
 // explain puts a failure in words that say what to do. The cause stays in the chain.
 func (s *Source) explain(err error) error {
 	addr := s.address()
-	if refusal, ok := errors.AsType[goredis.Error](err); ok {
-		return s.explainRefusal(err, refusal.Error())
+	if answer, ok := errors.AsType[goredis.Error](err); ok {
+		return s.explainAnswer(err, answer.Error())
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return fmt.Errorf("there is no host %q: correct the URL (%w)", dns.Name, err)
@@ -53,7 +53,7 @@ func (s *Source) explain(err error) error {
 	return fmt.Errorf("%s cannot be reached: %w", addr, err)
 }
 
-func (s *Source) explainRefusal(err error, text string) error {
+func (s *Source) explainAnswer(err error, text string) error {
 	name := s.cfg.Channel
 	has := func(parts ...string) bool {
 		for _, p := range parts {

@@ -21,8 +21,8 @@ import (
 	"colorstream/worker/source"
 )
 
-// patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
+// timeout is how long a test waits for what must happen.
+const timeout = 20 * time.Second
 
 // recorder is a Sink that remembers what it was told. Its methods have no lock of their own: the mutex is the
 // test's, so that the race detector sees if two goroutines call them.
@@ -87,9 +87,9 @@ func (r *recorder) gapCount() int {
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(timeout); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
+			t.Fatalf("not within %v: %s", timeout, what)
 		}
 	}
 }
@@ -369,7 +369,7 @@ func TestAProbeSaysWhatIsWrong(t *testing.T) {
 	if err := c.Set(ctx, "text", "x", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Do(ctx, "acl", "setuser", "deaf", "on", ">"+secret, "+@all", "~*", "resetchannels").Err(); err != nil {
+	if err := c.Do(ctx, "acl", "setuser", "mute", "on", ">"+secret, "+@all", "~*", "resetchannels").Err(); err != nil {
 		t.Fatal(err)
 	}
 	mute, err := net.Listen("tcp", "127.0.0.1:0")
@@ -410,7 +410,7 @@ func TestAProbeSaysWhatIsWrong(t *testing.T) {
 		"no password":           {Config{Redis: at(locked.URL()), Channel: "c"}, "Redis wants one"},
 		"wrong password":        {Config{Redis: at(locked.URL()), Password: secret, Channel: "c"}, "wrong user or password"},
 		"wrong password in URL": {Config{Redis: at("redis://:" + secret + "@" + locked.Addr()), Channel: "c"}, "wrong user or password"},
-		"no permission":         {Config{Redis: at("redis://deaf:" + secret + "@" + host), Channel: "c"}, "may not read"},
+		"no permission":         {Config{Redis: at("redis://mute:" + secret + "@" + host), Channel: "c"}, "may not read"},
 		"no such database":      {Config{Redis: at("redis://" + open.Addr() + "/99"), Channel: "c"}, "no such database"},
 		"no TLS there":          {Config{Redis: at("rediss://" + open.Addr()), Channel: "c"}, "TLS"},
 		"no publisher":          {Config{Redis: at(open.URL()), Channel: "c"}, "start the generator"},

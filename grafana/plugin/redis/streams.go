@@ -82,7 +82,7 @@ func (r *reader) read(ctx context.Context) error {
 	}
 	r.Connected(true)
 	r.source.log.Info("reading Redis's stream", "address", r.source.address(), "stream", r.key)
-	lost := func(float64) {} // it is logged, and the sink hears of the gap
+	lost := func(float64) {} // it is logged, and the sink is told of the gap
 	return source.NewStream(r.source.log, r.client, r.key, r.position, nil, lost).Run(ctx, r)
 }
 
