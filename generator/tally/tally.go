@@ -1,4 +1,4 @@
-// Package tally keeps account of the rows of an input, so that nothing is lost unsaid: every row
+// Package tally counts the rows of an input, so that nothing is lost unsaid: every row
 // that was read is either rejected, with a reason, or in one of the sums of the caller, which Print
 // lists.
 package tally
@@ -17,7 +17,7 @@ import (
 	"colorstream/generator/source"
 )
 
-// shown is how many rejected lines are told one by one.
+// shown is how many rejected lines are printed one by one.
 const shown = 5
 
 // A Tally is written by one goroutine; everyone may read it.
@@ -31,7 +31,7 @@ type Tally struct {
 	first    []*source.Rejected
 }
 
-// New begins the account now.
+// New begins to count now.
 func New() *Tally {
 	return &Tally{start: time.Now(), rejected: make(map[message.Reason]int64)}
 }
@@ -87,7 +87,7 @@ func (l *Tally) RejectedTotal() (total int64) {
 	return total
 }
 
-// Elapsed is the time since the account began.
+// Elapsed is the time since New.
 func (l *Tally) Elapsed() time.Duration { return time.Since(l.start) }
 
 // FirstRejected is the first rejected line, nil if there is none.
@@ -100,14 +100,14 @@ func (l *Tally) FirstRejected() *source.Rejected {
 	return l.first[0]
 }
 
-// A Sum is a line of the printed account. The note is left out if the count is 0.
+// A Sum is a line of what Print writes. The note is left out if the count is 0.
 type Sum struct {
 	Name  string
 	Count int64
 	Note  string
 }
 
-// Print writes the account for a person: what was read and rejected, the sums, and the first
+// Print writes the counts for a person: what was read and rejected, the sums, and the first
 // rejected lines.
 func (l *Tally) Print(w io.Writer, sums ...Sum) error {
 	var text strings.Builder
