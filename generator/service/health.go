@@ -100,6 +100,8 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	// If that fails, the client is gone.
-	_ = e.Encode(map[string]any{"ready": ready, "conditions": states})
+	_ = e.Encode(struct { // if that fails, the client is gone
+		Ready      bool             `json:"ready"`
+		Conditions []ConditionState `json:"conditions"`
+	}{ready, states})
 }
