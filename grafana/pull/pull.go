@@ -44,26 +44,18 @@ func Run(ctx context.Context, out io.Writer, c Config) error {
 	if err != nil {
 		return err
 	}
-	all, err := c.search(ctx)
-	if err != nil {
-		return err
-	}
-	var foreign []string
-	for _, d := range all {
-		if !slices.ContainsFunc(targets, func(t target) bool { return t.uid == d.UID }) {
-			foreign = append(foreign, d.UID)
-			if slices.Contains(c.Only, d.UID) {
-				targets = append(targets, target{path: filepath.Join(c.Dir, d.UID+".json"), uid: d.UID})
-			}
+	var all []found
+	if len(c.Only) == 0 {
+		if all, err = c.search(ctx); err != nil {
+			return err
 		}
-	}
-	if len(c.Only) > 0 {
-		for _, uid := range c.Only {
-			if !slices.ContainsFunc(targets, func(t target) bool { return t.uid == uid }) {
-				return fmt.Errorf("there is no dashboard %q, neither in %s nor at %s", uid, c.Dir, c.URL)
-			}
-		}
+	} else {
 		targets = slices.DeleteFunc(targets, func(t target) bool { return !slices.Contains(c.Only, t.uid) })
+		for _, uid := range c.Only {
+			if !hasFile(targets, uid) {
+				targets = append(targets, target{path: filepath.Join(c.Dir, uid+".json"), uid: uid})
+			}
+		}
 	}
 	var failed []error
 	for _, t := range targets {
@@ -74,12 +66,16 @@ func Run(ctx context.Context, out io.Writer, c Config) error {
 		}
 		fmt.Fprintf(out, "%s: %s\n", filepath.Base(t.path), said)
 	}
-	if len(c.Only) == 0 {
-		for _, uid := range foreign {
-			fmt.Fprintf(out, "%s is in Grafana only; give its uid to save it as %s.json\n", uid, uid)
+	for _, d := range all {
+		if !hasFile(targets, d.UID) {
+			fmt.Fprintf(out, "%s is in Grafana only; give its uid to save it as %[1]s.json\n", d.UID)
 		}
 	}
 	return errors.Join(failed...)
+}
+
+func hasFile(targets []target, uid string) bool {
+	return slices.ContainsFunc(targets, func(t target) bool { return t.uid == uid })
 }
 
 // files lists the dashboards in the folder. One broken file stops everything:
@@ -110,7 +106,10 @@ func files(dir string) ([]target, error) {
 // one pulls one dashboard and says what became of it.
 func (c Config) one(ctx context.Context, t target) (string, error) {
 	data, err := c.dashboard(ctx, t.uid)
-	if errors.Is(err, errNotFound) {
+	switch {
+	case errors.Is(err, errNotFound) && t.old == nil:
+		return "", fmt.Errorf("there is no dashboard %q, neither in %s nor at %s", t.uid, c.Dir, c.URL)
+	case errors.Is(err, errNotFound):
 		return "not in Grafana (yet), left as it is", nil
 	}
 	if err != nil {
