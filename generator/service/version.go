@@ -2,11 +2,24 @@ package service
 
 import "runtime/debug"
 
-// Version is the build's version, as Go's tools know it: a tag, or the commit with its date.
+// Version is the build's version: a tag if there is one, else the commit, else "unknown". In a
+// workspace Go's tools leave the module's version out.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
+	if !ok {
 		return "unknown"
 	}
-	return info.Main.Version
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	version, dirty := "unknown", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			version = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "-dirty"
+		}
+	}
+	return version + dirty
 }
