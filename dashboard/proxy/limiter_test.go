@@ -30,7 +30,7 @@ func TestGreedyReadersLeaveASlot(t *testing.T) {
 						for ctx.Err() == nil {
 							release, err := l.acquire(ctx, fmt.Sprint("greedy ", reader))
 							if err != nil {
-								time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond)
+								time.Sleep(time.Duration(rand.IntN(5000)) * time.Millisecond)
 								continue
 							}
 							time.Sleep(time.Duration(1+rand.IntN(60)) * time.Second)
@@ -73,12 +73,15 @@ func TestSlotsGoAround(t *testing.T) {
 		for _, reader := range []string{"a", "a", "b", "c"} {
 			release = append(release, take(reader))
 		}
+		var mu sync.Mutex
 		var order []string
 		var all sync.WaitGroup
 		for _, reader := range []string{"b", "a", "d", "e", "d"} {
 			all.Go(func() {
 				done := take(reader)
+				mu.Lock()
 				order = append(order, reader)
+				mu.Unlock()
 				time.Sleep(time.Minute)
 				done()
 			})
