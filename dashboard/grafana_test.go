@@ -73,12 +73,20 @@ const watchToasts = `(() => {
 	new (page.defaultView.MutationObserver)(look).observe(page, {childList: true, subtree: true});
 })()`
 
-// An administrator who is logged in to Grafana sees on our page what everyone sees: cookies do not know ports, so the
-// session does reach us. The panel draws in both themes, asks again by itself and complains of nothing.
+// An administrator who is logged in to Grafana sees on our page what everyone sees: cookies do not
+// know ports, so the session does reach us. The panel draws in both themes, asks again by itself and
+// complains of nothing; all the same where the page is under a path.
 func TestPageWithGrafana(t *testing.T) {
 	db := influxtest.Start(t)
 	grafana := startGrafana(t, db)
-	s := newStack(t, db, "GRAFANA_URL="+grafana, "GRAFANA_PUBLIC_URL="+grafana, "WORKER_WINDOW=5s", "DASHBOARD_REFRESH=5s", "DASHBOARD_STALE=10m")
+	for _, prefix := range []string{"", "/colors"} {
+		t.Run("prefix"+prefix, func(t *testing.T) { testPageWithGrafana(t, db, grafana, prefix) })
+	}
+}
+
+func testPageWithGrafana(t *testing.T, db *influxtest.Server, grafana, prefix string) {
+	s := newStack(t, db, "GRAFANA_URL="+grafana, "GRAFANA_PUBLIC_URL="+grafana, "WORKER_WINDOW=5s",
+		"DASHBOARD_REFRESH=5s", "DASHBOARD_STALE=10m", "DASHBOARD_PREFIX="+prefix)
 	var points []series.Point
 	for ago := range 900 {
 		for _, color := range []string{"red", "blue", "green", "yellow"} {
@@ -102,7 +110,7 @@ func TestPageWithGrafana(t *testing.T) {
 	b := newTab(t)
 	// Denied on purpose; the whole address, so that it does not hide a path that the panel asks for.
 	for _, path := range denied {
-		b.expect(s.URL + path)
+		b.expect(s.URL + prefix + path)
 	}
 
 	b.open(grafana + "/login")
@@ -113,7 +121,7 @@ func TestPageWithGrafana(t *testing.T) {
 
 	frame := `document.querySelector("#chart iframe:not(.loading)")`
 	for _, theme := range []string{"light", "dark"} {
-		b.open(s.URL + "/?theme=" + theme)
+		b.open(s.URL + prefix + "/?theme=" + theme)
 		b.await(frame + `?.contentDocument?.querySelector("canvas")`)
 		// Not blank: each of the four colours' lines has left its pixels.
 		b.await(`(() => {
@@ -143,7 +151,7 @@ func TestPageWithGrafana(t *testing.T) {
 		t.Errorf("the panel showed a toast: %s", toasts)
 	}
 	for _, path := range denied {
-		if status := eval[float64](b, `fetch("`+path+`").then((r) => r.status)`); status != 404 {
+		if status := eval[float64](b, `fetch("`+prefix+path+`").then((r) => r.status)`); status != 404 {
 			t.Errorf("with the administrator's session our %s answers %v", path, status)
 		}
 	}
