@@ -36,8 +36,8 @@ func BenchmarkFirstRow(b *testing.B) {
 	}
 }
 
-// BenchmarkUpdate measures the time from the end of a window of 10 000 colours, which is then written,
-// to the event that brings a browser its new values.
+// BenchmarkUpdate measures the time from the end of a window of 10 000 colours, which is then
+// written, to the event that brings a browser its new values.
 func BenchmarkUpdate(b *testing.B) {
 	const n, window = 10_000, 5 * time.Second
 	s := newStack(b, influxtest.Start(b), noGrafana, "WORKER_WINDOW=5s", "DASHBOARD_REFRESH=5s")
@@ -45,7 +45,8 @@ func BenchmarkUpdate(b *testing.B) {
 		points := make([]series.Point, n)
 		for i := range points {
 			points[i] = series.Point{
-				Color: fmt.Sprintf("color-%05d", i), Start: start, Mean: v, Median: v, Min: v, Max: v, Count: 5, Complete: true,
+				Color: fmt.Sprintf("color-%05d",
+					i), Start: start, Mean: v, Median: v, Min: v, Max: v, Count: 5, Complete: true,
 			}
 		}
 		s.write(b, points...)

@@ -18,8 +18,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// A tab is a page in a real Chromium. Its test fails if the page has a script error, breaks its own content security
-// policy or opens a dialog.
+// A tab is a page in a real Chromium. Its test fails if the page has a script error, breaks its own
+// content security policy or opens a dialog.
 type tab struct {
 	t   testing.TB
 	ctx context.Context
@@ -46,8 +46,10 @@ func newTab(t testing.TB) *tab {
 	}
 	ctx, cancel := chromedp.NewContext(context.Background(), chromedp.WithAllocatorOptions(
 		chromedp.ExecPath(path), chromedp.Headless, chromedp.NoFirstRun, chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("disable-quic",
+			true), chromedp.Flag("disable-sync", true),
+		chromedp.Flag("disable-component-update",
+			true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-dev-shm-usage", true),
 	))
 	bounded, stop := context.WithTimeout(ctx, 60*time.Second)

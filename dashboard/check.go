@@ -12,8 +12,8 @@ import (
 	"colorstream/generator/service"
 )
 
-// check tries what the configuration names and prints a line each. Without Grafana the page works, so that alone is
-// no failure.
+// check tries what the configuration names and prints a line each. Without Grafana the page works,
+// so that alone is no failure.
 func check(ctx context.Context, p service.Process, c config) error {
 	out := p.Stdout
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -50,9 +50,11 @@ func checkGrafana(ctx context.Context, c config) error {
 	case http.StatusOK:
 		return nil
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Errorf("GRAFANA_URL=%s does not let anonymous viewers in (GF_AUTH_ANONYMOUS_ENABLED)", c.GrafanaURL)
+		return fmt.Errorf("GRAFANA_URL=%s does not let anonymous viewers in (GF_AUTH_ANONYMOUS_ENABLED)",
+			c.GrafanaURL)
 	case http.StatusNotFound:
-		return fmt.Errorf("GRAFANA_URL=%s has no dashboard with the uid %s (DASHBOARD_GRAFANA_UID)", c.GrafanaURL, c.GrafanaUID)
+		return fmt.Errorf("GRAFANA_URL=%s has no dashboard with the uid %s (DASHBOARD_GRAFANA_UID)",
+			c.GrafanaURL, c.GrafanaUID)
 	}
 	return fmt.Errorf("%s answers %s", address, response.Status)
 }

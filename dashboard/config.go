@@ -51,7 +51,8 @@ func (c config) Validate() error {
 	var login error
 	switch {
 	case c.User != "" && c.Password == "":
-		login = service.Invalid("DASHBOARD_PASSWORD", "", "must be set when DASHBOARD_USER is (or DASHBOARD_PASSWORD_FILE)")
+		login = service.Invalid("DASHBOARD_PASSWORD",
+			"", "must be set when DASHBOARD_USER is (or DASHBOARD_PASSWORD_FILE)")
 	case c.User == "" && c.Password != "":
 		login = service.Invalid("DASHBOARD_USER", "", "must be set when DASHBOARD_PASSWORD is")
 	case strings.Contains(c.User, ":"):
@@ -94,9 +95,11 @@ func rootAddress(variable, value string) error {
 	case err != nil:
 		return nil // said already
 	case u.User != nil:
-		return service.Invalid(variable, u.Redacted(), "must be without a user: readers of the page are anonymous viewers")
+		return service.Invalid(variable, u.Redacted(),
+			"must be without a user: readers of the page are anonymous viewers")
 	case u.Path != "" && u.Path != "/":
-		return service.Invalid(variable, value, "must be without a path: Grafana under a sub-path is not supported")
+		return service.Invalid(variable, value,
+			"must be without a path: Grafana under a sub-path is not supported")
 	}
 	return nil
 }

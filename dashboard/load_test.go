@@ -21,7 +21,8 @@ import (
 	"colorstream/influxdb/influxtest"
 )
 
-// crowd is how many clients follow the events, within how long each must have each window, and what each may cost.
+// crowd is how many clients follow the events, within how long each must have each window, and what
+// each may cost.
 const (
 	crowd         = 1000
 	deliveryLimit = time.Second
@@ -34,7 +35,8 @@ type follower struct {
 	last    atomic.Int64 // when the newest came, in nanoseconds
 }
 
-// follow reads the events over a bare connection, so that the clients cost little beside what is measured.
+// follow reads the events over a bare connection, so that the clients cost little beside what is
+// measured.
 func (f *follower) follow(ctx context.Context, address string, connected func()) error {
 	connection, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -75,7 +77,8 @@ func gather(t *testing.T, s *stack, n int) []*follower {
 		f := new(follower)
 		followers[i] = f
 		running.Go(func() {
-			if err := f.follow(ctx, strings.TrimPrefix(s.URL, "http://"), connecting.Done); err != nil && ctx.Err() == nil {
+			if err := f.follow(ctx, strings.TrimPrefix(s.URL, "http://"), connecting.Done); err != nil &&
+				ctx.Err() == nil {
 				t.Errorf("a client's stream ended: %v", err)
 			}
 		})
@@ -92,7 +95,8 @@ func deliver(t *testing.T, s *stack, followers []*follower, mean float64) []time
 	for i, f := range followers {
 		before[i] = f.windows.Load()
 	}
-	s.write(t, point("red", 0, mean), point("blue", 0, mean), point("green", 0, mean), point("yellow", 0, mean))
+	s.write(t, point("red", 0, mean), point("blue", 0, mean),
+		point("green", 0, mean), point("yellow", 0, mean))
 	written := time.Now()
 	s.await(t, "each client has the window", func() bool {
 		for i, f := range followers {
@@ -113,14 +117,16 @@ func deliver(t *testing.T, s *stack, followers []*follower, mean float64) []time
 	return waits
 }
 
-// newProcess runs the page as a process of its own, so that what it costs can be read from its metrics.
+// newProcess runs the page as a process of its own, so that what it costs can be read from its
+// metrics.
 func newProcess(t *testing.T, db *influxtest.Server) *stack {
 	t.Helper()
 	s := &stack{db: db, grafana: newStandIn(t)}
 	address := freeAddress(t)
 	s.URL = "http://" + address
 	command := exec.Command(os.Args[0])
-	command.Env = append(os.Environ(), childVariable+"=1", "INFLUX_URL="+db.URL, "INFLUX_ORG="+db.Org, "INFLUX_BUCKET="+db.Bucket,
+	command.Env = append(os.Environ(), childVariable+"=1",
+		"INFLUX_URL="+db.URL, "INFLUX_ORG="+db.Org, "INFLUX_BUCKET="+db.Bucket,
 		"INFLUX_TOKEN="+db.DashboardToken, "GRAFANA_URL="+s.grafana.URL, "DASHBOARD_ADDR="+address,
 		"WORKER_WINDOW="+width.String(), "DASHBOARD_REFRESH=1s")
 	command.Stdout, command.Stderr = t.Output(), t.Output()
@@ -181,7 +187,8 @@ func TestCrowd(t *testing.T) {
 	}
 	slices.Sort(all)
 	t.Logf("%d clients, 5 windows: delivered after %v (median), %v (99 %%), %v (last); %.0f bytes of memory and %.1f goroutines each; %.2f s of CPU in all",
-		crowd, all[len(all)/2], all[len(all)*99/100], all[len(all)-1], each, s.metric(t, "go_goroutines")/crowd, s.metric(t, "process_cpu_seconds_total"))
+		crowd, all[len(all)/2], all[len(all)*99/100], all[len(all)-1], each, s.metric(t,
+			"go_goroutines")/crowd, s.metric(t, "process_cpu_seconds_total"))
 	if last := all[len(all)-1]; last > deliveryLimit {
 		t.Errorf("the last client had a window after %v, the limit is %v", last, deliveryLimit)
 	}
@@ -191,7 +198,8 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// With SOAK=10m the crowd stays for ten minutes, while a hundred more come and go, and nothing may grow.
+// With SOAK=10m the crowd stays for ten minutes, while a hundred more come and go, and nothing may
+// grow.
 func TestSoak(t *testing.T) {
 	length, err := time.ParseDuration(os.Getenv("SOAK"))
 	if err != nil {
@@ -253,7 +261,8 @@ func TestChartsForACrowd(t *testing.T) {
 		}
 		sum := 0.0
 		for line := range strings.Lines(string(text)) {
-			if strings.HasPrefix(line, "http_api_requests_total") && strings.Contains(line, `path="/query"`) {
+			if strings.HasPrefix(line, "http_api_requests_total") &&
+				strings.Contains(line, `path="/query"`) {
 				var n float64
 				fmt.Sscan(line[strings.LastIndex(line, " "):], &n)
 				sum += n
@@ -276,7 +285,8 @@ func TestChartsForACrowd(t *testing.T) {
 	readers.Wait()
 	took := time.Since(begin)
 	got := queries() - before
-	t.Logf("1000 charts for 100 readers in %v cost %v queries, the page's own reads among them", took.Round(time.Millisecond), got)
+	t.Logf("1000 charts for 100 readers in %v cost %v queries, the page's own reads among them",
+		took.Round(time.Millisecond), got)
 	if most := 10 + 6*took.Seconds(); got > most {
 		t.Errorf("%v queries, at most %v were expected", got, most)
 	}

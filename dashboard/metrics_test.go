@@ -19,7 +19,8 @@ func TestMetricsAreDocumented(t *testing.T) {
 	health.Condition("influxdb", "")
 	service.WatchHealth(registry, "dashboard", &health)
 	upstream := &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
-	proxy.New(slog.New(slog.DiscardHandler), proxy.Config{Upstream: upstream, DashboardUID: "a", DataSourceUID: "b"}, registry)
+	proxy.New(slog.New(slog.DiscardHandler),
+		proxy.Config{Upstream: upstream, DashboardUID: "a", DataSourceUID: "b"}, registry)
 	live.NewServer(1, registry)
 	servicetest.CheckMetrics(t, "../worker/docs/metrics.md", "Page", registry)
 }

@@ -48,7 +48,8 @@ func TestPageLoadsAndFollows(t *testing.T) {
 		time.Sleep(width) // the next window
 	}
 	if shifted := eval[float64](b, `window.shifts.reduce((sum, [by]) => sum + by, 0)`); shifted > 0.01 {
-		t.Errorf("the layout shifted by %v: %s", shifted, eval[string](b, `JSON.stringify(window.shifts)`))
+		t.Errorf("the layout shifted by %v: %s",
+			shifted, eval[string](b, `JSON.stringify(window.shifts)`))
 	}
 	// A colour that was not there before; and what anyone may have sent is text.
 	s.write(t, point("green", 0, 3))
@@ -67,7 +68,8 @@ func TestPageLoadsAndFollows(t *testing.T) {
 	b.await(`document.getElementById("status").dataset.state === "stale" && document.title.startsWith("No new data")`)
 }
 
-// Every number on the page is InfluxDB's: in the table, in the sparkline and in the chart, gaps included.
+// Every number on the page is InfluxDB's: in the table, in the sparkline and in the chart, gaps
+// included.
 func TestNumbersAreInfluxDBs(t *testing.T) {
 	s := newStack(t, influxtest.Shared(t).NewBucket(t), noGrafana)
 	var points []series.Point
@@ -247,7 +249,8 @@ func TestWithoutScript(t *testing.T) {
 		_, body := s.get(t, "/")
 		return strings.Contains(body, `data-color="green"`)
 	})
-	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled,
+		emulation.SetScriptExecutionDisabledParams{Value: true})
 	b.must(err)
 	b.open(s.URL)
 	text := func() string { return eval[string](b, names) }
@@ -279,7 +282,8 @@ func TestPanelComesAndGoes(t *testing.T) {
 	frame := `JSON.stringify(document.getElementById("chart").getBoundingClientRect())`
 	which := `document.querySelector("#chart iframe:not(.loading)")?.contentDocument?.getElementById("which")?.innerText`
 	s.grafana.away.Store(false)
-	t.Logf("the panel appears after %v", b.await(which+` === "2 now-15m 5s light"`).Round(time.Millisecond))
+	t.Logf("the panel appears after %v",
+		b.await(which+` === "2 now-15m 5s light"`).Round(time.Millisecond))
 	b.await(`document.getElementById("hint").hidden && document.getElementById("parts").textContent.includes("Grafana")`)
 	place := eval[string](b, frame)
 	eval[bool](b, `(document.getElementById("stat").value = "max", document.getElementById("stat").dispatchEvent(new Event("change")))`)

@@ -25,7 +25,8 @@ func start(t *testing.T, args []string, variables ...string) (stdout string, err
 }
 
 func TestCommandLine(t *testing.T) {
-	if out, err := start(t, []string{"help"}); err != nil || !strings.Contains(out, "INFLUX_TOKEN[_FILE]") || !strings.Contains(out, "healthcheck") {
+	if out, err := start(t, []string{"help"}); err != nil ||
+		!strings.Contains(out, "INFLUX_TOKEN[_FILE]") || !strings.Contains(out, "healthcheck") {
 		t.Errorf("help: %v, %s", err, out)
 	}
 	if out, err := start(t, []string{"version"}); err != nil || strings.TrimSpace(out) == "" {
@@ -44,10 +45,12 @@ func TestCommandLine(t *testing.T) {
 	usage(`["b"] cannot stand behind help`, []string{"help", "b"})
 	usage("INFLUX_TOKEN: is required and not set (nor INFLUX_TOKEN_FILE)", nil)
 	usage(`INFLUX_URL="localhost:8086": is not an address`, nil, token, "INFLUX_URL=localhost:8086")
-	usage(`GRAFANA_URL="http://x/grafana": must be without a path`, nil, token, "GRAFANA_URL=http://x/grafana")
+	usage(`GRAFANA_URL="http://x/grafana": must be without a path`,
+		nil, token, "GRAFANA_URL=http://x/grafana")
 	usage(`DASHBOARD_GRAFANA_UID="../x": must be 1 to 40`, nil, token, "DASHBOARD_GRAFANA_UID=../x")
 	usage("DASHBOARD_PASSWORD: must be set when DASHBOARD_USER is", nil, token, "DASHBOARD_USER=me")
-	usage("DASHBOARD_USER: must be set when DASHBOARD_PASSWORD is", nil, token, "DASHBOARD_PASSWORD=sesame")
+	usage("DASHBOARD_USER: must be set when DASHBOARD_PASSWORD is",
+		nil, token, "DASHBOARD_PASSWORD=sesame")
 	usage(`DASHBOARD_REFRESH="0s": must be at least 500ms`, nil, token, "DASHBOARD_REFRESH=0")
 }
 
@@ -56,17 +59,21 @@ func TestCheck(t *testing.T) {
 	grafana := newStandIn(t)
 	good := []string{"INFLUX_URL=" + db.URL, "INFLUX_BUCKET=" + db.Bucket, "INFLUX_TOKEN=" + db.DashboardToken, "GRAFANA_URL=" + grafana.URL}
 	out, err := start(t, []string{"check"}, good...)
-	if err != nil || !strings.Contains(out, "ok    influxdb") || !strings.Contains(out, "ok    grafana") {
+	if err != nil || !strings.Contains(out, "ok    influxdb") ||
+		!strings.Contains(out, "ok    grafana") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	out, err = start(t, []string{"check"}, append(good, "INFLUX_TOKEN=wrong", "DASHBOARD_GRAFANA_UID=other")...)
-	if err == nil || !strings.Contains(out, "FAIL  influxdb  InfluxDB rejects the page's token") || !strings.Contains(out, "no dashboard with the uid other") {
+	out, err = start(t, []string{"check"},
+		append(good, "INFLUX_TOKEN=wrong", "DASHBOARD_GRAFANA_UID=other")...)
+	if err == nil || !strings.Contains(out, "FAIL  influxdb  InfluxDB rejects the page's token") ||
+		!strings.Contains(out, "no dashboard with the uid other") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
 
 func TestEndpoints(t *testing.T) {
-	s := newStack(t, influxtest.Shared(t).NewBucket(t), "DASHBOARD_USER=viewer", "DASHBOARD_PASSWORD=sesame")
+	s := newStack(t, influxtest.Shared(t).NewBucket(t),
+		"DASHBOARD_USER=viewer", "DASHBOARD_PASSWORD=sesame")
 	s.write(t, point("red", 1, 40), point("red", 0, 42))
 	if _, err := start(t, []string{"healthcheck"}, "DASHBOARD_ADDR="+strings.TrimPrefix(s.URL, "http://")); err != nil {
 		t.Error(err)
@@ -97,7 +104,8 @@ func TestEndpoints(t *testing.T) {
 	check := func(path string, status int, contentType, want string) {
 		t.Helper()
 		got, h, body := get(path)
-		if got != status || !strings.HasPrefix(h.Get("Content-Type"), contentType) || !strings.Contains(body, want) {
+		if got != status || !strings.HasPrefix(h.Get("Content-Type"), contentType) ||
+			!strings.Contains(body, want) {
 			t.Errorf("%s: %d %s\n%.300s", path, got, h.Get("Content-Type"), body)
 		}
 	}
@@ -120,7 +128,8 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
-// The program starts and says what is wrong when InfluxDB is not there, and a taken port ends it at once.
+// The program starts and says what is wrong when InfluxDB is not there, and a taken port ends it at
+// once.
 func TestStartsWithoutInfluxDB(t *testing.T) {
 	address := freeAddress(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -135,15 +144,19 @@ func TestStartsWithoutInfluxDB(t *testing.T) {
 		}
 		defer response.Body.Close()
 		body, err := io.ReadAll(response.Body)
-		return err == nil && response.StatusCode == 503 && strings.Contains(string(body), "connection is refused")
+		return err == nil && response.StatusCode == 503 &&
+			strings.Contains(string(body), "connection is refused")
 	})
-	if status, body := s.get(t, "/"); status != 200 || !strings.Contains(body, "InfluxDB does not answer") {
+	if status, body := s.get(t, "/"); status != 200 ||
+		!strings.Contains(body, "InfluxDB does not answer") {
 		t.Errorf("the page: %d", status)
 	}
-	if status, body := s.get(t, "/chart.svg"); status != 503 || !strings.Contains(body, "InfluxDB does not answer") {
+	if status, body := s.get(t, "/chart.svg"); status != 503 ||
+		!strings.Contains(body, "InfluxDB does not answer") {
 		t.Errorf("the chart: %d %s", status, body)
 	}
-	if _, err := start(t, nil, "INFLUX_TOKEN=x", "DASHBOARD_ADDR="+address); err == nil || !strings.Contains(err.Error(), "set DASHBOARD_ADDR to another") {
+	if _, err := start(t, nil, "INFLUX_TOKEN=x", "DASHBOARD_ADDR="+address); err == nil ||
+		!strings.Contains(err.Error(), "set DASHBOARD_ADDR to another") {
 		t.Errorf("a second one at the same address: %v", err)
 	}
 	cancel()

@@ -31,8 +31,8 @@ func (b *tab) save(name string) {
 	b.must(os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644))
 }
 
-// audit looks at every text that is seen: it may not touch another, be cut without "…", or be hard to
-// tell from its background; and nothing may be wider than the screen.
+// audit looks at every text that is seen: it may not touch another, be cut without "…", or be hard
+// to tell from its background; and nothing may be wider than the screen.
 const audit = `(() => {
 	const problems = [], ink = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 	const colors = new Map();
@@ -107,7 +107,8 @@ const audit = `(() => {
 
 func many(n int) (points []series.Point) {
 	for i := range n {
-		name := fmt.Sprintf("%s-%04d", []string{"amber", "navy", "gold", "cyan", "lavender", "plum", "D", hostile}[i%8], i)
+		name := fmt.Sprintf("%s-%04d",
+			[]string{"amber", "navy", "gold", "cyan", "lavender", "plum", "D", hostile}[i%8], i)
 		if n == 4 {
 			name = []string{"red", "blue", "green", "yellow"}[i]
 		}
@@ -126,8 +127,9 @@ func many(n int) (points []series.Point) {
 	return points
 }
 
-// With few, many and very many colours, with long names and large numbers, on a phone and on a wall,
-// by day and by night: nothing touches, nothing is cut, everything can be read and has a name.
+// With few, many and very many colours, with long names and large numbers, on a phone and on a
+// wall, by day and by night: nothing touches, nothing is cut, everything can be read and has a
+// name.
 func TestEveryScreen(t *testing.T) {
 	for _, n := range []int{4, 400, 10_000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {

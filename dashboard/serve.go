@@ -84,7 +84,8 @@ func serve(ctx context.Context, p service.Process, c config) error {
 	log.Info("serving", "version", service.Version(), "url", "http://"+listener.Addr().String(),
 		"config", service.LogValue(c))
 	err = group.Wait()
-	log.Info("stopped", "requests_for_grafana", total(registry, "colorstream_page_proxy_requests_total"),
+	log.Info("stopped", "requests_for_grafana",
+		total(registry, "colorstream_page_proxy_requests_total"),
 		"events_sent", total(registry, "colorstream_sse_sent_total"))
 	return err
 }

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestDashboardsAreGrafanas: a link to a dashboard leads to Grafana's public address, and nowhere else.
+// TestDashboardsAreGrafanas: a link to a dashboard leads to Grafana's public address, and nowhere
+// else.
 func TestDashboardsAreGrafanas(t *testing.T) {
 	toGrafana, err := dashboards("https://grafana.example/sub")
 	if err != nil {
@@ -21,7 +22,8 @@ func TestDashboardsAreGrafanas(t *testing.T) {
 			t.Errorf("%s %s: %d %q, want %d %q", method, target, w.Code, got, status, location)
 		}
 	}
-	want("GET", "/d/color/one-colour?var-color=red&from=1", 302, "https://grafana.example/sub/d/color/one-colour?var-color=red&from=1")
+	want("GET", "/d/color/one-colour?var-color=red&from=1",
+		302, "https://grafana.example/sub/d/color/one-colour?var-color=red&from=1")
 	want("GET", "/d/color/a%2Fb", 302, "https://grafana.example/sub/d/color/a%2Fb")
 	want("GET", "/d/..", 404, "")
 	want("GET", "/d/x/../../login", 404, "")

@@ -164,7 +164,8 @@ func TestAlertsFireAndRecover(t *testing.T) {
 			"A colour has gone silent": "RECOVERY", "No windows are written": "RECOVERY", "Many windows are not complete": "RECOVERY",
 		})()
 	})
-	wantNoSecrets(t, g, server.URL, strings.TrimPrefix(server.URL, "http://"), db.GrafanaToken, grafanatest.AdminPassword)
+	wantNoSecrets(t, g, server.URL, strings.TrimPrefix(server.URL, "http://"),
+		db.GrafanaToken, grafanatest.AdminPassword)
 	if strings.Contains(g.Warnings(), "Error in expanding template") {
 		t.Errorf("templates fail:\n%s", g.Warnings())
 	}
@@ -188,8 +189,8 @@ var (
 	}
 )
 
-// wantNoSecrets reads what an anonymous visitor can: no secret is in it. Notification settings are, since
-// every Viewer may read them, but with their addresses taken out.
+// wantNoSecrets reads what an anonymous visitor can: no secret is in it. Notification settings are,
+// since every Viewer may read them, but with their addresses taken out.
 func wantNoSecrets(t *testing.T, g *grafanatest.Server, secrets ...string) {
 	t.Helper()
 	for _, path := range append(slices.Clone(visible), hidden...) {

@@ -19,7 +19,8 @@ import (
 	"colorstream/influxdb/series"
 )
 
-// A row of an answer as text: columns and group key in the order of their names, floats to nine digits.
+// A row of an answer as text: columns and group key in the order of their names, floats to nine
+// digits.
 type row map[string]any
 
 func (r row) String() string {
@@ -58,8 +59,8 @@ func (o oracle) in(color string) []series.Point {
 	return out
 }
 
-// steps sums up the points of each step at multiples of the step since 1970, the first from the range's
-// begin. A step without points is a row with its time only, if empty is true.
+// steps sums up the points of each step at multiples of the step since 1970, the first from the
+// range's begin. A step without points is a row with its time only, if empty is true.
 func (o oracle) steps(points []series.Point, key row, empty bool, sumUp func([]series.Point) any) []row {
 	var out []row
 	if len(points) == 0 {
@@ -132,9 +133,9 @@ func (o oracle) age(points []series.Point) float64 {
 	return o.stop.Sub(points[len(points)-1].Start).Seconds()
 }
 
-// compare runs all queries of a dashboard or of the alerts, by the begin of their key, and holds their
-// answers against wants. A key without a want is an error, so that a new query gets one; nil means that
-// it is enough for it to run.
+// compare runs all queries of a dashboard or of the alerts, by the begin of their key, and holds
+// their answers against wants. A key without a want is an error, so that a new query gets one; nil
+// means that it is enough for it to run.
 func compare(t *testing.T, begin string, wants func(oracle) map[string]func() []row) {
 	t.Helper()
 	db, metricsDB := influxtest.Shared(t).NewBucket(t), influxtest.Shared(t).NewBucket(t)
@@ -298,7 +299,8 @@ func TestColor(t *testing.T) {
 		return map[string]func() []row{
 			"color/2/A": func() []row { return o.bands(odd) },
 			"color/3/A": func() []row {
-				return o.steps(odd, row{"color": sample.Odd}, false, func(p []series.Point) any { return p[0].Mean })
+				return o.steps(odd, row{"color": sample.Odd},
+					false, func(p []series.Point) any { return p[0].Mean })
 			},
 			"color/4/A": func() []row {
 				o.start = o.start.Truncate(o.every)
@@ -319,7 +321,8 @@ func TestColor(t *testing.T) {
 			"color/9/A":  func() []row { return []row{{"_value": o.age(odd)}} },
 			"color/10/A": nil, // color/2/A, shifted
 			"color/11/A": func() []row {
-				return o.steps(odd, row{"color": sample.Odd}, false, func(p []series.Point) any { return p[0].Median })
+				return o.steps(odd, row{"color": sample.Odd},
+					false, func(p []series.Point) any { return p[0].Median })
 			},
 			"color/12/A":                          nil, // color/8/A, with a name
 			"color/variable/color":                nil,
@@ -386,7 +389,8 @@ func (o oracle) stretches(points []series.Point) []row {
 	end := func() {
 		if windows > 0 {
 			out = append(out, row{
-				"time": begin, "timeEnd": last, "text": fmt.Sprintf("%d windows not complete", windows), "tags": "incomplete",
+				"time": begin, "timeEnd": last, "text": fmt.Sprintf("%d windows not complete",
+					windows), "tags": "incomplete",
 			})
 		}
 	}

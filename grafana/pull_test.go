@@ -76,7 +76,8 @@ func TestAnEditInTheBrowserReachesTheFile(t *testing.T) {
 		t.Errorf("what was pulled is not clean: %v", p)
 	}
 	for _, f := range set.Dashboards {
-		if strings.HasPrefix(f.Name, "color") && !bytes.Contains(f.Data, []byte("Messages per 5 seconds")) {
+		if strings.HasPrefix(f.Name, "color") &&
+			!bytes.Contains(f.Data, []byte("Messages per 5 seconds")) {
 			t.Errorf("%s has not got the edit", f.Name)
 		}
 		shipped, err := os.ReadFile(filepath.Join(g.Dashboards, f.Name))

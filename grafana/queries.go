@@ -28,8 +28,8 @@ var views = []struct {
 	{"the last day in steps of 10 minutes", 25*time.Hour + 47*time.Second, 10 * time.Minute},
 }
 
-// checkQueries writes sample data to two empty buckets and runs all queries of the set on it: each must
-// run and return something, in order of time, with the columns that its panel draws.
+// checkQueries writes sample data to two empty buckets and runs all queries of the set on it: each
+// must run and return something, in order of time, with the columns that its panel draws.
 func checkQueries(ctx context.Context, c flux.Client, points, metrics string, set *lint.Set) ([]lint.Problem, error) {
 	end := time.Now().Truncate(sample.Window)
 	for part := range slices.Chunk(sample.Points(end, sampleRange), chunk) {

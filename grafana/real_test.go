@@ -51,7 +51,8 @@ func TestFirstStartShowsDataToEveryone(t *testing.T) {
 	fill(t, db, 30*time.Minute)
 
 	var home struct{ Dashboard struct{ UID string } }
-	if status, err := g.Get("/api/dashboards/home", &home); err != nil || status != http.StatusOK || home.Dashboard.UID != "colors" {
+	if status, err := g.Get("/api/dashboards/home", &home); err != nil ||
+		status != http.StatusOK || home.Dashboard.UID != "colors" {
 		t.Errorf("home: %d %v, uid %q", status, err, home.Dashboard.UID)
 	}
 	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
@@ -60,7 +61,8 @@ func TestFirstStartShowsDataToEveryone(t *testing.T) {
 	}
 
 	var health struct{ Status, Message string }
-	if _, err := g.GetAdmin("/api/datasources/uid/colorstream-influxdb/health", &health); err != nil || health.Status != "OK" {
+	if _, err := g.GetAdmin("/api/datasources/uid/colorstream-influxdb/health", &health); err != nil ||
+		health.Status != "OK" {
 		t.Errorf("the data source's health: %v, %+v", err, health)
 	}
 	if err := db.TryWrite(t, db.GrafanaToken, "color_metrics,color=red mean=1 1"); err == nil {
@@ -82,7 +84,8 @@ func TestFirstStartShowsDataToEveryone(t *testing.T) {
 
 	// What people made in Grafana, and what was provisioned, outlives it.
 	made := map[string]any{"dashboard": map[string]any{"uid": "mine", "title": "Mine", "panels": []any{}, "schemaVersion": 37}}
-	if status, err := g.Post("/api/dashboards/db", true, made, nil); err != nil || status != http.StatusOK {
+	if status, err := g.Post("/api/dashboards/db", true, made, nil); err != nil ||
+		status != http.StatusOK {
 		t.Fatalf("save a dashboard: %d %v", status, err)
 	}
 	g.Restart(t)
@@ -196,7 +199,8 @@ func TestFilesAreReadAgain(t *testing.T) {
 	double := filepath.Join(g.Dashboards, "double.json")
 	write(double, rename(last))
 	grafanatest.Eventually(t, 40*time.Second, func() error {
-		if !strings.Contains(g.Warnings(), "not unique") && !strings.Contains(g.Warnings(), "restricted") {
+		if !strings.Contains(g.Warnings(), "not unique") &&
+			!strings.Contains(g.Warnings(), "restricted") {
 			return errors.New("Grafana has not seen the duplicate yet")
 		}
 		return nil

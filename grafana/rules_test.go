@@ -15,7 +15,8 @@ import (
 	"colorstream/influxdb/influxtest"
 )
 
-// A round is one reading of all programs, every ten seconds. A fault changes it before it is written.
+// A round is one reading of all programs, every ten seconds. A fault changes it before it is
+// written.
 type round struct {
 	number                             int           // from the oldest, 0, to the newest, rounds-1
 	generator, worker                  time.Duration // when each is read, after the round's begin
@@ -72,7 +73,8 @@ func healthy(end time.Time, fault func(*round)) sample.Samples {
 	return out
 }
 
-// Each fault fires its own alert and no other; restarts, gaps and another order of readings fire none.
+// Each fault fires its own alert and no other; restarts, gaps and another order of readings fire
+// none.
 func TestEachFaultFiresItsAlertAlone(t *testing.T) {
 	t.Parallel()
 	recent := func(r *round) bool { return r.number >= rounds-15 }
@@ -167,7 +169,8 @@ func TestEachFaultFiresItsAlertAlone(t *testing.T) {
 			for _, answer := range ask(t, client, where, r.Data[0].Model.Query) {
 				evaluator := r.Data[2].Model.Conditions[0].Evaluator
 				value := answer["_value"].(float64)
-				if evaluator.Type == "gt" && value > evaluator.Params[0] || evaluator.Type == "lt" && value < evaluator.Params[0] {
+				if evaluator.Type == "gt" && value > evaluator.Params[0] ||
+					evaluator.Type == "lt" && value < evaluator.Params[0] {
 					uid := strings.TrimPrefix(r.UID, "colorstream-")
 					got, fired[uid] = append(got, uid), true
 				}

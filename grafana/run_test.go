@@ -136,7 +136,8 @@ func TestWrongUse(t *testing.T) {
 	if exit, ok := errors.AsType[*service.ExitError](err); !ok || exit.Status != 2 {
 		t.Errorf("an unknown command: %v", err)
 	}
-	if _, err = command(t, map[string]string{"GRAFANA_DIR": "docs"}, "lint"); err == nil || !strings.Contains(err.Error(), "GRAFANA_DIR") {
+	if _, err = command(t, map[string]string{"GRAFANA_DIR": "docs"}, "lint"); err == nil ||
+		!strings.Contains(err.Error(), "GRAFANA_DIR") {
 		t.Errorf("a wrong folder: %v", err)
 	}
 }

@@ -26,13 +26,15 @@ func TestEveryAlertIsInTheRunbook(t *testing.T) {
 	rules := set.Rules()
 	for _, r := range rules {
 		if want := "worker/docs/runbook.md#" + anchor(r.Title); r.Annotations["runbook"] != want {
-			t.Errorf("%s: rule %q: its runbook is %q, want %q", r.File, r.Title, r.Annotations["runbook"], want)
+			t.Errorf("%s: rule %q: its runbook is %q, want %q",
+				r.File, r.Title, r.Annotations["runbook"], want)
 		}
 		if !sections[anchor(r.Title)] {
 			t.Errorf("%s: rule %q: the runbook has no section of this title", r.File, r.Title)
 		}
 		if want := "/d/pipeline/pipeline?viewPanel=25"; !strings.HasSuffix(r.Annotations["runbook_url"], want[1:]) {
-			t.Errorf("%s: rule %q: its runbook_url is %q, want %q at its end", r.File, r.Title, r.Annotations["runbook_url"], want)
+			t.Errorf("%s: rule %q: its runbook_url is %q, want %q at its end",
+				r.File, r.Title, r.Annotations["runbook_url"], want)
 		}
 	}
 	if len(sections) != len(rules) {

@@ -131,14 +131,15 @@ func TestAColourLeadsToItsDashboard(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := to.Query()
-		if to.Path != "/d/color/one-colour" || got.Get("var-color") != sample.Odd || got.Get("from") != "now-20m" && len(got.Get("from")) != 13 {
+		if to.Path != "/d/color/one-colour" || got.Get("var-color") != sample.Odd ||
+			got.Get("from") != "now-20m" && len(got.Get("from")) != 13 {
 			t.Errorf("the %s links to %s", where, href)
 		}
 	}
 	follow("table", `Array.from(document.querySelectorAll('a')).filter(a => a.innerText.startsWith('dark')).map(a => a.href)`)
 
-	// On a chart, all others are hidden by a click on the legend. Then a dot marks the point that is nearest to the
-	// mouse, and can be clicked.
+	// On a chart, all others are hidden by a click on the legend. Then a dot marks the point that is
+	// nearest to the mouse, and can be clicked.
 	const chart = `const chart = Array.from(document.querySelectorAll('section')).find(s => s.innerText.startsWith('Messages per window')); `
 	hide := `(() => { ` + chart + `Array.from(chart.querySelectorAll('button')).find(b => b.innerText.startsWith('dark')).click() })()`
 	grafanatest.Eventually(t, 20*time.Second, func() error {
@@ -170,7 +171,8 @@ func TestAColourLeadsToItsDashboard(t *testing.T) {
 		if x, y, err = middle(".u-cursor-pt:not(.u-off)"); err != nil {
 			return err
 		}
-		return chromedp.Do(ctx, chromedp.MouseEvent(chromedp.MouseMoved, x, y), chromedp.MouseClickXY(x, y))
+		return chromedp.Do(ctx, chromedp.MouseEvent(chromedp.MouseMoved, x, y),
+			chromedp.MouseClickXY(x, y))
 	})
 	follow("chart", `Array.from(document.querySelectorAll('a')).filter(a => a.innerText.includes('Open')).map(a => a.href)`)
 	grafanatest.Save(t, ctx, "link")

@@ -41,7 +41,8 @@ func (c config) Validate() error {
 	reject := func(variable string, value any, problem string) {
 		problems = append(problems, service.Invalid(variable, value, problem))
 	}
-	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if u, err := url.Parse(c.URL); err != nil ||
+		u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		reject("INFLUX_URL", c.URL, "is not a URL like http://localhost:8086")
 	}
 	for _, b := range []struct{ variable, name string }{{"INFLUX_BUCKET", c.Bucket}, {"INFLUX_PIPELINE_BUCKET", c.PipelineBucket}} {
@@ -50,18 +51,22 @@ func (c config) Validate() error {
 		}
 	}
 	if c.Bucket == c.PipelineBucket {
-		reject("INFLUX_PIPELINE_BUCKET", c.PipelineBucket, "is INFLUX_BUCKET too: readers of the colours may not see the rest")
+		reject("INFLUX_PIPELINE_BUCKET", c.PipelineBucket,
+			"is INFLUX_BUCKET too: readers of the colours may not see the rest")
 	}
 	for _, r := range []struct {
 		variable string
 		time.Duration
 	}{{"INFLUX_RETENTION", c.Retention.Duration}, {"INFLUX_PIPELINE_RETENTION", c.PipelineRetention.Duration}} {
 		if r.Duration != 0 && r.Duration < setup.MinRetention || r.Duration%time.Second != 0 {
-			reject(r.variable, r.Duration, fmt.Sprintf("must be 0, to keep everything, or whole seconds of at least %v", setup.MinRetention))
+			reject(r.variable, r.Duration,
+				fmt.Sprintf("must be 0, to keep everything, or whole seconds of at least %v",
+					setup.MinRetention))
 		}
 	}
 	if n := len(c.Password); n < setup.MinPassword || n > setup.MaxPassword {
-		reject("INFLUX_ADMIN_PASSWORD", "", fmt.Sprintf("has %d bytes, InfluxDB wants %d to %d", n, setup.MinPassword, setup.MaxPassword))
+		reject("INFLUX_ADMIN_PASSWORD", "",
+			fmt.Sprintf("has %d bytes, InfluxDB wants %d to %d", n, setup.MinPassword, setup.MaxPassword))
 	}
 	if c.Timeout <= 0 {
 		reject("INFLUX_TIMEOUT", c.Timeout, "must be more than 0")
@@ -69,7 +74,8 @@ func (c config) Validate() error {
 	names := tokenNames(c.plan())
 	for _, name := range slices.Sorted(maps.Keys(c.Groups)) {
 		if !slices.Contains(names, name) {
-			reject("INFLUX_TOKEN_GROUPS", c.Groups, fmt.Sprintf("there is no token %q, only %s", name, strings.Join(names, ", ")))
+			reject("INFLUX_TOKEN_GROUPS", c.Groups,
+				fmt.Sprintf("there is no token %q, only %s", name, strings.Join(names, ", ")))
 		}
 	}
 	return errors.Join(problems...)

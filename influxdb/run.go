@@ -55,7 +55,8 @@ func prepare(ctx context.Context, p service.Process, c config) error {
 	if err := db.WriteTokens(ctx, folder); err != nil {
 		return explain(c, err)
 	}
-	log.Info("InfluxDB is ready", "url", c.URL, "org", c.Org, "bucket", c.Bucket, "retention", c.Retention, "tokens", c.TokenDir,
+	log.Info("InfluxDB is ready", "url", c.URL,
+		"org", c.Org, "bucket", c.Bucket, "retention", c.Retention, "tokens", c.TokenDir,
 		"pipeline", c.PipelineBucket, "scrapers", len(plan.Scrapers))
 	return nil
 }

@@ -228,7 +228,8 @@ func TestReplacesWrongTokens(t *testing.T) {
 			if after["dashboard"] == before["dashboard"] {
 				t.Error("the token is the old one")
 			}
-			if name != "bucket made anew" && (after["worker"] != before["worker"] || after["grafana"] != before["grafana"]) {
+			if name != "bucket made anew" &&
+				(after["worker"] != before["worker"] || after["grafana"] != before["grafana"]) {
 				t.Error("a token that was in order is replaced")
 			}
 			var left []string
@@ -325,7 +326,8 @@ func TestWaitsForTheServer(t *testing.T) {
 			Stdout:  io.Discard, Stderr: writerFunc(func(p []byte) { lines <- string(p) }),
 		})
 	}()
-	if line := <-lines; !strings.Contains(line, "waiting for InfluxDB") || !strings.Contains(line, db.URL) {
+	if line := <-lines; !strings.Contains(line, "waiting for InfluxDB") ||
+		!strings.Contains(line, db.URL) {
 		t.Errorf("it says %q", line)
 	}
 	db.Restart(t)
@@ -382,10 +384,12 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	check("nobody there", map[string]string{"INFLUX_URL": "http://127.0.0.1:1"},
 		"INFLUX_URL=http://127.0.0.1:1", "500ms", "INFLUX_TIMEOUT", "refused")
 	check("starting for ever", map[string]string{"INFLUX_URL": stranger(503, "")}, "INFLUX_URL", "503")
-	check("another program", map[string]string{"INFLUX_URL": stranger(404, "no")}, "INFLUX_URL", "not InfluxDB 2", "404")
+	check("another program", map[string]string{"INFLUX_URL": stranger(404, "no")},
+		"INFLUX_URL", "not InfluxDB 2", "404")
 	check("InfluxDB 1", map[string]string{"INFLUX_URL": stranger(200, `{"name":"influxdb","status":"pass","version":"1.8.10"}`)},
 		"INFLUX_URL", "not InfluxDB 2", "1.8.10")
-	check("InfluxDB 3", map[string]string{"INFLUX_URL": stranger(401, "")}, "INFLUX_URL", "not InfluxDB 2")
+	check("InfluxDB 3", map[string]string{"INFLUX_URL": stranger(401, "")},
+		"INFLUX_URL", "not InfluxDB 2")
 	check("folder", map[string]string{"INFLUX_URL": db.URL, "INFLUX_TOKEN_DIR": filepath.Join(file, "tokens")},
 		"INFLUX_TOKEN_DIR="+file, "not a directory")
 	check("everything wrong", map[string]string{
@@ -399,7 +403,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		if err := os.Chmod(locked, 0o500); err != nil {
 			t.Fatal(err)
 		}
-		check("read-only folder", map[string]string{"INFLUX_TOKEN_DIR": locked}, "INFLUX_TOKEN_DIR="+locked, "permission denied")
+		check("read-only folder", map[string]string{"INFLUX_TOKEN_DIR": locked},
+			"INFLUX_TOKEN_DIR="+locked, "permission denied")
 	}
 }
 
@@ -413,7 +418,8 @@ func TestOrgCannotBeMade(t *testing.T) {
 	_, err := runs(t, db, t.TempDir(), map[string]string{
 		"INFLUX_ADMIN_USER": "guest", "INFLUX_ADMIN_PASSWORD": "guestguest", "INFLUX_ORG": "elsewhere",
 	})
-	if err == nil || !strings.Contains(err.Error(), "INFLUX_ORG=elsewhere") || !strings.Contains(err.Error(), "cannot be made") {
+	if err == nil || !strings.Contains(err.Error(), "INFLUX_ORG=elsewhere") ||
+		!strings.Contains(err.Error(), "cannot be made") {
 		t.Errorf("got %v", err)
 	}
 }

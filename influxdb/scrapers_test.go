@@ -103,7 +103,8 @@ func orgID(t *testing.T, db *influxtest.Server) string {
 	return orgs.Orgs[0].ID
 }
 
-// InfluxDB, hardened as it is, reads metrics on the loopback into the bucket, and Grafana's token alone sees them.
+// InfluxDB, hardened as it is, reads metrics on the loopback into the bucket, and Grafana's token
+// alone sees them.
 func TestInfluxDBScrapes(t *testing.T) {
 	t.Parallel()
 	db := influxtest.StartEmpty(t)
@@ -126,7 +127,8 @@ func TestInfluxDBScrapes(t *testing.T) {
 		"colorstream_test_seconds  0.5":         1, "colorstream_test_seconds  +Inf": 2, "colorstream_test_seconds  sum": 3, "colorstream_test_seconds  count": 2,
 	}
 	got := map[string]float64{}
-	for deadline := time.Now().Add(30 * time.Second); len(got) == 0 && time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); len(got) == 0 &&
+		time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		rows, err := own.TryQuery(t, all["grafana"], flux)
 		if err != nil {
 			t.Fatal(err)
@@ -158,7 +160,8 @@ func TestScrapeText(t *testing.T) {
 	if err := got.UnmarshalText([]byte("b=https://h/m?x=y, a=http://h:1/metrics")); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(targets{"a": "http://h:1/metrics", "b": "https://h/m?x=y"}, got); diff != "" || got.String() != "a=http://h:1/metrics,b=https://h/m?x=y" {
+	if diff := cmp.Diff(targets{"a": "http://h:1/metrics", "b": "https://h/m?x=y"}, got); diff != "" ||
+		got.String() != "a=http://h:1/metrics,b=https://h/m?x=y" {
 		t.Error(diff, got)
 	}
 	for _, text := range []string{"a", "=http://h/", "a=h:1/metrics", "a=http:///m", "a=http://h/,", "a=http://h/,a=http://h/"} {

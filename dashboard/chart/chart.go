@@ -89,7 +89,8 @@ func Draw(p Picture) ([]byte, Plot) {
 	d.write(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%[1]d" height="%[2]d"`,
 		p.Width, p.Height)
 	if p.Alone {
-		d.write(` role="img"><title>%s</title><style>%s</style>`, html.EscapeString(d.title()), d.styles())
+		d.write(` role="img"><title>%s</title><style>%s</style>`,
+			html.EscapeString(d.title()), d.styles())
 		d.write(`<rect class="ground" width="100%%" height="100%%"/>`)
 		d.text("label", d.Left, p.Em*1.4, "start", d.title())
 	} else {

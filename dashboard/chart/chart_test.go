@@ -43,7 +43,8 @@ func check(t *testing.T, p Picture) (string, Plot) {
 		if err != nil {
 			t.Fatalf("%v in %s", err, svg)
 		}
-		if e, ok := token.(xml.StartElement); ok && !strings.Contains(" svg title style rect g path circle text ", " "+e.Name.Local+" ") {
+		if e, ok := token.(xml.StartElement); ok &&
+			!strings.Contains(" svg title style rect g path circle text ", " "+e.Name.Local+" ") {
 			t.Errorf("there is a %s in the picture", e.Name.Local)
 		}
 	}
@@ -56,7 +57,8 @@ func check(t *testing.T, p Picture) (string, Plot) {
 // A missing window breaks the line, an incomplete one is hollow and alone, a lone one is a dot.
 func TestGaps(t *testing.T) {
 	points := []series.Point{
-		point(0, 10, true), point(1, 20, true), point(3, 30, true), point(4, 30, false), point(5, 10, true), point(6, 20, true), point(8, 15, true),
+		point(0, 10, true), point(1, 20, true), point(3,
+			30, true), point(4, 30, false), point(5, 10, true), point(6, 20, true), point(8, 15, true),
 	}
 	svg, plot := check(t, picture(Line{"red", points}))
 	x := func(n int) float64 {
@@ -86,7 +88,8 @@ func TestGaps(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	hostile := `</text><script>alert(1)</script>`
-	p := picture(Line{"blue", []series.Point{point(1, 20, true)}}, Line{hostile, []series.Point{point(1, 20, true)}})
+	p := picture(Line{"blue", []series.Point{point(1, 20, true)}},
+		Line{hostile, []series.Point{point(1, 20, true)}})
 	svg, _ := check(t, p)
 	if strings.Contains(svg, "<script") || strings.Contains(svg, "style=") {
 		t.Errorf("a name is markup in %s", svg)
@@ -102,7 +105,8 @@ func TestNames(t *testing.T) {
 	var ys []float64
 	for _, part := range strings.Split(func() string { s, _ := check(t, p); return s }(), `<text class="label"`)[1:] {
 		var x, y float64
-		if _, err := fmt.Sscanf(part, ` x="%f" y="%f" text-anchor="start">`, &x, &y); err == nil && x > 300 {
+		if _, err := fmt.Sscanf(part, ` x="%f" y="%f" text-anchor="start">`, &x, &y); err == nil &&
+			x > 300 {
 			ys = append(ys, y)
 		}
 	}
@@ -145,7 +149,8 @@ func TestScale(t *testing.T) {
 	try(-0.3, 0.2, "-0.4", "-0.2", "0.0", "0.2")
 	try(1234567, 1284567, "1,220,000", "1,240,000", "1,260,000", "1,280,000", "1,300,000")
 	for range 2000 { // all that is drawn lies between the ends
-		a, b := rand.NormFloat64()*math.Pow(10, float64(rand.IntN(300)-150)), rand.NormFloat64()*math.Pow(10, float64(rand.IntN(300)-150))
+		a, b := rand.NormFloat64()*math.Pow(10,
+			float64(rand.IntN(300)-150)), rand.NormFloat64()*math.Pow(10, float64(rand.IntN(300)-150))
 		s, _ := newScale(min(a, b), max(a, b), 5)
 		slack := s.step * 1e-6
 		if s.low > min(a, b)+slack || s.high < max(a, b)-slack || s.count > 30 || s.count < 2 {

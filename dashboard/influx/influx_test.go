@@ -139,13 +139,20 @@ func TestErrorsTellWhatToDo(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
 
-	check("token", func(c *Config) { c.Token = "wrong" }, "InfluxDB rejects the page's token", "INFLUX_TOKEN must be one")
-	check("org", func(c *Config) { c.Org = "nobody" }, "InfluxDB does not know the bucket or its organisation", `INFLUX_ORG="nobody"`)
-	check("bucket", func(c *Config) { c.Bucket = "nothing" }, "InfluxDB does not know the bucket or its organisation", `INFLUX_BUCKET="nothing"`)
-	check("refused", func(c *Config) { c.URL = closed.URL }, "InfluxDB does not answer: the connection is refused", "INFLUX_URL="+closed.URL)
-	check("host", func(c *Config) { c.URL = "http://nowhere.invalid:8086" }, "InfluxDB's host is unknown", "nowhere.invalid")
-	check("slow", func(c *Config) { c.URL = slow.URL }, "InfluxDB does not answer in time", "INFLUX_URL=")
-	check("busy", func(c *Config) { c.URL = busy.URL }, "InfluxDB is too busy", "503 Service Unavailable")
+	check("token", func(c *Config) { c.Token = "wrong" },
+		"InfluxDB rejects the page's token", "INFLUX_TOKEN must be one")
+	check("org", func(c *Config) { c.Org = "nobody" },
+		"InfluxDB does not know the bucket or its organisation", `INFLUX_ORG="nobody"`)
+	check("bucket", func(c *Config) { c.Bucket = "nothing" },
+		"InfluxDB does not know the bucket or its organisation", `INFLUX_BUCKET="nothing"`)
+	check("refused", func(c *Config) { c.URL = closed.URL },
+		"InfluxDB does not answer: the connection is refused", "INFLUX_URL="+closed.URL)
+	check("host", func(c *Config) { c.URL = "http://nowhere.invalid:8086" },
+		"InfluxDB's host is unknown", "nowhere.invalid")
+	check("slow", func(c *Config) { c.URL = slow.URL },
+		"InfluxDB does not answer in time", "INFLUX_URL=")
+	check("busy", func(c *Config) { c.URL = busy.URL },
+		"InfluxDB is too busy", "503 Service Unavailable")
 }
 
 // A step's point is made of all messages in it.
@@ -161,12 +168,15 @@ func TestSteps(t *testing.T) {
 	hole.Complete = false
 	huge := point("blue", at(13), 1e308)
 	huge.Sum = math.Inf(1)
-	write(t, db, point("red", at(-1), 1000), few, many, hole, point("red", at(13), 5), huge, point("blue", at(14), 10), point("red", at(36), 1000))
+	write(t, db, point("red", at(-1), 1000), few,
+		many, hole, point("red", at(13), 5), huge, point("blue", at(14), 10), point("red", at(36), 1000))
 	got, err := r.Steps(t.Context(), []string{"red", "blue"}, from, at(36), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	step := func(color string, start int, mean, median, low, high float64, count int64, complete bool) series.Point {
+	step := func(color string, start int, mean,
+		median, low, high float64, count int64, complete bool,
+	) series.Point {
 		return series.Point{
 			Color: color, Start: at(start), Mean: mean, Median: median, Min: low, Max: high,
 			Count: count, Complete: complete,

@@ -90,7 +90,8 @@ func among(colors []string, end time.Time) (condition string, parameters map[str
 		name := "c" + strconv.Itoa(i)
 		parameters[name], terms[i] = color, series.Color+" = $"+name
 	}
-	return fmt.Sprintf(" AND time < %d AND (%s)", end.UnixNano(), strings.Join(terms, " OR ")), parameters
+	return fmt.Sprintf(" AND time < %d AND (%s)",
+		end.UnixNano(), strings.Join(terms, " OR ")), parameters
 }
 
 func (r *Reader) points(
@@ -106,8 +107,8 @@ func (r *Reader) points(
 	return list, err
 }
 
-// pointOf reads a row's first six columns, in the order of [fields]. It reports whether all are there
-// and of the types that the worker writes.
+// pointOf reads a row's first six columns, in the order of [fields]. It reports whether all are
+// there and of the types that the worker writes.
 func pointOf(w row) (p series.Point, ok bool) {
 	var errs [5]error
 	p = series.Point{Color: w.color, Start: w.time, Complete: w.columns[5] == "true"}

@@ -62,8 +62,10 @@ func TestBoardAgainstModel(t *testing.T) {
 			}
 			for n := newest; n > newest-Trail; n-- {
 				want, ok := windows[n]
-				if got := c.MedianOf(b.number(origin) + int64(n)); !ok && !math.IsNaN(got) || ok && got != want.Median {
-					t.Fatalf("round %d: the median of %s at %d is %v, want %v %v", round, c.Color, n, got, want.Median, ok)
+				if got := c.MedianOf(b.number(origin) + int64(n)); !ok &&
+					!math.IsNaN(got) || ok && got != want.Median {
+					t.Fatalf("round %d: the median of %s at %d is %v, want %v %v",
+						round, c.Color, n, got, want.Median, ok)
 				}
 			}
 			for n := newest - 1; n > newest-Trail; n-- {
@@ -87,7 +89,8 @@ func TestBoardForgetsAndLimits(t *testing.T) {
 	}
 	kept := colors[0]
 	b.MergeMedians([]influx.Median{{Color: "b", Start: origin, Value: 7}, {Color: "x", Start: origin, Value: 7}})
-	if colors, _ = b.Colors(time.Time{}); colors[0].MedianOf(b.number(origin)) != 7 || !math.IsNaN(kept.MedianOf(b.number(origin))) {
+	if colors, _ = b.Colors(time.Time{}); colors[0].MedianOf(b.number(origin)) != 7 ||
+		!math.IsNaN(kept.MedianOf(b.number(origin))) {
 		t.Error("a median was not taken, or a Color was changed")
 	}
 }
@@ -173,7 +176,8 @@ func TestReader(t *testing.T) {
 		source := new(fake)
 		source.write(at(0, "red", 1), at(1, "red", 2), at(700, "old", 3))
 		var published []Snapshot
-		r := NewReader(slog.New(slog.DiscardHandler), source, func(s Snapshot) { published = append(published, s) },
+		r := NewReader(slog.New(slog.DiscardHandler),
+			source, func(s Snapshot) { published = append(published, s) },
 			Config{Refresh: width, Lookback: 24 * time.Hour, Window: width, Lateness: width, Limit: 100})
 		var running sync.WaitGroup
 		running.Go(func() { _ = r.Run(ctx) })

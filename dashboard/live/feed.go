@@ -40,8 +40,8 @@ var packers = sync.Pool{New: func() any {
 	return w
 }}
 
-// compressed returns the frame as DEFLATE blocks that refer to nothing before them and end on a byte:
-// put one behind another they are one stream.
+// compressed returns the frame as DEFLATE blocks that refer to nothing before them and end on a
+// byte: put one behind another they are one stream.
 func (f *Frame) compressed() []byte {
 	f.once.Do(func() {
 		var b bytes.Buffer

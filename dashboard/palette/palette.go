@@ -1,12 +1,12 @@
-// Package palette gives every colour of the stream a shade to draw it in, for a light and for a dark
-// background.
+// Package palette gives every colour of the stream a shade to draw it in, for a light and for a
+// dark background.
 //
-// Red, blue, green and yellow have the shades of Grafana's own palette, so that the page's chart and
-// a Grafana panel look alike. A name that is, or begins with, a colour that CSS knows ("navy-11") is
-// drawn in that colour; every other name, such as a user's own "D" or "kitchen", gets a hue made from
-// its letters: always the same one, on every machine and in every version. A shade that would not
-// stand out from the background is mixed with the text's colour until it does. Nothing of a name is
-// in its shade, so that a name is harmless wherever the shade is.
+// Red, blue, green and yellow have the shades of Grafana's own palette, so that the page's chart
+// and a Grafana panel look alike. A name that is, or begins with, a colour that CSS knows
+// ("navy-11") is drawn in that colour; every other name, such as a user's own "D" or "kitchen",
+// gets a hue made from its letters: always the same one, on every machine and in every version. A
+// shade that would not stand out from the background is mixed with the text's colour until it does.
+// Nothing of a name is in its shade, so that a name is harmless wherever the shade is.
 package palette
 
 import (
@@ -25,8 +25,8 @@ type Shade struct {
 	Dark  string `json:"dark"`
 }
 
-// fixed are the four colours that the generator sends. On white, where Grafana's bright ones are hard
-// to see, its darker ones of the same family are used.
+// fixed are the four colours that the generator sends. On white, where Grafana's bright ones are
+// hard to see, its darker ones of the same family are used.
 var fixed = map[string]struct{ light, dark color.RGBA }{
 	"red":    {color.RGBA{0xe0, 0x2f, 0x44, 0xff}, color.RGBA{0xf2, 0x49, 0x5c, 0xff}},
 	"blue":   {color.RGBA{0x32, 0x74, 0xd9, 0xff}, color.RGBA{0x57, 0x94, 0xf2, 0xff}},

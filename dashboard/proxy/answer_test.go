@@ -88,8 +88,10 @@ func TestAnswerHeaders(t *testing.T) {
 			"Cache-Control": {"no-store"}, "Content-Type": {"text/html; charset=UTF-8"}, "Etag": {`"1"`},
 			"Content-Security-Policy": {"frame-ancestors 'self'"}, "X-Content-Type-Options": {"nosniff"}, "Referrer-Policy": {"same-origin"},
 		}
-		if diff := cmp.Diff(want, response.Header); diff != "" || text != "<!doctype html>" || len(response.Trailer) > 0 {
-			t.Errorf("%s: body %q, trailer %v, headers (-want +got):\n%s", target, text, response.Trailer, diff)
+		if diff := cmp.Diff(want, response.Header); diff != "" ||
+			text != "<!doctype html>" || len(response.Trailer) > 0 {
+			t.Errorf("%s: body %q, trailer %v, headers (-want +got):\n%s",
+				target, text, response.Trailer, diff)
 		}
 	}
 }
@@ -106,7 +108,8 @@ func TestRedirectsStayHere(t *testing.T) {
 			p := newPage(t, g.URL, nil)
 			for _, target := range []string{solo, "/public/build/app.js"} {
 				response, text := fetch(t, p, "GET", target, "")
-				if response.StatusCode != 502 || response.Header.Get("Location") != "" || !strings.Contains(text, "redirect") {
+				if response.StatusCode != 502 || response.Header.Get("Location") != "" ||
+					!strings.Contains(text, "redirect") {
 					t.Errorf("%d to %s: answer %d %q", code, location, response.StatusCode, text)
 				}
 			}
@@ -128,7 +131,8 @@ func TestUpgradeAnswerIsRefused(t *testing.T) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello")
 	}
 	p := newPage(t, g.URL, nil)
-	if response, text := fetch(t, p, "GET", solo, ""); response.StatusCode != 502 || strings.Contains(text, "hello") {
+	if response, text := fetch(t, p, "GET", solo, ""); response.StatusCode != 502 ||
+		strings.Contains(text, "hello") {
 		t.Errorf("answer %d %q", response.StatusCode, text)
 	}
 }
@@ -154,8 +158,8 @@ func TestConditionalRequests(t *testing.T) {
 	}
 }
 
-// Queries of the dashboard's variables and annotations are answered here, with nothing, whatever stands for the
-// variables in them; not together with others.
+// Queries of the dashboard's variables and annotations are answered here, with nothing, whatever
+// stands for the variables in them; not together with others.
 func TestUnneededQueries(t *testing.T) {
 	t.Parallel()
 	g := newGrafana(t)
@@ -163,7 +167,8 @@ func TestUnneededQueries(t *testing.T) {
 	for _, text := range []string{"b =~ /(?i)/\n  ", "b =~ /(?i)red/\n x\ny z", "object", "incomplete windows", "old style"} {
 		for _, posted := range []string{body(text), `{"queries":[{"refId":"A","datasource":` + source + `,"query":` + quote(text) + `}]}`} {
 			response, answer := fetch(t, p, "POST", "/api/ds/query", posted)
-			if want := `{"results":{"A":{"frames":[],"status":200}}}`; response.StatusCode != 200 || answer != want {
+			if want := `{"results":{"A":{"frames":[],"status":200}}}`; response.StatusCode != 200 ||
+				answer != want {
 				t.Errorf("%q: answer %d %s", text, response.StatusCode, answer)
 			}
 		}
@@ -190,7 +195,8 @@ func quote(text string) string {
 	return string(data)
 }
 
-// Under a path prefix the panel's document names it; a document that has no such place is not shown.
+// Under a path prefix the panel's document names it; a document that has no such place is not
+// shown.
 func TestPrefix(t *testing.T) {
 	t.Parallel()
 	const document = `<base href="/" /><script src="public/build/a.js"></script>{"appSubUrl":"","liveEnabled":true}`
@@ -211,14 +217,16 @@ func TestPrefix(t *testing.T) {
 		g.answer = func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.document) }
 		p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Prefix = func(*http.Request) string { return c.prefix } })
 		response, text := fetch(t, p, "GET", solo, "")
-		if response.StatusCode != c.status || c.status == 200 && text != c.want || c.status != 200 && !strings.Contains(text, "prefix") {
+		if response.StatusCode != c.status || c.status == 200 &&
+			text != c.want || c.status != 200 && !strings.Contains(text, "prefix") {
 			t.Errorf("%q: answer %d %s", c.prefix, response.StatusCode, text)
 		}
 		p.stop()
 	}
 }
 
-// The page takes the prefix off the path, but the server's request target still has it. Nothing else may differ.
+// The page takes the prefix off the path, but the server's request target still has it. Nothing
+// else may differ.
 func TestPrefixedTargets(t *testing.T) {
 	t.Parallel()
 	g := newGrafana(t)
@@ -234,7 +242,8 @@ func TestPrefixedTargets(t *testing.T) {
 	}
 }
 
-// Grafana's scripts learn that there is no Live, so that they do not try its WebSocket again and again.
+// Grafana's scripts learn that there is no Live, so that they do not try its WebSocket again and
+// again.
 func TestLiveIsSilenced(t *testing.T) {
 	t.Parallel()
 	g := newGrafana(t)
@@ -247,7 +256,8 @@ func TestLiveIsSilenced(t *testing.T) {
 	}
 	p := newPage(t, g.URL, nil)
 	response, text := fetch(t, p, "GET", solo, "", "Accept-Encoding: gzip")
-	if want := `<script>settings: {"liveEnabled":false,"x":1}</script>`; text != want || response.ContentLength != int64(len(want)) {
+	if want := `<script>settings: {"liveEnabled":false,"x":1}</script>`; text != want ||
+		response.ContentLength != int64(len(want)) {
 		t.Errorf("document of %d bytes: %s", response.ContentLength, text)
 	}
 	if etag := response.Header.Get("Etag"); etag != "" {
@@ -279,7 +289,8 @@ func TestLocalAnswers(t *testing.T) {
 		t.Errorf("Content-Security-Policy %q", csp)
 	}
 	response, text = fetch(t, p, "GET", "/nothing/<script>"[:8], "")
-	if response.StatusCode != 404 || text != "not found\n" || response.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
+	if response.StatusCode != 404 || text != "not found\n" ||
+		response.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
 		t.Errorf("an error elsewhere: %d %q %v", response.StatusCode, text, response.Header)
 	}
 	response, _ = fetch(t, p, "PUT", "/api/ds/query", "{}")
@@ -330,8 +341,10 @@ func TestHead(t *testing.T) {
 	for range 2 {
 		for _, method := range []string{"HEAD", "GET"} {
 			response, _ := fetch(t, p, method, "/public/build/a.js", "")
-			if want := int64(len("asset /public/build/a.js")); response.ContentLength != want || response.StatusCode != 200 {
-				t.Errorf("%s: answer %d of %d bytes, want %d", method, response.StatusCode, response.ContentLength, want)
+			if want := int64(len("asset /public/build/a.js")); response.ContentLength != want ||
+				response.StatusCode != 200 {
+				t.Errorf("%s: answer %d of %d bytes, want %d",
+					method, response.StatusCode, response.ContentLength, want)
 			}
 		}
 	}

@@ -22,7 +22,8 @@ import (
 	"colorstream/dashboard/proxy"
 )
 
-// A frame is a page that shows one panel, as the page on :8050 does, and counts what the panel asks for.
+// A frame is a page that shows one panel, as the page on :8050 does, and counts what the panel asks
+// for.
 type frame struct {
 	*httptest.Server
 	*proxy.Proxy
@@ -67,7 +68,8 @@ func newFrame(t *testing.T, grafanaURL, prefix string) *frame {
 		r.URL.Path = path
 		if r.URL.Path == "/" {
 			w.Header().Set("Content-Type", "text/html")
-			_, _ = fmt.Fprintf(w, frameHTML, strings.NewReplacer("&", "&amp;", `"`, "&quot;").Replace(r.URL.Query().Get("src")))
+			_, _ = fmt.Fprintf(w, frameHTML,
+				strings.NewReplacer("&", "&amp;", `"`, "&quot;").Replace(r.URL.Query().Get("src")))
 			return
 		}
 		if r.Method == http.MethodPost && r.URL.Path == "/api/ds/query" {
@@ -99,7 +101,8 @@ func (f *frame) logged() string {
 func (f *frame) outside() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(f.others), func(path string) bool { return path == "/favicon.ico" })
+	return slices.DeleteFunc(slices.Clone(f.others),
+		func(path string) bool { return path == "/favicon.ico" })
 }
 
 func (f *frame) asked() int {
@@ -131,8 +134,9 @@ func newBrowser(t *testing.T) (ctx context.Context, complaints func() []string) 
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(940, 440))...)
+	ctx, cancel = chromedp.NewExecAllocator(ctx,
+		append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
+			chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(940, 440))...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
@@ -146,7 +150,8 @@ func newBrowser(t *testing.T) (ctx context.Context, complaints func() []string) 
 				return
 			}
 			// Statuses of 400 and above are the proxy's refusals, which other tests judge.
-			if message.IsException() || message.Source == "security" || strings.Contains(message.Text, "Refused") {
+			if message.IsException() || message.Source == "security" ||
+				strings.Contains(message.Text, "Refused") {
 				mu.Lock()
 				said = append(said, message.String())
 				mu.Unlock()
@@ -240,12 +245,13 @@ func fetchIn(t *testing.T, ctx context.Context, method, target, body string) (st
 	return got.Status, got.Text
 }
 
-// The panel is shown to a browser whose user is Grafana's administrator as to anybody: an anonymous viewer. All
-// the same where the page is under a path prefix.
+// The panel is shown to a browser whose user is Grafana's administrator as to anybody: an anonymous
+// viewer. All the same where the page is under a path prefix.
 func TestRealGrafana(t *testing.T) {
 	g := startGrafana(t)
 	for _, prefix := range []string{"", "/a/colors"} {
-		t.Run("prefix"+strings.ReplaceAll(prefix, "/", "-"), func(t *testing.T) { testReal(t, g, prefix) })
+		t.Run("prefix"+strings.ReplaceAll(prefix, "/", "-"),
+			func(t *testing.T) { testReal(t, g, prefix) })
 	}
 }
 
@@ -272,20 +278,23 @@ func testReal(t *testing.T, g *realGrafana, prefix string) {
 		if state.Light != (theme == "light") {
 			t.Errorf("%s: light background %v", what, state.Light)
 		}
-		if !strings.Contains(state.Text, "red") || state.Alerts > 0 || strings.Contains(state.Text, "404") {
+		if !strings.Contains(state.Text, "red") ||
+			state.Alerts > 0 || strings.Contains(state.Text, "404") {
 			t.Errorf("%s: %d alerts; text %q", what, state.Alerts, state.Text)
 		}
 		screenshot(t, ctx, fmt.Sprintf("panel%d-%s%s", panel, theme, strings.ReplaceAll(prefix, "/", "-")))
 	}
 
 	before := f.asked()
-	soon(t, "the panel asks again by itself, three times", func() bool { return f.asked() >= before+3 })
+	soon(t, "the panel asks again by itself, three times",
+		func() bool { return f.asked() >= before+3 })
 	if state := waitForPanel(t, ctx, "after refreshing"); state.Alerts > 0 {
 		t.Errorf("after refreshing: %d alerts; text %q", state.Alerts, state.Text)
 	}
 
 	for _, target := range []string{"/api/admin/stats", "/api/admin/settings", "/api/user", "/api/org/users", "/api/datasources", "/login", "/api/users", "/metrics"} {
-		if status, text := fetchIn(t, ctx, "GET", prefix+target, ""); status != 404 || strings.Contains(text, "admin") {
+		if status, text := fetchIn(t, ctx, "GET", prefix+target, ""); status != 404 ||
+			strings.Contains(text, "admin") {
 			t.Errorf("%s: %d %.100s", target, status, text)
 		}
 	}
@@ -310,7 +319,8 @@ func testReal(t *testing.T, g *realGrafana, prefix string) {
 // testRealEdit edits the dashboard's file and sees the panel, loaded again, ask the new query.
 func testRealEdit(t *testing.T, ctx context.Context, g *realGrafana, f *frame) {
 	revision := f.State().Revision
-	g.save(t, " edited "+f.prefix, "\n  |> map(fn: (r) => ({r with _value: r._value * 1000.0})) // \"quoted\" <&> é")
+	g.save(t, " edited "+f.prefix,
+		"\n  |> map(fn: (r) => ({r with _value: r._value * 1000.0})) // \"quoted\" <&> é")
 	for deadline := time.Now().Add(45 * time.Second); f.State().Revision == revision; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the edit of the dashboard's file was not seen within 45 s")

@@ -63,8 +63,9 @@ func (t targetJSON) query() (text string) {
 	return text
 }
 
-// parseDashboard reads a dashboard as Grafana serves it: {"dashboard": …} from the classic address, {"spec": …} from
-// the newer one. Only targets of the shown panels that use the given data source may be asked.
+// parseDashboard reads a dashboard as Grafana serves it: {"dashboard": …} from the classic address,
+// {"spec": …} from the newer one. Only targets of the shown panels that use the given data source
+// may be asked.
 func parseDashboard(data []byte, source string) (*dashboard, error) {
 	var served struct {
 		Dashboard *struct {
@@ -117,7 +118,8 @@ func (d *dashboard) addPanels(all []panelJSON, source string) {
 			}
 			var used dataSource
 			text := target.query()
-			if json.Unmarshal(reference, &used) != nil || used != (dataSource{dataSourceType, source}) || text == "" {
+			if json.Unmarshal(reference, &used) != nil ||
+				used != (dataSource{dataSourceType, source}) || text == "" {
 				continue
 			}
 			if d.targets[text] == nil {
@@ -130,7 +132,8 @@ func (d *dashboard) addPanels(all []panelJSON, source string) {
 	}
 }
 
-// references are those to variables in a query. Grafana's scripts put the variables' values in their place.
+// references are those to variables in a query. Grafana's scripts put the variables' values in
+// their place.
 var references = regexp.MustCompile(`\$\{[^}]*\}|\$[A-Za-z_]\w*|\[\[[^\]]*\]\]`)
 
 func (d *dashboard) addVariable(query string) {

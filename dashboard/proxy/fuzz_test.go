@@ -23,8 +23,8 @@ func newTestProxy(t testing.TB) *Proxy {
 	}, nil)
 }
 
-// FuzzTarget looks for a request line that passes and should not. The judge works on the bytes of the request
-// line, by splitting and comparing, not by expressions on what net/http made of it.
+// FuzzTarget looks for a request line that passes and should not. The judge works on the bytes of
+// the request line, by splitting and comparing, not by expressions on what net/http made of it.
 func FuzzTarget(f *testing.F) {
 	for _, line := range []string{
 		"GET /d-solo/colors/x?orgId=1&panelId=1", "GET /public/build/app.js", "HEAD /public/img/a.svg", "GET /api/dashboards/uid/colors",
@@ -72,7 +72,8 @@ func oraclePath(path string) string {
 		return "unusual character"
 	}
 	segments := strings.Split(path, "/")
-	if segments[0] != "" || slices.Contains(segments[1:], "") || slices.Contains(segments, "..") || slices.Contains(segments, ".") {
+	if segments[0] != "" || slices.Contains(segments[1:], "") ||
+		slices.Contains(segments, "..") || slices.Contains(segments, ".") {
 		return "unusual segment"
 	}
 	segments = segments[1:]
@@ -83,7 +84,8 @@ func oraclePath(path string) string {
 	case like("d-solo", "colors"), like("d-solo", "colors", "*"):
 	case like("api", "dashboards", "uid", "colors"), like("api", "dashboards", "uid", "colors", "public-dashboards"):
 	case like("apis", "dashboard.grafana.app", "*", "namespaces", "default", "dashboards", "colors"),
-		like("apis", "dashboard.grafana.app", "*", "namespaces", "default", "dashboards", "colors", "dto"):
+		like("apis", "dashboard.grafana.app", "*",
+			"namespaces", "default", "dashboards", "colors", "dto"):
 		if segments[2][0] != 'v' || strings.ContainsAny(segments[2], "./_~@+=-") {
 			return "version"
 		}
@@ -105,7 +107,8 @@ func oraclePath(path string) string {
 
 func oracleSolo(t *testing.T, line, came, goes string) {
 	values, err := url.ParseQuery(goes)
-	if err != nil || len(values["orgId"]) != 1 || values["orgId"][0] != "1" || len(values["panelId"]) != 1 ||
+	if err != nil || len(values["orgId"]) != 1 ||
+		values["orgId"][0] != "1" || len(values["panelId"]) != 1 ||
 		!slices.Contains([]string{"1", "2", "3", "4"}, values["panelId"][0]) {
 		t.Errorf("%q passes with parameters %q", line, goes)
 	}
@@ -118,16 +121,19 @@ func oracleSolo(t *testing.T, line, came, goes string) {
 
 var fuzzTargets = map[string]keys{"mean \"é\"\n|> x()": {"legendFormat": true}, "median": {}}
 
-// FuzzBody looks for a body that passes and should not. The judge reads with encoding/json: both what came, where
-// every query must be known whichever of two readings one takes, and what goes up.
+// FuzzBody looks for a body that passes and should not. The judge reads with encoding/json: both
+// what came, where every query must be known whichever of two readings one takes, and what goes up.
 func FuzzBody(f *testing.F) {
 	one := `{"refId":"A","datasource":{"type":"influxdb","uid":"colorstream-influxdb"},"query":"median","datasourceId":1,"intervalMs":5000,"maxDataPoints":881}`
 	for _, seed := range []string{
 		`{"queries":[` + one + `],"range":{"from":"x"},"from":"1767225600123","to":"1767226500123"}`,
 		`{"queries":[` + one + `,` + strings.Replace(one, `"A"`, `"B"`, 1) + `],"from":"0","to":"1"}`,
-		`{"queries":[` + strings.Replace(one, `"median"`, `"mean \"\u00e9\"\n|> x()","legendFormat":"y"`, 1) + `],"from":"0","to":"1"}`,
-		`{"queries":[` + strings.Replace(one, `"query":`, `"Query":"buckets()","query":`, 1) + `],"from":"0","to":"1"}`,
-		`{"queries":[` + strings.Replace(one, `"query":`, `"query":"buckets()","query":`, 1) + `],"from":"0","to":"1"}`,
+		`{"queries":[` + strings.Replace(one, `"median"`,
+			`"mean \"\u00e9\"\n|> x()","legendFormat":"y"`, 1) + `],"from":"0","to":"1"}`,
+		`{"queries":[` + strings.Replace(one, `"query":`,
+			`"Query":"buckets()","query":`, 1) + `],"from":"0","to":"1"}`,
+		`{"queries":[` + strings.Replace(one, `"query":`,
+			`"query":"buckets()","query":`, 1) + `],"from":"0","to":"1"}`,
 		`{"queries":[{"refId":"B","datasource":{"type":"__expr__","uid":"__expr__"},"type":"math","expression":"$A"}],"from":"0","to":"1"}`,
 		`{"queries":[],"from":"0","to":"1"}`, `null`, `[]`, ``,
 	} {
@@ -154,8 +160,8 @@ func FuzzBody(f *testing.F) {
 	})
 }
 
-// judgeCame walks through every token of a body: no name may come twice in an object, in any case, and no text
-// that is not known may stand under the name of a query.
+// judgeCame walks through every token of a body: no name may come twice in an object, in any case,
+// and no text that is not known may stand under the name of a query.
 func judgeCame(t *testing.T, body []byte) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	var walk func(path string)
@@ -189,7 +195,8 @@ func judgeCame(t *testing.T, body []byte) {
 			if path == "/queries/*/query" && fuzzTargets[fmt.Sprint(token)] == nil {
 				t.Errorf("query %q passes in %q", token, body)
 			}
-			if lower := strings.ToLower(path); path != lower && strings.HasSuffix(lower, "/query") && strings.HasPrefix(path, "/queries/*") {
+			if lower := strings.ToLower(path); path != lower &&
+				strings.HasSuffix(lower, "/query") && strings.HasPrefix(path, "/queries/*") {
 				t.Errorf("%q passes in %q", path, body)
 			}
 			if path == "/queries/*/datasource/uid" && token != "colorstream-influxdb" {
@@ -230,7 +237,8 @@ func judgeGoes(t *testing.T, out []byte) {
 		if fuzzTargets[q.Query] == nil || !cmp.Equal(q.DataSource, want) || q.RefID == "" {
 			t.Errorf("query %+v in %s", q, out)
 		}
-		if q.IntervalMs < 1 || (to-from)/q.IntervalMs > 12000 || q.MaxDataPoints < 1 || q.MaxDataPoints > 12000 {
+		if q.IntervalMs < 1 || (to-from)/q.IntervalMs > 12000 ||
+			q.MaxDataPoints < 1 || q.MaxDataPoints > 12000 {
 			t.Errorf("bounds of %+v in %s", q, out)
 		}
 	}

@@ -15,10 +15,10 @@ import (
 // errBusy is a full queue, or a turn that did not come in time.
 var errBusy = errors.New("too many requests at once")
 
-// A limiter bounds how many requests are under way, in all and of each reader. The others wait for their turn, a
-// bounded number for a bounded time. The first half of the slots is for whoever comes; of the second half a reader
-// gets one only while it has none, so that a few greedy readers leave slots for others. A slot that becomes free
-// goes to the waiting reader that has the fewest.
+// A limiter bounds how many requests are under way, in all and of each reader. The others wait for
+// their turn, a bounded number for a bounded time. The first half of the slots is for whoever
+// comes; of the second half a reader gets one only while it has none, so that a few greedy readers
+// leave slots for others. A slot that becomes free goes to the waiting reader that has the fewest.
 type limiter struct {
 	total int // slots
 	each  int // slots that one reader may have
@@ -119,8 +119,9 @@ func (l *limiter) release(reader string) {
 	}
 }
 
-// readerOf names who a request counts for: an IPv4 address or an IPv6 network of 64 bits, which one reader has whole.
-// A trusted proxy in front names the address, and perhaps the user, in headers that it sets itself.
+// readerOf names who a request counts for: an IPv4 address or an IPv6 network of 64 bits, which one
+// reader has whole. A trusted proxy in front names the address, and perhaps the user, in headers
+// that it sets itself.
 func readerOf(r *http.Request, trustProxy bool) string {
 	address, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Ten greedy readers, each with more queries than it may have and each query as long as Grafana may take, leave the
-// eleventh a slot at once; and so again with each of its queries.
+// Ten greedy readers, each with more queries than it may have and each query as long as Grafana may
+// take, leave the eleventh a slot at once; and so again with each of its queries.
 func TestGreedyReadersLeaveASlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -51,7 +51,8 @@ func TestGreedyReadersLeaveASlot(t *testing.T) {
 			cancel()
 			all.Wait()
 			if l.taken != 0 || len(l.readers) != 0 || len(l.waiting) != 0 {
-				t.Errorf("%s: afterwards %d slots are taken by %v, %d wait", name, l.taken, l.readers, len(l.waiting))
+				t.Errorf("%s: afterwards %d slots are taken by %v, %d wait",
+					name, l.taken, l.readers, len(l.waiting))
 			}
 		}
 	})
@@ -111,7 +112,8 @@ func TestLimiterBounds(t *testing.T) {
 		began := time.Now()
 		for _, want := range []time.Duration{time.Second, 0, 0} { // one may wait for its second slot
 			all.Go(func() {
-				if _, err := l.acquire(t.Context(), "a"); !errors.Is(err, errBusy) || time.Since(began) != want {
+				if _, err := l.acquire(t.Context(), "a"); !errors.Is(err, errBusy) ||
+					time.Since(began) != want {
 					t.Errorf("after %v: %v; want %v", time.Since(began), err, want)
 				}
 			})
@@ -153,10 +155,13 @@ func TestReaderOf(t *testing.T) {
 	check("[2001:db8:1:2:3:4:5:6]:1234", false, "2001:db8:1:2::/64")
 	check("[2001:db8:1:2:ffff::1]:1234", false, "2001:db8:1:2::/64")
 	check("@", false, "@") // a Unix socket
-	check("192.0.2.1:1", false, "192.0.2.1", "X-Forwarded-For", "198.51.100.7", "X-Forwarded-User", "eve")
+	check("192.0.2.1:1", false, "192.0.2.1",
+		"X-Forwarded-For", "198.51.100.7", "X-Forwarded-User", "eve")
 	check("192.0.2.1:1", true, "192.0.2.1")
 	check("192.0.2.1:1", true, "198.51.100.7", "X-Forwarded-For", "10.0.0.1, 198.51.100.7")
-	check("192.0.2.1:1", true, "198.51.100.7", "X-Forwarded-For", "10.0.0.1", "X-Forwarded-For", "198.51.100.7")
-	check("192.0.2.1:1", true, "user eve", "X-Forwarded-For", "198.51.100.7", "X-Forwarded-User", "eve")
+	check("192.0.2.1:1", true, "198.51.100.7",
+		"X-Forwarded-For", "10.0.0.1", "X-Forwarded-For", "198.51.100.7")
+	check("192.0.2.1:1", true, "user eve", "X-Forwarded-For",
+		"198.51.100.7", "X-Forwarded-User", "eve")
 	check("192.0.2.1:1", true, "nonsense", "X-Forwarded-For", "nonsense")
 }

@@ -1,28 +1,30 @@
-// Package proxy lets anonymous browsers see the panels of one Grafana dashboard at Grafana's own paths on our
-// origin, and nothing else of Grafana.
+// Package proxy lets anonymous browsers see the panels of one Grafana dashboard at Grafana's own
+// paths on our origin, and nothing else of Grafana.
 //
-// It is an allow-list. A request of unusual form is rejected (request.go), then a table (table.go) says for every
-// method and path whether it is passed to Grafana, answered here or denied; what the table does not know is denied,
-// logged once and never reaches Grafana. What passes is made anew (upstream.go): only listed headers and checked
-// parameters go up, so that a browser that is also logged in to Grafana (cookies do not know ports) is an anonymous
-// viewer here; only listed headers come back, so that no cookie, login prompt, redirect or framing rule of Grafana
-// acts on our origin.
+// It is an allow-list. A request of unusual form is rejected (request.go), then a table (table.go)
+// says for every method and path whether it is passed to Grafana, answered here or denied; what the
+// table does not know is denied, logged once and never reaches Grafana. What passes is made anew
+// (upstream.go): only listed headers and checked parameters go up, so that a browser that is also
+// logged in to Grafana (cookies do not know ports) is an anonymous viewer here; only listed headers
+// come back, so that no cookie, login prompt, redirect or framing rule of Grafana acts on our
+// origin.
 //
-// A POST of /api/ds/query passes only if each of its queries is, character by character, one that the shown panels
-// have now (query.go); the proxy keeps those current by reading the dashboard every two seconds and whenever an
-// unknown query arrives (refresh.go). The body that goes up is written anew from the checked values, so that
-// Grafana's reading of it cannot differ from ours. Queries of the dashboard's variables and annotations, which the
-// panels do not need, are answered here with nothing.
+// A POST of /api/ds/query passes only if each of its queries is, character by character, one that
+// the shown panels have now (query.go); the proxy keeps those current by reading the dashboard
+// every two seconds and whenever an unknown query arrives (refresh.go). The body that goes up is
+// written anew from the checked values, so that Grafana's reading of it cannot differ from ours.
+// Queries of the dashboard's variables and annotations, which the panels do not need, are answered
+// here with nothing.
 //
-// Each reader has a share of the requests that may be under way (limiter.go). Nothing is cached or shared: browsers
-// keep Grafana's assets themselves.
+// Each reader has a share of the requests that may be under way (limiter.go). Nothing is cached or
+// shared: browsers keep Grafana's assets themselves.
 //
-// Under a path prefix (Config.Prefix) the panel's document is changed to name it, so that Grafana itself needs no
-// sub-path.
+// Under a path prefix (Config.Prefix) the panel's document is changed to name it, so that Grafana
+// itself needs no sub-path.
 //
-// Assumptions: Grafana 9.4 or newer that allows anonymous viewers, not under a sub-path; the dashboard is in the
-// root folder, stored in the classic schema, and its shown panels use neither template variables nor library panels.
-// The proxy does no authentication of its own.
+// Assumptions: Grafana 9.4 or newer that allows anonymous viewers, not under a sub-path; the
+// dashboard is in the root folder, stored in the classic schema, and its shown panels use neither
+// template variables nor library panels. The proxy does no authentication of its own.
 package proxy
 
 import (
@@ -47,14 +49,14 @@ import (
 type Config struct {
 	// Upstream is Grafana's address: http or https and a host, nothing else.
 	Upstream *url.URL
-	// DashboardUID and DataSourceUID name the dashboard and the one InfluxDB data source that may be queried. Both
-	// consist of letters, digits, - and _.
+	// DashboardUID and DataSourceUID name the dashboard and the one InfluxDB data source that may be
+	// queried. Both consist of letters, digits, - and _.
 	DashboardUID, DataSourceUID string
 	// TrustProxy tells that all requests come through a proxy that sets or removes X-Forwarded-For and
 	// X-Forwarded-User. The readers' shares are then of those that these name.
 	TrustProxy bool
-	// Prefix, if set, returns the path under which a request's sender sees the page, such as /colors, and which the
-	// request's URL.Path no longer has.
+	// Prefix, if set, returns the path under which a request's sender sees the page, such as /colors,
+	// and which the request's URL.Path no longer has.
 	Prefix func(*http.Request) string
 
 	limits *limits // nil: the default ones
@@ -74,7 +76,8 @@ type limits struct {
 	HeaderTime    time.Duration // until Grafana begins its answer
 	ResponseTime  time.Duration // for an answer as a whole
 	ResponseBytes int64         // of an answer
-	// Refresh is the time between two reads of the dashboard. Two in a row must fail before Grafana counts as away.
+	// Refresh is the time between two reads of the dashboard. Two in a row must fail before Grafana
+	// counts as away.
 	Refresh time.Duration
 }
 
@@ -85,7 +88,8 @@ func defaultLimits() *limits {
 	}
 }
 
-// A Proxy answers every request that is not for one of the page's own paths. Make one with New, and call Run.
+// A Proxy answers every request that is not for one of the page's own paths. Make one with New, and
+// call Run.
 type Proxy struct {
 	*refresher
 	log      *slog.Logger
@@ -115,7 +119,8 @@ func New(log *slog.Logger, cfg Config, registerer prometheus.Registerer) *Proxy 
 	factory := promauto.With(registerer)
 	transport := newTransport(l)
 	p := &Proxy{
-		refresher: newRefresher(log, cfg, transport), log: log, cfg: cfg, rules: compile(cfg.DashboardUID),
+		refresher: newRefresher(log, cfg,
+			transport), log: log, cfg: cfg, rules: compile(cfg.DashboardUID),
 		requests: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "colorstream_page_proxy_requests_total",
 			Help: "Browsers' requests for Grafana's paths, by what became of them.",
@@ -244,15 +249,16 @@ func (p *Proxy) decide(w http.ResponseWriter, r *http.Request) *answer {
 	return passed
 }
 
-// logOnce logs a request that the table does not know, for that is how a new version's needs are found. It remembers
-// a bounded number, so that whoever tries many paths does not fill the log.
+// logOnce logs a request that the table does not know, for that is how a new version's needs are
+// found. It remembers a bounded number, so that whoever tries many paths does not fill the log.
 func (p *Proxy) logOnce(r *http.Request) {
 	method, path := clip(r.Method, 20), clip(r.URL.Path, 200)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if key := method + " " + path; !p.unknown[key] && len(p.unknown) < 256 {
 		p.unknown[key] = true
-		p.log.Info("denied a request that the proxy's table does not know (said once)", "method", method, "path", path)
+		p.log.Info("denied a request that the proxy's table does not know (said once)",
+			"method", method, "path", path)
 	}
 }
 
@@ -263,7 +269,8 @@ func clip(s string, most int) string {
 	return s
 }
 
-// write writes an answer that does not come from Grafana. Errors have the form that Grafana's scripts expect.
+// write writes an answer that does not come from Grafana. Errors have the form that Grafana's
+// scripts expect.
 func (a *answer) write(w http.ResponseWriter, r *http.Request) {
 	header, body, contentType := w.Header(), a.body, "application/json"
 	if a.status >= 400 {

@@ -21,8 +21,8 @@ const (
 	maxPoints  = 12000 // also of range divided by interval, that is, a series' length
 )
 
-// posted is the body of POST /api/ds/query as Grafana 9.4 to 13 send it. It is read strictly: names are
-// case-sensitive, and duplicate names, invalid UTF-8 and trailing data are errors.
+// posted is the body of POST /api/ds/query as Grafana 9.4 to 13 send it. It is read strictly: names
+// are case-sensitive, and duplicate names, invalid UTF-8 and trailing data are errors.
 type posted struct {
 	Queries []postedQuery             `json:"queries"`
 	From    string                    `json:"from"` // Unix milliseconds, in decimal
@@ -44,8 +44,8 @@ type postedQuery struct {
 	Other         map[string]jsontext.Value `json:",inline"`
 }
 
-// idleKeys are the further keys that Grafana's scripts put on a Flux query. They are permitted, as are those that
-// the dashboard's own target has, and none of them is sent on.
+// idleKeys are the further keys that Grafana's scripts put on a Flux query. They are permitted, as
+// are those that the dashboard's own target has, and none of them is sent on.
 var idleKeys = map[string]bool{
 	"datasourceId": true, "hide": true, "key": true, "queryCachingTTL": true, "queryType": true, "requestId": true,
 	"adhocFilters": true, "alias": true, "groupBy": true, "limit": true, "measurement": true, "orderByTime": true,
@@ -74,8 +74,8 @@ type dataSource struct {
 
 const dataSourceType = "influxdb"
 
-// errUnknownQuery is returned for a body that is in order except that the dashboard has no such query, as far as
-// is known.
+// errUnknownQuery is returned for a body that is in order except that the dashboard has no such
+// query, as far as is known.
 var errUnknownQuery = errors.New("this query is not one of the dashboard's")
 
 var (
@@ -83,8 +83,9 @@ var (
 	milliseconds = regexp.MustCompile(`\A[0-9]{1,13}\z`) // up to the year 2286
 )
 
-// checkQuery decides about a body of POST /api/ds/query. It returns the body that goes up; or, if all the queries are
-// those of the dashboard's variables and annotations, the empty answer to them; or the reason to reject it.
+// checkQuery decides about a body of POST /api/ds/query. It returns the body that goes up; or, if
+// all the queries are those of the dashboard's variables and annotations, the empty answer to them;
+// or the reason to reject it.
 func checkQuery(body []byte, uid string, permitted permitted) (up []byte, empty string, err error) {
 	var in posted
 	if err := strict.Unmarshal(body, &in); err != nil {
@@ -94,7 +95,8 @@ func checkQuery(body []byte, uid string, permitted permitted) (up []byte, empty 
 		return nil, "", fmt.Errorf("key %.40q is not permitted", name)
 	}
 	if len(in.Queries) == 0 || len(in.Queries) > maxQueries {
-		return nil, "", fmt.Errorf("%d queries: at least 1 and at most %d are permitted", len(in.Queries), maxQueries)
+		return nil, "", fmt.Errorf("%d queries: at least 1 and at most %d are permitted",
+			len(in.Queries), maxQueries)
 	}
 	ids := make(map[string]bool)
 	unneeded := make(map[string]any)
@@ -176,7 +178,8 @@ func checkTarget(q postedQuery, span time.Duration, targets map[string]keys) (se
 		return sentQuery{}, fmt.Errorf("maxDataPoints must be 1 to %d", maxPoints)
 	}
 	if float64(span.Milliseconds())/interval > maxPoints {
-		return sentQuery{}, fmt.Errorf("more than %d intervals in the time range are not permitted", maxPoints)
+		return sentQuery{}, fmt.Errorf("more than %d intervals in the time range are not permitted",
+			maxPoints)
 	}
 	own := targets[q.Query]
 	if own == nil {

@@ -17,16 +17,16 @@ import (
 	"colorstream/influxdb/influxtest"
 )
 
-// A realGrafana is a Grafana that a test started: GRAFANA_HOME names the folder that holds bin/grafana, conf and
-// public.
+// A realGrafana is a Grafana that a test started: GRAFANA_HOME names the folder that holds
+// bin/grafana, conf and public.
 type realGrafana struct {
 	URL        string
 	dashboards string // the folder of its dashboards' files
 	db         *influxtest.Server
 }
 
-// startGrafana starts Grafana on an InfluxDB of its own, with the dashboard "colors" of four panels and a quarter
-// of an hour of data.
+// startGrafana starts Grafana on an InfluxDB of its own, with the dashboard "colors" of four panels
+// and a quarter of an hour of data.
 func startGrafana(t *testing.T) *realGrafana {
 	t.Helper()
 	home := os.Getenv("GRAFANA_HOME")
@@ -50,7 +50,8 @@ func startGrafana(t *testing.T) *realGrafana {
 	command := exec.Command(filepath.Join(home, "bin", "grafana"), "server", "--homepath", home)
 	command.Env = append(os.Environ(),
 		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT="+port, "GF_PATHS_DATA="+dir, "GF_PATHS_LOGS="+filepath.Join(dir, "log"),
-		"GF_PATHS_PLUGINS="+filepath.Join(dir, "plugins"), "GF_PATHS_PROVISIONING="+provisioning, "GF_LOG_MODE=console", "GF_LOG_LEVEL=warn",
+		"GF_PATHS_PLUGINS="+filepath.Join(dir,
+			"plugins"), "GF_PATHS_PROVISIONING="+provisioning, "GF_LOG_MODE=console", "GF_LOG_LEVEL=warn",
 		"GF_ANALYTICS_REPORTING_ENABLED=false", "GF_ANALYTICS_CHECK_FOR_UPDATES=false", "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false",
 		"GF_NEWS_NEWS_FEED_ENABLED=false", "GF_SECURITY_DISABLE_GRAVATAR=true", "GF_DASHBOARDS_MIN_REFRESH_INTERVAL=1s",
 		"GF_PLUGINS_PREINSTALL_DISABLED=true", "GF_AUTH_ANONYMOUS_ENABLED=true", "GF_AUTH_ANONYMOUS_ORG_NAME=Main Org.", "GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer",

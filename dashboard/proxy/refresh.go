@@ -22,10 +22,11 @@ type State struct {
 	Reason string
 	// Panels and Revision are those of the last read that succeeded.
 	//
-	// Panels are the configured panels that the dashboard has, in ascending order. Do not change the slice.
+	// Panels are the configured panels that the dashboard has, in ascending order. Do not change the
+	// slice.
 	Panels []int
-	// Revision changes when the dashboard has been edited. A panel that was loaded under another revision asks
-	// for queries that may be gone: load it again.
+	// Revision changes when the dashboard has been edited. A panel that was loaded under another
+	// revision asks for queries that may be gone: load it again.
 	Revision string
 }
 
@@ -47,7 +48,8 @@ type refresher struct {
 }
 
 const (
-	// readTime bounds one read of the dashboard; with limits.Refresh it decides how soon an outage is known.
+	// readTime bounds one read of the dashboard; with limits.Refresh it decides how soon an outage is
+	// known.
 	readTime = 1200 * time.Millisecond
 	// gapTime is the least time between the beginnings of two reads, whoever asks.
 	gapTime      = 500 * time.Millisecond
@@ -63,7 +65,8 @@ func newRefresher(log *slog.Logger, cfg Config, transport *http.Transport) *refr
 	return f
 }
 
-// State tells whether Grafana answers and has the dashboard. It is cheap, and safe for concurrent use.
+// State tells whether Grafana answers and has the dashboard. It is cheap, and safe for concurrent
+// use.
 func (f *refresher) State() State {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -97,7 +100,8 @@ func (f *refresher) run(ctx context.Context) {
 	}
 }
 
-// refresh returns when a read of the dashboard that began after the call has ended, whoever does it.
+// refresh returns when a read of the dashboard that began after the call has ended, whoever does
+// it.
 func (f *refresher) refresh(ctx context.Context) {
 	called := time.Now()
 	select {
@@ -149,7 +153,8 @@ func (f *refresher) failed(reason string) {
 	f.dashboard = nil // a dashboard that is gone permits nothing
 }
 
-// addresses are those of a dashboard: of Grafana up to 11, and of later ones, which of them depends on the version.
+// addresses are those of a dashboard: of Grafana up to 11, and of later ones, which of them depends
+// on the version.
 var addresses = []string{
 	"/api/dashboards/uid/",
 	"/apis/dashboard.grafana.app/v1/namespaces/default/dashboards/",
@@ -171,7 +176,8 @@ func (f *refresher) readDashboard(ctx context.Context) (*dashboard, error) {
 		}
 	}
 	if errors.Is(err, errAbsent) {
-		return nil, fmt.Errorf("no dashboard with uid %q in Grafana at %s", f.cfg.DashboardUID, f.cfg.Upstream)
+		return nil, fmt.Errorf("no dashboard with uid %q in Grafana at %s",
+			f.cfg.DashboardUID, f.cfg.Upstream)
 	}
 	if err != nil {
 		return nil, err
@@ -181,7 +187,8 @@ func (f *refresher) readDashboard(ctx context.Context) (*dashboard, error) {
 		return nil, err
 	}
 	if len(d.panels) == 0 {
-		return nil, fmt.Errorf("none of the panels %v in Grafana's dashboard %q", panels, f.cfg.DashboardUID)
+		return nil, fmt.Errorf("none of the panels %v in Grafana's dashboard %q",
+			panels, f.cfg.DashboardUID)
 	}
 	return d, nil
 }
@@ -220,7 +227,8 @@ func (f *refresher) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, fmt.Errorf("a broken answer from Grafana at %s: %w", f.cfg.Upstream, err)
 	}
 	if len(data) > maxDashboard {
-		return nil, fmt.Errorf("more than %d bytes in Grafana's dashboard %q", maxDashboard, f.cfg.DashboardUID)
+		return nil, fmt.Errorf("more than %d bytes in Grafana's dashboard %q",
+			maxDashboard, f.cfg.DashboardUID)
 	}
 	return data, nil
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Whatever the moment at which Grafana stops answering, and whether it refuses or hangs, five seconds are enough
-// to know it; one failure alone does not count.
+// Whatever the moment at which Grafana stops answering, and whether it refuses or hangs, five
+// seconds are enough to know it; one failure alone does not count.
 func TestOutageIsKnownInTime(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func(context.Context) error{
@@ -78,8 +78,8 @@ func TestOutageIsKnownInTime(t *testing.T) {
 	}
 }
 
-// A hundred who ask at once wait for one read, which begins after they asked, and the next ones for the next read,
-// half a second later. Who leaves does not end the read for the others.
+// A hundred who ask at once wait for one read, which begins after they asked, and the next ones for
+// the next read, half a second later. Who leaves does not end the read for the others.
 func TestReadsAreShared(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -15,8 +15,9 @@ const (
 	maxQuery = 2048 // longer than any query string of Grafana's that matters here
 )
 
-// unusual says what is unusual about a request, or "": no browser's panel needs such a request, and what two readers
-// could read differently ends here, before anything is looked up. prefix is the page's own path.
+// unusual says what is unusual about a request, or "": no browser's panel needs such a request, and
+// what two readers could read differently ends here, before anything is looked up. prefix is the
+// page's own path.
 func unusual(r *http.Request, prefix string) string {
 	// What the server decoded must be what the client sent.
 	target, _, _ := strings.Cut(r.RequestURI, "?")
@@ -24,7 +25,8 @@ func unusual(r *http.Request, prefix string) string {
 	switch {
 	case r.Method == http.MethodConnect, r.URL.Scheme != "", r.URL.Host != "", r.URL.Opaque != "", r.URL.User != nil:
 		return "this is not a proxy for other addresses"
-	case !plainPath(r.URL.Path), r.URL.RawPath != "", r.URL.Fragment != "", r.RequestURI != "" && !sameTarget:
+	case !plainPath(r.URL.Path), r.URL.RawPath != "", r.URL.Fragment != "", r.RequestURI != "" &&
+		!sameTarget:
 		return "unusual path"
 	case len(r.URL.RawQuery) > maxQuery:
 		return "parameters too long"
@@ -37,8 +39,8 @@ func unusual(r *http.Request, prefix string) string {
 	return ""
 }
 
-// plainPath reports whether a path is absolute and made of plain characters, without empty, "." or ".." segments.
-// A slash at the end is an empty segment, except in "/" itself.
+// plainPath reports whether a path is absolute and made of plain characters, without empty, "." or
+// ".." segments. A slash at the end is an empty segment, except in "/" itself.
 func plainPath(path string) bool {
 	if path == "/" {
 		return true
@@ -75,8 +77,10 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *answe
 		return reject(http.StatusForbidden, "queries of another site's page are not permitted")
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" || len(r.Header["Content-Type"]) != 1 || r.Header["Content-Encoding"] != nil {
-		return reject(http.StatusUnsupportedMediaType, "the body must be application/json, not compressed")
+	if err != nil || kind != "application/json" ||
+		len(r.Header["Content-Type"]) != 1 || r.Header["Content-Encoding"] != nil {
+		return reject(http.StatusUnsupportedMediaType,
+			"the body must be application/json, not compressed")
 	}
 	if r.ContentLength > maxBody {
 		return reject(http.StatusRequestEntityTooLarge, "the body is too large")

@@ -51,8 +51,8 @@ func dashboard(version int, mean string) string {
 	"annotations":{"list":[{"builtIn":1,"target":{"type":"dashboard"}},{"target":{"refId":"Anno","query":"incomplete windows"}},{"query":"old style"}]}}}`, version, source, target("A", mean), source, target("B", medianQuery), source, target("A", otherQuery))
 }
 
-// A grafana is a stand-in that answers what Grafana would, records what reaches it, and fails the test if that is
-// something that must not.
+// A grafana is a stand-in that answers what Grafana would, records what reaches it, and fails the
+// test if that is something that must not.
 type grafana struct {
 	*httptest.Server
 	t testing.TB
@@ -92,7 +92,8 @@ func (g *grafana) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		body = nil
 	}
 	g.mu.Lock()
-	look := r.Header.Get("User-Agent") == "colorstream-dashboard" && r.URL.Path == "/api/dashboards/uid/colors"
+	look := r.Header.Get("User-Agent") == "colorstream-dashboard" &&
+		r.URL.Path == "/api/dashboards/uid/colors"
 	if look {
 		g.looks++
 	} else {
@@ -105,7 +106,8 @@ func (g *grafana) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Unlock()
 
 	if reason := forbidden(r, body, queries); reason != "" {
-		g.t.Errorf("a forbidden request reached Grafana: %s %s: %s\nheader %v\nbody %q", r.Method, r.RequestURI, reason, r.Header, body)
+		g.t.Errorf("a forbidden request reached Grafana: %s %s: %s\nheader %v\nbody %q",
+			r.Method, r.RequestURI, reason, r.Header, body)
 	}
 	if answer != nil && !look {
 		answer(w, r)
@@ -129,8 +131,8 @@ func (g *grafana) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// forbidden is an opinion on what may reach Grafana that shares nothing with the proxy's. It returns "" if the
-// request may.
+// forbidden is an opinion on what may reach Grafana that shares nothing with the proxy's. It
+// returns "" if the request may.
 func forbidden(r *http.Request, body []byte, queries []string) string {
 	for name := range r.Header {
 		if !slices.Contains([]string{
@@ -179,7 +181,8 @@ func forbiddenTarget(method, target string) string {
 		folders := []string{"build", "fonts", "img", "locales", "lib", "maps", "gazetteer"}
 		plugin := has("public", "plugins") || has("public", "app", "plugins")
 		file := parts[len(parts)-1]
-		if slices.Contains(folders, parts[1]) || plugin && (file == "module.js" || path.Ext(file) == ".svg" || file == "plugin.json") {
+		if slices.Contains(folders, parts[1]) ||
+			plugin && (file == "module.js" || path.Ext(file) == ".svg" || file == "plugin.json") {
 			return ""
 		}
 	case method == "POST" && where == "/api/ds/query":
@@ -209,7 +212,8 @@ func forbiddenSolo(query string) string {
 			return "parameter " + name
 		}
 	}
-	if values.Get("orgId") != "1" || !slices.Contains([]string{"1", "2", "3", "4"}, values.Get("panelId")) {
+	if values.Get("orgId") != "1" ||
+		!slices.Contains([]string{"1", "2", "3", "4"}, values.Get("panelId")) {
 		return "organisation or panel"
 	}
 	return ""
@@ -252,7 +256,8 @@ func forbiddenBody(body []byte, queries []string) string {
 		}
 		interval, _ := query["intervalMs"].(float64)
 		points, _ := query["maxDataPoints"].(float64)
-		if refID, _ := query["refId"].(string); refID == "" || interval < 1 || points < 1 || points > 12000 {
+		if refID, _ := query["refId"].(string); refID == "" ||
+			interval < 1 || points < 1 || points > 12000 {
 			return "bounds"
 		}
 	}

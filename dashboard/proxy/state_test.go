@@ -40,9 +40,11 @@ func TestGrafanaComesAndGoes(t *testing.T) {
 		}
 	}
 	within("nobody answers", func(s proxy.State) bool {
-		return !s.Available && strings.Contains(s.Reason, address) && strings.Contains(s.Reason, "refused")
+		return !s.Available && strings.Contains(s.Reason, address) &&
+			strings.Contains(s.Reason, "refused")
 	})
-	if response, text := fetch(t, p, "GET", solo, ""); response.StatusCode != 502 || !strings.Contains(text, "does not answer") {
+	if response, text := fetch(t, p, "GET", solo, ""); response.StatusCode != 502 ||
+		!strings.Contains(text, "does not answer") {
 		t.Errorf("a panel without Grafana: %d %q", response.StatusCode, text)
 	}
 	g := newGrafana(t)
@@ -54,7 +56,8 @@ func TestGrafanaComesAndGoes(t *testing.T) {
 		var serving sync.WaitGroup
 		serving.Go(func() { _ = real.Serve(l) })
 		within("Grafana answers", func(s proxy.State) bool {
-			return s.Available && s.Reason == "" && s.Revision != "" && cmp.Equal(s.Panels, []int{1, 2, 3, 4})
+			return s.Available && s.Reason == "" &&
+				s.Revision != "" && cmp.Equal(s.Panels, []int{1, 2, 3, 4})
 		})
 		if response, _ := fetch(t, p, "POST", "/api/ds/query", body(meanQuery)); response.StatusCode != 200 {
 			t.Errorf("a query: %d", response.StatusCode)
@@ -121,16 +124,19 @@ func TestNewerAddress(t *testing.T) {
 	if got := p.State().Panels; !cmp.Equal(got, []int{1}) {
 		t.Errorf("panels %v", got)
 	}
-	eventually(t, "three more looks", func() bool { mu.Lock(); defer mu.Unlock(); return len(asked) >= 6 })
+	eventually(t, "three more looks",
+		func() bool { mu.Lock(); defer mu.Unlock(); return len(asked) >= 6 })
 	mu.Lock()
 	defer mu.Unlock()
 	last := asked[len(asked)-1]
-	if last != asked[len(asked)-2] || !strings.Contains(last, "v1beta1") || asked[0] != "/api/dashboards/uid/colors" {
+	if last != asked[len(asked)-2] || !strings.Contains(last, "v1beta1") ||
+		asked[0] != "/api/dashboards/uid/colors" {
 		t.Errorf("asked %q", asked)
 	}
 }
 
-// An edit is in force with its first query, whatever Config.Refresh is, and what was edited away is denied.
+// An edit is in force with its first query, whatever Config.Refresh is, and what was edited away is
+// denied.
 func TestEditsFlow(t *testing.T) {
 	t.Parallel()
 	g := newGrafana(t)
@@ -205,14 +211,16 @@ func TestUnknownPathsAreLoggedOnce(t *testing.T) {
 	handler := proxy.New(logger, proxy.Config{Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}, DashboardUID: "colors"}, nil)
 	for range 2 {
 		for i := range 400 {
-			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", fmt.Sprintf("/api/new/%d?secret=x", i), nil))
+			handler.ServeHTTP(httptest.NewRecorder(),
+				httptest.NewRequest("GET", fmt.Sprintf("/api/new/%d?secret=x", i), nil))
 			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/login", nil)) // known, and not wanted
 		}
 	}
 	if n := strings.Count(log.String(), "\n"); n != 256 {
 		t.Errorf("%d lines for 400 unknown paths, want 256", n)
 	}
-	if !strings.Contains(log.String(), "path=/api/new/0\n") || strings.Contains(log.String(), "secret") || strings.Contains(log.String(), "login") {
+	if !strings.Contains(log.String(), "path=/api/new/0\n") ||
+		strings.Contains(log.String(), "secret") || strings.Contains(log.String(), "login") {
 		t.Errorf("log:\n%.500s", log.String())
 	}
 }

@@ -35,11 +35,12 @@ const (
 	all     = ""
 )
 
-// table is the allow-list. The first row that fits a path and a method decides; a path that fits a row only under
-// other methods is answered 405; what fits no row is denied and logged. Parameters go up for solo alone.
+// table is the allow-list. The first row that fits a path and a method decides; a path that fits a
+// row only under other methods is answered 405; what fits no row is denied and logged. Parameters
+// go up for solo alone.
 //
-// The rows that deny change nothing but the log. They name what must never pass, and what Grafana's scripts are
-// known to ask for without needing it.
+// The rows that deny change nothing but the log. They name what must never pass, and what Grafana's
+// scripts are known to ask for without needing it.
 var table = []row{
 	{get, `/d-solo/{uid}{/slug}`, solo, ``}, // the panel's document
 	{getHead, `/public/{folder}/{asset}`, pass, ``},
@@ -65,8 +66,9 @@ var table = []row{
 	{all, `/{tools}{/rest}`, denied, ``},
 }
 
-// placeholders are the variable parts of the table's paths; {uid} is the configured one. No part matches an empty
-// segment, and unusual has seen to it that there are no dot segments and no escapes.
+// placeholders are the variable parts of the table's paths; {uid} is the configured one. No part
+// matches an empty segment, and unusual has seen to it that there are no dot segments and no
+// escapes.
 var placeholders = []string{
 	`{/slug}`, `(/[A-Za-z0-9_-]{1,200})?`,
 	`{folder}`, `(build|fonts|img|locales|lib|maps|gazetteer)`,
@@ -103,7 +105,8 @@ func compile(uid string) []rule {
 	return rules
 }
 
-// match finds the rule for a request. Without one it returns the methods that the path's rows know, if any.
+// match finds the rule for a request. Without one it returns the methods that the path's rows know,
+// if any.
 func match(rules []rule, method, path string) (found *rule, methods string) {
 	var known []string
 	for i := range rules {
@@ -118,8 +121,8 @@ func match(rules []rule, method, path string) (found *rule, methods string) {
 	return nil, strings.Join(known, ", ")
 }
 
-// soloParameters are the parameters that a panel's address may have, with the form of their values. orgId and
-// panelId are required; no parameter may come twice.
+// soloParameters are the parameters that a panel's address may have, with the form of their values.
+// orgId and panelId are required; no parameter may come twice.
 var soloParameters = map[string]*regexp.Regexp{
 	"orgId":    regexp.MustCompile(`\A1\z`), // Main Org., the one that anonymous viewers see
 	"panelId":  regexp.MustCompile(`\A[1-9][0-9]{0,8}\z`),
@@ -137,8 +140,9 @@ var (
 	zoneParameter = regexp.MustCompile(`\A[0-9A-Za-z_/+-]{0,64}\z`)
 )
 
-// soloQuery checks the parameters of a panel's document and returns them as they go up, in canonical form. It rejects
-// what it does not know: Grafana's scripts, which read the address too, know parameters that switch features on.
+// soloQuery checks the parameters of a panel's document and returns them as they go up, in
+// canonical form. It rejects what it does not know: Grafana's scripts, which read the address too,
+// know parameters that switch features on.
 func soloQuery(raw string) (string, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {

@@ -24,7 +24,9 @@ func request(method, target string, header ...string) string {
 }
 
 func query(body string, header ...string) string {
-	return request("POST", "/api/ds/query", append(header, "Content-Type: application/json", fmt.Sprintf("Content-Length: %d", len(body)))...) + body
+	return request("POST", "/api/ds/query",
+		append(header, "Content-Type: application/json",
+			fmt.Sprintf("Content-Length: %d", len(body)))...) + body
 }
 
 // passes, refuses and answers make tables of requests that fare alike.
@@ -52,7 +54,8 @@ const solo = "/d-solo/colors/x?orgId=1&panelId=1"
 
 // chunked sends a data query of unknown length.
 func chunked(body string) string {
-	return request("POST", "/api/ds/query", "Content-Type: application/json", "Transfer-Encoding: chunked") +
+	return request("POST", "/api/ds/query",
+		"Content-Type: application/json", "Transfer-Encoding: chunked") +
 		fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body)
 }
 
@@ -80,7 +83,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// talk sends bytes and returns the status of the first answer, after which the other side must close.
+// talk sends bytes and returns the status of the first answer, after which the other side must
+// close.
 func talk(t *testing.T, address, raw string) int {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)

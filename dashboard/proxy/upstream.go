@@ -16,19 +16,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// requestHeaders are all that Grafana gets of a browser's headers. Missing on purpose, among others: Cookie and
-// Authorization (an administrator's session, sent here because cookies do not know ports); X-WEBAUTH-USER,
-// X-JWT-Assertion and their like, which Grafana can be configured to believe; X-Grafana-Org-Id and all other
-// X-Grafana-*; X-Forwarded-* and Forwarded; X-HTTP-Method-Override; Origin and Referer, which without a cookie
-// decide nothing.
+// requestHeaders are all that Grafana gets of a browser's headers. Missing on purpose, among
+// others: Cookie and Authorization (an administrator's session, sent here because cookies do not
+// know ports); X-WEBAUTH-USER, X-JWT-Assertion and their like, which Grafana can be configured to
+// believe; X-Grafana-Org-Id and all other X-Grafana-*; X-Forwarded-* and Forwarded;
+// X-HTTP-Method-Override; Origin and Referer, which without a cookie decide nothing.
 var requestHeaders = []string{
 	"Accept", "Accept-Encoding", "Accept-Language", "If-Modified-Since", "If-None-Match",
 	"If-Range", "Range", "User-Agent",
 }
 
-// responseHeaders are all that a browser gets of Grafana's headers. Missing on purpose, among others: Set-Cookie,
-// WWW-Authenticate (a password prompt in our name), Location, Refresh, Clear-Site-Data, Alt-Svc, X-Frame-Options
-// (the page embeds the panel), Content-Security-Policy and Report-To (replaced below).
+// responseHeaders are all that a browser gets of Grafana's headers. Missing on purpose, among
+// others: Set-Cookie, WWW-Authenticate (a password prompt in our name), Location, Refresh,
+// Clear-Site-Data, Alt-Svc, X-Frame-Options (the page embeds the panel), Content-Security-Policy
+// and Report-To (replaced below).
 var responseHeaders = []string{
 	"Accept-Ranges", "Cache-Control", "Content-Encoding", "Content-Language", "Content-Length", "Content-Range",
 	"Content-Type", "Date", "Etag", "Expires", "Last-Modified", "Pragma", "Retry-After", "Vary",
@@ -53,8 +54,8 @@ func setOwnHeaders(header http.Header) {
 
 type answerKey struct{}
 
-// answerOf returns what was decided about a request that passes. httputil.ReverseProxy hands it from hook to hook by
-// the request's context.
+// answerOf returns what was decided about a request that passes. httputil.ReverseProxy hands it
+// from hook to hook by the request's context.
 func answerOf(ctx context.Context) *answer {
 	a, ok := ctx.Value(answerKey{}).(*answer)
 	if !ok {
@@ -112,8 +113,8 @@ func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
 }
 
 var (
-	// errRedirect is Grafana's wish to send the browser elsewhere: to a login, or to another host. Nothing that
-	// passes needs that.
+	// errRedirect is Grafana's wish to send the browser elsewhere: to a login, or to another host.
+	// Nothing that passes needs that.
 	errRedirect = errors.New("a redirect from Grafana: it asks for a login, or has another root address")
 	errTooLarge = errors.New("an answer from Grafana that is too large")
 	errPrefix   = errors.New("a panel's document from Grafana that cannot be shown under a path prefix")
@@ -129,7 +130,8 @@ func (p *Proxy) modifyResponse(response *http.Response) error {
 	}
 	response.Header = only(response.Header, responseHeaders)
 	setOwnHeaders(response.Header)
-	if answerOf(response.Request.Context()).rule.decision != solo || response.StatusCode != http.StatusOK {
+	if answerOf(response.Request.Context()).rule.decision != solo ||
+		response.StatusCode != http.StatusOK {
 		return nil
 	}
 	body, err := io.ReadAll(response.Body)
@@ -146,9 +148,9 @@ func (p *Proxy) modifyResponse(response *http.Response) error {
 	return nil
 }
 
-// adapt changes a panel's document. Grafana's scripts learn that there is no Live, whose WebSocket they would else try
-// again and again, and the path under which all of Grafana's paths begin: they take it for a sub-path that Grafana
-// itself is served from.
+// adapt changes a panel's document. Grafana's scripts learn that there is no Live, whose WebSocket
+// they would else try again and again, and the path under which all of Grafana's paths begin: they
+// take it for a sub-path that Grafana itself is served from.
 func adapt(document []byte, prefix string) ([]byte, error) {
 	document = bytes.Replace(document, []byte(`"liveEnabled":true`), []byte(`"liveEnabled":false`), 1)
 	if prefix == "" {
@@ -207,8 +209,8 @@ func newTransport(l *limits) *http.Transport {
 	}
 }
 
-// A boundedTransport bounds what one answer may take. It takes nothing of a request's context but its end: a trace in
-// it would pass on informational answers (1xx) unseen by modifyResponse.
+// A boundedTransport bounds what one answer may take. It takes nothing of a request's context but
+// its end: a trace in it would pass on informational answers (1xx) unseen by modifyResponse.
 type boundedTransport struct {
 	*http.Transport
 	limits  *limits

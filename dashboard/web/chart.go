@@ -116,7 +116,8 @@ func (r chartRequest) note() string {
 	return strings.Join(notes, ". ") + ". " + r.zone.String()
 }
 
-// chart answers /chart.svg: a picture alone, for readers without a script and for other sites' pages.
+// chart answers /chart.svg: a picture alone, for readers without a script and for other sites'
+// pages.
 func (s *Server) chart(w http.ResponseWriter, r *http.Request) {
 	query, m := r.URL.Query(), s.moment()
 	request, err := s.readChart(query, m, chart.MaxPoints)
@@ -126,7 +127,8 @@ func (s *Server) chart(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	// The picture has its styles in itself. Nothing else may act, should it be opened by itself.
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy",
+		"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	lines, err := s.charts.read(r.Context(), request)
 	if len(request.colors) == 0 {

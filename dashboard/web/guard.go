@@ -11,8 +11,8 @@ import (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// Secure sets the headers that keep a browser from doing with our answers what they are not for, and permits no
-// method but GET and HEAD. An answer may replace a header.
+// Secure sets the headers that keep a browser from doing with our answers what they are not for,
+// and permits no method but GET and HEAD. An answer may replace a header.
 func Secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -38,8 +38,9 @@ type Credentials struct {
 	Password string
 }
 
-// Protect asks for the credentials (HTTP basic authentication) before anything but /healthz, which a container's own
-// check asks for. How long the comparison takes tells nothing about how much was right.
+// Protect asks for the credentials (HTTP basic authentication) before anything but /healthz, which
+// a container's own check asks for. How long the comparison takes tells nothing about how much was
+// right.
 func Protect(credentials Credentials, next http.Handler) http.Handler {
 	if credentials.User == "" {
 		return next

@@ -100,8 +100,8 @@ func readAssets(files fs.FS) (map[string]asset, error) {
 	return assets, err
 }
 
-// static sends a file of the page's. The page asks for it by its version, so that a browser may keep
-// it for ever.
+// static sends a file of the page's. The page asks for it by its version, so that a browser may
+// keep it for ever.
 func (s *Server) static(w http.ResponseWriter, r *http.Request) {
 	a, ok := s.assets[r.PathValue("name")]
 	if !ok {

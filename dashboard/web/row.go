@@ -11,8 +11,8 @@ import (
 	"colorstream/dashboard/palette"
 )
 
-// A row is a colour's, ready for the template. It is written here and nowhere else: the page has it,
-// and the events have it.
+// A row is a colour's, ready for the template. It is written here and nowhere else: the page has
+// it, and the events have it.
 type row struct {
 	Name                    string
 	Shade                   palette.Shade

@@ -46,8 +46,8 @@ func newCharts(log *slog.Logger, source History) *charts {
 	return &charts{log: log, source: source, kept: make(map[string]history)}
 }
 
-// read returns a line for each of the request's colours. Equal requests share a query, which goes on
-// if the one who began it leaves.
+// read returns a line for each of the request's colours. Equal requests share a query, which goes
+// on if the one who began it leaves.
 func (c *charts) read(ctx context.Context, r chartRequest) ([]chart.Line, error) {
 	key := fmt.Sprintf("%q %d %d %d", r.colors, r.from.UnixNano(), r.to.UnixNano(), r.step)
 	c.mu.Lock()
@@ -153,7 +153,8 @@ func (s *Server) readChart(query url.Values, m *moment, most int) (r chartReques
 			r.colors = append(r.colors, color)
 		}
 	}
-	check(len(r.colors) <= chart.MaxLines, fmt.Sprintf("at most %d colours may be asked for", chart.MaxLines))
+	check(len(r.colors) <= chart.MaxLines,
+		fmt.Sprintf("at most %d colours may be asked for", chart.MaxLines))
 	if len(r.colors) == 0 {
 		for _, c := range m.Colors[:min(len(m.Colors), chart.MaxLines)] {
 			r.colors = append(r.colors, c.Color)

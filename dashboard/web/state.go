@@ -19,8 +19,8 @@ type Grafana struct {
 	Revision  string // changes when the dashboard does
 }
 
-// A state is the status line in words, and what the script must know beside the rows. It is an event
-// whenever it changes, and every ten seconds, so that both ends notice a dead connection.
+// A state is the status line in words, and what the script must know beside the rows. It is an
+// event whenever it changes, and every ten seconds, so that both ends notice a dead connection.
 type state struct {
 	Now      int64    `json:"now_ms"`
 	Newest   int64    `json:"newest_ms"` // the newest window's start, 0 if there is none

@@ -42,7 +42,8 @@ type Config struct {
 // in steps of several.
 type History interface {
 	Between(ctx context.Context, colors []string, begin, end time.Time) ([]series.Point, error)
-	Steps(ctx context.Context, colors []string, begin, end time.Time, step time.Duration) ([]series.Point, error)
+	Steps(ctx context.Context, colors []string,
+		begin, end time.Time, step time.Duration) ([]series.Point, error)
 }
 
 // Server answers the page's requests.

@@ -64,7 +64,8 @@ func point(color string, ago int, mean float64) series.Point {
 func newServer(t *testing.T, points ...series.Point) (*Server, *past) {
 	t.Helper()
 	history := &past{points: points}
-	s, err := New(slog.New(slog.NewTextHandler(t.Output(), nil)), history, func() Grafana { return Grafana{} },
+	s, err := New(slog.New(slog.NewTextHandler(t.Output(), nil)),
+		history, func() Grafana { return Grafana{} },
 		prometheus.NewRegistry(), Config{
 			Window: width, Stale: 30 * time.Second, Refresh: width, Lookback: 24 * time.Hour, Clients: 10,
 			GrafanaURL: "http://grafana.example:3000/", DashboardUID: "colors",
@@ -93,7 +94,8 @@ func some() []series.Point {
 	incomplete := point("blue", 0, 1234.5)
 	incomplete.Complete, incomplete.Approximate = false, true
 	return []series.Point{
-		point(hostile, 0, 2), incomplete, point("green", 10, 3), point("old", 1000, 4), point("red", 1, 40), point("red", 0, 42.5),
+		point(hostile, 0, 2), incomplete, point("green",
+			10, 3), point("old", 1000, 4), point("red", 1, 40), point("red", 0, 42.5),
 	}
 }
 
@@ -147,7 +149,8 @@ func TestViews(t *testing.T) {
 func TestManyColors(t *testing.T) {
 	points := make([]series.Point, 0, 20_000)
 	for i := range 10_000 {
-		points = append(points, point(fmt.Sprintf("color-%05d", i), 1, float64(i)), point(fmt.Sprintf("color-%05d", i), 0, float64(i)))
+		points = append(points, point(fmt.Sprintf("color-%05d", i), 1, float64(i)),
+			point(fmt.Sprintf("color-%05d", i), 0, float64(i)))
 	}
 	s, _ := newServer(t, points...)
 	page := get(t, s, "/").Body.String()
@@ -228,11 +231,13 @@ func TestLatest(t *testing.T) {
 		t.Fatal(err)
 	}
 	red := d.Colors[4]
-	if len(d.Colors) != 5 || red.Mean != 42.5 || red.Previous.Mean != 40 || !red.End.Equal(red.Start.Add(width)) || d.Colors[1].Exact || !d.Colors[2].Stale {
+	if len(d.Colors) != 5 || red.Mean != 42.5 || red.Previous.Mean != 40 ||
+		!red.End.Equal(red.Start.Add(width)) || d.Colors[1].Exact || !d.Colors[2].Stale {
 		t.Errorf("the document is %+v", d)
 	}
 	for query, want := range map[string]int{"color=red&color=nothing": 1, "q=re&size=100": 2, "page=1&size=4": 1} {
-		if err := json.Unmarshal(get(t, s, "/latest?"+query).Body.Bytes(), &d); err != nil || len(d.Colors) != want {
+		if err := json.Unmarshal(get(t, s, "/latest?"+query).Body.Bytes(), &d); err != nil ||
+			len(d.Colors) != want {
 			t.Errorf("%s lists %d colours, %v", query, len(d.Colors), err)
 		}
 	}
@@ -299,7 +304,8 @@ func TestSeries(t *testing.T) {
 	hole.Complete = false
 	s, history := newServer(t, point("red", 0, 42.5), hole, point("red", 3, 8), point("blue", 2, 1))
 	to := newest().Add(width)
-	query := fmt.Sprintf("/series?color=blue&color=red&to=%d&from=%d&width=600&height=300", to.UnixMilli(), to.Add(-4*width).UnixMilli())
+	query := fmt.Sprintf("/series?color=blue&color=red&to=%d&from=%d&width=600&height=300",
+		to.UnixMilli(), to.Add(-4*width).UnixMilli())
 	var answer seriesJSON
 	for range 3 {
 		if err := json.Unmarshal(get(t, s, query).Body.Bytes(), &answer); err != nil {
@@ -314,18 +320,22 @@ func TestSeries(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `[5000,4,[null,1,null,null],[8,null,7,42.5],[true,null,false,true]]`
-	if string(got) != want || answer.Figures[0] != "42.50" || !strings.HasPrefix(answer.SVG, "<svg") || answer.Plot.High < 52 {
+	if string(got) != want || answer.Figures[0] != "42.50" ||
+		!strings.HasPrefix(answer.SVG, "<svg") || answer.Plot.High < 52 {
 		t.Errorf("got %s and %v %v, want %s", got, answer.Figures, answer.Plot, want)
 	}
 	day := get(t, s, "/series?range=24h&width=900")
-	if err := json.Unmarshal(day.Body.Bytes(), &answer); err != nil || answer.Step != 360_000 || len(answer.Start) > 241 {
+	if err := json.Unmarshal(day.Body.Bytes(), &answer); err != nil ||
+		answer.Step != 360_000 || len(answer.Start) > 241 {
 		t.Errorf("a day has %d steps of %d ms, %v", len(answer.Start), answer.Step, err)
 	}
 	history.err = errors.New("secret")
-	if w := get(t, s, "/series?range=1h"); w.Code != 503 || strings.Contains(w.Body.String(), "secret") {
+	if w := get(t, s, "/series?range=1h"); w.Code != 503 ||
+		strings.Contains(w.Body.String(), "secret") {
 		t.Errorf("in an outage: %d %s", w.Code, w.Body)
 	}
-	if w := get(t, s, "/chart.svg?range=1h"); w.Code != 503 || !strings.Contains(w.Body.String(), "InfluxDB cannot be read") {
+	if w := get(t, s, "/chart.svg?range=1h"); w.Code != 503 ||
+		!strings.Contains(w.Body.String(), "InfluxDB cannot be read") {
 		t.Errorf("the picture in an outage: %d %s", w.Code, w.Body)
 	}
 }
@@ -340,7 +350,8 @@ func TestChartParameters(t *testing.T) {
 		}
 	}
 	check("", 200, "Median of")
-	check("stat=max&range=24h&theme=dark&tz=Europe/Berlin&width=640&height=333&color=red", 200, "Max of red, Europe/Berlin")
+	check("stat=max&range=24h&theme=dark&tz=Europe/Berlin&width=640&height=333&color=red",
+		200, "Max of red, Europe/Berlin")
 	check("stat=mode", 400, "stat must be")
 	check("range=2h", 400, "range must be")
 	check("theme=pink", 400, "theme must be")
@@ -369,7 +380,8 @@ func TestReplies(t *testing.T) {
 		if tag == "" || first.Header().Get("Cache-Control") != "no-cache" {
 			t.Errorf("%s: ETag %q, Cache-Control %q", path, tag, first.Header().Get("Cache-Control"))
 		}
-		if second := get(t, s, path, "If-None-Match", tag); second.Code != http.StatusNotModified || second.Body.Len() != 0 {
+		if second := get(t, s, path, "If-None-Match", tag); second.Code != http.StatusNotModified ||
+			second.Body.Len() != 0 {
 			t.Errorf("%s again: %d with %d bytes", path, second.Code, second.Body.Len())
 		}
 		packed := get(t, s, path, "Accept-Encoding", "gzip")
@@ -382,7 +394,8 @@ func TestReplies(t *testing.T) {
 		}
 		body, err := io.ReadAll(unpacked)
 		if err != nil || string(body) != first.Body.String() || packed.Header().Get("ETag") == tag {
-			t.Errorf("%s compressed: %v, %d bytes, ETag %s", path, err, len(body), packed.Header().Get("ETag"))
+			t.Errorf("%s compressed: %v, %d bytes, ETag %s",
+				path, err, len(body), packed.Header().Get("ETag"))
 		}
 	}
 	address := regexp.MustCompile(`static/page\.js\?v=[0-9a-f]+`).FindString(get(t, s, "/").Body.String())
@@ -512,7 +525,8 @@ func FuzzFormat(f *testing.F) {
 
 // The page, its style and its script are small.
 func TestSize(t *testing.T) {
-	s, _ := newServer(t, point("red", 0, 1), point("blue", 0, 1), point("green", 0, 1), point("yellow", 0, 1))
+	s, _ := newServer(t, point("red", 0, 1),
+		point("blue", 0, 1), point("green", 0, 1), point("yellow", 0, 1))
 	size := get(t, s, "/").Body.Len()
 	for name, a := range s.assets {
 		size += len(a.body)

@@ -125,7 +125,8 @@ func (s Screen) Emptiness(panels int) error {
 		return fmt.Errorf("%d panels, want %d", len(s.Panels), panels)
 	}
 	for _, p := range s.Panels {
-		if title, rest, _ := strings.Cut(p.Text, "\n"); p.Error != "" || p.Loading || strings.TrimSpace(rest) == "" && !p.Drawn {
+		if title, rest, _ := strings.Cut(p.Text, "\n"); p.Error != "" ||
+			p.Loading || strings.TrimSpace(rest) == "" && !p.Drawn {
 			return fmt.Errorf("panel %q has an error, is loading or says nothing: %+v", title, p)
 		}
 	}

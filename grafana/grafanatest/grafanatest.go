@@ -107,7 +107,8 @@ func Start(t testing.TB, o Options) *Server {
 		// Metrics lie beside the colours here, if a test writes any: the token reads one bucket.
 		"INFLUX_PIPELINE_BUCKET="+o.Influx.Bucket, "INFLUX_TOKEN="+token,
 		"WORKER_WINDOW=5s", "ALERT_WEBHOOK_URL="+o.Webhook, "ALERT_WEBHOOK_SET="+webhookSet,
-		// A new Grafana takes a minute to look at who is told; alerts that fire sooner go to nobody's e-mail.
+		// A new Grafana takes a minute to look at who is told; alerts that fire sooner go to nobody's
+		// e-mail.
 		"GF_UNIFIED_ALERTING_ALERTMANAGER_CONFIG_POLL_INTERVAL=10s")
 	t.Cleanup(func() {
 		s.stop(t)
@@ -129,7 +130,8 @@ func (s *Server) Restart(t testing.TB) {
 func (s *Server) start(t testing.TB) {
 	t.Helper()
 	p, err := process.Start(process.Command{
-		Path: filepath.Join(s.home, "bin", "grafana"), Args: []string{"server", "--homepath", s.home, "--config", s.config},
+		Path: filepath.Join(s.home, "bin",
+			"grafana"), Args: []string{"server", "--homepath", s.home, "--config", s.config},
 		Env: s.environ, Output: s.log,
 	})
 	if err != nil {
@@ -143,11 +145,13 @@ func (s *Server) start(t testing.TB) {
 		}
 		select {
 		case <-p.Done():
-			t.Fatalf("grafanatest: Grafana ended while starting: %v\n%s", p.Err(), strings.Join(p.Tail(), "\n"))
+			t.Fatalf("grafanatest: Grafana ended while starting: %v\n%s",
+				p.Err(), strings.Join(p.Tail(), "\n"))
 		case <-time.After(pollInterval):
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("grafanatest: Grafana does not answer after %v:\n%s", startTimeout, strings.Join(p.Tail(), "\n"))
+			t.Fatalf("grafanatest: Grafana does not answer after %v:\n%s",
+				startTimeout, strings.Join(p.Tail(), "\n"))
 		}
 	}
 }
@@ -183,8 +187,8 @@ func (s *Server) Post(path string, admin bool, body, answer any) (int, error) {
 	return s.call(http.MethodPost, path, password, body, answer)
 }
 
-// Save stores a dashboard's JSON as the administrator's browser does. The older address, which 9.4 alone
-// needs, makes newer versions forget that the dashboard has a file, and soon read it again.
+// Save stores a dashboard's JSON as the administrator's browser does. The older address, which 9.4
+// alone needs, makes newer versions forget that the dashboard has a file, and soon read it again.
 func (s *Server) Save(uid, model string) error {
 	path := "/apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards/" + uid
 	method, body := http.MethodPut, map[string]any{}

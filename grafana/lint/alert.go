@@ -56,14 +56,16 @@ func (r *report) alert(rule *Rule, set *Set) {
 	}
 	if rule.ExecErrState != "KeepLast" {
 		for _, name := range slices.Sorted(maps.Keys(rule.Annotations)) {
-			if text := rule.Annotations[name]; valued.MatchString(text) && !strings.Contains(text, "{{ else }}") {
+			if text := rule.Annotations[name]; valued.MatchString(text) &&
+				!strings.Contains(text, "{{ else }}") {
 				r.add("alert-text", "its %s has a hole when the query fails, since there is no value then: "+
 					"write {{ with $values… }}…{{ else }}…{{ end }}, or execErrState: KeepLast", name)
 			}
 		}
 	}
 	if !slices.ContainsFunc(rule.Data, func(s Step) bool { return s.RefID == rule.Condition }) {
-		r.add("alert-step", "its condition %q is none of its steps: name the refId of the threshold", rule.Condition)
+		r.add("alert-step", "its condition %q is none of its steps: name the refId of the threshold",
+			rule.Condition)
 	}
 	for _, step := range rule.Data {
 		r.alertStep(step)
@@ -80,12 +82,14 @@ var valued = regexp.MustCompile(`\$(values|labels)\b`)
 
 func (r *report) alertStep(step Step) {
 	if step.Model.RefID != step.RefID {
-		r.add("alert-step", "step %s says %q in its model: both refIds must be the same", step.RefID, step.Model.RefID)
+		r.add("alert-step", "step %s says %q in its model: both refIds must be the same",
+			step.RefID, step.Model.RefID)
 	}
 	switch step.DatasourceUID {
 	case DataSource, Pipeline:
 		if step.Range == nil || step.Range.From <= 0 {
-			r.add("alert-step", "step %s has no relativeTimeRange: say how many seconds it looks back", step.RefID)
+			r.add("alert-step", "step %s has no relativeTimeRange: say how many seconds it looks back",
+				step.RefID)
 		}
 		r.flux("step "+step.RefID, step.Model.Query, nil)
 		r.ranged("step "+step.RefID, step.Model.Query)
@@ -94,15 +98,18 @@ func (r *report) alertStep(step Step) {
 		}
 	case Expression:
 		if !slices.Contains([]string{"reduce", "threshold"}, step.Model.Type) {
-			r.add("alert-step", "step %s is of type %q: use reduce and threshold, with sums done in Flux", step.RefID, step.Model.Type)
+			r.add("alert-step", "step %s is of type %q: use reduce and threshold, with sums done in Flux",
+				step.RefID, step.Model.Type)
 		}
 		for _, c := range step.Model.Conditions {
 			if !slices.Contains(comparisons, c.Evaluator.Type) {
-				r.add("alert-step", "step %s compares with %q: use one of %s", step.RefID, c.Evaluator.Type, strings.Join(comparisons, ", "))
+				r.add("alert-step", "step %s compares with %q: use one of %s",
+					step.RefID, c.Evaluator.Type, strings.Join(comparisons, ", "))
 			}
 		}
 	default:
-		r.add("datasource", "step %s reads the data source %q: use %s or %s", step.RefID, step.DatasourceUID, DataSource, Expression)
+		r.add("datasource", "step %s reads the data source %q: use %s or %s",
+			step.RefID, step.DatasourceUID, DataSource, Expression)
 	}
 }
 

@@ -30,9 +30,11 @@ func (r *report) colors(p *Panel) {
 		fixed, ok := override(p, name)
 		switch {
 		case !ok:
-			r.add("color", "the series %q gets any colour: add an override by name with the fixed colour %q", name, name)
+			r.add("color", "the series %q gets any colour: add an override by name with the fixed colour %q",
+				name, name)
 		case !matches(name, fixed):
-			r.add("color", "the series %q is drawn in %q, which is not %s: use the fixed colour %q", name, fixed, name, name)
+			r.add("color", "the series %q is drawn in %q, which is not %s: use the fixed colour %q",
+				name, fixed, name, name)
 		}
 	}
 }

@@ -16,8 +16,8 @@ var (
 	ErrV2    = errors.New("this is the v2 schema, which Grafana does not load from files")
 )
 
-// Dashboard is one file in Grafana's classic schema, as far as the checks look at it. Whether the rest
-// of it is well formed is the foundation SDK's business, see strict.go.
+// Dashboard is one file in Grafana's classic schema, as far as the checks look at it. Whether the
+// rest of it is well formed is the foundation SDK's business, see strict.go.
 //
 // [Parse] rejects the other schema, v2, which newer versions export unless told otherwise: file
 // provisioning does not load it.

@@ -11,8 +11,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Set is what Grafana is given: dashboards as classic JSON, alert rules and dashboard providers as YAML.
-// A file that cannot be read is kept with its error, so that it does not hide what is wrong with others.
+// Set is what Grafana is given: dashboards as classic JSON, alert rules and dashboard providers as
+// YAML. A file that cannot be read is kept with its error, so that it does not hide what is wrong
+// with others.
 type Set struct {
 	Dashboards []File
 	Providers  []Providers

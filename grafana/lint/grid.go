@@ -22,7 +22,8 @@ func (r *report) grid(panels []Panel) {
 			r.add("grid", "it leaves the grid: x + w must be at most %d, it is %d", columns, g.X+g.W)
 		}
 		for j := range i {
-			if o := panels[j].GridPos; o != nil && g.X < o.X+o.W && o.X < g.X+g.W && g.Y < o.Y+o.H && o.Y < g.Y+g.H {
+			if o := panels[j].GridPos; o != nil &&
+				g.X < o.X+o.W && o.X < g.X+g.W && g.Y < o.Y+o.H && o.Y < g.Y+g.H {
 				r.add("grid", "it lies on %s: move one of them", place(&panels[j]))
 			}
 		}
@@ -43,7 +44,8 @@ func (r *report) links(d *Dashboard, set *Set) {
 		r.where = place(p)
 		for _, l := range valueLinks(p) {
 			if r.link(l, set) && !strings.Contains(l.URL, "__url_time_range") {
-				r.add("link", "the link %q loses the time range: add ${__url_time_range} to its address", l.Title)
+				r.add("link", "the link %q loses the time range: add ${__url_time_range} to its address",
+					l.Title)
 			}
 		}
 	}
@@ -60,6 +62,7 @@ func (r *report) link(l Link, set *Set) bool {
 			return true
 		}
 	}
-	r.add("link", "the link %q leads to the dashboard %q, which is in no file: correct it", l.Title, m[1])
+	r.add("link", "the link %q leads to the dashboard %q, which is in no file: correct it",
+		l.Title, m[1])
 	return true
 }

@@ -1,9 +1,9 @@
 // Package lint checks dashboards, their provider and alert rules without running anything.
 //
 // Grafana itself says little about a file that it does not like: it logs a line and keeps the old
-// copy, or shows a panel that stays empty. Each rule here is a mistake that really happens, and each
-// message names the file, the panel and what to do. The rules fit Grafana 12; what 13 dropped, they
-// refuse.
+// copy, or shows a panel that stays empty. Each rule here is a mistake that really happens, and
+// each message names the file, the panel and what to do. The rules fit Grafana 12; what 13 dropped,
+// they refuse.
 //
 // Whether the queries run is not its business: the command lint runs them on an InfluxDB.
 package lint
@@ -49,7 +49,8 @@ type report struct {
 }
 
 func (r *report) add(rule, format string, args ...any) {
-	r.problems = append(r.problems, Problem{File: r.file, Where: r.where, Rule: rule, Text: fmt.Sprintf(format, args...)})
+	r.problems = append(r.problems,
+		Problem{File: r.file, Where: r.where, Rule: rule, Text: fmt.Sprintf(format, args...)})
 }
 
 func (r *report) unreadable(err error) {

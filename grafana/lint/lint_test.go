@@ -19,8 +19,8 @@ func TestShippedFilesAreClean(t *testing.T) {
 	}
 }
 
-// A finding is what a patch of a valid file must give: one problem at least, all of the same rule, and
-// the first one says so.
+// A finding is what a patch of a valid file must give: one problem at least, all of the same rule,
+// and the first one says so.
 type finding struct {
 	rule  string
 	patch patch

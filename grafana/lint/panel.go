@@ -53,7 +53,8 @@ func (r *report) panelID(p *Panel, seen map[int]string) {
 	case !ok:
 		r.add("panel-id", "its id is %s: use a whole number above 0, without quotes", p.ID)
 	case taken:
-		r.add("panel-id", "its id %d is that of the panel %q too: give one of them another number", id, other)
+		r.add("panel-id", "its id %d is that of the panel %q too: give one of them another number",
+			id, other)
 	default:
 		seen[id] = p.Title
 	}
@@ -64,7 +65,8 @@ func (r *report) panelType(p *Panel) {
 	case gone[p.Type] != "":
 		r.add("panel-type", "newer versions have no %q panels: use %q", p.Type, gone[p.Type])
 	case !slices.Contains(types, p.Type):
-		r.add("panel-type", "%q is no type of panel that comes with Grafana: use one of %s", p.Type, strings.Join(types, ", "))
+		r.add("panel-type", "%q is no type of panel that comes with Grafana: use one of %s",
+			p.Type, strings.Join(types, ", "))
 	}
 }
 
@@ -87,8 +89,8 @@ var statistics = []struct {
 	{"mean", []string{"sum", "count"}}, {"median", []string{"median"}}, {"min", []string{"min"}}, {"max", []string{"max"}},
 }
 
-// embedded checks what the page relies on: it shows panels 1 to 4 of the home dashboard and passes on
-// their queries as they stand in the file.
+// embedded checks what the page relies on: it shows panels 1 to 4 of the home dashboard and passes
+// on their queries as they stand in the file.
 func (r *report) embedded(d *Dashboard) {
 	if d.UID != "colors" {
 		return
@@ -111,7 +113,8 @@ func (r *report) embedded(d *Dashboard) {
 			flux := t.Text("query")
 			for _, field := range statistic.fields {
 				if !strings.Contains(flux, `r._field == "`+field+`"`) {
-					r.add("embedded", "its query does not read the field %q: the page shows it as the %s", field, statistic.name)
+					r.add("embedded", "its query does not read the field %q: the page shows it as the %s",
+						field, statistic.name)
 				}
 			}
 			if strings.Contains(flux, "$") || strings.Contains(flux, "[[") {
@@ -119,7 +122,8 @@ func (r *report) embedded(d *Dashboard) {
 			}
 		}
 		if len(p.Targets) == 0 || p.Repeat != "" {
-			r.add("embedded", "it must have a query and must not repeat: the page shows it as the %s", statistic.name)
+			r.add("embedded", "it must have a query and must not repeat: the page shows it as the %s",
+				statistic.name)
 		}
 	}
 }

@@ -42,7 +42,8 @@ func (r *report) strict(data []byte) {
 			FieldConfig struct{ Defaults json.RawMessage }
 		}
 		if json.Unmarshal(panel, &p) == nil && p.FieldConfig.Defaults != nil {
-			r.sdk(tree, fmt.Sprintf("panels[%d].fieldConfig.defaults.", i), new(dashboard.FieldConfig).UnmarshalJSONStrict(p.FieldConfig.Defaults))
+			r.sdk(tree, fmt.Sprintf("panels[%d].fieldConfig.defaults.", i),
+				new(dashboard.FieldConfig).UnmarshalJSONStrict(p.FieldConfig.Defaults))
 		}
 	}
 }

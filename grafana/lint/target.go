@@ -45,7 +45,8 @@ func (r *report) targets(p *Panel, declared []string) {
 		}
 		for _, key := range slices.Sorted(maps.Keys(t)) {
 			if !slices.Contains(known, key) {
-				r.add("target", "query %s has the unknown key %q: correct or remove it (known are %s)", ref, key, strings.Join(known, ", "))
+				r.add("target", "query %s has the unknown key %q: correct or remove it (known are %s)",
+					ref, key, strings.Join(known, ", "))
 			}
 		}
 		r.source("query "+ref, t["datasource"])
@@ -81,8 +82,8 @@ var (
 	legacy  = regexp.MustCompile(`\$__\w+`)
 )
 
-// flux checks the text of a query. Declared are the variables that it may use, nil if that is another's
-// business.
+// flux checks the text of a query. Declared are the variables that it may use, nil if that is
+// another's business.
 func (r *report) flux(what, text string, declared []string) {
 	if strings.TrimSpace(text) == "" {
 		r.add("query", "%s is empty: write it, or remove it", what)
@@ -95,11 +96,13 @@ func (r *report) flux(what, text string, declared []string) {
 	}
 	for _, m := range vMember.FindAllStringSubmatch(text, -1) {
 		if !slices.Contains(query.Macros, m[1]) {
-			r.add("macro", "%s: Grafana does not know v.%s, only v.%s", what, m[1], strings.Join(query.Macros, ", v."))
+			r.add("macro", "%s: Grafana does not know v.%s, only v.%s",
+				what, m[1], strings.Join(query.Macros, ", v."))
 		}
 	}
 	if m := legacy.FindString(text); m != "" {
-		r.add("macro", "%s: %s is no Flux: use v.timeRangeStart, v.timeRangeStop, v.windowPeriod", what, m)
+		r.add("macro", "%s: %s is no Flux: use v.timeRangeStart, v.timeRangeStop, v.windowPeriod",
+			what, m)
 	}
 	if from.MatchString(text) {
 		r.add("bucket", "%s names a bucket: write from(bucket: v.defaultBucket), so that INFLUX_BUCKET decides", what)
@@ -117,7 +120,8 @@ func (r *report) charted(what, text string, declared []string) {
 	r.flux(what, text, declared)
 	r.ranged(what, text)
 	if m := every.FindStringSubmatch(text); m != nil && strings.Contains(text, "aggregateWindow") {
-		r.add("every", "%s has the fixed step %s, too fine for 30 days: use every: v.windowPeriod", what, m[1])
+		r.add("every", "%s has the fixed step %s, too fine for 30 days: use every: v.windowPeriod",
+			what, m[1])
 	}
 }
 

@@ -61,7 +61,8 @@ func usage(b *testing.B, pid int) (cpu time.Duration, rss int64) {
 // Twenty panels that each ask for something else, while messages pour in.
 func BenchmarkTwentyPanelsInAFlood(b *testing.B) {
 	for _, panels := range []int{1, 20} {
-		b.Run(fmt.Sprintf("panels=%d", panels), func(b *testing.B) { benchmarkFlood(b, panels, floodRate) })
+		b.Run(fmt.Sprintf("panels=%d", panels),
+			func(b *testing.B) { benchmarkFlood(b, panels, floodRate) })
 	}
 }
 

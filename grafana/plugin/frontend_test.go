@@ -53,7 +53,8 @@ func browser(t testing.TB, width, height int) page {
 	return ctx
 }
 
-// react lists a version's packages and where their code is. They are fetched from npm once, into the user's cache.
+// react lists a version's packages and where their code is. They are fetched from npm once, into
+// the user's cache.
 func react(t *testing.T, version string, files map[string]string) map[string]string {
 	t.Helper()
 	npm := need(t, "install Node.js", "npm")
@@ -79,7 +80,8 @@ func react(t *testing.T, version string, files map[string]string) map[string]str
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	text, err := exec.CommandContext(t.Context(), npm, "install", "--prefix", folder, "--no-audit", "--no-fund", "--no-save",
+	text, err := exec.CommandContext(t.Context(),
+		npm, "install", "--prefix", folder, "--no-audit", "--no-fund", "--no-save",
 		"--ignore-scripts", "react@"+version, "react-dom@"+version).CombinedOutput()
 	if err != nil {
 		t.Fatalf("npm install: %v\n%s", err, text)

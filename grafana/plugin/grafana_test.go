@@ -37,7 +37,8 @@ const movingPanel = `{"id":%d,"title":"p","type":"stat","datasource":{"type":"co
 "options":{"graphMode":"none","textMode":"value","colorMode":"none","reduceOptions":{"calcs":["%s"],"fields":"/^red$/","values":false}},
 "targets":[{"refId":"A","datasource":{"type":"colorstream-live-datasource","uid":"colorstream-live"},%s}]}`
 
-// startGrafana starts the one that GRAFANA_HOME names: a folder with bin/grafana, conf and public in it.
+// startGrafana starts the one that GRAFANA_HOME names: a folder with bin/grafana, conf and public
+// in it.
 func startGrafana(t *testing.T, redisURL string) *realGrafana {
 	t.Helper()
 	home := os.Getenv("GRAFANA_HOME")
@@ -72,16 +73,20 @@ func startGrafana(t *testing.T, redisURL string) *realGrafana {
 	if err := os.CopyFS(plugin, os.DirFS("web")); err != nil {
 		t.Fatal(err)
 	}
-	write(filepath.Join(plugin, "gpx_colorstream_live_"+runtime.GOOS+"_"+runtime.GOARCH), read(binary), 0o755)
+	write(filepath.Join(plugin, "gpx_colorstream_live_"+runtime.GOOS+"_"+runtime.GOARCH),
+		read(binary), 0o755)
 	for _, kind := range []string{"alerting", "notifiers", "plugins"} {
 		folder("provisioning", kind)
 	}
-	write(filepath.Join(folder("provisioning", "datasources"), "live.yaml"), read("../provisioning/datasources/live.yaml"), 0o644)
-	write(filepath.Join(folder("provisioning", "dashboards"), "d.yaml"), read("../provisioning/dashboards/colorstream.yaml"), 0o644)
+	write(filepath.Join(folder("provisioning", "datasources"), "live.yaml"),
+		read("../provisioning/datasources/live.yaml"), 0o644)
+	write(filepath.Join(folder("provisioning", "dashboards"), "d.yaml"),
+		read("../provisioning/dashboards/colorstream.yaml"), 0o644)
 	dashboards := folder("dashboards")
 	write(filepath.Join(dashboards, "live.json"), read("../dashboards/live.json"), 0o644)
 	write(filepath.Join(dashboards, "moving.json"), fmt.Appendf(nil, movingDashboard,
-		fmt.Sprintf(movingPanel, 1, "lastNotNull", `"stream":"windows","show":"running","statistic":"max"`),
+		fmt.Sprintf(movingPanel, 1, "lastNotNull",
+			`"stream":"windows","show":"running","statistic":"max"`),
 		fmt.Sprintf(movingPanel, 2, "count", `"stream":"messages","colors":["red"]`)), 0o644)
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -96,7 +101,8 @@ func startGrafana(t *testing.T, redisURL string) *realGrafana {
 	cmd.Stdout, cmd.Stderr = g.log, g.log
 	cmd.Env = append(os.Environ(),
 		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT="+port, "GF_PATHS_DATA="+folder("data"), "GF_PATHS_LOGS="+folder("log"),
-		"GF_PATHS_PLUGINS="+filepath.Join(dir, "plugins"), "GF_PATHS_PROVISIONING="+filepath.Join(dir, "provisioning"),
+		"GF_PATHS_PLUGINS="+filepath.Join(dir,
+			"plugins"), "GF_PATHS_PROVISIONING="+filepath.Join(dir, "provisioning"),
 		"GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS="+pluginID, "GF_PLUGINS_PREINSTALL_DISABLED=true",
 		"GF_ANALYTICS_REPORTING_ENABLED=false", "GF_ANALYTICS_CHECK_FOR_UPDATES=false", "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false",
 		"GF_NEWS_NEWS_FEED_ENABLED=false", "GF_SECURITY_DISABLE_GRAVATAR=true", "GF_LOG_MODE=console", "GF_SECURITY_ADMIN_PASSWORD=admin",
@@ -205,7 +211,8 @@ func TestInARealGrafana(t *testing.T) {
 		time.Sleep(time.Duration(37*i%190) * time.Millisecond)
 	}
 	slices.Sort(took)
-	t.Logf("from publishing to what can be seen: median %v, p95 %v, longest %v", took[30], took[57], took[59])
+	t.Logf("from publishing to what can be seen: median %v, p95 %v, longest %v",
+		took[30], took[57], took[59])
 	if took[30] > 300*time.Millisecond {
 		t.Errorf("the median from publishing to what can be seen is %v", took[30])
 	}
@@ -252,7 +259,8 @@ func TestInARealGrafana(t *testing.T) {
 			t.Fatalf("%d charts and %d colours are drawn", drawn, bars)
 		}
 	}
-	if text := run[string](t, ctx, "document.body.innerText"); strings.Contains(text, "not found") || strings.Contains(text, "No data") {
+	if text := run[string](t, ctx, "document.body.innerText"); strings.Contains(text, "not found") ||
+		strings.Contains(text, "No data") {
 		t.Errorf("the dashboard says %q", text)
 	}
 	screenshot(t, ctx, "live")
@@ -269,10 +277,12 @@ func TestInARealGrafana(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Logf("%v after the page was closed nothing is received any more", time.Since(closed).Round(time.Second))
+	t.Logf("%v after the page was closed nothing is received any more",
+		time.Since(closed).Round(time.Second))
 
 	// Health, and no warning but the one that is known.
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.url+"/api/datasources/uid/colorstream-live/health", nil)
+	req, err := http.NewRequestWithContext(t.Context(),
+		http.MethodGet, g.url+"/api/datasources/uid/colorstream-live/health", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,12 +293,14 @@ func TestInARealGrafana(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	var health struct{ Message string }
-	if err := json.NewDecoder(resp.Body).Decode(&health); err != nil || !strings.Contains(health.Message, "start the generator") {
+	if err := json.NewDecoder(resp.Body).Decode(&health); err != nil ||
+		!strings.Contains(health.Message, "start the generator") {
 		t.Errorf("health: %v %q", err, health.Message)
 	}
 	for line := range strings.Lines(g.warnings()) {
 		ours := strings.Contains(line, pluginID) || strings.Contains(line, "live")
-		known := strings.Contains(line, "Permitting unsigned plugin") || strings.Contains(line, "elevated privileges") ||
+		known := strings.Contains(line, "Permitting unsigned plugin") ||
+			strings.Contains(line, "elevated privileges") ||
 			strings.Contains(line, "not connected to Redis") || strings.Contains(line, "Plugin is unsigned") // 12.4
 		if ours && !known {
 			t.Errorf("Grafana complains: %s", line)

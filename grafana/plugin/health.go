@@ -13,7 +13,8 @@ import (
 	"colorstream/generator/message"
 )
 
-// CheckHealth connects with the settings, waits a few seconds for a message, and says what is wrong.
+// CheckHealth connects with the settings, waits a few seconds for a message, and says what is
+// wrong.
 func (s *source) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequest) (*backend.CheckHealthResult, error) {
 	payload, age, err := s.redis.Probe(ctx)
 	if err != nil {

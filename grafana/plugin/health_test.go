@@ -95,7 +95,8 @@ func TestSettings(t *testing.T) {
 			}
 			continue
 		}
-		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "the-secret") {
+		if err == nil || !strings.Contains(err.Error(), test.want) ||
+			strings.Contains(err.Error(), "the-secret") {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}
 	}

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// What the plugin is made of: of the other modules only the wire format, the worker's receivers and the window's arithmetic.
+// What the plugin is made of: of the other modules only the wire format, the worker's receivers and
+// the window's arithmetic.
 func TestOnlyContractsAreImported(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command("go", "list", "-deps", ".").Output()
@@ -19,7 +20,8 @@ func TestOnlyContractsAreImported(t *testing.T) {
 		"colorstream/worker/source", "colorstream/worker/window",
 	}
 	for path := range strings.FieldsSeq(string(out)) {
-		if strings.HasPrefix(path, "colorstream/") && !strings.HasPrefix(path, "colorstream/grafana/plugin") && !slices.Contains(allowed, path) {
+		if strings.HasPrefix(path, "colorstream/") &&
+			!strings.HasPrefix(path, "colorstream/grafana/plugin") && !slices.Contains(allowed, path) {
 			t.Errorf("%s is imported", path)
 		}
 	}

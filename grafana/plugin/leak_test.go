@@ -13,13 +13,15 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 )
 
-// ours lists the goroutines that run code of this module or of the Redis client, the test's own left out.
+// ours lists the goroutines that run code of this module or of the Redis client, the test's own
+// left out.
 func ours() string {
 	var all strings.Builder
 	_ = pprof.Lookup("goroutine").WriteTo(&all, 2)
 	var out []string
 	for g := range strings.SplitSeq(all.String(), "\n\n") {
-		if (strings.Contains(g, "colorstream/grafana/plugin") || strings.Contains(g, "redis/go-redis")) && !strings.Contains(g, "testing.tRunner") {
+		if (strings.Contains(g, "colorstream/grafana/plugin") || strings.Contains(g, "redis/go-redis")) &&
+			!strings.Contains(g, "testing.tRunner") {
 			out = append(out, g)
 		}
 	}
@@ -52,10 +54,12 @@ func TestNothingGoesOnWhenNobodyWatches(t *testing.T) {
 				})
 			}
 		}
-		eventually(t, "a subscription", func() bool { return server.PubSubNumSub("colors")["colors"] == 1 })
+		eventually(t, "a subscription",
+			func() bool { return server.PubSubNumSub("colors")["colors"] == 1 })
 		cancel()
 		streams.Wait()
-		eventually(t, "no subscription", func() bool { return server.PubSubNumSub("colors")["colors"] == 0 })
+		eventually(t, "no subscription",
+			func() bool { return server.PubSubNumSub("colors")["colors"] == 0 })
 		if n := s.subscription.Watchers(); n != 0 {
 			t.Errorf("%d watchers", n)
 		}
@@ -74,7 +78,8 @@ func TestNothingGoesOnWhenNobodyWatches(t *testing.T) {
 	if _, err := s.QueryData(t.Context(), &backend.QueryDataRequest{Queries: []backend.DataQuery{{RefID: "A", JSON: []byte(`{}`)}}}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a subscription for the query", func() bool { return server.PubSubNumSub("colors")["colors"] == 1 })
+	eventually(t, "a subscription for the query",
+		func() bool { return server.PubSubNumSub("colors")["colors"] == 1 })
 	s.Dispose()
 	eventually(t, "nothing", func() bool { return ours() == "" })
 }

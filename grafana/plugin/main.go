@@ -1,5 +1,5 @@
-// Command plugin is the back end of a Grafana data source that streams colours as they arrive. Grafana starts it
-// and talks to it over gRPC; nobody else does.
+// Command plugin is the back end of a Grafana data source that streams colours as they arrive.
+// Grafana starts it and talks to it over gRPC; nobody else does.
 //
 //	settings.go  what a data source is set to
 //	source.go    one data source
@@ -8,8 +8,8 @@
 //	health.go    the button "Save & test"
 //	web/         plugin.json and the front end
 //
-// channel says what a panel can ask for, redis receives, live computes, frame draws up, and subscription has one
-// receiver run for all panels.
+// channel says what a panel can ask for, redis receives, live computes, frame draws up, and
+// subscription has one receiver run for all panels.
 package main
 
 import (

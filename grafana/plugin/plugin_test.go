@@ -111,7 +111,8 @@ func TestAClosedWindowIsExact(t *testing.T) {
 			for i, s := range statistics {
 				eventually(t, "all statistics", func() bool { return len(panels[i].values("red")) >= 8 })
 				for _, v := range panels[i].values("red") {
-					if want := naive(s, sums[v.at.Unix()]); math.Abs(v.value-want) > 1e-9 || v.at.Nanosecond() != 0 {
+					if want := naive(s, sums[v.at.Unix()]); math.Abs(v.value-want) > 1e-9 ||
+						v.at.Nanosecond() != 0 {
 						t.Errorf("%s of the window at %v is %v, want %v", s, v.at, v.value, want)
 					}
 				}
@@ -245,14 +246,16 @@ func TestQueriesThatDoNotStream(t *testing.T) {
 	p := start(t, settingsFor(server.URL(), nil))
 
 	f, err := p.query(t, `{"stream":"windows","statistic":"max","colors":["red"],"live":true}`)
-	if err != nil || f.Meta.Channel != "ds/live/windows/running/max/red" || f.Rows() != 0 || len(f.Fields) != 2 {
+	if err != nil || f.Meta.Channel != "ds/live/windows/running/max/red" ||
+		f.Rows() != 0 || len(f.Fields) != 2 {
 		t.Errorf("a live query: %v, %+v", err, f)
 	}
 	if list, _ := c.ClientList(t.Context()).Result(); strings.Count(list, " addr=") != 1 {
 		t.Error("a live query alone makes a connection")
 	}
 	begun := time.Now()
-	if f, err = p.query(t, `{"stream":"windows","statistic":"max"}`); err != nil || f.Meta.Channel != "" {
+	if f, err = p.query(t, `{"stream":"windows","statistic":"max"}`); err != nil ||
+		f.Meta.Channel != "" {
 		t.Errorf("a first query: %v, %+v", err, f)
 	}
 	if took := time.Since(begun); took > 10*time.Second {
@@ -277,14 +280,16 @@ func TestQueriesThatDoNotStream(t *testing.T) {
 		}
 		return false
 	})
-	if field, _ := f.FieldByName("red"); field.Labels["color"] != "red" || field.Config.DisplayNameFromDS != "red" {
+	if field, _ := f.FieldByName("red"); field.Labels["color"] != "red" ||
+		field.Config.DisplayNameFromDS != "red" {
 		t.Errorf("alert rules cannot tell colours apart: %+v", field)
 	}
 	f, err = p.query(t, `{"stream":"messages"}`)
 	if err != nil || f.Rows() != 2 {
 		t.Errorf("messages: %v, %+v", err, f)
 	}
-	if _, err = p.query(t, `{"stream":"colours"}`); err == nil || !strings.Contains(err.Error(), "windows, messages or rates") {
+	if _, err = p.query(t, `{"stream":"colours"}`); err == nil ||
+		!strings.Contains(err.Error(), "windows, messages or rates") {
 		t.Errorf("a wrong query: %v", err)
 	}
 	long := `{"stream":"rates","live":true,"colors":["` + strings.Repeat("x", 200) + `"]}`
@@ -296,7 +301,8 @@ func TestQueriesThatDoNotStream(t *testing.T) {
 func TestOnlyStreamsThatThereAreAndNobodyPublishes(t *testing.T) {
 	t.Parallel()
 	p := start(t, settingsFor("redis://127.0.0.1:1", nil))
-	subscribed, err := p.stream.SubscribeStream(t.Context(), &pluginv2.SubscribeStreamRequest{PluginContext: p.context(), Path: "windows/all"})
+	subscribed, err := p.stream.SubscribeStream(t.Context(),
+		&pluginv2.SubscribeStreamRequest{PluginContext: p.context(), Path: "windows/all"})
 	if err != nil || subscribed.GetStatus() != pluginv2.SubscribeStreamResponse_NOT_FOUND {
 		t.Errorf("subscribe: %v %v", subscribed, err)
 	}

@@ -97,7 +97,8 @@ func start(t testing.TB, settings backend.DataSourceInstanceSettings) *process {
 	})
 	t.Cleanup(func() {
 		client.Kill()
-		if text := p.log.String(); t.Failed() || strings.Contains(text, "DATA RACE") || strings.Contains(text, "panic") {
+		if text := p.log.String(); t.Failed() ||
+			strings.Contains(text, "DATA RACE") || strings.Contains(text, "panic") {
 			t.Errorf("the plugin printed:\n%s", text)
 		}
 	})
@@ -128,7 +129,8 @@ func (p *process) context() *pluginv2.PluginContext {
 // health presses "Save & test".
 func (p *process) health(t testing.TB) (ok bool, text string) {
 	t.Helper()
-	answer, err := p.diagnostics.CheckHealth(t.Context(), &pluginv2.CheckHealthRequest{PluginContext: p.context()})
+	answer, err := p.diagnostics.CheckHealth(t.Context(),
+		&pluginv2.CheckHealthRequest{PluginContext: p.context()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +167,8 @@ func (p *process) query(t testing.TB, query string) (*data.Frame, error) {
 // subscribe asks to be let in, and gives what there is to begin with.
 func (p *process) subscribe(t testing.TB, path string) *data.Frame {
 	t.Helper()
-	answer, err := p.stream.SubscribeStream(t.Context(), &pluginv2.SubscribeStreamRequest{PluginContext: p.context(), Path: path})
+	answer, err := p.stream.SubscribeStream(t.Context(),
+		&pluginv2.SubscribeStreamRequest{PluginContext: p.context(), Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +203,8 @@ func (p *process) watch(t testing.TB, path string) *panel {
 	w := new(panel)
 	w.add(p.subscribe(t, path), time.Now())
 	ctx, cancel := context.WithCancel(context.Background())
-	run, err := p.stream.RunStream(ctx, &pluginv2.RunStreamRequest{PluginContext: p.context(), Path: path})
+	run, err := p.stream.RunStream(ctx,
+		&pluginv2.RunStreamRequest{PluginContext: p.context(), Path: path})
 	if err != nil {
 		cancel()
 		t.Fatal(err)

@@ -16,9 +16,9 @@ import (
 // firstWait is how long the first query waits for a first row, having started the receiver.
 const firstWait = 1500 * time.Millisecond
 
-// QueryData answers queries. One that is to stream gets the name of its channel, and no rows: they come with the
-// subscription. Every other gets the rows of its time range, and keeps the receiver running for two minutes, so
-// that an alert rule finds them the next time.
+// QueryData answers queries. One that is to stream gets the name of its channel, and no rows: they
+// come with the subscription. Every other gets the rows of its time range, and keeps the receiver
+// running for two minutes, so that an alert rule finds them the next time.
 func (s *source) QueryData(ctx context.Context, req *backend.QueryDataRequest) (*backend.QueryDataResponse, error) {
 	answer := backend.NewQueryDataResponse()
 	for _, q := range req.Queries {

@@ -22,8 +22,8 @@ const (
 type reader interface {
 	// frame gives the newest rows since an instant, at most n, and goes to the end.
 	frame(since time.Time, n int) *data.Frame
-	// more gives the rows that came since the last call, if there are any, and a channel that is closed when there
-	// are others.
+	// more gives the rows that came since the last call, if there are any, and a channel that is
+	// closed when there are others.
 	more() (*data.Frame, <-chan struct{})
 	// wait waits for a first row.
 	wait(ctx context.Context, most time.Duration)

@@ -44,8 +44,8 @@ type stored struct {
 
 // readSettings reads a data source's settings. All that is wrong is in the error, and no secret.
 //
-// Secrets are password, tlsCACert, tlsClientCert and tlsClientKey, all as PEM but the first, and url: a whole URL,
-// in place of the open one, for one that holds a password.
+// Secrets are password, tlsCACert, tlsClientCert and tlsClientKey, all as PEM but the first, and
+// url: a whole URL, in place of the open one, for one that holds a password.
 func readSettings(from backend.DataSourceInstanceSettings) (settings, error) {
 	var in stored
 	if len(from.JSONData) > 0 {

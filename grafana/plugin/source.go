@@ -13,8 +13,8 @@ import (
 	"colorstream/grafana/plugin/subscription"
 )
 
-// A source is one data source with its settings. When they change, Grafana's SDK makes another and disposes of
-// this one.
+// A source is one data source with its settings. When they change, Grafana's SDK makes another and
+// disposes of this one.
 type source struct {
 	uid          string
 	redis        *redis.Source
@@ -46,7 +46,8 @@ func open(log *slog.Logger, from backend.DataSourceInstanceSettings) (*source, e
 		return nil, err
 	}
 	return &source{
-		uid: from.UID, redis: receiver, subscription: subscription.New(receiver, set.limits), begun: make(map[string]uint64),
+		uid: from.UID, redis: receiver, subscription: subscription.New(receiver,
+			set.limits), begun: make(map[string]uint64),
 	}, nil
 }
 

@@ -11,7 +11,8 @@ import (
 	"colorstream/grafana/plugin/live"
 )
 
-// SubscribeStream lets a panel in, with the last minutes to begin with. Who may query the data source may watch.
+// SubscribeStream lets a panel in, with the last minutes to begin with. Who may query the data
+// source may watch.
 func (s *source) SubscribeStream(_ context.Context, req *backend.SubscribeStreamRequest) (*backend.SubscribeStreamResponse, error) {
 	q, err := channel.Parse(req.Path)
 	if err != nil {
@@ -35,10 +36,11 @@ func (s *source) PublishStream(context.Context, *backend.PublishStreamRequest) (
 	return &backend.PublishStreamResponse{Status: backend.PublishStreamStatusPermissionDenied}, nil
 }
 
-// RunStream sends what comes, for all panels that watch one channel. Grafana starts it with the first of them, and
-// ends it some seconds after the last has gone.
+// RunStream sends what comes, for all panels that watch one channel. Grafana starts it with the
+// first of them, and ends it some seconds after the last has gone.
 //
-// Every frame has its schema: whoever has just subscribed may have missed the frame with a new colour.
+// Every frame has its schema: whoever has just subscribed may have missed the frame with a new
+// colour.
 func (s *source) RunStream(ctx context.Context, req *backend.RunStreamRequest, sender *backend.StreamSender) error {
 	q, err := channel.Parse(req.Path)
 	if err != nil {

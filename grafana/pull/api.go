@@ -50,7 +50,8 @@ func (c Config) dashboard(ctx context.Context, uid string) (json.RawMessage, err
 func (c Config) get(ctx context.Context, path string, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.URL, "/")+path, nil)
+	req, err := http.NewRequestWithContext(ctx,
+		http.MethodGet, strings.TrimRight(c.URL, "/")+path, nil)
 	if err != nil {
 		return fmt.Errorf("GRAFANA_URL=%s: %w", c.URL, err)
 	}
@@ -74,7 +75,8 @@ func (c Config) get(ctx context.Context, path string, answer any) error {
 	case http.StatusNotFound:
 		return errNotFound
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Errorf("not allowed (%s): set GRAFANA_TOKEN, or GRAFANA_USER and GRAFANA_PASSWORD", resp.Status)
+		return fmt.Errorf("not allowed (%s): set GRAFANA_TOKEN, or GRAFANA_USER and GRAFANA_PASSWORD",
+			resp.Status)
 	default:
 		if strings.Contains(string(body), "v2") {
 			return errV2

@@ -96,7 +96,8 @@ func settlePanels(tree, before map[string]any) {
 	})
 	panels(tree, func(p map[string]any) {
 		id, _ := p["id"].(json.Number)
-		if old := known[id]; old != nil && reflect.DeepEqual(old["type"], p["type"]) && old["pluginVersion"] != nil {
+		if old := known[id]; old != nil && reflect.DeepEqual(old["type"], p["type"]) &&
+			old["pluginVersion"] != nil {
 			p["pluginVersion"] = old["pluginVersion"]
 		}
 		if p["gridPos"] == nil && p["type"] != nil { // Grafana leaves out what is its default
@@ -108,8 +109,8 @@ func settlePanels(tree, before map[string]any) {
 	})
 }
 
-// closeGaps moves up what stands below a repeated panel: it is saved as far down as the panel's copies
-// reached, which depends on how many colours there were.
+// closeGaps moves up what stands below a repeated panel: it is saved as far down as the panel's
+// copies reached, which depends on how many colours there were.
 func closeGaps(tree map[string]any) {
 	number := func(p map[string]any, key string) int {
 		pos, _ := p["gridPos"].(map[string]any)
@@ -135,9 +136,9 @@ func closeGaps(tree map[string]any) {
 	}
 }
 
-// keepEmpty undoes what Grafana adds or leaves out when it saves, where it means nothing: keys whose
-// value is null, false, empty, zero, or an object of such. Items of lists are compared if they have the same id, name or
-// refId, or stand at the same place.
+// keepEmpty undoes what Grafana adds or leaves out when it saves, where it means nothing: keys
+// whose value is null, false, empty, zero, or an object of such. Items of lists are compared if
+// they have the same id, name or refId, or stand at the same place.
 func keepEmpty(fresh, old any) {
 	switch fresh := fresh.(type) {
 	case map[string]any:
@@ -242,8 +243,8 @@ func objects(tree map[string]any, path ...string) func(func(map[string]any) bool
 // width is how long a line may be that holds a whole object or list.
 const width = 100
 
-// write prints a value: on one line if that fits, else an item a line. Column is where it begins, lead
-// the line break with the indentation so far.
+// write prints a value: on one line if that fits, else an item a line. Column is where it begins,
+// lead the line break with the indentation so far.
 func write(out *bytes.Buffer, value any, column int, lead string) error {
 	var line bytes.Buffer
 	if err := writeLine(&line, value); err != nil {
@@ -257,29 +258,32 @@ func write(out *bytes.Buffer, value any, column int, lead string) error {
 	}
 	lead += "  "
 	if isList {
-		return items(out, "[", "]", lead, list, func(item any) error { return write(out, item, len(lead), lead) })
+		return items(out, "[", "]", lead, list,
+			func(item any) error { return write(out, item, len(lead), lead) })
 	}
-	return items(out, "{", "}", lead, slices.SortedFunc(maps.Keys(object), byRank), func(key string) error {
-		start := out.Len()
-		if err := writeLine(out, key); err != nil {
-			return err
-		}
-		out.WriteString(": ")
-		return write(out, object[key], len(lead)+out.Len()-start, lead)
-	})
+	return items(out, "{", "}", lead, slices.SortedFunc(maps.Keys(object), byRank),
+		func(key string) error {
+			start := out.Len()
+			if err := writeLine(out, key); err != nil {
+				return err
+			}
+			out.WriteString(": ")
+			return write(out, object[key], len(lead)+out.Len()-start, lead)
+		})
 }
 
 // writeLine prints a value on one line.
 func writeLine(out *bytes.Buffer, value any) error {
 	switch value := value.(type) {
 	case map[string]any:
-		return items(out, "{", "}", "", slices.SortedFunc(maps.Keys(value), byRank), func(key string) error {
-			if err := writeLine(out, key); err != nil {
-				return err
-			}
-			out.WriteString(": ")
-			return writeLine(out, value[key])
-		})
+		return items(out, "{", "}", "", slices.SortedFunc(maps.Keys(value), byRank),
+			func(key string) error {
+				if err := writeLine(out, key); err != nil {
+					return err
+				}
+				out.WriteString(": ")
+				return writeLine(out, value[key])
+			})
 	case []any:
 		return items(out, "[", "]", "", value, func(item any) error { return writeLine(out, item) })
 	default:
@@ -287,7 +291,8 @@ func writeLine(out *bytes.Buffer, value any) error {
 	}
 }
 
-// items prints a list with a comma between; lead is what stands before each item, if not on one line.
+// items prints a list with a comma between; lead is what stands before each item, if not on one
+// line.
 func items[T any](out *bytes.Buffer, begin, end, lead string, list []T, one func(T) error) error {
 	out.WriteString(begin)
 	for i, item := range list {

@@ -50,7 +50,8 @@ func Run(ctx context.Context, out io.Writer, c Config) error {
 			return err
 		}
 	} else {
-		targets = slices.DeleteFunc(targets, func(t target) bool { return !slices.Contains(c.Only, t.uid) })
+		targets = slices.DeleteFunc(targets,
+			func(t target) bool { return !slices.Contains(c.Only, t.uid) })
 		for _, uid := range c.Only {
 			if !hasFile(targets, uid) {
 				targets = append(targets, target{path: filepath.Join(c.Dir, uid+".json"), uid: uid})
@@ -149,7 +150,8 @@ func replace(path string, data []byte) error {
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+strings.TrimSuffix(filepath.Base(path), ".json")+".*.tmp")
+	tmp, err := os.CreateTemp(filepath.Dir(path),
+		"."+strings.TrimSuffix(filepath.Base(path), ".json")+".*.tmp")
 	if err != nil {
 		return err
 	}

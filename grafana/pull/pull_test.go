@@ -109,8 +109,8 @@ func TestAnEditIsOneLine(t *testing.T) {
 	}
 }
 
-// What Grafana adds and leaves out when it saves is no change, where it means nothing; nor is how far
-// down panels stand because a panel above was repeated for many colours.
+// What Grafana adds and leaves out when it saves is no change, where it means nothing; nor is how
+// far down panels stand because a panel above was repeated for many colours.
 func TestSavingChangesNothingElse(t *testing.T) {
 	t.Parallel()
 	const file = `{"uid": "mine", "title": "Mine", "panels": [
@@ -141,14 +141,16 @@ func TestNewDashboards(t *testing.T) {
 	t.Parallel()
 	c, _ := setUp(t, grafana{"mine": same, "other": `{"uid": "other", "title": "Other", "panels": [], "schemaVersion": 39}`})
 	said, err := run(t, c)
-	if want := "other is in Grafana only; give its uid to save it as other.json"; err != nil || !strings.Contains(said, want) {
+	if want := "other is in Grafana only; give its uid to save it as other.json"; err != nil ||
+		!strings.Contains(said, want) {
 		t.Errorf("said %q, %v, want %q", said, err, want)
 	}
 	c.Only = []string{"other"}
 	if said, err = run(t, c); err != nil || said != "other.json: new\n" {
 		t.Errorf("said %q, %v", said, err)
 	}
-	if data, err := os.ReadFile(filepath.Join(c.Dir, "other.json")); err != nil || !strings.Contains(string(data), `"Other"`) {
+	if data, err := os.ReadFile(filepath.Join(c.Dir, "other.json")); err != nil ||
+		!strings.Contains(string(data), `"Other"`) {
 		t.Errorf("other.json: %s, %v", data, err)
 	}
 	c.Only = []string{"third"}
@@ -194,7 +196,8 @@ func TestRejected(t *testing.T) {
 func TestNotInGrafanaYet(t *testing.T) {
 	t.Parallel()
 	c, _ := setUp(t, grafana{})
-	if said, err := run(t, c); err != nil || said != "mine.json: not in Grafana (yet), left as it is\n" {
+	if said, err := run(t, c); err != nil ||
+		said != "mine.json: not in Grafana (yet), left as it is\n" {
 		t.Errorf("said %q, %v", said, err)
 	}
 }

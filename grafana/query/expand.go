@@ -1,4 +1,5 @@
-// Package query expands the macros and variables in a dashboard's or an alert's Flux as Grafana would.
+// Package query expands the macros and variables in a dashboard's or an alert's Flux as Grafana
+// would.
 //
 // It knows the macros and variable formats that this project allows (package
 // lint says so to those who use others), not all that Grafana has.

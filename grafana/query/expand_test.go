@@ -11,13 +11,15 @@ import (
 func TestExpand(t *testing.T) {
 	t.Parallel()
 	c := query.Context{
-		Start: time.Unix(1e9, 0), Stop: time.Unix(1e9+60, 5), Every: 90 * time.Second, Bucket: "b", Org: "o",
+		Start: time.Unix(1e9, 0), Stop: time.Unix(1e9+60,
+			5), Every: 90 * time.Second, Bucket: "b", Org: "o",
 		Variables: map[string]string{"color": `a/b "c".*`},
 	}
 	want := func(flux, expanded, problem string) {
 		t.Helper()
 		got, err := c.Expand(flux)
-		if err != nil && (problem == "" || !strings.Contains(err.Error(), problem)) || err == nil && problem != "" {
+		if err != nil && (problem == "" || !strings.Contains(err.Error(), problem)) ||
+			err == nil && problem != "" {
 			t.Errorf("%s: error %v, want %q", flux, err, problem)
 		}
 		if got != expanded {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Sample is one number of a program's metrics, as InfluxDB's scrapers write it: a counter, a gauge,
-// or one bound of a histogram.
+// A Sample is one number of a program's metrics, as InfluxDB's scrapers write it: a counter, a
+// gauge, or one bound of a histogram.
 type Sample struct {
 	Name   string
 	Labels string // as tags in line protocol: reason=late,…
@@ -88,7 +88,8 @@ var histograms = []struct{ name, labels string }{
 }
 
 // Metrics returns samples of the hour before end: messages that nobody received and some that were
-// lost, a worker that was killed ten minutes before the end, an InfluxDB that was away for a minute.
+// lost, a worker that was killed ten minutes before the end, an InfluxDB that was away for a
+// minute.
 func Metrics(end time.Time) Samples {
 	r := rand.New(rand.NewPCG(3, 4))
 	var out Samples
@@ -142,7 +143,8 @@ func Metrics(end time.Time) Samples {
 			add(h.name, h.labels, "count", float64(i))
 		}
 		add("process_start_time_seconds", "program=worker", "gauge", float64(started.Unix()))
-		add("process_start_time_seconds", "program=generator", "gauge", float64(end.Add(-30*time.Hour).Unix()))
+		add("process_start_time_seconds", "program=generator",
+			"gauge", float64(end.Add(-30*time.Hour).Unix()))
 		add("influxdb_uptime_seconds", "id=x", "gauge", float64(i)*10)
 		add("colorstream_worker_store_max_bytes", "", "gauge", 1<<28)
 		add("colorstream_worker_event_ahead_seconds", "", "gauge", float64(r.IntN(14))-10)

@@ -37,7 +37,8 @@ func Points(end time.Time, length time.Duration) []series.Point {
 			continue
 		}
 		// Broken connections: one now and then, and a bad minute near the end.
-		complete := r.IntN(300) != 0 && (at.Before(end.Add(-5*time.Minute)) || !at.Before(end.Add(-4*time.Minute)))
+		complete := r.IntN(300) != 0 &&
+			(at.Before(end.Add(-5*time.Minute)) || !at.Before(end.Add(-4*time.Minute)))
 		for _, color := range Colors() {
 			messages := r.IntN(6)
 			if messages == 0 || color == "green" && !at.Before(end.Add(-silence)) {

@@ -110,7 +110,8 @@ func (b *Builder) fetch(ctx context.Context, s *shell) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/influxdata/flux")
+	list := exec.CommandContext(ctx, "go", "list",
+		"-m", "-f", "{{.Dir}}", "github.com/influxdata/flux")
 	list.Dir, list.Env = b.Server, append(os.Environ(), goEnv...)
 	dir, err := list.Output()
 	if err != nil {

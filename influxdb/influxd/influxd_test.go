@@ -52,16 +52,19 @@ func TestFind(t *testing.T) {
 	check := func(pairs map[string]string, want, wantErr string) {
 		t.Helper()
 		got, err := Find(environ(pairs))
-		if got != want || (err == nil) != (wantErr == "") || err != nil && !strings.Contains(err.Error(), wantErr) {
+		if got != want || (err == nil) != (wantErr == "") ||
+			err != nil && !strings.Contains(err.Error(), wantErr) {
 			t.Errorf("%v: %q, %v; want %q, %q", pairs, got, err, want, wantErr)
 		}
 	}
 	check(map[string]string{"XDG_CACHE_HOME": dir}, there, "")
-	check(map[string]string{"XDG_CACHE_HOME": "relative", "HOME": "/no/home"}, "", "/no/home/.cache/colorstream")
+	check(map[string]string{"XDG_CACHE_HOME": "relative", "HOME": "/no/home"},
+		"", "/no/home/.cache/colorstream")
 	check(map[string]string{"HOME": "/no/home"}, "", "not built yet")
 	check(map[string]string{}, "", "neither XDG_CACHE_HOME nor HOME")
 	check(map[string]string{"INFLUXD": there, "HOME": "/no/home"}, there, "")
-	check(map[string]string{"INFLUXD": "/no/influxd", "XDG_CACHE_HOME": dir}, "", "INFLUXD=/no/influxd")
+	check(map[string]string{"INFLUXD": "/no/influxd", "XDG_CACHE_HOME": dir},
+		"", "INFLUXD=/no/influxd")
 	check(map[string]string{"INFLUXD": notExecutable}, "", "no executable")
 	if _, err := Find(environ(map[string]string{"HOME": "/no/home"})); !errors.Is(err, ErrNotBuilt) {
 		t.Errorf("got %v", err)
@@ -191,14 +194,16 @@ func TestStartReportsWhy(t *testing.T) {
 	dir := t.TempDir()
 	failing := program(t, filepath.Join(dir, "failing"), `echo "cannot open the bolt"; exit 4`)
 	_, err := Start(t.Context(), Config{Binary: failing, Addr: "127.0.0.1:0", Dir: dir})
-	if err == nil || !strings.Contains(err.Error(), "exit status 4") || !strings.Contains(err.Error(), "cannot open the bolt") {
+	if err == nil || !strings.Contains(err.Error(), "exit status 4") ||
+		!strings.Contains(err.Error(), "cannot open the bolt") {
 		t.Errorf("got %v", err)
 	}
 
 	silent := program(t, filepath.Join(dir, "silent"), `exec sleep 60`)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := Start(ctx, Config{Binary: silent, Addr: "127.0.0.1:0", Dir: dir}); err == nil || !strings.Contains(err.Error(), "not ready") {
+	if _, err := Start(ctx, Config{Binary: silent, Addr: "127.0.0.1:0", Dir: dir}); err == nil ||
+		!strings.Contains(err.Error(), "not ready") {
 		t.Errorf("got %v", err)
 	}
 
@@ -210,7 +215,8 @@ func TestStartReportsWhy(t *testing.T) {
 	if _, err := Start(t.Context(), Config{Binary: silent, Addr: l.Addr().String(), Dir: dir}); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := Start(t.Context(), Config{Binary: silent, Addr: "8086", Dir: dir}); err == nil || !strings.Contains(err.Error(), `"8086"`) {
+	if _, err := Start(t.Context(), Config{Binary: silent, Addr: "8086", Dir: dir}); err == nil ||
+		!strings.Contains(err.Error(), `"8086"`) {
 		t.Errorf("got %v", err)
 	}
 }

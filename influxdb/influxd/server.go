@@ -63,10 +63,10 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	return &Server{Process: p, url: "http://" + config.Addr}, nil
 }
 
-// QueryLimits are the limits of queries as variables of influxd, in bytes and in queries. Whoever may
-// look at a dashboard may send any query: one that wants more memory ends with an error, and all
-// together leave room to write. Many may run at once, each with little memory that is its own: a
-// query that is given up runs on to its end, and short ones must not wait for it.
+// QueryLimits are the limits of queries as variables of influxd, in bytes and in queries. Whoever
+// may look at a dashboard may send any query: one that wants more memory ends with an error, and
+// all together leave room to write. Many may run at once, each with little memory that is its own:
+// a query that is given up runs on to its end, and short ones must not wait for it.
 // docker-compose.yml has the same ones.
 //
 // BUG: InfluxDB counts the memory of tables alone. A query that makes one string of many gigabytes
@@ -81,8 +81,8 @@ var QueryLimits = []string{
 }
 
 // Args returns the arguments that make influxd listen on addr and keep its data under dir. It then
-// tells nobody about its use, prints errors only, and refuses Flux that connects to private addresses:
-// whoever may query may not reach the machine's other services through it.
+// tells nobody about its use, prints errors only, and refuses Flux that connects to private
+// addresses: whoever may query may not reach the machine's other services through it.
 func Args(addr, dir string) []string {
 	return []string{
 		"run",

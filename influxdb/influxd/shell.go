@@ -41,7 +41,8 @@ func (s *shell) run(ctx context.Context, c command) error {
 		return err
 	}
 	defer log.Close()
-	fmt.Fprintf(log, "\n$ cd %s && %s %s\n", c.dir, strings.Join(c.env, " "), strings.Join(c.args, " "))
+	fmt.Fprintf(log, "\n$ cd %s && %s %s\n",
+		c.dir, strings.Join(c.env, " "), strings.Join(c.args, " "))
 
 	path, err := exec.LookPath(c.args[0])
 	if err != nil {
@@ -59,7 +60,8 @@ func (s *shell) run(ctx context.Context, c command) error {
 	for {
 		select {
 		case <-tick.C:
-			fmt.Fprintf(s.out, "      … %v%s\n", time.Since(start).Round(time.Second), lastCompiled(p.Tail()))
+			fmt.Fprintf(s.out, "      … %v%s\n", time.Since(start).Round(time.Second),
+				lastCompiled(p.Tail()))
 		case <-ctx.Done():
 			_ = p.Stop(killGrace)
 			return context.Cause(ctx)

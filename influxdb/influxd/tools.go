@@ -69,7 +69,8 @@ func (b *Builder) toolchain(ctx context.Context) string {
 	}
 	for _, args := range [][]string{{"show", "active-toolchain"}, {"toolchain", "list"}} {
 		out, err := exec.CommandContext(ctx, "rustup", args...).Output()
-		if fields := strings.Fields(string(out)); err == nil && len(fields) > 0 && strings.Contains(fields[0], "-") {
+		if fields := strings.Fields(string(out)); err == nil &&
+			len(fields) > 0 && strings.Contains(fields[0], "-") {
 			return fields[0]
 		}
 	}

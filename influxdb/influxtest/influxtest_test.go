@@ -35,7 +35,8 @@ func TestEachBucketIsAlone(t *testing.T) {
 	if rows := two.Query(t, `from(bucket: "`+two.Bucket+`") |> range(start: 0)`); len(rows) != 0 {
 		t.Errorf("a new bucket has %v", rows)
 	}
-	if err := two.TryWrite(t, one.WorkerToken, "m f=1"); err == nil || !strings.Contains(err.Error(), "403") {
+	if err := two.TryWrite(t, one.WorkerToken, "m f=1"); err == nil ||
+		!strings.Contains(err.Error(), "403") {
 		t.Errorf("writing with another bucket's token: %v, want a 403", err)
 	}
 	if _, err := two.TryQuery(t, one.DashboardToken, `from(bucket: "`+two.Bucket+`") |> range(start: 0)`); err == nil {

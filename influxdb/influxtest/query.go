@@ -7,8 +7,8 @@ import (
 	"colorstream/influxdb/flux"
 )
 
-// Row is one row of a result: its columns by name. A column that is empty in the row is left out; one
-// by which the table is grouped is a string.
+// Row is one row of a result: its columns by name. A column that is empty in the row is left out;
+// one by which the table is grouped is a string.
 //
 //	| Flux             | Go        |
 //	|------------------|-----------|

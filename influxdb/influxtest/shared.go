@@ -83,7 +83,8 @@ func stopShared() error {
 func (s *Server) NewBucket(t testing.TB) *Server {
 	t.Helper()
 	own := *s
-	own.Bucket = fmt.Sprintf("%s_%d", strings.ToLower(strings.Map(plain, t.Name())), shared.buckets.Add(1))
+	own.Bucket = fmt.Sprintf("%s_%d", strings.ToLower(strings.Map(plain, t.Name())),
+		shared.buckets.Add(1))
 	if err := own.setUp(t.TempDir()); err != nil {
 		t.Fatalf("influxtest: make bucket %s: %v", own.Bucket, err)
 	}

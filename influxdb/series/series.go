@@ -1,5 +1,5 @@
-// Package series is the contract of what InfluxDB holds: the worker writes it, the dashboards and the
-// page read it.
+// Package series is the contract of what InfluxDB holds: the worker writes it, the dashboards and
+// the page read it.
 //
 // A point is the statistics of one colour over one window:
 //

@@ -70,7 +70,8 @@ func (s *Server) ensureBucket(ctx context.Context, want Bucket) error {
 	if err != nil {
 		return err
 	}
-	s.log.Info("retention changed", "bucket", want.Name, "from", Forever(b.retention()), "to", Forever(want.Retention))
+	s.log.Info("retention changed", "bucket",
+		want.Name, "from", Forever(b.retention()), "to", Forever(want.Retention))
 	return nil
 }
 

@@ -113,7 +113,8 @@ func (s *Server) writeToken(ctx context.Context, folder Folder, want Token) erro
 	if err != nil {
 		return err
 	}
-	s.log.Info("token made", "token", want.Name, "file", path, "reason", reason, "reads", want.Read, "writes", want.Write)
+	s.log.Info("token made", "token", want.Name,
+		"file", path, "reason", reason, "reads", want.Read, "writes", want.Write)
 	return nil
 }
 

@@ -124,7 +124,8 @@ func (s *Server) Close() {
 // onboard gives a new server its administrator, organisation and first bucket.
 func (s *Server) onboard(ctx context.Context, admin Admin) error {
 	var setup struct{ Allowed bool }
-	if err := s.api.call(ctx, http.MethodGet, "/api/v2/setup", nil, nil, &setup); err != nil || !setup.Allowed {
+	if err := s.api.call(ctx, http.MethodGet, "/api/v2/setup", nil, nil, &setup); err != nil ||
+		!setup.Allowed {
 		return err
 	}
 	first := s.plan.Buckets[0]
@@ -136,13 +137,15 @@ func (s *Server) onboard(ctx context.Context, admin Admin) error {
 		return nil // somebody was faster
 	}
 	if err == nil {
-		s.log.Info("InfluxDB was new and is set up", "user", admin.User, "org", s.plan.Org, "bucket", first.Name)
+		s.log.Info("InfluxDB was new and is set up",
+			"user", admin.User, "org", s.plan.Org, "bucket", first.Name)
 	}
 	return err
 }
 
 func (s *Server) signIn(ctx context.Context, admin Admin) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.api.base+"/api/v2/signin", http.NoBody)
+	req, err := http.NewRequestWithContext(ctx,
+		http.MethodPost, s.api.base+"/api/v2/signin", http.NoBody)
 	if err != nil {
 		return err
 	}
@@ -159,7 +162,8 @@ func (s *Server) signIn(ctx context.Context, admin Admin) error {
 
 func (s *Server) ensureOrg(ctx context.Context) error {
 	var found struct{ Orgs []struct{ ID string } }
-	err := s.api.call(ctx, http.MethodGet, "/api/v2/orgs", url.Values{"org": {s.plan.Org}}, nil, &found)
+	err := s.api.call(ctx, http.MethodGet, "/api/v2/orgs",
+		url.Values{"org": {s.plan.Org}}, nil, &found)
 	if err != nil && !hasStatus(err, http.StatusNotFound) {
 		return err
 	}
@@ -168,7 +172,8 @@ func (s *Server) ensureOrg(ctx context.Context) error {
 		return nil
 	}
 	var made struct{ ID string }
-	err = s.api.call(ctx, http.MethodPost, "/api/v2/orgs", nil, map[string]any{"name": s.plan.Org}, &made)
+	err = s.api.call(ctx, http.MethodPost, "/api/v2/orgs",
+		nil, map[string]any{"name": s.plan.Org}, &made)
 	if hasStatus(err, http.StatusUnauthorized, http.StatusForbidden) {
 		return fmt.Errorf("%w: %w", ErrOrg, err)
 	}

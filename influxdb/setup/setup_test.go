@@ -19,7 +19,8 @@ func TestMain(m *testing.M) { influxtest.Main(m) }
 func apply(t *testing.T, db *influxtest.Server, plan setup.Plan) *setup.Server {
 	t.Helper()
 	admin := setup.Admin{User: influxtest.User, Password: influxtest.Password}
-	s, err := setup.Apply(t.Context(), slog.New(slog.NewTextHandler(t.Output(), nil)), db.URL, admin, plan)
+	s, err := setup.Apply(t.Context(), slog.New(slog.NewTextHandler(t.Output(), nil)),
+		db.URL, admin, plan)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +100,8 @@ func TestTokenThatCannotBeKeptIsTakenBack(t *testing.T) {
 	}
 	old := read(t, folder.Path, "worker")
 	gone := setup.Folder{Path: filepath.Join(folder.Path, "gone")}
-	if err := s.WriteTokens(t.Context(), gone); err == nil || !strings.Contains(err.Error(), `"worker"`) {
+	if err := s.WriteTokens(t.Context(), gone); err == nil ||
+		!strings.Contains(err.Error(), `"worker"`) {
 		t.Fatalf("got %v", err)
 	}
 	own := *db

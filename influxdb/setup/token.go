@@ -28,7 +28,8 @@ func (s *Server) grant(ctx context.Context, want Token, keep func(token string) 
 	var permissions []permission
 	add := func(action string, buckets []string) {
 		for _, name := range buckets {
-			permissions = append(permissions, permission{action, resource{"buckets", s.buckets[name].ID, s.orgID}})
+			permissions = append(permissions,
+				permission{action, resource{"buckets", s.buckets[name].ID, s.orgID}})
 		}
 	}
 	add("read", want.Read)
@@ -102,7 +103,8 @@ func (s *Server) suits(ctx context.Context, token string, want Token) (bool, err
 	}
 	mayWrite := s.ids(want.Write)
 	for _, b := range slices.Concat(slices.Collect(maps.Values(s.buckets)), system) {
-		err := c.call(ctx, http.MethodPost, "/api/v2/write", url.Values{"orgID": {s.orgID}, "bucket": {b.ID}}, nil, nil)
+		err := c.call(ctx, http.MethodPost, "/api/v2/write",
+			url.Values{"orgID": {s.orgID}, "bucket": {b.ID}}, nil, nil)
 		if err != nil && !hasStatus(err, http.StatusUnauthorized, http.StatusForbidden) {
 			return false, fmt.Errorf("try to write nothing to bucket %q: %w", b.Name, err)
 		}

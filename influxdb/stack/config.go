@@ -14,8 +14,8 @@ import (
 
 //go:generate go test -run TestVariables . -update-docs
 
-// config has the launcher's own variables and those by which the programs find each other. The latter
-// have the same defaults as in the programs.
+// config has the launcher's own variables and those by which the programs find each other. The
+// latter have the same defaults as in the programs.
 type config struct {
 	Data     string   `env:"STACK_DATA" envDefault:"data" help:"folder of all data, in the checkout if not absolute"`
 	External []string `env:"STACK_EXTERNAL" help:"of redis, influxdb and grafana, those that run already and are not started here"`

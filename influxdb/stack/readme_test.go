@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Every make command in the README has its target; every link leads to a file. Those under "Your own
-// data" are run by the worker's tests, `make run` by this package's, docker compose by package
+// Every make command in the README has its target; every link leads to a file. Those under "Your
+// own data" are run by the worker's tests, `make run` by this package's, docker compose by package
 // compose's.
 func TestReadme(t *testing.T) {
 	t.Parallel()

@@ -1,10 +1,10 @@
-// Stack runs the whole of Colorstream on one machine, without containers: Redis, InfluxDB, workers, the
-// generator, the page, and Grafana where it is installed.
+// Stack runs the whole of Colorstream on one machine, without containers: Redis, InfluxDB, workers,
+// the generator, the page, and Grafana where it is installed.
 //
-// It needs a checkout and Go; InfluxDB is built once (see package influxd), Redis and Grafana are the
-// machine's. All data lies in one folder. It is a launcher for trying and developing, not an init
-// system: what dies is not restarted, it takes the rest down. On Linux the kernel ends all programs
-// with a launcher that is killed; elsewhere they run on.
+// It needs a checkout and Go; InfluxDB is built once (see package influxd), Redis and Grafana are
+// the machine's. All data lies in one folder. It is a launcher for trying and developing, not an
+// init system: what dies is not restarted, it takes the rest down. On Linux the kernel ends all
+// programs with a launcher that is killed; elsewhere they run on.
 package main
 
 import (

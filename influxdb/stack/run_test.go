@@ -83,7 +83,8 @@ func TestGrafanaIsFound(t *testing.T) {
 	s.GrafanaHome = t.TempDir()
 	s.findGrafana()
 	for _, want := range []string{"GRAFANA_HOME=" + s.GrafanaHome, filepath.Join(s.GrafanaHome, "bin", "grafana")} {
-		if s.grafana.managed || !strings.Contains(s.grafana.note, want) || !strings.Contains(sc.String(), want) {
+		if s.grafana.managed || !strings.Contains(s.grafana.note, want) ||
+			!strings.Contains(sc.String(), want) {
 			t.Errorf("an empty folder: %+v, %s", s.grafana, sc)
 		}
 	}

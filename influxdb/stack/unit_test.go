@@ -120,7 +120,8 @@ func TestProgramThatEnds(t *testing.T) {
 	s.play(t, "healthy", "serve")
 	s.play(t, "victim", "fail")
 	err := s.watch(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.HasSuffix(err.Error(), "the dog ate it") {
+	if err == nil || !strings.Contains(err.Error(), "exit status 3") ||
+		!strings.HasSuffix(err.Error(), "the dog ate it") {
 		t.Errorf("one that fails: %v", err)
 	}
 	s, _ = testStack(t)
@@ -145,7 +146,8 @@ func TestProgramThatEnds(t *testing.T) {
 	}
 }
 
-// A stranger's service on the port of ours answers "ok" too, but not with the process id of our child.
+// A stranger's service on the port of ours answers "ok" too, but not with the process id of our
+// child.
 func TestStrangerDoesNotCountAsReady(t *testing.T) {
 	t.Parallel()
 	s, _ := testStack(t)
@@ -157,10 +159,12 @@ func TestStrangerDoesNotCountAsReady(t *testing.T) {
 	}))
 	defer stranger.Close()
 	ask := func() error {
-		return ready(t.Context(), child, 200*time.Millisecond, stranger.URL+"/healthz", fmt.Sprintf("ok %d\n", child.PID()))
+		return ready(t.Context(), child, 200*time.Millisecond,
+			stranger.URL+"/healthz", fmt.Sprintf("ok %d\n", child.PID()))
 	}
 	for _, answer = range []string{"ok\n", "ok 1\n"} {
-		if err := ask(); err == nil || !strings.Contains(err.Error(), "another program answers at "+stranger.URL) {
+		if err := ask(); err == nil ||
+			!strings.Contains(err.Error(), "another program answers at "+stranger.URL) {
 			t.Errorf("%q: %v", answer, err)
 		}
 	}
@@ -241,7 +245,8 @@ func TestOnlyOneStackPerFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := acquire(data); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("runs already (process %d)", os.Getpid())) {
+	if _, err := acquire(data); err == nil ||
+		!strings.Contains(err.Error(), fmt.Sprintf("runs already (process %d)", os.Getpid())) {
 		t.Errorf("a second one: %v", err)
 	}
 	lock.Close()
@@ -297,7 +302,8 @@ func TestScaleOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		target, err := redisurl.Parse(s.environ["REDIS_URL"])
-		if err != nil || !target.IsCluster() || !strings.Contains(s.RedisURL, ":pw@127.0.0.1:7000?addr=127.0.0.1%3A7001") {
+		if err != nil || !target.IsCluster() ||
+			!strings.Contains(s.RedisURL, ":pw@127.0.0.1:7000?addr=127.0.0.1%3A7001") {
 			t.Errorf("%s: %v", s.RedisURL, err)
 		}
 	}

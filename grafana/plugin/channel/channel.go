@@ -1,16 +1,18 @@
-// Package channel says what a panel can ask for, and writes it as the path of a Grafana Live channel and back.
+// Package channel says what a panel can ask for, and writes it as the path of a Grafana Live
+// channel and back.
 //
-// All panels that ask for the same thing have the same path, and Grafana runs one stream for all of them. The whole
-// question is in the path, since Grafana hands on nothing else when it starts a stream:
+// All panels that ask for the same thing have the same path, and Grafana runs one stream for all of
+// them. The whole question is in the path, since Grafana hands on nothing else when it starts a
+// stream:
 //
 //	windows/running/<statistic>[/<colour>…]   the open window as it grows, four times a second, and as it closes
 //	windows/closed/<statistic>[/<colour>…]    closed windows, as they are in InfluxDB
 //	messages[/<colour>…]                      messages as they come, sampled above a rate
 //	rates[/<colour>…]                         messages of each second
 //
-// A statistic is mean, median, min, max or count. Without colours a path means all of them. Grafana allows only
-// ASCII letters, digits and some signs in a path; every other byte of a colour is written =XX, in hexadecimal. The
-// colour 50% grün is 50=25=20gr=C3=BCn.
+// A statistic is mean, median, min, max or count. Without colours a path means all of them. Grafana
+// allows only ASCII letters, digits and some signs in a path; every other byte of a colour is
+// written =XX, in hexadecimal. The colour 50% grün is 50=25=20gr=C3=BCn.
 //
 // The package is pure and imports the standard library only.
 package channel
@@ -73,7 +75,8 @@ type model struct {
 	Colors    []string `json:"colors"`
 }
 
-// FromJSON reads a query as dashboards have it. What is not said has a default: the running mean of all colours.
+// FromJSON reads a query as dashboards have it. What is not said has a default: the running mean of
+// all colours.
 func FromJSON(raw []byte) (Query, error) {
 	var m model
 	if err := json.Unmarshal(raw, &m); err != nil {

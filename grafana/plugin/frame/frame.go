@@ -1,6 +1,6 @@
-// Package frame makes Grafana's data frames of rows: wide ones, with the time first and then one series for each
-// colour, named by it. A colour that has no value at an instant has null there. The same columns make the same
-// schema, whatever the rows.
+// Package frame makes Grafana's data frames of rows: wide ones, with the time first and then one
+// series for each colour, named by it. A colour that has no value at an instant has null there. The
+// same columns make the same schema, whatever the rows.
 package frame
 
 import (
@@ -17,7 +17,8 @@ import (
 
 const (
 	timeName = "Time"
-	// FactorName is the column of messages that says how many messages each one stands for. Charts do not draw it.
+	// FactorName is the column of messages that says how many messages each one stands for. Charts do
+	// not draw it.
 	FactorName = "sampling"
 )
 
@@ -67,8 +68,8 @@ func wide(rows []live.Row, columns []string, value func(*window.Stats) float64) 
 	return f
 }
 
-// Messages makes a frame of single messages: a row has a value in the column of its colour only, and the factor.
-// Messages of colours without a column are left out.
+// Messages makes a frame of single messages: a row has a value in the column of its colour only,
+// and the factor. Messages of colours without a column are left out.
 func Messages(samples []live.Sample, columns []string) *data.Frame {
 	column := make(map[string]int, len(columns))
 	for i, color := range columns {
@@ -104,8 +105,8 @@ func Messages(samples []live.Sample, columns []string) *data.Frame {
 	return f
 }
 
-// Labelled gives each series its colour as the label color too, by which alert rules and expressions tell them
-// apart. Charts go on to show the name alone.
+// Labelled gives each series its colour as the label color too, by which alert rules and
+// expressions tell them apart. Charts go on to show the name alone.
 func Labelled(f *data.Frame) *data.Frame {
 	for _, field := range f.Fields[1:] {
 		if field.Type() == data.FieldTypeNullableFloat64 {

@@ -341,7 +341,8 @@ func TestThereIsNoEndOfColours(t *testing.T) {
 		if len(row.Stats) > MaxShown+1 || cap(row.Stats) > 4*MaxShown {
 			t.Errorf("a row has %d colours, room for %d", len(row.Stats), cap(row.Stats))
 		}
-		asked = asked || slices.ContainsFunc(row.Stats, func(s window.Stats) bool { return s.Color == "c9000" })
+		asked = asked || slices.ContainsFunc(row.Stats,
+			func(s window.Stats) bool { return s.Color == "c9000" })
 	}
 	if !asked {
 		t.Error("the colour that was asked for is in no row")
@@ -433,12 +434,14 @@ func TestLateness(t *testing.T) {
 		}
 	})
 	rows, _, _ := buffer.Closed.After(0)
-	if len(rows) != 2 || rows[0].At != base || rows[0].Stats[0].Count != 500 || rows[1].Stats[0].Count != 1 {
+	if len(rows) != 2 || rows[0].At != base ||
+		rows[0].Stats[0].Count != 500 || rows[1].Stats[0].Count != 1 {
 		t.Errorf("closed windows %+v", rows)
 	}
 	partial, _, _ := buffer.Partial.After(0)
 	for _, row := range partial {
-		if row.At > base+6200*ms && row.At < base+10*second && (len(row.Stats) != 1 || row.Stats[0].Count != 1) {
+		if row.At > base+6200*ms && row.At < base+10*second &&
+			(len(row.Stats) != 1 || row.Stats[0].Count != 1) {
 			t.Errorf("%v: %+v", time.Duration(row.At-base), row.Stats)
 		}
 	}

@@ -1,11 +1,13 @@
-// Package live computes what panels watch: the statistics of the open window as it grows, closed windows, a sample
-// of the messages, and their rates. It remembers ten minutes of each, so that a panel has something to begin with.
+// Package live computes what panels watch: the statistics of the open window as it grows, closed
+// windows, a sample of the messages, and their rates. It remembers ten minutes of each, so that a
+// panel has something to begin with.
 //
-// An [Aggregator] takes messages and makes rows of them. A [Buffer] holds the rows; anyone may read it. Rows never
-// change once they are in the buffer, so all readers share them. The windows are those of package
-// window, with the worker's arithmetic.
+// An [Aggregator] takes messages and makes rows of them. A [Buffer] holds the rows; anyone may read
+// it. Rows never change once they are in the buffer, so all readers share them. The windows are
+// those of package window, with the worker's arithmetic.
 //
-// Instants are nanoseconds since 1970 UTC. The package does not know where messages come from nor who watches.
+// Instants are nanoseconds since 1970 UTC. The package does not know where messages come from nor
+// who watches.
 package live
 
 import (
@@ -36,8 +38,8 @@ const (
 	maxClosed = 2400
 )
 
-// A Row is an instant's statistics of each colour that has some, sorted by colour. In rates only the count is set:
-// the messages of the second that began at the instant.
+// A Row is an instant's statistics of each colour that has some, sorted by colour. In rates only
+// the count is set: the messages of the second that began at the instant.
 type Row struct {
 	At    int64
 	Stats []window.Stats
@@ -61,8 +63,8 @@ func (s Sample) When() int64 { return s.At }
 type Buffer struct {
 	// Partial rows follow the open window; a row at a window's end has its final values.
 	Partial *Ring[Row]
-	// Closed rows are closed windows at their start. Those that may miss messages are left out, since their
-	// numbers are not InfluxDB's.
+	// Closed rows are closed windows at their start. Those that may miss messages are left out, since
+	// their numbers are not InfluxDB's.
 	Closed   *Ring[Row]
 	Rates    *Ring[Row]
 	Messages *Ring[Sample]
@@ -88,7 +90,8 @@ func NewBuffer() *Buffer {
 	}
 }
 
-// Colors are the colours of the last ten minutes in the order of their first message, at most [MaxShown].
+// Colors are the colours of the last ten minutes in the order of their first message, at most
+// [MaxShown].
 func (b *Buffer) Colors() []string {
 	if p := b.colors.Load(); p != nil {
 		return *p

@@ -16,8 +16,8 @@ type color struct {
 	shown bool
 }
 
-// colors knows those of the last ten minutes. Which ones are shown changes rarely: one keeps its place until it has
-// been silent for that long, and new ones stand at the end.
+// colors knows those of the last ten minutes. Which ones are shown changes rarely: one keeps its
+// place until it has been silent for that long, and new ones stand at the end.
 type colors struct {
 	buffer  *Buffer
 	all     map[string]*color

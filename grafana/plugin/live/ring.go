@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// A Ring keeps the newest rows of a stream: those of the last [Memory], and no more than its limit. One goroutine
-// adds; any number read, each at its own pace. Whoever is slow misses what has left the ring, and holds up nobody.
+// A Ring keeps the newest rows of a stream: those of the last [Memory], and no more than its limit.
+// One goroutine adds; any number read, each at its own pace. Whoever is slow misses what has left
+// the ring, and holds up nobody.
 type Ring[T interface{ When() int64 }] struct {
 	limit int
 
@@ -53,8 +54,8 @@ func (r *Ring[T]) forget() {
 	r.rows, r.head = nil, 0
 }
 
-// After gives the rows since a position, the position after them, and a channel that is closed when there are more.
-// Position 0 gives all that are kept.
+// After gives the rows since a position, the position after them, and a channel that is closed when
+// there are more. Position 0 gives all that are kept.
 func (r *Ring[T]) After(position uint64) (rows []T, next uint64, changed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

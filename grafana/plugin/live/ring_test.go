@@ -56,7 +56,8 @@ func TestARingForgetsByAgeAndKeepsItsMemorySmall(t *testing.T) {
 		r.add(tick(i))
 	}
 	rows, next, _ := r.After(0)
-	if want := int(Memory/time.Second) + 1; len(rows) != want || next != 100_000 || rows[0] != tick(100_000-want) {
+	if want := int(Memory/time.Second) + 1; len(rows) != want ||
+		next != 100_000 || rows[0] != tick(100_000-want) {
 		t.Errorf("%d rows from %d, position %d; want %d", len(rows), rows[0], next, want)
 	}
 	if cap(r.rows) > 4096 {

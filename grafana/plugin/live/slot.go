@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// A slot samples the messages of a short time: all if they are few, else as many as it may keep, each message with
-// the same chance (Vitter's algorithm R).
+// A slot samples the messages of a short time: all if they are few, else as many as it may keep,
+// each message with the same chance (Vitter's algorithm R).
 type slot struct {
 	random *rand.Rand
 	kept   []numbered

@@ -14,7 +14,8 @@ import (
 	"colorstream/generator/redistest"
 )
 
-// The user that the worker's docs/redis.md makes for the live data source suffices, and may do nothing else.
+// The user that the worker's docs/redis.md makes for the live data source suffices, and may do
+// nothing else.
 func TestRestrictedUser(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../../worker/docs/redis.md")
@@ -71,7 +72,8 @@ func TestRestrictedUser(t *testing.T) {
 		user := goredis.NewClient(&goredis.Options{Addr: server.Addr(), Username: "live", Password: "PASSWORD"})
 		defer user.Close()
 		for _, command := range [][]any{{"publish", "colors", "x"}, {"xadd", "colors", "*", "m", "x"}, {"get", "other"}} {
-			if err := user.Do(t.Context(), command...).Err(); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+			if err := user.Do(t.Context(), command...).Err(); err == nil ||
+				!strings.Contains(err.Error(), "NOPERM") {
 				t.Errorf("it may %v: %v", command, err)
 			}
 		}

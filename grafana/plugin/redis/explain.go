@@ -69,7 +69,8 @@ func (s *Source) explainAnswer(err error, text string) error {
 	case has("NOAUTH"):
 		return fmt.Errorf("no password: Redis wants one, give it in the settings (%w)", err)
 	case has("NOPERM"):
-		return fmt.Errorf("this user of Redis may not read %q: allow it, or use another user (%w)", name, err)
+		return fmt.Errorf("this user of Redis may not read %q: allow it, or use another user (%w)",
+			name, err)
 	case has("WRONGTYPE"):
 		return fmt.Errorf("the key %q is no stream: correct the name, or choose the transport Pub/Sub (%w)", name, err)
 	case has("DB index"):

@@ -18,8 +18,8 @@ const probeTime = 3 * time.Second
 // ErrNothing means that Redis answers, but no message came.
 var ErrNothing = errors.New("no message came")
 
-// Probe tries the settings: it connects, and waits a few seconds for a message, or looks for the newest in a
-// stream. It gives the message and its age. Errors say what to do.
+// Probe tries the settings: it connects, and waits a few seconds for a message, or looks for the
+// newest in a stream. It gives the message and its age. Errors say what to do.
 func (s *Source) Probe(ctx context.Context) (payload string, age time.Duration, err error) {
 	client := s.client()
 	defer client.Close()
@@ -98,10 +98,12 @@ func (s *Source) probeStream(
 	}
 	if at == 0 {
 		hint := "start the generator with REDIS_TRANSPORT=stream, or correct the name"
-		if subscribers, err := client.PubSubNumSub(ctx, name).Result(); err == nil && subscribers[name] > 0 {
+		if subscribers, err := client.PubSubNumSub(ctx, name).Result(); err == nil &&
+			subscribers[name] > 0 {
 			hint = "there are subscribers to a channel of that name: choose the transport Pub/Sub"
 		}
-		return "", 0, fmt.Errorf("the stream %q is empty or not there, though Redis answers: %s (%w)", name, hint, ErrNothing)
+		return "", 0, fmt.Errorf("the stream %q is empty or not there, though Redis answers: %s (%w)",
+			name, hint, ErrNothing)
 	}
 	now, err := client.Time(ctx).Result()
 	if err != nil {

@@ -24,8 +24,8 @@ import (
 // timeout is how long a test waits for what must happen.
 const timeout = 20 * time.Second
 
-// recorder is a Sink that remembers what it was told. Its methods have no lock of their own: the mutex is the
-// test's, so that the race detector sees if two goroutines call them.
+// recorder is a Sink that remembers what it was told. Its methods have no lock of their own: the
+// mutex is the test's, so that the race detector sees if two goroutines call them.
 type recorder struct {
 	unlocked int // written by every call, without the lock
 
@@ -170,7 +170,8 @@ func TestEveryMessageArrivesInOrderAndOnlyNewOnes(t *testing.T) {
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if !slices.IsSorted(r.times) || r.times[0] < begun.Add(-time.Second).UnixNano() || r.times[0] > time.Now().UnixNano() {
+		if !slices.IsSorted(r.times) || r.times[0] < begun.Add(-time.Second).UnixNano() ||
+			r.times[0] > time.Now().UnixNano() {
 			t.Errorf("times from %d to %d", r.times[0], r.times[len(r.times)-1])
 		}
 		if r.gaps != 1 {
@@ -487,7 +488,8 @@ func TestAProbeFindsMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	for channel, want := range map[string]string{"colors": "the message", "stream": "the entry"} {
-		s, err := New(slog.New(slog.DiscardHandler), Config{Redis: at("redis://" + server.Addr()), Channel: channel, Stream: channel == "stream"})
+		s, err := New(slog.New(slog.DiscardHandler),
+			Config{Redis: at("redis://" + server.Addr()), Channel: channel, Stream: channel == "stream"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -513,7 +515,8 @@ func TestNoPasswordIsLogged(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	s.Run(ctx, func() Sink { return new(recorder) })
-	if text := log.String(); !strings.Contains(text, "not connected to Redis") || strings.Contains(text, "the-secret") {
+	if text := log.String(); !strings.Contains(text, "not connected to Redis") ||
+		strings.Contains(text, "the-secret") {
 		t.Errorf("log: %s", text)
 	}
 }

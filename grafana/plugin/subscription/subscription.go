@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// leaseTime is how long a query without a stream, such as an alert rule's, keeps the receiver running.
+	// leaseTime is how long a query without a stream, such as an alert rule's, keeps the receiver
+	// running.
 	leaseTime = 2 * time.Minute
 	// maxLeases bounds those of different queries.
 	maxLeases = 100
@@ -23,8 +24,8 @@ type Receiver interface {
 	Run(ctx context.Context, partition func() redis.Sink)
 }
 
-// A Subscription is a receiver and the buffer that it fills. It starts with the first watcher and ends with the last;
-// the buffer then remains for a while, for who comes back.
+// A Subscription is a receiver and the buffer that it fills. It starts with the first watcher and
+// ends with the last; the buffer then remains for a while, for who comes back.
 type Subscription struct {
 	// Buffer is what there is to watch. It may always be read.
 	Buffer *live.Buffer
@@ -53,8 +54,8 @@ func New(receiver Receiver, limits window.Config) *Subscription {
 	return &Subscription{Buffer: live.NewBuffer(), receiver: receiver, limits: limits, leases: make(map[string]*lease)}
 }
 
-// Watch keeps the receiver running until release is called. The colours, if any, are in the rows from now on.
-// The last release waits until the receiver has ended.
+// Watch keeps the receiver running until release is called. The colours, if any, are in the rows
+// from now on. The last release waits until the receiver has ended.
 func (s *Subscription) Watch(colors []string) (release func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,7 +153,8 @@ func (s *Subscription) Watchers() int {
 	return s.watchers
 }
 
-// Close ends the leases, and lets nobody watch any more. Who watches still goes on until the release.
+// Close ends the leases, and lets nobody watch any more. Who watches still goes on until the
+// release.
 func (s *Subscription) Close() {
 	s.mu.Lock()
 	s.closed = true

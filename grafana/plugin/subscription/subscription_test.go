@@ -44,7 +44,8 @@ func (f *fake) want(t *testing.T, running, runs int32) {
 	t.Helper()
 	synctest.Wait()
 	if f.running.Load() != running || f.runs.Load() != runs {
-		t.Errorf("%d receivers run, %d ever did; want %d and %d", f.running.Load(), f.runs.Load(), running, runs)
+		t.Errorf("%d receivers run, %d ever did; want %d and %d",
+			f.running.Load(), f.runs.Load(), running, runs)
 	}
 }
 
