@@ -261,6 +261,7 @@ func TestFaultWorkerRestarted(t *testing.T) {
 	w.startWorker(nil)
 	w.later(time.Minute)
 	w.wantFiring("after a kill")
+	w.eventually("a window is stored", 20*time.Second, func() bool { return count(w.points()) > 0 })
 	w.generator.stop()
 	w.finish()
 	published := regexp.MustCompile(`msg=stop .*published=(\d+)`).FindStringSubmatch(w.generator.output())

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -382,8 +383,14 @@ func TestDropped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		queue := newMemory()
-		var err error = reply("NOPERM no")
-		seen, log, stop := startFake(t, queue, func(int) error { return err })
+		var err atomic.Value
+		err.Store(reply("NOPERM no"))
+		seen, log, stop := startFake(t, queue, func(int) error {
+			if r := err.Load().(reply); r != "" {
+				return r
+			}
+			return nil
+		})
 		queue.add(letter("1"), letter("2"))
 		time.Sleep(dropAfter - time.Second/2)
 		if queue.waiting() != 1 || seen.dropped.Load() != 0 || strings.Count(log.String(), "wait") != 1 {
@@ -403,15 +410,15 @@ func TestDropped(t *testing.T) {
 		if n := strings.Count(log.String(), "wait"); n < 10 || n > 12 {
 			t.Errorf("said %d times in eleven minutes\n%s", n, log)
 		}
-		err = reply("OOM no") // not for good: they wait again
+		err.Store(reply("OOM no")) // not for good: they wait again
 		queue.add(letter("5"))
 		time.Sleep(time.Hour)
-		err = reply("NOPERM no") // and the minute begins anew
+		err.Store(reply("NOPERM no")) // and the minute begins anew
 		time.Sleep(dropAfter / 2)
 		if queue.waiting() != 1 {
 			t.Errorf("%d wait", queue.waiting())
 		}
-		err = nil
+		err.Store(reply(""))
 		time.Sleep(time.Minute)
 		if n := seen.written.Load(); queue.waiting() != 0 || n != 1 || seen.dropped.Load() != 603 {
 			t.Errorf("%d wait, %d written, %d dropped", queue.waiting(), n, seen.dropped.Load())
@@ -425,9 +432,10 @@ func TestOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		queue := newMemory()
-		full := true
+		var full atomic.Bool
+		full.Store(true)
 		seen, log, stop := startFake(t, queue, func(n int) error {
-			if full && n >= 3 {
+			if full.Load() && n >= 3 {
 				return reply("OOM no")
 			}
 			return nil
@@ -438,7 +446,7 @@ func TestOnce(t *testing.T) {
 		if seen.written.Load() != 3 {
 			t.Errorf("%d written", seen.written.Load())
 		}
-		full = false
+		full.Store(false)
 		time.Sleep(time.Minute)
 		if seen.written.Load() != 10 || queue.waiting() != 0 {
 			t.Errorf("%d written, %d wait\n%s", seen.written.Load(), queue.waiting(), log)

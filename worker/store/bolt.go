@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -238,8 +239,11 @@ func (b *Bolt) updateOnce(act func(*transaction) error) error {
 			return t.end()
 		})
 	})
-	if err == nil {
+	switch {
+	case err == nil:
 		b.show(t)
+	case errors.Is(err, syscall.EFBIG): // a page's number that is no page's
+		err = fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	return err
 }
