@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -153,22 +154,23 @@ func TestStrangerDoesNotCountAsReady(t *testing.T) {
 	s, _ := testStack(t)
 	s.play(t, "worker", "serve")
 	child := s.children[0].Process
-	answer := "ok\n"
+	var answer atomic.Value
 	stranger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, answer)
+		fmt.Fprint(w, answer.Load())
 	}))
 	defer stranger.Close()
 	ask := func() error {
 		return ready(t.Context(), child, 200*time.Millisecond,
 			stranger.URL+"/healthz", fmt.Sprintf("ok %d\n", child.PID()))
 	}
-	for _, answer = range []string{"ok\n", "ok 1\n"} {
+	for _, text := range []string{"ok\n", "ok 1\n"} {
+		answer.Store(text)
 		if err := ask(); err == nil ||
 			!strings.Contains(err.Error(), "another program answers at "+stranger.URL) {
-			t.Errorf("%q: %v", answer, err)
+			t.Errorf("%q: %v", text, err)
 		}
 	}
-	answer = fmt.Sprintf("ok %d\n", child.PID())
+	answer.Store(fmt.Sprintf("ok %d\n", child.PID()))
 	if err := ask(); err != nil {
 		t.Errorf("ours: %v", err)
 	}

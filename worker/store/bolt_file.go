@@ -79,8 +79,16 @@ func openBolt(path string) (db *bolt.DB, file *os.File, err error) {
 func (b *Bolt) check() error {
 	return guard(func() error {
 		return b.db.View(func(tx *bolt.Tx) error {
-			if tx.Bucket([]byte(meta)) == nil {
+			if info, err := b.file.Stat(); err != nil {
+				return err
+			} else if info.Size() < tx.Size() {
+				return fmt.Errorf("%w: it is cut off", errDamaged)
+			}
+			if first, _ := tx.Cursor().First(); first == nil {
 				return nil // a new file
+			}
+			if tx.Bucket([]byte(meta)) == nil {
+				return fmt.Errorf("%w: bucket %s is missing", errDamaged, meta)
 			}
 			t, err := begin(tx, b.most)
 			if err != nil {
