@@ -211,7 +211,7 @@ func TestFaultMalformedFlood(t *testing.T) {
 		w.wantMetric(`rejected_total{reason="`+reason+`"}`, above(each-1))
 	}
 	if n := w.client.XLen(t.Context(), "colors:rejected").Val(); n < 9_000 || n > 12_000 {
-		t.Errorf("%d are kept aside", n)
+		t.Errorf("%d dead letters", n)
 	}
 	w.finish() // which counts the lines of the log
 }

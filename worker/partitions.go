@@ -386,21 +386,3 @@ func pause(ctx context.Context, d time.Duration) bool {
 		return true
 	}
 }
-
-// stats sums up what the owned partitions' stores hold.
-func (p *partitions) stats() (sum store.Stats) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, o := range p.owned {
-		one := o.store.Stats()
-		sum.Bytes += one.Bytes
-		sum.Batches += one.Batches
-		sum.LetterBatches += one.LetterBatches
-		sum.DroppedPoints += one.DroppedPoints
-		sum.DroppedLetters += one.DroppedLetters
-		if !one.Oldest.IsZero() && (sum.Oldest.IsZero() || one.Oldest.Before(sum.Oldest)) {
-			sum.Oldest = one.Oldest
-		}
-	}
-	return sum
-}

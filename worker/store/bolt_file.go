@@ -119,26 +119,26 @@ func (b *Bolt) inPlace() bool {
 // checksums are right. State and parts begin anew. It may be repeated after an error.
 func (b *Bolt) replace() (err error) {
 	if b.rescued == nil {
-		removed := errors.Is(b.damage, errRemoved)
-		if removed {
-			b.rescued = intact(b.db)
+		moved := b.path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000Z")
+		err := os.Rename(b.path, moved)
+		if errors.Is(err, fs.ErrNotExist) {
+			moved = ""
+		} else if err != nil {
+			return err
+		}
+		b.rescued = []record{}
+		if errors.Is(b.damage, errRemoved) { // what is open is whole
+			b.rescued = append(b.rescued, intact(b.db)...)
 		}
 		b.abandon()
-		aside := b.path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000Z")
-		switch err := os.Rename(b.path, aside); {
-		case errors.Is(err, fs.ErrNotExist):
-			aside = ""
-		case err != nil:
-			return err
-		case !removed:
-			if db, file, err := openBolt(aside); err == nil {
-				b.rescued = intact(db)
+		if moved != "" && !errors.Is(b.damage, errRemoved) {
+			if db, file, err := openBolt(moved); err == nil {
+				b.rescued = append(b.rescued, intact(db)...)
 				unlock(file)
 			}
 		}
 		b.log.Error("the worker's file is unusable; a fresh one begins with the windows that are intact",
-			"error", b.damage, "moved", aside, "batches", len(b.rescued))
-		b.rescued = append([]record{}, b.rescued...) // not nil
+			"error", b.damage, "moved", moved, "batches", len(b.rescued))
 		b.statsMu.Lock()
 		b.stats.Damaged++
 		b.statsMu.Unlock()

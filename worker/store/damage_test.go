@@ -133,7 +133,7 @@ func TestBoltDamage(t *testing.T) {
 		if s.Damaged > 0 {
 			noticed++
 			if n := damagedFiles(t, dir, "damaged"); n != 1 {
-				t.Errorf("%s: %d files are aside", what, n)
+				t.Errorf("%s: %d files were moved", what, n)
 			}
 		}
 		after := Commit{State: []byte("after"), Lines: []byte("after\n"), Points: 1}
@@ -155,8 +155,8 @@ func TestBoltDamage(t *testing.T) {
 			t.Errorf("%s: the fresh file is damaged", what)
 		}
 		_ = again.Close()
-		aside, _ := filepath.Glob(path + ".*")
-		for _, name := range aside {
+		moved, _ := filepath.Glob(path + ".*")
+		for _, name := range moved {
 			_ = os.Remove(name)
 		}
 	}
@@ -187,7 +187,7 @@ func TestBoltRemoved(t *testing.T) {
 	for _, act := range []struct {
 		name  string
 		do    func() error
-		aside string
+		moved string
 		lost  bool // what is in the file
 	}{
 		{"removed", func() error { return os.Remove(path) }, "", false},
@@ -222,8 +222,8 @@ func TestBoltRemoved(t *testing.T) {
 			if got := b.Stats().Damaged; got != 1 {
 				t.Errorf("%d damaged files are counted", got)
 			}
-			if act.aside != "" && damagedFiles(t, dir, act.aside) != 1 {
-				t.Error("the file is not aside")
+			if act.moved != "" && damagedFiles(t, dir, act.moved) != 1 {
+				t.Error("the file was not moved")
 			}
 			_ = b.Close()
 			b = openTestBolt(t, dir, 1<<20)
