@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
-	"colorstream/generator/certs"
 	"colorstream/generator/service"
 	"colorstream/worker/deadletter"
 	"colorstream/worker/history"
@@ -160,10 +159,7 @@ func serveWhile(ctx context.Context, running func(context.Context) error, server
 }
 
 func newClient(cfg config) (*influx.Client, error) {
-	return influx.New(influx.Config{
-		URL: cfg.InfluxURL, Org: cfg.InfluxOrg, Bucket: cfg.InfluxBucket, Token: cfg.InfluxToken,
-		Files: certs.Files{CA: cfg.InfluxCA, Cert: cfg.InfluxCert, Key: cfg.InfluxKey},
-	})
+	return influx.New(influx.Config{Config: cfg.Influx, Token: cfg.Token})
 }
 
 // instance names this worker among several: its host and port.

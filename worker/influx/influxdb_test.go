@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"colorstream/influxdb/access"
 	"colorstream/influxdb/influxtest"
 	"colorstream/influxdb/series"
 )
@@ -348,7 +349,9 @@ func TestInfluxDBRestarts(t *testing.T) {
 // One request to a real InfluxDB.
 func BenchmarkWrite(b *testing.B) {
 	db := influxtest.Shared(b).NewBucket(b)
-	client, err := New(Config{URL: db.URL, Org: db.Org, Bucket: db.Bucket, Token: db.WorkerToken})
+	client, err := New(Config{
+		Config: access.Config{URL: db.URL, Org: db.Org, Bucket: db.Bucket}, Token: db.WorkerToken,
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
