@@ -318,22 +318,3 @@ func TestConfig(t *testing.T) {
 		}
 	}
 }
-
-func TestBackoff(t *testing.T) {
-	t.Parallel()
-	for failures, most := range map[int]time.Duration{
-		0: firstBackoff, 1: 2 * firstBackoff, 4: 16 * firstBackoff, 9: maxBackoff, 1000: maxBackoff,
-	} {
-		var longest time.Duration
-		for range 500 {
-			d := backoff(failures)
-			if d < minBackoff || d > minBackoff+most {
-				t.Fatalf("after %d failures %v", failures, d)
-			}
-			longest = max(longest, d)
-		}
-		if longest < most*8/10 {
-			t.Errorf("after %d failures at most %v, of up to %v", failures, longest, most)
-		}
-	}
-}
