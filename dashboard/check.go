@@ -18,14 +18,11 @@ func check(ctx context.Context, p service.Process, c config) error {
 	out := p.Stdout
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	source, err := influx.New(c.influx())
-	if err != nil {
-		return err
-	}
+	source := influx.New(c.influx())
 	defer source.Close()
-	err = source.Check(ctx)
+	err := source.Check(ctx)
 	if err == nil {
-		fmt.Fprintf(out, "ok    influxdb  bucket %s can be read\n", c.Influx.Bucket)
+		fmt.Fprintf(out, "ok    influxdb  bucket %s can be read\n", c.InfluxBucket)
 	} else {
 		fmt.Fprintf(out, "FAIL  influxdb  %v\n", err)
 		err = errors.New("the check failed: InfluxDB cannot be read")

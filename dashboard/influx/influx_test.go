@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"colorstream/influxdb/access"
 	"colorstream/influxdb/influxtest"
 	"colorstream/influxdb/series"
 )
@@ -21,17 +20,7 @@ func TestMain(m *testing.M) { influxtest.Main(m) }
 
 func newReader(t *testing.T, db *influxtest.Server) *Reader {
 	t.Helper()
-	return open(t, Config{
-		Config: access.Config{URL: db.URL, Org: db.Org, Bucket: db.Bucket}, Token: db.DashboardToken,
-	})
-}
-
-func open(t *testing.T, c Config) *Reader {
-	t.Helper()
-	r, err := New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := New(Config{URL: db.URL, Org: db.Org, Bucket: db.Bucket, Token: db.DashboardToken})
 	t.Cleanup(r.Close)
 	return r
 }
@@ -118,14 +107,13 @@ func TestHalfWrittenPointIsLeftOut(t *testing.T) {
 func TestErrorsTellWhatToDo(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Shared(t).NewBucket(t)
-	good := Config{
-		Config: access.Config{URL: db.URL, Org: db.Org, Bucket: db.Bucket}, Token: db.DashboardToken,
-	}
+	good := Config{URL: db.URL, Org: db.Org, Bucket: db.Bucket, Token: db.DashboardToken}
 	check := func(name string, change func(*Config), summary, detail string) {
 		t.Helper()
 		c := good
 		change(&c)
-		r := open(t, c)
+		r := New(c)
+		defer r.Close()
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		err := r.Check(ctx)

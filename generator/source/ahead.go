@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"errors"
-	"io"
 )
 
 // ErrPending says that no record is at hand yet.
@@ -15,7 +14,6 @@ type Ahead struct {
 	items chan item
 	stop  context.CancelFunc
 	done  chan struct{}
-	final error
 }
 
 type item struct {
@@ -26,18 +24,15 @@ type item struct {
 // ReadAhead starts to read. Stop must be called in the end.
 func ReadAhead(next func() (Record, error)) *Ahead {
 	ctx, stop := context.WithCancel(context.Background())
-	a := &Ahead{items: make(chan item, 1024), stop: stop, done: make(chan struct{}), final: io.EOF}
+	a := &Ahead{items: make(chan item, 1024), stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(a.done)
-		defer close(a.items)
-		for ctx.Err() == nil {
-			record, err := next()
-			if _, rejected := errors.AsType[*Rejected](err); err != nil && !rejected {
-				a.final = err
-				return
+		for i := (item{}); ; {
+			if !isFinal(i.err) { // else the end again and again
+				i.record, i.err = next()
 			}
 			select {
-			case a.items <- item{record, err}:
+			case a.items <- i:
 			case <-ctx.Done():
 				return
 			}
@@ -50,26 +45,19 @@ func ReadAhead(next func() (Record, error)) *Ahead {
 // waits for one until ctx ends, or returns ErrPending if it is not to wait.
 func (a *Ahead) Next(ctx context.Context, wait bool) (Record, error) {
 	select {
-	case i, ok := <-a.items:
-		return a.result(i, ok)
+	case i := <-a.items:
+		return i.record, i.err
 	default:
 	}
 	if !wait {
 		return Record{}, ErrPending
 	}
 	select {
-	case i, ok := <-a.items:
-		return a.result(i, ok)
+	case i := <-a.items:
+		return i.record, i.err
 	case <-ctx.Done():
 		return Record{}, context.Cause(ctx)
 	}
-}
-
-func (a *Ahead) result(i item, ok bool) (Record, error) {
-	if !ok {
-		return Record{}, a.final
-	}
-	return i.record, i.err
 }
 
 // Stop ends the reading. The channel tells when it has ended: at once, unless a read of a silent

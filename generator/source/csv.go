@@ -22,69 +22,52 @@ type csvRows struct {
 	width     int      // cells of a row
 	first     []string // the first row, if it was read to find the separator
 	cells     []string
-	text      []byte // the newest record
 }
 
 // headerLines is how far into the input the header is looked for.
 const headerLines = 100
 
 func newCSV(p plain, fields [4]field, o Options) (*csvRows, error) {
-	c := &csvRows{lines: lines{r: p.Reader, offset: p.skipped}, fields: fields}
+	c := &csvRows{lines: lines{r: p.Reader}, fields: fields}
 	for _, r := range o.Separator {
 		c.separator = r
 	}
 	c.decimals.mark = o.Decimal
-	find := c.findFirst
 	if slices.ContainsFunc(fields[:], field.required) {
-		find = c.findHeader
+		return c, c.findHeader()
 	}
-	return c, find()
-}
-
-// separators are tried in this order where nothing tells which it is.
-func (c *csvRows) separators() []rune {
-	if c.separator != 0 {
-		return []rune{c.separator}
-	}
-	return []rune{'\t', ';', '|', ','}
+	return c, c.findFirst()
 }
 
 // findHeader reads up to the first line that has all columns that must be there.
 func (c *csvRows) findHeader() error {
-	best, bestScore, bestLine := []string(nil), -1, 0
-	for c.lines.number < headerLines {
-		texts, err := c.candidates()
+	var best candidate
+	least := len(c.fields) + 1
+	for least > 0 && c.lines.number < headerLines {
+		list, err := c.candidates()
 		if errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return err
 		}
-		found := false
-		for _, t := range texts {
-			names := trimAll(t.cells)
+		for _, t := range list {
+			t.cells = trimAll(t.cells)
 			missing := 0
 			for _, f := range c.fields {
-				if f.required() && !slices.Contains(names, f.name) {
+				if f.required() && !slices.Contains(t.cells, f.name) {
 					missing++
 				}
 			}
-			if score := 1000*(4-missing) + min(len(names), 999); score > bestScore {
-				best, bestScore, bestLine = names, score, t.line
+			if missing < least || missing == least && len(t.cells) > len(best.cells) {
+				best, least = t, missing
 			}
-			if missing == 0 && (!found || len(names) > len(c.columns)) {
-				found = true
-				c.separator, c.columns, c.header = t.separator, names, t.line
-			}
-		}
-		if found {
-			return c.locate(c.columns)
 		}
 	}
-	if best == nil {
+	if best.cells == nil {
 		return errors.New("is empty: a CSV file begins with a line that names the columns")
 	}
-	c.header = bestLine
-	return c.locate(best)
+	c.separator, c.columns, c.header = best.separator, best.cells, best.line
+	return c.locate()
 }
 
 // findFirst reads up to the first row whose value is a number, where all columns have numbers. The
@@ -94,16 +77,17 @@ func (c *csvRows) findFirst() error {
 	for _, f := range c.fields {
 		need = max(need, f.number)
 	}
+	value := c.fields[2].number
 	var before []candidate
 	for c.lines.number < headerLines {
-		texts, err := c.candidates()
+		list, err := c.candidates()
 		if errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return err
 		}
-		for _, t := range texts {
-			if len(t.cells) < need || c.decimals.fits(strings.TrimSpace(t.cells[c.fields[2].number-1])) == 0 {
+		for _, t := range list {
+			if len(t.cells) < need || c.decimals.fits(strings.TrimSpace(t.cells[value-1])) == 0 {
 				continue
 			}
 			c.separator, c.width, c.first = t.separator, len(t.cells), t.cells
@@ -112,12 +96,12 @@ func (c *csvRows) findFirst() error {
 					c.columns, c.header = trimAll(h.cells), h.line
 				}
 			}
-			return c.locate(c.columns)
+			return c.locate()
 		}
-		before = texts
+		before = list
 	}
 	return fmt.Errorf("line %d: no line up to here has a number in column %d, which is to be the value (%s)",
-		c.lines.number, c.fields[2].number, valueVariable)
+		c.lines.number, value, valueVariable)
 }
 
 // A candidate is a line as one separator splits it.
@@ -129,40 +113,37 @@ type candidate struct {
 
 // candidates splits the next line that is not blank with every separator that may be meant.
 // A header in a comment counts too.
-func (c *csvRows) candidates() ([]candidate, error) {
-	for {
+func (c *csvRows) candidates() (list []candidate, err error) {
+	separators := []rune{'\t', ';', '|', ','}
+	if c.separator != 0 {
+		separators = []rune{c.separator}
+	}
+	for len(list) == 0 {
 		text, err := c.lines.next()
 		if err != nil {
 			return nil, err
 		}
-		var list []candidate
-		line := strings.TrimLeft(string(text), "# ")
-		number := c.lines.number
-		for _, separator := range c.separators() {
-			cells, open := split(nil, line, separator)
-			for open && len(line) < MaxLine {
-				more, err := c.lines.next()
-				if err != nil {
-					return nil, c.unclosed(number, err)
-				}
-				line += string(more)
-				cells, open = split(nil, line, separator)
+		line, number := strings.TrimLeft(string(text), "# "), c.lines.number
+		for _, separator := range separators {
+			cells, err := split(nil, line, separator, func() (string, error) {
+				more, err := c.more(number, len(line))
+				line += more
+				return more, err
+			})
+			if err != nil && !errors.Is(err, errMisquoted) {
+				return nil, err
 			}
-			if open {
-				return nil, c.unclosed(number, io.EOF)
-			}
-			if n := len(cells); n > 0 && cells[n-1] != misquoted {
+			if err == nil && len(cells) > 0 {
 				list = append(list, candidate{separator, cells, number})
 			}
 		}
-		if len(list) > 0 {
-			return list, nil
-		}
 	}
+	return list, nil
 }
 
 // locate finds the columns of the fields in the header.
-func (c *csvRows) locate(names []string) error {
+func (c *csvRows) locate() error {
+	names := c.columns
 	if names != nil {
 		c.width = len(names)
 	}
@@ -174,13 +155,15 @@ func (c *csvRows) locate(names []string) error {
 		case f.number > 0:
 			c.index[i] = f.number - 1
 			if f.number > c.width {
-				errs = append(errs, fmt.Errorf("line %d: there is no column %d for the %s (%s): the line has %d",
+				errs = append(errs, fmt.Errorf(
+					"line %d: there is no column %d for the %s (%s): the line has %d",
 					c.header, f.number, f.role, f.variable, c.width))
 			}
 		default:
 			c.index[i] = slices.Index(names, f.name)
 			if c.index[i] >= 0 && slices.Contains(names[c.index[i]+1:], f.name) {
-				errs = append(errs, fmt.Errorf("line %d: two columns are called %q, which is to be the %s (%s)",
+				errs = append(errs, fmt.Errorf(
+					"line %d: two columns are called %q, which is to be the %s (%s)",
 					c.header, f.name, f.role, f.variable))
 			}
 			if c.index[i] < 0 && !f.optional {
@@ -226,9 +209,10 @@ func (c *csvRows) next() (row, error) {
 		case c.isHeader(cells):
 			continue // files have been appended to each other
 		case len(cells) < c.width || strings.Join(cells[c.width:], "") != "":
-			return row{}, &Rejected{line, Columns, fmt.Sprintf("has %d cells instead of %d", len(cells), c.width), c.lines.offset}
+			detail := fmt.Sprintf("has %d cells instead of %d", len(cells), c.width)
+			return row{}, &Rejected{Line: line, Reason: Columns, Detail: detail}
 		}
-		r := row{line: line, offset: c.lines.offset}
+		r := row{line: line}
 		for i, to := range []*string{&r.color, &r.name, &r.value, &r.time} {
 			if c.index[i] >= 0 {
 				*to = strings.TrimSpace(cells[c.index[i]])
@@ -245,62 +229,31 @@ func (c *csvRows) isHeader(cells []string) bool {
 		strings.TrimSpace(cells[value]) == c.columns[value] && slices.Equal(trimAll(cells), c.columns)
 }
 
-// record reads the cells of the next row, which is more than one line if a quoted cell is. The row
-// begins at the line that is returned.
+// record reads the cells of the next row. It begins at the line that is returned.
 func (c *csvRows) record() (cells []string, line int, err error) {
 	text, err := c.lines.next()
 	if err != nil {
 		return nil, 0, err
 	}
-	line = c.lines.number
-	c.cells, err = c.cells[:0], nil
-	var open bool
-	if c.cells, open = split(c.cells, string(text), c.separator); !open {
-		return c.cells, line, c.quoted(line)
+	line, length := c.lines.number, len(text)
+	c.cells, err = split(c.cells[:0], string(text), c.separator, func() (string, error) {
+		more, err := c.more(line, length)
+		length += len(more)
+		return more, err
+	})
+	if errors.Is(err, errMisquoted) {
+		err = &Rejected{Line: line, Reason: Quotes, Detail: err.Error()}
 	}
-	c.text = append(c.text[:0], text...)
-	for open {
-		more, err := c.lines.next()
-		if err != nil {
-			return nil, 0, c.unclosed(line, err)
-		}
-		if c.text = append(c.text, more...); len(c.text) > MaxLine {
-			return nil, 0, c.unclosed(line, io.EOF)
-		}
-		if closes(more) {
-			c.cells, open = split(c.cells[:0], string(c.text), c.separator)
-		}
-	}
-	return c.cells, line, c.quoted(line)
+	return c.cells, line, err
 }
 
-// quoted rejects a row that split has marked.
-func (c *csvRows) quoted(line int) error {
-	if n := len(c.cells); n > 0 && c.cells[n-1] == misquoted {
-		return &Rejected{line, Quotes, "has text after a closing quotation mark", c.lines.offset}
+// more reads the next line of a row that began in line, has the length so far, and ends in a quoted
+// cell that is not closed.
+func (c *csvRows) more(line, length int) (string, error) {
+	text, err := c.lines.next()
+	_, tooLong := errors.AsType[*Rejected](err)
+	if tooLong || errors.Is(err, io.EOF) || length+len(text) > MaxLine {
+		err = fmt.Errorf("line %d: a quotation mark is never closed: nothing after it was read", line)
 	}
-	return nil
-}
-
-// unclosed is the error of a cell that began in line and that the end, or MaxLine, has cut.
-func (c *csvRows) unclosed(line int, err error) error {
-	if _, tooLong := errors.AsType[*Rejected](err); tooLong || errors.Is(err, io.EOF) {
-		return fmt.Errorf("line %d: a quotation mark is never closed: nothing after it was read", line)
-	}
-	return err
-}
-
-// closes reports whether a line that begins inside of a quoted cell closes it: two quotation marks
-// stand for one, so that an odd number of them in a row does.
-func closes(line []byte) bool {
-	for i := 0; i < len(line); i++ {
-		marks := 0
-		for ; i < len(line) && line[i] == '"'; i++ {
-			marks++
-		}
-		if marks%2 == 1 {
-			return true
-		}
-	}
-	return false
+	return string(text), err
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -28,31 +27,34 @@ var foreign = []struct{ magic, advice string }{
 // plain is an input as text, without compression and byte-order mark.
 type plain struct {
 	*bufio.Reader
-	skipped int64    // bytes before the text
-	raw     *counter // set if the input is compressed
-	end     func()   // frees the decoder
+	file       *counter
+	compressed bool
+	end        func() // frees the decoder
 }
 
 func decompress(file io.Reader) (p plain, err error) {
-	p = plain{Reader: bufio.NewReaderSize(file, bufferSize), end: func() {}}
+	p = plain{file: &counter{Reader: file}, end: func() {}}
+	p.Reader = bufio.NewReaderSize(p.file, bufferSize)
 	head, err := p.Peek(4)
+	var text io.Reader
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		p.raw = &counter{r: p.Reader}
-		z, err := gzip.NewReader(p.raw)
-		if err != nil {
-			return p, fmt.Errorf("uncompress: %w", err)
-		}
-		p.Reader = bufio.NewReaderSize(z, bufferSize)
+		text, err = gzip.NewReader(p.Reader)
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		p.raw = &counter{r: p.Reader}
-		z, err := zstd.NewReader(p.raw, zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return p, fmt.Errorf("uncompress: %w", err)
+		var z *zstd.Decoder
+		if z, err = zstd.NewReader(p.Reader, zstd.WithDecoderConcurrency(1)); err == nil {
+			text, p.end = z, z.Close
 		}
-		p.Reader, p.end = bufio.NewReaderSize(z, bufferSize), z.Close
 	case len(head) == 0 && err != nil && !errors.Is(err, io.EOF):
 		return p, err
+	default:
+		err = nil // a short file
+	}
+	if err != nil {
+		return p, fmt.Errorf("uncompress: %w", err)
+	}
+	if text != nil {
+		p.Reader, p.compressed = bufio.NewReaderSize(text, bufferSize), true
 	}
 	head, _ = p.Peek(6)
 	for _, f := range foreign {
@@ -63,27 +65,26 @@ func decompress(file io.Reader) (p plain, err error) {
 	}
 	if bytes.HasPrefix(head, []byte("\xef\xbb\xbf")) { // byte-order mark
 		_, _ = p.Discard(3)
-		p.skipped = 3
 	}
 	return p, nil
 }
 
-// counter counts the bytes that pass.
+// offset is how many bytes of the file have been used up: of a compressed one, have been read.
+func (p plain) offset() int64 {
+	if p.compressed {
+		return p.file.n
+	}
+	return p.file.n - int64(p.Buffered())
+}
+
+// counter counts the bytes that are read.
 type counter struct {
-	r *bufio.Reader
-	n atomic.Int64
+	io.Reader
+	n int64
 }
 
 func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n.Add(int64(n))
+	n, err := c.Reader.Read(p)
+	c.n += int64(n)
 	return n, err
-}
-
-func (c *counter) ReadByte() (byte, error) {
-	b, err := c.r.ReadByte()
-	if err == nil {
-		c.n.Add(1)
-	}
-	return b, err
 }

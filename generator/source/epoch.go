@@ -8,40 +8,74 @@ import (
 	"time"
 )
 
-// isNumber reports whether a time is a number, perhaps with decimals or an exponent.
-func isNumber(text string) bool {
-	return simple(strings.TrimPrefix(text, "-"), '.') || simple(strings.TrimPrefix(text, "-"), ',')
-}
+// A reading is how a time may be understood; a set of them, while that is not told.
+type reading uint16
 
-// A numeral is how a unit is written.
+// The readings of numbers, in the order of numerals, and those of dates that end in the year.
+const (
+	years reading = 1 << iota
+	days
+	hours
+	minutes
+	daySeconds
+	dayMillis
+	seconds // since 1970, as the next three
+	milliseconds
+	microseconds
+	nanoseconds
+	dayFirst
+	monthFirst
+
+	numeric = dayFirst - 1
+	orders  = dayFirst | monthFirst
+)
+
+// A numeral is how a number is written that is a time.
 type numeral struct {
-	unit   unit
-	digits int    // of the number, for those that are dates
-	layout string // likewise
-	places int    // a unit is 10^-places seconds, for those since 1970
+	name   string
+	digits int    // of a date
+	layout string // of a date
+	places int    // since 1970: it is 10^-places seconds
 }
 
 var numerals = []numeral{
-	{years, 4, "2006", 0},
-	{days, 8, "20060102", 0},
-	{hours, 10, "2006010215", 0},
-	{minutes, 12, "200601021504", 0},
-	{daySeconds, 14, "20060102150405", 0},
-	{dayMillis, 17, "20060102150405.000", 0},
-	{seconds, 0, "", 0},
-	{milliseconds, 0, "", 3},
-	{microseconds, 0, "", 6},
-	{nanoseconds, 0, "", 9},
+	{"years", 4, "2006", 0},
+	{"dates (YYYYMMDD)", 8, "20060102", 0},
+	{"hours (YYYYMMDDhh)", 10, "2006010215", 0},
+	{"minutes (YYYYMMDDhhmm)", 12, "200601021504", 0},
+	{"seconds (YYYYMMDDhhmmss)", 14, "20060102150405", 0},
+	{"milliseconds (YYYYMMDDhhmmssSSS)", 17, "20060102150405.000", 0},
+	{"seconds", 0, "", 0},
+	{"milliseconds", 0, "", 3},
+	{"microseconds", 0, "", 6},
+	{"nanoseconds", 0, "", 9},
+	{name: "day first"},
+	{name: "month first"}, // no numbers, but readings with a name
 }
 
-// numeralOf is the numeral of a single unit.
-func numeralOf(u unit) numeral { return numerals[bits.TrailingZeros16(uint16(u))] }
+// numeral is that of a single reading.
+func (r reading) numeral() numeral { return numerals[bits.TrailingZeros16(uint16(r))] }
 
-// units are those that a number may have by its size.
-func units(text string) (fits unit) {
-	for _, n := range numerals {
-		if n.fits(text) {
-			fits |= n.unit
+// String names the readings of a set.
+func (r reading) String() string {
+	var names []string
+	for ; r != 0; r &= r - 1 {
+		names = append(names, r.numeral().name)
+	}
+	return strings.Join(names, " or ")
+}
+
+// isNumber reports whether a time is a number, perhaps with decimals or an exponent.
+func isNumber(text string) bool {
+	text = strings.TrimPrefix(text, "-")
+	return simple(text, '.') || simple(text, ',')
+}
+
+// readings are those that a number may have by its size.
+func readings(text string) (fits reading) {
+	for r := years; r <= nanoseconds; r <<= 1 {
+		if r.fits(text) {
+			fits |= r
 		}
 	}
 	return fits
@@ -50,7 +84,8 @@ func units(text string) (fits unit) {
 // fits reports whether a number has the size of a year from 1678 to 2262, or of an instant from
 // 1973, where the units do not meet, to 2262. Numbers such as 2025020410 may be hours or seconds of
 // 2034, those such as 202502041015 minutes or milliseconds of 1976.
-func (n numeral) fits(text string) bool {
+func (r reading) fits(text string) bool {
+	n := r.numeral()
 	whole, decimals := digits(text)
 	if strings.Trim(whole, "0123456789") != "" {
 		return false
@@ -65,30 +100,26 @@ func (n numeral) fits(text string) bool {
 	t, err := n.read(whole, "", time.UTC)
 	y := t.Year()
 	return err == nil && y >= 1678 && y <= 2262 &&
-		(n.unit != hours && n.unit != minutes || y >= 1900 && y < 2100)
+		(r != hours && r != minutes || y >= 1900 && y < 2100)
 }
 
 // digits are those before and after the decimal mark, without exponent.
 func digits(text string) (whole, decimals string) {
+	text = strings.Replace(text, ",", ".", 1)
 	if strings.ContainsAny(text, "eE") {
-		if f, err := strconv.ParseFloat(strings.Replace(text, ",", ".", 1), 64); err == nil {
+		if f, err := strconv.ParseFloat(text, 64); err == nil {
 			text = strconv.FormatFloat(f, 'f', -1, 64)
 		}
 	}
-	whole, decimals, _ = strings.Cut(strings.Replace(text, ",", ".", 1), ".")
+	whole, decimals, _ = strings.Cut(text, ".")
 	return whole, strings.TrimRight(decimals, "0")
 }
 
-// readNumber reads a number of the unit, exactly to the nanosecond.
-func readNumber(text string, u unit, zone *time.Location) (time.Time, error) {
-	whole, decimals := digits(text)
-	return numeralOf(u).read(whole, decimals, zone)
-}
-
+// read reads a number, exactly to the nanosecond.
 func (n numeral) read(whole, decimals string, zone *time.Location) (time.Time, error) {
 	if n.layout != "" {
-		if n.unit == dayMillis && len(whole) == n.digits {
-			whole = whole[:14] + "." + whole[14:]
+		if before, _, ok := strings.Cut(n.layout, "."); ok && len(whole) == n.digits {
+			whole = whole[:len(before)] + "." + whole[len(before):]
 		}
 		t, err := time.ParseInLocation(n.layout, whole, zone)
 		if err != nil {

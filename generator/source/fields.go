@@ -88,29 +88,15 @@ func skip(s []byte) []byte {
 	return s
 }
 
-// valueLength is the length of the JSON value that a text begins with.
+// valueLength is the length of the JSON value that a text begins with, and that something follows.
 func valueLength(s []byte) int {
-	depth, quoted := 0, false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case quoted:
-			if c == '\\' {
-				i++
-			} else if c == '"' {
-				if quoted = false; depth == 0 {
-					return i + 1
-				}
-			}
-		case c == '"':
-			quoted = true
-		case c == '{' || c == '[':
-			depth++
-		case depth == 0 && (c == ',' || c == '}' || c == ']' || isSpace(c)):
-			return i // the end of a number or word
-		case c == '}' || c == ']':
-			if depth--; depth == 0 {
-				return i + 1
-			}
+	if s[0] != '{' && s[0] != '[' && s[0] != '"' {
+		return bytes.IndexAny(s, ",]} \t\r\n") // the end of a number or word
+	}
+	var n nesting
+	for i, c := range s {
+		if n.closes(c) {
+			return i + 1
 		}
 	}
 	return len(s)

@@ -16,9 +16,8 @@ import (
 type jsonRows struct {
 	p       plain
 	fields  [4]field
-	line    int   // of the next byte
-	offset  int64 // of the next byte
-	array   bool  // inside of the array
+	line    int  // of the next byte
+	array   bool // inside of the array
 	text    []byte
 	members []member // of the object
 }
@@ -30,7 +29,7 @@ func newJSON(p plain, fields [4]field) (*jsonRows, error) {
 				f.variable, f.number)
 		}
 	}
-	return &jsonRows{p: p, fields: fields, line: 1, offset: p.skipped}, nil
+	return &jsonRows{p: p, fields: fields, line: 1}, nil
 }
 
 func (j *jsonRows) next() (row, error) {
@@ -46,50 +45,47 @@ func (j *jsonRows) next() (row, error) {
 		case c == '[' && !j.array && j.follows("{]"), c == ']' && j.array:
 			j.array = !j.array
 			continue
-		case c == '{':
-			return j.object()
 		}
 		line := j.line
 		j.text = append(j.text[:0], c)
-		if err := j.restOfLine(); err != nil {
-			return row{}, err
+		if c == '{' {
+			err = j.object()
+		} else if err = j.restOfLine(); err == nil && c != '#' {
+			err = invalid(j.text)
+		} else if err == nil {
+			continue
 		}
-		if c != '#' {
-			return row{}, reject(line, j.offset, invalid(j.text))
+		if err != nil {
+			return row{}, reject(line, err)
 		}
+		r, err := j.extract()
+		if err != nil {
+			return row{}, reject(line, err)
+		}
+		r.line = line
+		return r, nil
 	}
 }
 
 // object reads an object after its first brace.
-func (j *jsonRows) object() (row, error) {
+func (j *jsonRows) object() error {
 	line := j.line
-	j.text = append(j.text[:0], '{')
-	quoted, escaped := false, false
-	for depth := 1; depth > 0; {
+	n := nesting{depth: 1}
+	for closed := false; !closed; {
 		c, err := j.read()
 		if errors.Is(err, io.EOF) {
-			return row{}, reject(line, j.offset, invalid(j.text))
+			return invalid(j.text)
 		} else if err != nil {
-			return row{}, err
+			return err
 		}
 		j.text = append(j.text, c)
 		switch {
 		case len(j.text) > MaxLine:
-			err := &Rejected{line, TooLong, fmt.Sprintf("is longer than %d bytes", MaxLine), 0}
-			return row{}, j.resume(err)
-		case c == '\n' && (quoted || j.objectFollows()):
-			return row{}, j.resume(reject(line, 0, invalid(j.text)))
-		case escaped:
-			escaped = false
-		case quoted:
-			quoted, escaped = c != '"', c == '\\'
-		case c == '"':
-			quoted = true
-		case c == '{' || c == '[':
-			depth++
-		case c == '}' || c == ']':
-			depth--
+			return j.resume(line, tooLong(line))
+		case c == '\n' && (n.quoted || j.objectFollows()):
+			return j.resume(line, invalid(j.text))
 		}
+		closed = n.closes(c)
 	}
 	for { // a line break that has come with the object is no reason to wait for another
 		if c, _ := j.p.Peek(min(1, j.p.Buffered())); len(c) == 0 || !isSpace(c[0]) {
@@ -98,14 +94,32 @@ func (j *jsonRows) object() (row, error) {
 		_, _ = j.read()
 	}
 	if !json.Valid(j.text) {
-		return row{}, reject(line, j.offset, invalid(j.text))
+		return invalid(j.text)
 	}
-	r, err := j.extract()
-	if err != nil {
-		return row{}, reject(line, j.offset, err)
+	return nil
+}
+
+// A nesting follows the brackets and strings of a JSON text.
+type nesting struct {
+	depth           int
+	quoted, escaped bool
+}
+
+// closes takes the next byte, and reports whether it ends all that was open.
+func (n *nesting) closes(c byte) bool {
+	switch {
+	case n.escaped:
+		n.escaped = false
+	case n.quoted:
+		n.quoted, n.escaped = c != '"', c == '\\'
+	case c == '"':
+		n.quoted = true
+	case c == '{' || c == '[':
+		n.depth++
+	case c == '}' || c == ']':
+		n.depth--
 	}
-	r.line, r.offset = line, j.offset
-	return r, nil
+	return n.depth == 0 && !n.quoted
 }
 
 // follows reports whether the next character that is no space is one of these. It does not look
@@ -125,31 +139,26 @@ func (j *jsonRows) objectFollows() bool {
 	return len(next) == 1 && next[0] == '{'
 }
 
-// resume skips what is left of an object that is over: the line, and the following ones up to one
-// that begins with an object if it was on several lines.
-func (j *jsonRows) resume(rejected *Rejected) error {
-	text := j.text
-	if text[len(text)-1] != '\n' {
+// resume skips what is left of an object that is over, and returns why: the line, and the following
+// ones up to one that begins with an object if it was on several lines.
+func (j *jsonRows) resume(line int, why error) error {
+	if j.text[len(j.text)-1] != '\n' {
 		if err := j.restOfLine(); err != nil {
 			return err
 		}
 	}
-	for j.line > rejected.Line+1 {
-		next, _ := j.p.Peek(1)
-		if len(next) == 0 || next[0] == '{' {
+	for j.line > line+1 && !j.objectFollows() {
+		c, err := j.read()
+		if errors.Is(err, io.EOF) {
 			break
+		} else if err == nil && !isSpace(c) {
+			err = j.restOfLine()
 		}
-		if c, err := j.read(); err != nil {
-			return err
-		} else if isSpace(c) {
-			continue
-		}
-		if err := j.restOfLine(); err != nil {
+		if err != nil {
 			return err
 		}
 	}
-	rejected.Offset = j.offset
-	return rejected
+	return why
 }
 
 // restOfLine appends up to the line's end to the text, as much of it as may be.
@@ -167,17 +176,13 @@ func (j *jsonRows) restOfLine() error {
 	}
 }
 
-// read returns the next byte and counts it.
+// read returns the next byte and counts lines.
 func (j *jsonRows) read() (byte, error) {
 	c, err := j.p.ReadByte()
-	if err != nil {
-		return 0, err
-	}
-	j.offset++
-	if c == '\n' {
+	if err == nil && c == '\n' {
 		j.line++
 	}
-	return c, nil
+	return c, err
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
@@ -187,5 +192,5 @@ func invalid(text []byte) error {
 	if _, err := message.Decode(strings.TrimSpace(string(text))); err != nil {
 		return err
 	}
-	return errors.New("is not a JSON object")
+	return &message.Error{Reason: message.NotJSON, Detail: "is not a JSON object"}
 }

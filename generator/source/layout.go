@@ -24,35 +24,25 @@ func (f *TimeFormat) UnmarshalText(text []byte) error {
 
 // A layout is a TimeFormat made ready.
 type layout struct {
-	unit    unit     // of numbers, if it is not 0
-	order   order    // of dates, if it is not 0
+	reading reading  // of numbers or dates, if it is not 0
 	layouts []string // of Go's time.Parse, the first that fits counts
 }
 
+var namedFormats = map[TimeFormat]reading{
+	"": 0, "s": seconds, "%s": seconds, "ms": milliseconds, "us": microseconds, "ns": nanoseconds,
+	"day-first": dayFirst, "month-first": monthFirst,
+}
+
 func (f TimeFormat) parse() (l layout, err error) {
-	switch f {
-	case "":
-		return l, nil
-	case "s", "%s":
-		l.unit = seconds
-	case "ms":
-		l.unit = milliseconds
-	case "us":
-		l.unit = microseconds
-	case "ns":
-		l.unit = nanoseconds
-	case "day-first":
-		l.order = dayFirst
-	case "month-first":
-		l.order = monthFirst
-	default:
-		l.layouts = []string{string(f)}
-		if strings.Contains(string(f), "%") {
-			l.layouts, err = strftime(string(f))
-		}
-		if err == nil {
-			err = holdsDate(l.layouts[0])
-		}
+	if r, ok := namedFormats[f]; ok {
+		return layout{reading: r}, nil
+	}
+	l.layouts = []string{string(f)}
+	if strings.Contains(string(f), "%") {
+		l.layouts, err = strftime(string(f))
+	}
+	if err == nil {
+		err = holdsDate(l.layouts[0])
 	}
 	return l, err
 }

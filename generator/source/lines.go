@@ -13,8 +13,7 @@ const MaxLine = 1 << 20
 // lines reads an input line by line.
 type lines struct {
 	r      *bufio.Reader
-	number int   // of the newest line
-	offset int64 // of its end
+	number int // of the newest line
 	long   []byte
 }
 
@@ -26,7 +25,6 @@ func (l *lines) next() ([]byte, error) {
 	length := 0
 	for {
 		part, err := l.r.ReadSlice('\n')
-		l.offset += int64(len(part))
 		length += len(part)
 		switch {
 		case err == nil && length == len(part):
@@ -41,8 +39,12 @@ func (l *lines) next() ([]byte, error) {
 			l.number--
 			return nil, err
 		case length > MaxLine:
-			return nil, &Rejected{l.number, TooLong, fmt.Sprintf("is longer than %d bytes", MaxLine), l.offset}
+			return nil, tooLong(l.number)
 		}
 		return l.long, nil
 	}
+}
+
+func tooLong(line int) *Rejected {
+	return &Rejected{Line: line, Reason: TooLong, Detail: fmt.Sprintf("is longer than %d bytes", MaxLine)}
 }

@@ -83,7 +83,7 @@ func (d *decimals) parse(text string, line int) (float64, error) {
 	if mark == "" {
 		d.observe(text, line)
 		if err := d.settle(); err != nil {
-			return 0, err
+			return 0, &message.Error{Reason: message.ValueType, Detail: err.Error()}
 		}
 		if mark = d.mark; mark == "" {
 			mark = Point // 1234 and 1.234, as long as nothing speaks for a comma

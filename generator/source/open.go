@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"colorstream/generator/message"
@@ -104,39 +106,31 @@ func (in *Input) begin() (err error) {
 
 // tell finds the format by the first character that is not in a comment, or else by the name.
 func (in *Input) tell() Format {
-	name := strings.ToLower(in.path)
-	for _, ending := range []string{".gz", ".zst", ".zstd"} {
-		name = strings.TrimSuffix(name, ending)
-	}
-	byName := CSV
-	for _, ending := range []string{".json", ".jsonl", ".ndjson"} {
-		if strings.HasSuffix(name, ending) {
-			byName = JSON
-		}
-	}
+	ending := strings.ToLower(filepath.Ext(uncompressed(in.path)))
 	comment := false
 	for n := 1; n <= in.plain.Size(); n++ {
 		head, err := in.plain.Peek(n)
 		if err != nil {
 			break
 		}
-		switch c := head[n-1]; {
-		case comment || c == '#':
+		c := head[n-1]
+		if comment || c == '#' {
 			comment = c != '\n'
-			continue
-		case isSpace(c):
-			continue
-		case c == '{', c == '[' && !strings.HasSuffix(name, ".csv") && !strings.HasSuffix(name, ".tsv"):
+		} else if c == '{' || c == '[' && ending != ".csv" && ending != ".tsv" {
 			return JSON
+		} else if !isSpace(c) {
+			break
 		}
-		break
 	}
-	return byName
+	if slices.Contains([]string{".json", ".jsonl", ".ndjson"}, ending) {
+		return JSON
+	}
+	return CSV
 }
 
 // Next returns the next record. The error is a [*Rejected] for a row that is no message, after
 // which Next may be called again; io.EOF at the end; or the input's failure.
-func (in *Input) Next() (Record, error) {
+func (in *Input) Next() (record Record, err error) {
 	if _, err := in.Plan(); err != nil {
 		return Record{}, err
 	}
@@ -146,14 +140,14 @@ func (in *Input) Next() (Record, error) {
 	} else {
 		i = in.read()
 	}
-	if i.err != nil {
-		return Record{}, i.err
+	if err = i.err; err == nil {
+		record, err = in.record(i.row)
+		err = reject(i.row.line, err)
 	}
-	record, err := in.record(i.row)
-	if err != nil {
-		return Record{}, reject(i.row.line, i.row.offset, err)
+	if rejected, ok := errors.AsType[*Rejected](err); ok {
+		rejected.Offset = i.row.offset
 	}
-	return record, nil
+	return record, err
 }
 
 // Each calls f with the remaining records and rejected rows.
@@ -163,13 +157,12 @@ func (in *Input) Each(ctx context.Context, f func(Record, *Rejected) error) erro
 			return context.Cause(ctx)
 		}
 		record, err := in.Next()
-		rejected, isRejected := errors.AsType[*Rejected](err)
-		switch {
-		case errors.Is(err, io.EOF):
+		if errors.Is(err, io.EOF) {
 			return nil
-		case err != nil && !isRejected:
+		} else if isFinal(err) {
 			return err
 		}
+		rejected, _ := errors.AsType[*Rejected](err)
 		if err := f(record, rejected); err != nil {
 			return err
 		}
@@ -182,17 +175,10 @@ type rowItem struct {
 	err error
 }
 
-// read returns the next row, its offset in the compressed file.
 func (in *Input) read() (i rowItem) {
 	i.row, i.err = in.rows.next()
-	rejected, isRejected := errors.AsType[*Rejected](i.err)
-	if in.plain.raw != nil {
-		i.row.offset = in.plain.raw.n.Load()
-		if isRejected {
-			rejected.Offset = i.row.offset
-		}
-	}
-	if i.err != nil && !isRejected && !errors.Is(i.err, io.EOF) {
+	i.row.offset = in.plain.offset()
+	if isFinal(i.err) && !errors.Is(i.err, io.EOF) {
 		i.err = fmt.Errorf("read %s: %w", in.Name, i.err)
 	}
 	return i

@@ -176,11 +176,16 @@ func (o Options) fields(path string) (f [4]field, err error) {
 
 // stem is a file's name without folder and endings.
 func stem(path string) string {
-	name := filepath.Base(path)
+	name := uncompressed(filepath.Base(path))
+	return strings.TrimSuffix(name, filepath.Ext(name))
+}
+
+// uncompressed is a file's name without the ending of its compression.
+func uncompressed(name string) string {
 	for _, ending := range []string{".gz", ".zst", ".zstd"} {
 		name = strings.TrimSuffix(name, ending)
 	}
-	return strings.TrimSuffix(name, filepath.Ext(name))
+	return name
 }
 
 // defaultName is the name of messages whose input has none: that of the value, if it says more than

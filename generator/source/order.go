@@ -111,19 +111,26 @@ func (o *Ordered) check(r Record) error {
 // sort reads the whole file, and keeps its rows in order if they are not.
 func (o *Ordered) sort(ctx context.Context, maxSort int) error {
 	plan := o.plan
-	err := o.each(ctx, func(r Record, rejected *Rejected) error {
+	plan.Whole = true
+	err := o.Each(ctx, func(r Record, rejected *Rejected) error {
 		if rejected != nil {
 			return nil
 		}
 		plan.span(r.Time)
 		return o.check(r)
 	})
-	o.newest = Record{}
 	disorder, unsorted := errors.AsType[*disorderError](err)
+	if err != nil && !unsorted {
+		return err
+	}
+	if err := o.rewind(); err != nil {
+		return err
+	}
+	o.newest = Record{}
 	if unsorted {
 		plan.Disorder = disorder.Error()
 		sorter := NewSorter(maxSort, "")
-		err = o.each(ctx, func(r Record, rejected *Rejected) error {
+		err := o.Each(ctx, func(r Record, rejected *Rejected) error {
 			if rejected != nil {
 				o.rejected = append(o.rejected, rejected)
 				return nil
@@ -135,21 +142,12 @@ func (o *Ordered) sort(ctx context.Context, maxSort int) error {
 			err = fmt.Errorf("%s: %w, and there are more than %d rows: `worker import` takes them in any order",
 				o.Name, disorder, maxSort)
 		}
+		if err != nil {
+			return err
+		}
 		o.sorter = sorter
 		o.next, o.stop = iter.Pull2(sorter.All())
 	}
-	plan.Whole = true
 	o.plan = plan
-	if err != nil || unsorted {
-		return err
-	}
-	return o.rewind()
-}
-
-// each calls f with all records and rejected rows, from the first.
-func (o *Ordered) each(ctx context.Context, f func(Record, *Rejected) error) error {
-	if err := o.rewind(); err != nil {
-		return err
-	}
-	return o.Each(ctx, f)
+	return nil
 }

@@ -104,31 +104,29 @@ func (in *Input) settle() error {
 	if err := in.begin(); err != nil {
 		return err
 	}
-	for len(in.sample) < SampleRows {
+	final := false
+	for len(in.sample) < SampleRows && !final {
 		if !in.regular && len(in.sample) > 0 && in.plain.Buffered() == 0 && in.decide() == nil {
 			break
 		}
 		i := in.read()
 		in.sample = append(in.sample, i)
-		if in.failed(i) {
-			break
-		}
 		in.observe(i)
+		final = isFinal(i.err)
 	}
 	err := in.decide()
-	if err != nil && in.regular && !in.failed(in.sample[len(in.sample)-1]) {
-		err = in.readWhole()
+	if err != nil && in.regular && !final {
+		for i := in.read(); !isFinal(i.err); i = in.read() {
+			in.observe(i)
+		}
+		if err = in.decide(); err == nil {
+			err = in.rewind()
+		}
 	}
 	if err == nil {
 		in.describe()
 	}
 	return err
-}
-
-// failed reports whether there is nothing after the item.
-func (in *Input) failed(i rowItem) bool {
-	_, rejected := errors.AsType[*Rejected](i.err)
-	return i.err != nil && !rejected
 }
 
 func (in *Input) observe(i rowItem) {
@@ -139,22 +137,6 @@ func (in *Input) observe(i rowItem) {
 }
 
 func (in *Input) decide() error { return errors.Join(in.decimals.settle(), in.times.settle()) }
-
-// readWhole observes the rest of the file and begins again.
-func (in *Input) readWhole() error {
-	in.sample = nil
-	for {
-		i := in.read()
-		if in.failed(i) {
-			break
-		}
-		in.observe(i)
-	}
-	if err := in.decide(); err != nil {
-		return err
-	}
-	return in.rewind()
-}
 
 // rewind begins again with the first row of a file.
 func (in *Input) rewind() error {

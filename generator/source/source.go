@@ -32,7 +32,7 @@ type Rejected struct {
 	Line   int
 	Reason message.Reason
 	Detail string
-	Offset int64
+	Offset int64 // as that of a Record
 }
 
 func (r *Rejected) Error() string { return fmt.Sprintf("line %d: %s", r.Line, r.Detail) }
@@ -59,10 +59,16 @@ type row struct {
 // rows is a format: CSV or JSON. The error of next is as that of Input.Next.
 type rows interface{ next() (row, error) }
 
-// reject makes a Rejected of an error of package message.
-func reject(line int, offset int64, err error) *Rejected {
+// reject makes a Rejected of an error of package message; every other remains what it is.
+func reject(line int, err error) error {
 	if e, ok := errors.AsType[*message.Error](err); ok {
-		return &Rejected{line, e.Reason, e.Detail, offset}
+		return &Rejected{Line: line, Reason: e.Reason, Detail: e.Detail}
 	}
-	return &Rejected{line, message.NotJSON, err.Error(), offset}
+	return err
+}
+
+// isFinal reports whether an error of Next, or of rows.next, ends the input.
+func isFinal(err error) bool {
+	_, rejected := errors.AsType[*Rejected](err)
+	return err != nil && !rejected
 }

@@ -1,20 +1,20 @@
 package source
 
 import (
+	"errors"
 	"strings"
 	"unicode/utf8"
 )
 
-// misquoted stands for the rest of a row after a quoted cell that goes on behind its end.
-const misquoted = "\xff\"misquoted"
+// errMisquoted says that text follows a closing quotation mark.
+var errMisquoted = errors.New("has text after a closing quotation mark")
 
-// split appends the cells of a CSV row to cells: none for a blank line. A quoted cell keeps its
-// white space and line breaks; a quotation mark inside of an unquoted cell stands for itself. The
-// row is open if the text ends in a quoted cell.
-func split(cells []string, text string, separator rune) (_ []string, open bool) {
-	text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
-	if strings.Trim(text, " \t\r") == "" && !strings.ContainsRune(text, separator) {
-		return cells, false
+// split appends the cells of the CSV row that begins with a text to cells: none for a blank line. A
+// quoted cell keeps its white space and line breaks, and if it is not closed, the row goes on with
+// what more returns. A quotation mark inside of an unquoted cell stands for itself.
+func split(cells []string, text string, separator rune, more func() (string, error)) ([]string, error) {
+	if strings.Trim(text, " \t\r\n") == "" && !strings.ContainsRune(text, separator) {
+		return cells, nil
 	}
 	width := utf8.RuneLen(separator)
 	blanks := strings.ReplaceAll(" \t\r", string(separator), "")
@@ -23,46 +23,42 @@ func split(cells []string, text string, separator rune) (_ []string, open bool) 
 		if !strings.HasPrefix(rest, `"`) {
 			end := strings.IndexRune(text, separator)
 			if end < 0 {
-				return append(cells, text), false
+				return append(cells, strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")), nil
 			}
 			cells, text = append(cells, text[:end]), text[end+width:]
 			continue
 		}
-		cell, after, closed := unquote(rest[1:])
-		if !closed {
-			return cells, true
+		cell, after, err := unquote(rest[1:], more)
+		if err != nil {
+			return cells, err
 		}
 		cells = append(cells, cell)
-		if after = strings.TrimLeft(after, blanks); after == "" {
-			return cells, false
+		if after = strings.TrimLeft(after, blanks); after == "" || after == "\n" {
+			return cells, nil
 		}
 		var found bool
 		if text, found = strings.CutPrefix(after, string(separator)); !found {
-			return append(cells, misquoted), false
+			return cells, errMisquoted
 		}
 	}
 }
 
-// unquote reads a quoted cell after its first quotation mark.
-func unquote(text string) (cell, rest string, closed bool) {
-	end := strings.IndexByte(text, '"')
-	if end < 0 {
-		return "", "", false
-	}
-	if !strings.HasPrefix(text[end+1:], `"`) {
-		return text[:end], text[end+1:], true
-	}
+// unquote reads a quoted cell after its first quotation mark. Two quotation marks stand for one.
+func unquote(text string, more func() (string, error)) (cell, rest string, err error) {
 	var b strings.Builder
 	for {
-		b.WriteString(text[:end])
-		text = text[end+1:]
-		if !strings.HasPrefix(text, `"`) {
-			return b.String(), text, true
-		}
-		b.WriteByte('"')
-		text = text[1:]
-		if end = strings.IndexByte(text, '"'); end < 0 {
-			return "", "", false
+		before, after, found := strings.Cut(text, `"`)
+		switch {
+		case !found:
+			b.WriteString(text)
+			if text, err = more(); err != nil {
+				return "", "", err
+			}
+		case strings.HasPrefix(after, `"`):
+			b.WriteString(before + `"`)
+			text = after[1:]
+		default:
+			return b.String() + before, after, nil
 		}
 	}
 }

@@ -6,14 +6,6 @@ import (
 	"time"
 )
 
-// order is that of day and month in dates that end in the year; a set of them while it is not told.
-type order uint8
-
-const (
-	dayFirst order = 1 << iota
-	monthFirst
-)
-
 // A stamp is a text that was read as a date with or without a time of day, as databases,
 // spreadsheets, loggers and programming languages write them:
 //
@@ -24,7 +16,7 @@ type stamp struct {
 	layout *dateLayout
 	// orders are those in which it is a date. A date with points is never month-first, unless it can
 	// be nothing else.
-	orders                   order
+	orders                   reading
 	byDayFirst, byMonthFirst time.Time
 }
 
@@ -32,8 +24,8 @@ type stamp struct {
 func (s stamp) ordered() bool { return s.layout.monthFirst != "" }
 
 // time is the zero Time if the stamp is no date in the order.
-func (s stamp) time(o order) time.Time {
-	if o == monthFirst && s.ordered() {
+func (s stamp) time(order reading) time.Time {
+	if order == monthFirst && s.ordered() {
 		return s.byMonthFirst
 	}
 	return s.byDayFirst
@@ -79,7 +71,7 @@ var rfc3339 = dateLayout{time.RFC3339, "", true}
 // before all others is that of the one before; nil for none.
 func scanStamp(text string, zone *time.Location, before *dateLayout) (s stamp, ok bool) {
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
-		return stamp{layout: &rfc3339, orders: dayFirst | monthFirst, byDayFirst: at}, true
+		return stamp{layout: &rfc3339, orders: orders, byDayFirst: at}, true
 	}
 	if len(text) > 64 {
 		return s, false

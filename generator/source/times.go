@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 	"strconv"
@@ -10,49 +11,16 @@ import (
 	"colorstream/generator/message"
 )
 
-// unit is what numbers in a column of times mean; a set of units, while it is not yet told.
-type unit uint16
-
-const (
-	years      unit = 1 << iota // 1999
-	days                        // 20250204
-	hours                       // 2025020410
-	minutes                     // 202502041015
-	daySeconds                  // 20250204101500
-	dayMillis                   // 20250204101500250
-	seconds                     // since 1970, as all that follow
-	milliseconds
-	microseconds
-	nanoseconds
-)
-
-var unitNames = map[unit]string{
-	years: "years", days: "dates (YYYYMMDD)", hours: "hours (YYYYMMDDhh)", minutes: "minutes (YYYYMMDDhhmm)",
-	daySeconds: "seconds (YYYYMMDDhhmmss)", dayMillis: "milliseconds (YYYYMMDDhhmmssSSS)",
-	seconds: "seconds", milliseconds: "milliseconds", microseconds: "microseconds", nanoseconds: "nanoseconds",
-}
-
-// String names the units of a set.
-func (u unit) String() string {
-	var names []string
-	for ; u != 0; u &= u - 1 {
-		names = append(names, unitNames[u&-u])
-	}
-	return strings.Join(names, " or ")
-}
-
-// times reads a column of times. Its unit, or the order of day and month, is told by what has been
-// observed, or it is given by a layout.
+// times reads a column of times. How they are to be read is told by what has been observed, or it
+// is given by a layout.
 type times struct {
 	given  layout
 	zone   *time.Location
-	unit   unit  // those that all numbers so far may have; 0 without any
-	order  order // those that all dates so far may have; 0 without any
-	number example
-	date   example
+	number evidence    // for the reading of numbers
+	date   evidence    // for that of dates which are written in two orders
 	wrong  example     // the first that is no time
 	right  int         // those that are times
-	text   string      // the first date with month or year in front, for the plan
+	text   string      // the first date, for the plan
 	form   *dateLayout // of the newest date
 	zoned  bool        // all dates so far have a zone
 	broken error       // two times that exclude each other
@@ -62,6 +30,28 @@ type times struct {
 type example struct {
 	text string
 	line int
+}
+
+// evidence is what the texts of a column tell about their reading.
+type evidence struct {
+	fits reading // those that all texts so far may have; 0 without any text
+	by   example // the text that told it
+}
+
+// add takes a text that may have the readings fits. It returns an error if they exclude all that
+// others may have.
+func (e *evidence) add(fits reading, here example) error {
+	switch both := e.fits & fits; {
+	case e.fits == 0:
+		*e = evidence{fits, here}
+	case both == 0:
+		return fmt.Errorf("line %d: time %s (%s) is not of one format with %s (%s) of line %d: set %s%s",
+			here.line, quote(here.text), fits, quote(e.by.text), e.fits, e.by.line,
+			formatVariable, formats)
+	case both != e.fits:
+		*e = evidence{both, here}
+	}
+	return nil
 }
 
 func newTimes(o Options) (t times, err error) {
@@ -78,42 +68,37 @@ func newTimes(o Options) (t times, err error) {
 // observe takes a time as evidence.
 func (t *times) observe(text string, line int) {
 	here := example{text, line}
-	if text == "" || t.given.layouts != nil || t.given.unit != 0 && isNumber(text) {
+	if text == "" || t.given.layouts != nil {
 		return
 	}
 	if isNumber(text) {
-		switch fits := units(text); {
-		case fits == 0:
-			t.observeWrong(here)
-		case t.unit == 0:
-			t.unit, t.number, t.right = fits, here, t.right+1
-		case t.unit&fits == 0:
-			t.conflict(t.number, t.unit.String(), here, fits.String())
-		default:
-			t.unit, t.right = t.unit&fits, t.right+1
+		if t.given.reading&numeric == 0 {
+			t.take(&t.number, readings(text), here)
 		}
 		return
 	}
 	s, ok := t.scan(text)
 	if !ok {
-		t.observeWrong(here)
+		t.take(&t.date, 0, here)
+		return
+	}
+	t.zoned = t.zoned && s.layout.zoned
+	t.text = cmp.Or(t.text, text)
+	if s.ordered() && t.given.reading&orders == 0 {
+		t.take(&t.date, s.orders, here)
+	} else {
+		t.right++
+	}
+}
+
+func (t *times) take(e *evidence, fits reading, here example) {
+	if fits == 0 {
+		t.wrong = cmp.Or(t.wrong, here)
 		return
 	}
 	t.right++
-	t.zoned = t.zoned && s.layout.zoned
-	if t.text == "" {
-		t.text = text
-	}
-	if !s.ordered() || t.given.order != 0 {
-		return
-	}
-	switch fits := s.orders; {
-	case t.order == 0:
-		t.order, t.date = fits, here
-	case t.order&fits == 0:
-		t.conflict(t.date, "", here, "")
-	case t.order != fits && fits&(fits-1) == 0:
-		t.order, t.date = t.order&fits, here // the one that tells
+	if err := e.add(fits, here); t.broken == nil {
+		t.broken = err
 	}
 }
 
@@ -126,23 +111,6 @@ func (t *times) scan(text string) (stamp, bool) {
 	return s, ok
 }
 
-func (t *times) observeWrong(here example) {
-	if t.wrong.line == 0 {
-		t.wrong = here
-	}
-}
-
-func (t *times) conflict(a example, meansA string, b example, meansB string) {
-	if t.broken != nil {
-		return
-	}
-	if meansA != "" {
-		meansA, meansB = " ("+meansA+")", " ("+meansB+")"
-	}
-	t.broken = fmt.Errorf("line %d: time %s%s is not of one format with %s%s of line %d: set %s%s",
-		b.line, quote(b.text), meansB, quote(a.text), meansA, a.line, formatVariable, formats)
-}
-
 // formats is the advice of every error about the format of times.
 const formats = " to s, ms, us, ns, day-first, month-first or a format such as %d.%m.%Y %H:%M"
 
@@ -151,23 +119,25 @@ func (t *times) settle() error {
 	switch {
 	case t.broken != nil:
 		return t.broken
-	case t.order == dayFirst|monthFirst:
-		s, _ := t.scan(t.date.text)
+	case t.date.fits == orders:
+		s, _ := t.scan(t.date.by.text)
 		const day = "2 January 2006"
 		return fmt.Errorf("line %d: time %s is %s or %s: set %s to day-first or month-first",
-			t.date.line, quote(t.date.text),
+			t.date.by.line, quote(t.date.by.text),
 			s.byDayFirst.Format(day), s.byMonthFirst.Format(day), formatVariable)
-	case t.unit == hours|seconds:
-		s, _ := readNumber(t.number.text, seconds, t.zone)
-		h, _ := readNumber(t.number.text, hours, t.zone)
-		return fmt.Errorf("line %d: time %s is %s (seconds since 1970) or %s: set %s to s or %%Y%%m%%d%%H", t.number.line,
-			t.number.text, s.Format(time.RFC3339), h.Format(time.RFC3339), formatVariable)
+	case t.number.fits == hours|seconds:
+		here := t.number.by
+		s, _ := t.read(here.text, seconds)
+		h, _ := t.read(here.text, hours)
+		return fmt.Errorf(
+			"line %d: time %s is %s (seconds since 1970) or %s: set %s to s or %%Y%%m%%d%%H",
+			here.line, here.text, s.Format(time.RFC3339), h.Format(time.RFC3339), formatVariable)
 	case t.right == 0 && t.wrong.line > 0:
 		return fmt.Errorf("line %d: time %s is not in a format that tells itself: set %s%s",
 			t.wrong.line, quote(t.wrong.text), formatVariable, formats)
 	}
-	if bits.OnesCount16(uint16(t.unit)) > 1 { // minutes or milliseconds of 1976
-		t.unit &= -t.unit
+	if bits.OnesCount16(uint16(t.number.fits)) > 1 { // minutes or milliseconds of 1976
+		t.number.fits &= -t.number.fits
 	}
 	return nil
 }
@@ -181,42 +151,51 @@ func (t *times) parse(text string, line int) (time.Time, error) {
 	var err error
 	switch {
 	case t.given.layouts != nil:
-		at, err = t.given.read(text, t.zone)
+		if at, err = t.given.read(text, t.zone); err != nil {
+			err = fmt.Errorf("does not have the format %s (%s)",
+				strconv.Quote(t.given.layouts[0]), formatVariable)
+		}
 	case isNumber(text):
 		at, err = t.parseNumber(text, line)
 	default:
 		at, err = t.parseDate(text, line)
 	}
 	if err != nil {
-		return at, &message.Error{Reason: message.TimeInvalid, Detail: fmt.Sprintf("time %s %s", quote(text), t.unlike(err))}
+		detail := fmt.Sprintf("time %s %s", quote(text), err)
+		return at, &message.Error{Reason: message.TimeInvalid, Detail: detail}
 	}
 	return inRange(text, at)
 }
 
-// unlike says what a wrong time should have been.
-func (t *times) unlike(err error) string {
-	if t.given.layouts != nil {
-		return fmt.Sprintf("does not have the format %s (%s)",
-			strconv.Quote(t.given.layouts[0]), formatVariable)
+func (t *times) parseNumber(text string, line int) (time.Time, error) {
+	if given := t.given.reading & numeric; given != 0 {
+		return t.read(text, given)
 	}
-	return err.Error()
+	if err := t.learn(&t.number, text, line); err != nil {
+		return time.Time{}, err
+	}
+	if t.number.fits == 0 {
+		return time.Time{}, fmt.Errorf("is a number that does not tell its unit (%s)", formatVariable)
+	} else if !t.number.fits.fits(text) {
+		return time.Time{}, fmt.Errorf("is none of the %s that the other times are (%s)",
+			t.number.fits, formatVariable)
+	}
+	return t.read(text, t.number.fits)
 }
 
-func (t *times) parseNumber(text string, line int) (time.Time, error) {
-	u := t.given.unit
-	if u == 0 {
-		if t.unit == 0 {
-			t.observe(text, line)
-			if err := t.settle(); err != nil {
-				return time.Time{}, err
-			}
-		}
-		if u = t.unit; !numeralOf(u).fits(text) {
-			return time.Time{}, fmt.Errorf("is none of the %s that the other times are (%s)",
-				u, formatVariable)
-		}
+// read reads a number.
+func (t *times) read(text string, r reading) (time.Time, error) {
+	whole, decimals := digits(text)
+	return r.numeral().read(whole, decimals, t.zone)
+}
+
+// learn observes a text if there is no evidence yet.
+func (t *times) learn(e *evidence, text string, line int) error {
+	if e.fits != 0 {
+		return nil
 	}
-	return readNumber(text, u, t.zone)
+	t.observe(text, line)
+	return t.settle()
 }
 
 func (t *times) parseDate(text string, line int) (time.Time, error) {
@@ -224,17 +203,14 @@ func (t *times) parseDate(text string, line int) (time.Time, error) {
 	if !ok {
 		return time.Time{}, fmt.Errorf("is no time such as 2006-01-02T15:04:05Z (%s)", formatVariable)
 	}
-	o := t.given.order
-	if o == 0 && s.ordered() {
-		if t.order == 0 {
-			t.observe(text, line)
-			if err := t.settle(); err != nil {
-				return time.Time{}, err
-			}
+	order := t.given.reading & orders
+	if order == 0 && s.ordered() {
+		if err := t.learn(&t.date, text, line); err != nil {
+			return time.Time{}, err
 		}
-		o = t.order
+		order = t.date.fits
 	}
-	at := s.time(o)
+	at := s.time(order)
 	if at.IsZero() {
 		return at, fmt.Errorf("has no such month: day and month are in the other order before (%s)",
 			formatVariable)
@@ -245,28 +221,23 @@ func (t *times) parseDate(text string, line int) (time.Time, error) {
 // String describes the times for the plan.
 func (t *times) String() string {
 	var kinds []string
-	u := t.given.unit
-	if u == 0 {
-		u = t.unit
-	}
+	number := cmp.Or(t.given.reading&numeric, t.number.fits)
 	if t.given.layouts != nil {
 		kinds = append(kinds, "times have the format "+strconv.Quote(t.given.layouts[0]))
 	}
-	if u != 0 {
-		kinds = append(kinds, "times are "+u.String())
+	if number != 0 {
+		kinds = append(kinds, "times are "+number.String())
 	}
 	if t.text != "" {
 		kind := "times are such as " + t.text
-		switch o := max(t.given.order, t.order); {
-		case o == dayFirst:
-			kind += ", the day first"
-		case o == monthFirst:
-			kind += ", the month first"
+		if order := cmp.Or(t.given.reading&orders, t.date.fits); order != 0 {
+			kind += ", the " + order.String()
 		}
 		kinds = append(kinds, kind)
 	}
 	text := strings.Join(kinds, ", or ")
-	if text != "" && (t.given.layouts != nil || t.text != "" && !t.zoned || u != 0 && u < seconds) {
+	dated := number != 0 && number < seconds
+	if text != "" && (t.given.layouts != nil || t.text != "" && !t.zoned || dated) {
 		text += " in " + t.zone.String()
 	}
 	return text

@@ -103,8 +103,9 @@ func TestTimesRejected(t *testing.T) {
 	auto := Options{}
 	wrong(auto, `line 2: time "01/03/2024" is 1 March 2024 or 3 January 2024: set GENERATOR_INPUT_TIME_FORMAT to day-first or month-first`, "", "01/03/2024")
 	wrong(auto, `line 1: time 2025020410 is 2034-03-03T17:40:10Z (seconds since 1970) or 2025-02-04T10:00:00Z: set GENERATOR_INPUT_TIME_FORMAT to s or %Y%m%d%H`, "2025020410")
-	wrong(auto, `line 2: time "02/13/2025" is not of one format with "13/02/2025" of line 1`,
+	wrong(auto, `line 2: time "02/13/2025" (month first) is not of one format with "13/02/2025" (day first) of line 1`,
 		"13/02/2025", "02/13/2025")
+	wrong(auto, `time "5" is a number that does not tell its unit`, "2025-02-11T10:00:00Z", "5")
 	wrong(auto, `line 2: time "1760000000000" (milliseconds) is not of one format with "1760000000" (seconds) of line 1`, "1760000000", "1760000000000")
 	wrong(auto, `line 1: time "5" is not in a format that tells itself: set GENERATOR_INPUT_TIME_FORMAT`, "5", "6")
 	wrong(auto, `line 1: time "soon" is not in a format`, "soon")

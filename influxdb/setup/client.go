@@ -13,8 +13,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"colorstream/influxdb/access"
 )
 
 const (
@@ -30,18 +28,13 @@ type client struct {
 	http  *http.Client
 }
 
-func newClient(at access.Config) (*client, error) {
-	transport, err := at.Transport(http.DefaultTransport.(*http.Transport).Clone())
+func newClient(base, token string) *client {
 	jar, _ := cookiejar.New(nil) // fails never
 	return &client{
-		base: strings.TrimRight(at.URL, "/"),
-		http: &http.Client{Timeout: requestTimeout, Jar: jar, Transport: transport},
-	}, err
-}
-
-// with is a client of the same server that has a token instead of the session's cookie.
-func (c *client) with(token string) *client {
-	return &client{c.base, token, &http.Client{Timeout: requestTimeout, Transport: c.http.Transport}}
+		base:  strings.TrimRight(base, "/"),
+		token: token,
+		http:  &http.Client{Timeout: requestTimeout, Jar: jar, Transport: http.DefaultTransport.(*http.Transport).Clone()},
+	}
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"colorstream/influxdb/access"
 	"colorstream/influxdb/influxtest"
 	"colorstream/influxdb/setup"
 
@@ -21,7 +20,7 @@ func apply(t *testing.T, db *influxtest.Server, plan setup.Plan) *setup.Server {
 	t.Helper()
 	admin := setup.Admin{User: influxtest.User, Password: influxtest.Password}
 	s, err := setup.Apply(t.Context(), slog.New(slog.NewTextHandler(t.Output(), nil)),
-		access.Config{URL: db.URL}, admin, plan)
+		db.URL, admin, plan)
 	if err != nil {
 		t.Fatal(err)
 	}
