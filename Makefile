@@ -68,7 +68,7 @@ dashboards-pull: ## save what was edited in Grafana's UI to grafana/dashboards
 	@cd grafana && go run . pull
 
 up: ## start everything with Docker
-	@docker compose up --build --detach --wait || { docker compose logs --tail 5 influxdb-init; exit 1; }
+	@docker compose up --build --detach --wait || { docker compose logs --tail 5 dotenv influxdb-init; exit 1; }
 
 down: ## stop it; the data stays
 	docker compose down

@@ -18,11 +18,14 @@ func check(ctx context.Context, p service.Process, c config) error {
 	out := p.Stdout
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	source := influx.New(c.influx())
+	source, err := influx.New(c.influx())
+	if err != nil {
+		return err
+	}
 	defer source.Close()
-	err := source.Check(ctx)
+	err = source.Check(ctx)
 	if err == nil {
-		fmt.Fprintf(out, "ok    influxdb  bucket %s can be read\n", c.InfluxBucket)
+		fmt.Fprintf(out, "ok    influxdb  bucket %s can be read\n", c.Influx.Bucket)
 	} else {
 		fmt.Fprintf(out, "FAIL  influxdb  %v\n", err)
 		err = errors.New("the check failed: InfluxDB cannot be read")

@@ -9,16 +9,15 @@ import (
 
 	"colorstream/dashboard/web"
 	"colorstream/generator/service"
+	"colorstream/influxdb/access"
 )
 
 //go:generate go test -run "TestVariables|Documented" . -update-docs
 
 // config is everything that the environment says. The help texts are what `help` prints.
 type config struct {
-	InfluxURL    string `env:"INFLUX_URL" envDefault:"http://localhost:8086" help:"where InfluxDB answers"`
-	InfluxOrg    string `env:"INFLUX_ORG" envDefault:"colors" help:"InfluxDB's organisation"`
-	InfluxBucket string `env:"INFLUX_BUCKET" envDefault:"color_data" help:"the bucket that the worker writes"`
-	InfluxToken  string `env:"INFLUX_TOKEN,required" secret:"true" help:"a token that may read the bucket"`
+	Influx access.Config
+	Token  string `env:"INFLUX_TOKEN,required" secret:"true" help:"a token that may read the bucket"`
 
 	GrafanaURL       string `env:"GRAFANA_URL" envDefault:"http://localhost:3000" help:"where the page reaches Grafana"`
 	GrafanaPublicURL string `env:"GRAFANA_PUBLIC_URL" envDefault:"http://localhost:3000" help:"where readers of the page reach Grafana"`
@@ -60,7 +59,7 @@ func (c config) Validate() error {
 	}
 	return errors.Join(
 		login,
-		webAddress("INFLUX_URL", c.InfluxURL),
+		c.Influx.Validate(),
 		webAddress("GRAFANA_URL", c.GrafanaURL),
 		rootAddress("GRAFANA_URL", c.GrafanaURL),
 		identifier("DASHBOARD_GRAFANA_UID", c.GrafanaUID),

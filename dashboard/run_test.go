@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"colorstream/generator/certs/certstest"
 	"colorstream/generator/service"
 	"colorstream/influxdb/influxtest"
 )
@@ -68,6 +69,25 @@ func TestCheck(t *testing.T) {
 	if err == nil || !strings.Contains(out, "FAIL  influxdb  InfluxDB rejects the page's token") ||
 		!strings.Contains(out, "no dashboard with the uid other") {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// InfluxDB's certificate is of a private authority, and it asks for the page's.
+func TestTLS(t *testing.T) {
+	db, ours, theirs := influxtest.Shared(t), certstest.New(t), certstest.New(t)
+	files := ours.Issue(t, t.TempDir())
+	good := []string{
+		"INFLUX_URL=" + ours.ServeFor(t, db.URL).URL, "INFLUX_BUCKET=" + db.Bucket,
+		"INFLUX_TOKEN=" + db.DashboardToken, "GRAFANA_URL=http://" + freeAddress(t),
+		"INFLUX_CERT_FILE=" + files.Cert, "INFLUX_KEY_FILE=" + files.Key,
+	}
+	out, err := start(t, []string{"check"}, append(good, "INFLUX_CA_FILE="+files.CA)...)
+	if err != nil || !strings.Contains(out, "ok    influxdb") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	out, err = start(t, []string{"check"}, append(good, "INFLUX_CA_FILE="+theirs.File)...)
+	if err == nil || !strings.Contains(out, `INFLUX_CA_FILE="`+theirs.File+`"`) {
+		t.Errorf("a wrong authority: %v\n%s", err, out)
 	}
 }
 

@@ -45,7 +45,10 @@ func serve(ctx context.Context, p service.Process, c config) error {
 		Upstream: upstream, DashboardUID: c.GrafanaUID, DataSourceUID: c.GrafanaSource,
 		TrustProxy: c.TrustProxy, Prefix: web.Prefix,
 	}, registry)
-	source := influx.New(c.influx())
+	source, err := influx.New(c.influx())
+	if err != nil {
+		return err
+	}
 	defer source.Close()
 	page, err := web.New(log, source, func() web.Grafana {
 		s := grafana.State()
@@ -134,5 +137,5 @@ func (c config) lateness() time.Duration {
 }
 
 func (c config) influx() influx.Config {
-	return influx.Config{URL: c.InfluxURL, Org: c.InfluxOrg, Bucket: c.InfluxBucket, Token: c.InfluxToken}
+	return influx.Config{Config: c.Influx, Token: c.Token}
 }

@@ -12,6 +12,7 @@ import (
 
 	"colorstream/generator/service"
 	"colorstream/grafana/lint"
+	"colorstream/influxdb/access"
 	"colorstream/influxdb/flux"
 	"colorstream/influxdb/influxd"
 	"colorstream/influxdb/setup"
@@ -79,7 +80,7 @@ func runQueries(ctx context.Context, environ map[string]string, set *lint.Set) (
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
 	admin := setup.Admin{User: "admin", Password: lintPassword, Token: lintToken}
-	db, err := setup.Apply(ctx, slog.New(slog.DiscardHandler), server.URL(), admin, setup.Plan{
+	db, err := setup.Apply(ctx, slog.New(slog.DiscardHandler), access.Config{URL: server.URL()}, admin, setup.Plan{
 		Org: lintOrg, Buckets: []setup.Bucket{{Name: lintBucket}, {Name: lintPipeline}},
 	})
 	if err != nil {

@@ -4,22 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"colorstream/generator/service"
+	"colorstream/influxdb/access"
 	"colorstream/influxdb/setup"
 )
 
 //go:generate go test -run TestVariables . -update-docs
 
 type config struct {
-	URL       string    `env:"INFLUX_URL" envDefault:"http://localhost:8086" help:"where InfluxDB answers"`
-	Org       string    `env:"INFLUX_ORG" envDefault:"colors" help:"organisation"`
-	Bucket    string    `env:"INFLUX_BUCKET" envDefault:"color_data" help:"bucket of the windows"`
+	access.Config
 	Retention retention `env:"INFLUX_RETENTION" envDefault:"0" help:"how long the bucket keeps data: 720h, 30d, seconds; 0 keeps all"`
 	User      string    `env:"INFLUX_ADMIN_USER" envDefault:"admin" help:"administrator, made if InfluxDB is new"`
 	Password  string    `env:"INFLUX_ADMIN_PASSWORD" envDefault:"adminpassword" secret:"true" help:"its password, 8 to 72 bytes"`
@@ -37,13 +35,9 @@ type config struct {
 
 // Validate checks what InfluxDB would reject later.
 func (c config) Validate() error {
-	var problems []error
+	problems := []error{c.Config.Validate()}
 	reject := func(variable string, value any, problem string) {
 		problems = append(problems, service.Invalid(variable, value, problem))
-	}
-	if u, err := url.Parse(c.URL); err != nil ||
-		u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		reject("INFLUX_URL", c.URL, "is not a URL like http://localhost:8086")
 	}
 	for _, b := range []struct{ variable, name string }{{"INFLUX_BUCKET", c.Bucket}, {"INFLUX_PIPELINE_BUCKET", c.PipelineBucket}} {
 		if strings.HasPrefix(b.name, "_") || strings.Contains(b.name, `"`) {

@@ -32,7 +32,7 @@ func prepare(ctx context.Context, p service.Process, c config) error {
 	}
 	waiting, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	if err := setup.Wait(waiting, log, c.URL); err != nil {
+	if err := setup.Wait(waiting, log, c.Config); err != nil {
 		if ctx.Err() != nil {
 			return errors.New("interrupted while waiting for InfluxDB")
 		}
@@ -47,7 +47,7 @@ func prepare(ctx context.Context, p service.Process, c config) error {
 	if plan.Stack, err = folder.Stack(); err != nil {
 		return fmt.Errorf("INFLUX_TOKEN_DIR=%s: the stack's id: %w", c.TokenDir, err)
 	}
-	db, err := setup.Apply(ctx, log, c.URL, setup.Admin{User: c.User, Password: c.Password}, plan)
+	db, err := setup.Apply(ctx, log, c.Config, setup.Admin{User: c.User, Password: c.Password}, plan)
 	if err != nil {
 		return explain(c, err)
 	}

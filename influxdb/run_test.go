@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"colorstream/generator/certs/certstest"
 	"colorstream/generator/service"
 	"colorstream/influxdb/influxtest"
 	"colorstream/influxdb/series"
@@ -339,6 +340,27 @@ func TestWaitsForTheServer(t *testing.T) {
 		if strings.Contains(line, "waiting") {
 			t.Errorf("it says so twice: %q", line)
 		}
+	}
+}
+
+// InfluxDB's certificate is of a private authority, and it asks for the program's. A wrong one is no
+// reason to wait.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	db, environ := ownOrg(t)
+	ours, theirs := certstest.New(t), certstest.New(t)
+	files := ours.Issue(t, t.TempDir())
+	maps.Copy(environ, map[string]string{
+		"INFLUX_URL": ours.ServeFor(t, db.URL).URL, "INFLUX_CA_FILE": files.CA,
+		"INFLUX_CERT_FILE": files.Cert, "INFLUX_KEY_FILE": files.Key, "INFLUX_TIMEOUT": "24h",
+	})
+	dir := t.TempDir()
+	mustRun(t, db, dir, environ)
+	checkPowers(t, db, dir)
+	environ["INFLUX_CA_FILE"] = theirs.File
+	_, err := runs(t, db, dir, environ)
+	if err == nil || !strings.Contains(err.Error(), `INFLUX_CA_FILE="`+theirs.File+`"`) {
+		t.Errorf("a wrong authority: %v", err)
 	}
 }
 

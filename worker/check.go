@@ -109,7 +109,7 @@ func checkInflux(ctx context.Context, cfg config) (string, error) {
 	if err := client.Check(ctx); err != nil { // it writes nothing
 		return "", err
 	}
-	return fmt.Sprintf("%s takes points for the bucket %s", cfg.InfluxURL, cfg.InfluxBucket), nil
+	return fmt.Sprintf("%s takes points for the bucket %s", cfg.Influx.URL, cfg.Influx.Bucket), nil
 }
 
 func checkFolder(cfg config) (string, error) {

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
+	"colorstream/influxdb/access"
 	"colorstream/worker/source"
 )
 
@@ -26,13 +26,8 @@ type config struct {
 	Partitions int               `env:"REDIS_PARTITIONS" envDefault:"1" help:"stream: number of partitions, the same for all programs"`
 	Replicas   redisurl.Replicas `env:"REDIS_REPLICAS" help:"stream: replicas of Redis that must have a window before it is sent; unset: 1 on a cluster, 0 on one Redis"`
 
-	InfluxURL    string `env:"INFLUX_URL" envDefault:"http://localhost:8086" help:"where InfluxDB 2 is"`
-	InfluxOrg    string `env:"INFLUX_ORG" envDefault:"colors" help:"organisation"`
-	InfluxBucket string `env:"INFLUX_BUCKET" envDefault:"color_data" help:"bucket for the points"`
-	InfluxToken  string `env:"INFLUX_TOKEN,required" secret:"true" help:"token that may write the bucket"`
-	InfluxCA     string `env:"INFLUX_CA_FILE" help:"file of the authorities that may have signed InfluxDB's certificate; unset: the system's"`
-	InfluxCert   string `env:"INFLUX_CERT_FILE" help:"file of the worker's own certificate for InfluxDB"`
-	InfluxKey    string `env:"INFLUX_KEY_FILE" help:"file of its key"`
+	Influx access.Config
+	Token  string `env:"INFLUX_TOKEN,required" secret:"true" help:"token that may write the bucket"`
 
 	Window    time.Duration `env:"WORKER_WINDOW" envDefault:"5s" help:"width of the windows"`
 	Lateness  lateness      `env:"WORKER_LATENESS" help:"how long a window stays open after its end, for late messages; unset: one window"`
@@ -147,9 +142,7 @@ func (c config) Validate() error {
 		check(false, "REDIS_CHANNEL", c.Channel, err.Error())
 	}
 	check(c.Partitions >= 1 && c.Partitions <= 1024, "REDIS_PARTITIONS", c.Partitions, "must be from 1 to 1024")
-	u, err := url.Parse(c.InfluxURL)
-	check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "INFLUX_URL", c.InfluxURL,
-		"is not an http:// or https:// URL")
+	errs = append(errs, c.Influx.Validate())
 	check(c.Window >= 10*time.Millisecond && c.Window <= 24*time.Hour, "WORKER_WINDOW", c.Window, "must be from 10ms to 24h")
 	check(c.Lateness.d >= 0 && c.Lateness.d <= 7*24*time.Hour, "WORKER_LATENESS", c.Lateness, "must be from 0s to 168h")
 	check(c.Idle >= 100*time.Millisecond, "WORKER_IDLE", c.Idle, "must be 100ms or more")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,10 +18,11 @@ type metrics struct {
 
 	closeSeconds, commitSeconds, writeSeconds, delivery prometheus.Histogram
 
-	written, dropped, commitErrors, letters, lettersLost prometheus.Counter
-	lost, takeovers, fenced                              prometheus.Counter
-	rejected, writeErrors                                *prometheus.CounterVec
-	lastWrite                                            prometheus.Gauge
+	written, dropped, commitErrors, letters prometheus.Counter
+	lost, takeovers, fenced                 prometheus.Counter
+	rejected, writeErrors                   *prometheus.CounterVec
+	lastWrite                               prometheus.Gauge
+	lettersLost                             atomic.Int64
 }
 
 const namespace = "colorstream_worker"
@@ -61,7 +63,6 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			"Points lost because the store did not take them for too long."),
 		commitErrors: counter("commit_errors_total", "Commits that failed; they are tried again."),
 		letters:      counter("dead_letters_total", "Dead letters that Redis has taken."),
-		lettersLost:  counter("dead_letters_dropped_total", "Dead letters that could not be kept; their messages are counted as rejected."),
 		lost:         counter("lost_total", "Stream entries that others deleted before they were read."),
 		takeovers:    counter("takeovers_total", "Partitions that this worker has taken."),
 		fenced:       counter("fenced_commits_total", "Partitions lost to another owner, which a commit or the lease found out."),
@@ -94,7 +95,7 @@ func (m *metrics) commitTook(took time.Duration, err error) {
 func (m *metrics) LettersWritten(n int) { m.letters.Add(float64(n)) }
 
 // LettersDropped implements deadletter.Observer.
-func (m *metrics) LettersDropped(n int) { m.lettersLost.Add(float64(n)) }
+func (m *metrics) LettersDropped(n int) { m.lettersLost.Add(int64(n)) }
 
 // Answered implements influx.Observer.
 func (m *metrics) Answered(took time.Duration, class influx.Class) {
@@ -115,8 +116,7 @@ func (m *metrics) Rejected(points int, class influx.Class) {
 	m.rejected.WithLabelValues(string(class)).Add(float64(points))
 }
 
-// Delivered implements influx.Observer.
-func (m *metrics) Delivered(waited time.Duration) { m.delivery.Observe(max(0, waited.Seconds())) }
+func (m *metrics) delivered(waited time.Duration) { m.delivery.Observe(max(0, waited.Seconds())) }
 
 // gauge and counter register a figure that is read when asked for.
 func (m *metrics) gauge(name, help string, value func() float64) {
@@ -140,6 +140,9 @@ func (m *metrics) watchStore(stats func() store.Stats) {
 	})
 	m.counter("store_dropped_total", "Points that the store dropped because it was full or damaged.",
 		func() float64 { return float64(stats().DroppedPoints) })
+	m.counter("dead_letters_dropped_total",
+		"Dead letters that could not be kept; their messages are counted as rejected.",
+		func() float64 { return float64(m.lettersLost.Load()) + float64(stats().DroppedLetters) })
 	m.counter("store_damaged_total", "Files of the store that were found damaged or removed.",
 		func() float64 { return float64(stats().Damaged) })
 }

@@ -23,7 +23,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	condition := health.Condition("redis", "")
 	service.WatchHealth(registry, "worker", &health)
 	m := newMetrics(registry)
-	p := newPartitions(log, cfg, client, m, nil, nil, condition)
+	p := newPartitions(log, cfg, client, m, senders{}, condition)
 	m.watchPartitions(p)
 	m.watchStore(func() store.Stats { return store.Stats{} })
 	m.watchPubSub(cfg, func() float64 { return 0 }, func() float64 { return 0 })

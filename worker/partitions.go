@@ -15,8 +15,6 @@ import (
 	"colorstream/generator/message"
 	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
-	"colorstream/worker/deadletter"
-	"colorstream/worker/influx"
 	"colorstream/worker/source"
 	"colorstream/worker/store"
 	"colorstream/worker/window"
@@ -41,8 +39,7 @@ type partitions struct {
 	node    store.Node
 	name    string
 	metrics *metrics
-	sender  *influx.Sender
-	letters *deadletter.Writer
+	senders senders
 	state   source.State
 	note    func(string)
 
@@ -55,14 +52,13 @@ type partitions struct {
 }
 
 func newPartitions(
-	log *slog.Logger, cfg config, client redisurl.Client, m *metrics, sender *influx.Sender, letters *deadletter.Writer,
-	condition *service.Condition,
+	log *slog.Logger, cfg config, client redisurl.Client, m *metrics, to senders, condition *service.Condition,
 ) *partitions {
 	return &partitions{
 		log: log, cfg: cfg, client: client,
 		node:    client.Node,
 		name:    store.OwnerName(time.Now()),
-		metrics: m, sender: sender, letters: letters, state: condition.Set, note: condition.Note,
+		metrics: m, senders: to, state: condition.Set, note: condition.Note,
 		owned: make(map[string]*owned), broken: make(map[string]error),
 	}
 }
@@ -276,7 +272,7 @@ func (p *partitions) work(ctx context.Context, log *slog.Logger, key string, s *
 		return err
 	}
 	src := source.NewStream(log, node, key, position, set.NextDue, p.metrics.lost.Add)
-	w := newWorker(log, s, saved, set, position, p.metrics, p.sender, p.letters, true)
+	w := newWorker(log, s, saved, set, position, p.metrics, p.senders, true)
 	w.source = src
 	var trimming sync.WaitGroup
 	trims, stopTrimming := context.WithCancel(ctx)

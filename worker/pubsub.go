@@ -11,8 +11,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"colorstream/generator/service"
-	"colorstream/worker/deadletter"
-	"colorstream/worker/influx"
 	"colorstream/worker/source"
 	"colorstream/worker/store"
 	"colorstream/worker/window"
@@ -21,7 +19,7 @@ import (
 // newPubSub makes the worker of Pub/Sub: Redis keeps nothing, so a local file keeps the windows'
 // values, too.
 func newPubSub(
-	ctx context.Context, log *slog.Logger, cfg config, options *redis.Options, m *metrics, sender *influx.Sender, letters *deadletter.Writer,
+	ctx context.Context, log *slog.Logger, cfg config, options *redis.Options, m *metrics, to senders,
 	state source.State,
 ) (w *worker, messages *source.PubSub, file *store.Bolt, err error) {
 	warnOfSpool(log, cfg.DataDir)
@@ -37,7 +35,7 @@ func newPubSub(
 	}
 	set := restore(log, cfg.windows(), saved)
 	messages = source.NewPubSub(log, options, cfg.channels(), cfg.Window, max(set.Now(), 0), state)
-	w = newWorker(log, file, saved, set, source.Position{}, m, sender, letters, false)
+	w = newWorker(log, file, saved, set, source.Position{}, m, to, false)
 	w.source = messages
 	return w, messages, file, nil
 }

@@ -15,9 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
-	"colorstream/generator/certs"
 	"colorstream/generator/service"
-	"colorstream/worker/deadletter"
 	"colorstream/worker/history"
 	"colorstream/worker/influx"
 	"colorstream/worker/store"
@@ -104,17 +102,16 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 	service.RegisterShared(labelled, "worker")
 	service.WatchHealth(labelled, "worker", &health)
 	m := newMetrics(labelled)
-	sender := influx.NewSender(log, client, func(lines []influx.RejectedLine) []byte { return encodeRejected(lines, m) }, m)
-	letters := deadletter.NewWriter(log, commands, cfg.Channel+":rejected", m)
+	to := newSenders(log, client, commands.UniversalClient, cfg.Channel+":rejected", m)
 
 	var running func(context.Context) error
 	var stats func() store.Stats
 	if cfg.Transport == stream {
-		p := newPartitions(log, cfg, commands, m, sender, letters, redisState)
+		p := newPartitions(log, cfg, commands, m, to, redisState)
 		m.watchPartitions(p)
 		running, stats = p.run, p.stats
 	} else {
-		w, messages, file, err := newPubSub(ctx, log, cfg, target.Options(), m, sender, letters, redisState.Set)
+		w, messages, file, err := newPubSub(ctx, log, cfg, target.Options(), m, to, redisState.Set)
 		if err != nil {
 			return err
 		}
@@ -125,7 +122,7 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 		running, stats = w.run, file.Stats
 	}
 	m.watchStore(stats)
-	health.Probe("influxdb", func() error { return delivered(cfg, stats(), sender.LastError(), time.Now()) })
+	health.Probe("influxdb", func() error { return delivered(cfg, stats(), to.lines.LastError(), time.Now()) })
 	defer func() {
 		t := m.totals.get()
 		log.Info("stopped", "received", t.received(), "accepted", t.accepted, "rejected", t.received()-t.accepted,
@@ -160,10 +157,7 @@ func serveWhile(ctx context.Context, running func(context.Context) error, server
 }
 
 func newClient(cfg config) (*influx.Client, error) {
-	return influx.New(influx.Config{
-		URL: cfg.InfluxURL, Org: cfg.InfluxOrg, Bucket: cfg.InfluxBucket, Token: cfg.InfluxToken,
-		Files: certs.Files{CA: cfg.InfluxCA, Cert: cfg.InfluxCert, Key: cfg.InfluxKey},
-	})
+	return influx.New(influx.Config{Config: cfg.Influx, Token: cfg.Token})
 }
 
 // instance names this worker among several: its host and port.
@@ -174,17 +168,6 @@ func instance(addr net.Addr) string {
 		host = "localhost"
 	}
 	return net.JoinHostPort(host, port)
-}
-
-// encodeRejected makes dead letters of lines that InfluxDB will never take.
-func encodeRejected(lines []influx.RejectedLine, observer deadletter.Observer) []byte {
-	letters := deadletter.NewCollector(observer)
-	for _, l := range lines {
-		letters.Add(deadletter.Letter{
-			Reason: "influxdb", Payload: l.Reason + ": " + string(l.Line), At: time.Now(),
-		})
-	}
-	return letters.Take()
 }
 
 // delivered reports why InfluxDB does not keep up, if the oldest window has waited for longer than

@@ -7,8 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"colorstream/worker/deadletter"
 	"colorstream/worker/influx"
+	"colorstream/worker/outbox"
 	"colorstream/worker/source"
 	"colorstream/worker/store"
 	"colorstream/worker/window"
@@ -40,16 +43,15 @@ type worker struct {
 	windows *aggregator
 	commits *committer
 	store   store.Store
-	sender  *influx.Sender
-	letters *deadletter.Writer
+	senders senders
 	// stopTimeout is how long lines are sent after the last commit.
 	stopTimeout time.Duration
 }
 
 // newWorker puts a worker together that goes on from what was saved.
 func newWorker(
-	log *slog.Logger, s store.Store, saved store.Saved, set *window.Set, position source.Position, m *metrics,
-	sender *influx.Sender, letters *deadletter.Writer, isStream bool,
+	log *slog.Logger, s store.Store, saved store.Saved, set *window.Set, position source.Position,
+	m *metrics, to senders, isStream bool,
 ) *worker {
 	commits := newCommitter(log, s, saved, &m.totals, m, !isStream)
 	every, stopTimeout := commitEvery, stopPubSub
@@ -57,7 +59,7 @@ func newWorker(
 		every, stopTimeout = commitStreamEvery, stopStream
 	}
 	return &worker{
-		log: log, store: s, sender: sender, letters: letters, commits: commits, stopTimeout: stopTimeout,
+		log: log, store: s, senders: to, commits: commits, stopTimeout: stopTimeout,
 		windows: &aggregator{
 			log: log, set: set, letters: deadletter.NewCollector(m), commits: commits, position: position,
 			handedID: position.ID, keepParts: !isStream, every: every,
@@ -80,8 +82,8 @@ func (w *worker) run(ctx context.Context) error {
 		commitErr = w.commits.run(lasting)
 		stopReceiving()
 	})
-	senders.Go(func() { w.sender.Run(sending, linesQueue{w.store}, w.stopTimeout) })
-	senders.Go(func() { w.letters.Run(sending, letterQueue{w.store}) })
+	senders.Go(func() { w.senders.lines.Run(sending, w.store, store.Lines, w.stopTimeout) })
+	senders.Go(func() { w.senders.letters.Run(sending, w.store, store.Letters, w.stopTimeout) })
 
 	receiveErr := w.source.Run(receiving, w.windows)
 	w.windows.close()
@@ -91,40 +93,53 @@ func (w *worker) run(ctx context.Context) error {
 	return errors.Join(receiveErr, commitErr)
 }
 
-// A linesQueue is the store's queue of lines, as the sender sees it.
-type linesQueue struct{ store store.Store }
+// senders bring what waits in stores to where it belongs. All workers of a process share them.
+type senders struct{ lines, letters *outbox.Sender }
 
-func (q linesQueue) Oldest(ctx context.Context) ([]influx.Batch, error) {
-	batches, err := q.store.Oldest(ctx, store.Lines)
-	list := make([]influx.Batch, len(batches))
-	for i, b := range batches {
-		list[i] = influx.Batch{ID: b.ID, Data: b.Data, At: b.At}
+// newSenders makes them: lines go to InfluxDB, and what it rejects for ever becomes dead letters,
+// which go to a stream of Redis.
+func newSenders(
+	log *slog.Logger, client *influx.Client, commands redis.UniversalClient, stream string, m *metrics,
+) senders {
+	points := influx.NewWriter(log, client, m)
+	letters := deadletter.NewWriter(log, commands, stream, m)
+	return senders{
+		lines: outbox.NewSender(log, "points", func(
+			ctx context.Context, batches []store.Batch, try outbox.Try,
+		) ([]byte, error) {
+			texts := make([][]byte, len(batches))
+			for i, b := range batches {
+				texts[i] = b.Data
+			}
+			rejected, err := points.Write(ctx, try, texts...)
+			if err != nil {
+				return nil, err
+			}
+			for _, b := range batches {
+				m.delivered(time.Since(b.At))
+			}
+			return encodeRejected(rejected, m), nil
+		}),
+		letters: outbox.NewSender(log, "dead letters", func(
+			ctx context.Context, batches []store.Batch, try outbox.Try,
+		) ([]byte, error) {
+			for _, b := range batches {
+				if err := letters.Write(ctx, try, b.Data); err != nil {
+					return nil, err
+				}
+			}
+			return nil, nil
+		}),
 	}
-	return list, err
 }
 
-// Remove removes batches that InfluxDB acknowledged, but for lines that it rejected for good: these
-// are dead letters.
-func (q linesQueue) Remove(ctx context.Context, ids []string, rejected []byte) error {
-	return q.store.Remove(ctx, store.Lines, ids, rejected)
-}
-
-func (q linesQueue) More() <-chan struct{} { return q.store.More(store.Lines) }
-
-// A letterQueue is the store's queue of dead letters, as their writer sees it.
-type letterQueue struct{ store store.Store }
-
-func (q letterQueue) Oldest(ctx context.Context) ([]deadletter.Batch, error) {
-	batches, err := q.store.Oldest(ctx, store.Letters)
-	list := make([]deadletter.Batch, len(batches))
-	for i, b := range batches {
-		list[i] = deadletter.Batch{ID: b.ID, Data: b.Data}
+// encodeRejected makes dead letters of lines that InfluxDB will never take.
+func encodeRejected(lines []influx.RejectedLine, observer deadletter.Observer) []byte {
+	letters := deadletter.NewCollector(observer)
+	for _, l := range lines {
+		letters.Add(deadletter.Letter{
+			Reason: "influxdb", Payload: l.Reason + ": " + string(l.Line), At: time.Now(),
+		})
 	}
-	return list, err
+	return letters.Take()
 }
-
-func (q letterQueue) Remove(ctx context.Context, ids []string) error {
-	return q.store.Remove(ctx, store.Letters, ids, nil)
-}
-
-func (q letterQueue) More() <-chan struct{} { return q.store.More(store.Letters) }

@@ -22,6 +22,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"colorstream/influxdb/access"
 )
 
 // maxRows bounds the memory of one answer.
@@ -29,10 +31,8 @@ const maxRows = 2_000_000
 
 // Config says where the points are.
 type Config struct {
-	URL    string
-	Org    string
-	Bucket string
-	Token  string
+	access.Config
+	Token string
 }
 
 // A Reader reads one bucket. Its methods are safe for concurrent use.
@@ -41,12 +41,16 @@ type Reader struct {
 	client *http.Client
 }
 
-// New makes a reader. It connects when first used.
-func New(config Config) *Reader {
+// New makes a reader. It connects when first used. An error names a certificate's variable.
+func New(config Config) (*Reader, error) {
 	config.URL = strings.TrimSuffix(config.URL, "/")
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 8
-	return &Reader{config, &http.Client{Transport: transport}}
+	base := http.DefaultTransport.(*http.Transport).Clone()
+	base.MaxIdleConnsPerHost = 8
+	transport, err := config.Transport(base)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{config, &http.Client{Transport: transport}}, nil
 }
 
 // Close closes idle connections.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"colorstream/influxdb/access"
 	"colorstream/influxdb/influxtest"
 	"colorstream/influxdb/series"
 )
@@ -20,7 +21,17 @@ func TestMain(m *testing.M) { influxtest.Main(m) }
 
 func newReader(t *testing.T, db *influxtest.Server) *Reader {
 	t.Helper()
-	r := New(Config{URL: db.URL, Org: db.Org, Bucket: db.Bucket, Token: db.DashboardToken})
+	return open(t, Config{
+		Config: access.Config{URL: db.URL, Org: db.Org, Bucket: db.Bucket}, Token: db.DashboardToken,
+	})
+}
+
+func open(t *testing.T, c Config) *Reader {
+	t.Helper()
+	r, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(r.Close)
 	return r
 }
@@ -107,13 +118,14 @@ func TestHalfWrittenPointIsLeftOut(t *testing.T) {
 func TestErrorsTellWhatToDo(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Shared(t).NewBucket(t)
-	good := Config{URL: db.URL, Org: db.Org, Bucket: db.Bucket, Token: db.DashboardToken}
+	good := Config{
+		Config: access.Config{URL: db.URL, Org: db.Org, Bucket: db.Bucket}, Token: db.DashboardToken,
+	}
 	check := func(name string, change func(*Config), summary, detail string) {
 		t.Helper()
 		c := good
 		change(&c)
-		r := New(c)
-		defer r.Close()
+		r := open(t, c)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		err := r.Check(ctx)

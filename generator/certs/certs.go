@@ -4,9 +4,15 @@ package certs
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"net"
 	"os"
+	"strings"
 )
+
+// ErrRejected is a certificate that one side does not accept: to try again is of no use.
+var ErrRejected = errors.New("the certificate is rejected")
 
 // Files are what a server's variables name. Each may be empty.
 type Files struct {
@@ -47,4 +53,21 @@ func (f Files) Config(server string) (*tls.Config, error) {
 		return load()
 	}
 	return c, nil
+}
+
+// Explain names the variable and its file in a connection's error about a certificate. Other errors
+// it returns as they are.
+func (f Files) Explain(server string, err error) error {
+	variable, file := server+"_CA_FILE", f.CA
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); !ok {
+		variable, file = server+"_CERT_FILE", f.Cert
+		alert, ok := errors.AsType[*net.OpError](err)
+		if !ok || alert.Op != "remote error" || !strings.Contains(alert.Error(), "certificate") {
+			return err
+		}
+	}
+	if file == "" {
+		return fmt.Errorf("%s is not set: %w: %w", variable, ErrRejected, err)
+	}
+	return fmt.Errorf("%s=%q: %w: %w", variable, file, ErrRejected, err)
 }

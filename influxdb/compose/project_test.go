@@ -23,7 +23,7 @@ var ours = map[string]string{
 }
 
 // oneShots end by themselves.
-var oneShots = []string{"influxdb-init", "stream", "import"}
+var oneShots = []string{"dotenv", "influxdb-init", "stream", "import"}
 
 // options loads the file alone: neither a .env nor the environment of the test plays a part.
 func options(t *testing.T, environ []string, more ...cli.ProjectOptionsFn) *cli.ProjectOptions {

@@ -22,7 +22,7 @@ func TestServices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"dashboard", "generator", "grafana", "influxdb", "influxdb-init", "redis", "worker"}
+	want := []string{"dashboard", "dotenv", "generator", "grafana", "influxdb", "influxdb-init", "redis", "worker"}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(project.Services))); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}

@@ -32,6 +32,7 @@ import (
 	"testing"
 	"time"
 
+	"colorstream/influxdb/access"
 	"colorstream/influxdb/influxd"
 	"colorstream/influxdb/setup"
 )
@@ -149,7 +150,7 @@ func (s *Server) setUp(tokenDir string) error {
 	}
 	admin := setup.Admin{User: User, Password: Password, Token: AdminToken}
 	bucket := []string{s.Bucket}
-	db, err := setup.Apply(ctx, slog.New(slog.DiscardHandler), s.URL, admin, setup.Plan{
+	db, err := setup.Apply(ctx, slog.New(slog.DiscardHandler), access.Config{URL: s.URL}, admin, setup.Plan{
 		Stack:   stack,
 		Org:     s.Org,
 		Buckets: []setup.Bucket{{Name: s.Bucket}},

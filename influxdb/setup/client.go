@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"colorstream/influxdb/access"
 )
 
 const (
@@ -28,13 +30,18 @@ type client struct {
 	http  *http.Client
 }
 
-func newClient(base, token string) *client {
+func newClient(at access.Config) (*client, error) {
+	transport, err := at.Transport(http.DefaultTransport.(*http.Transport).Clone())
 	jar, _ := cookiejar.New(nil) // fails never
 	return &client{
-		base:  strings.TrimRight(base, "/"),
-		token: token,
-		http:  &http.Client{Timeout: requestTimeout, Jar: jar, Transport: http.DefaultTransport.(*http.Transport).Clone()},
-	}
+		base: strings.TrimRight(at.URL, "/"),
+		http: &http.Client{Timeout: requestTimeout, Jar: jar, Transport: transport},
+	}, err
+}
+
+// with is a client of the same server that has a token instead of the session's cookie.
+func (c *client) with(token string) *client {
+	return &client{c.base, token, &http.Client{Timeout: requestTimeout, Transport: c.http.Transport}}
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }

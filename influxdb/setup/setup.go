@@ -20,6 +20,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"colorstream/influxdb/access"
 )
 
 // What callers tell apart.
@@ -81,10 +83,14 @@ type Server struct {
 	buckets map[string]bucket // by name, those of the plan
 }
 
-// Apply makes the server at url match the plan, but for the tokens' files. The
+// Apply makes a server match the plan, but for the tokens' files. The
 // caller must Close what it returns.
-func Apply(ctx context.Context, log *slog.Logger, url string, admin Admin, plan Plan) (*Server, error) {
-	s := &Server{log: log, api: newClient(url, ""), plan: plan, buckets: map[string]bucket{}}
+func Apply(ctx context.Context, log *slog.Logger, at access.Config, admin Admin, plan Plan) (*Server, error) {
+	api, err := newClient(at)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{log: log, api: api, plan: plan, buckets: map[string]bucket{}}
 	if err := s.apply(ctx, admin); err != nil {
 		s.Close()
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"colorstream/influxdb/access"
 	"colorstream/influxdb/influxtest"
 	"colorstream/influxdb/setup"
 
@@ -20,7 +21,7 @@ func apply(t *testing.T, db *influxtest.Server, plan setup.Plan) *setup.Server {
 	t.Helper()
 	admin := setup.Admin{User: influxtest.User, Password: influxtest.Password}
 	s, err := setup.Apply(t.Context(), slog.New(slog.NewTextHandler(t.Output(), nil)),
-		db.URL, admin, plan)
+		access.Config{URL: db.URL}, admin, plan)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,8 +81,7 @@ func (s *Server) suits(ctx context.Context, token string, want Token) (bool, err
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return false, nil // no header could carry it
 	}
-	c := newClient(s.api.base, token)
-	defer c.close()
+	c := s.api.with(token)
 	readable, err := c.buckets(ctx, url.Values{"limit": {"100"}})
 	if hasStatus(err, http.StatusUnauthorized, http.StatusForbidden) {
 		return false, nil

@@ -10,6 +10,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"colorstream/generator/certs"
+	"colorstream/influxdb/access"
 )
 
 const (
@@ -20,8 +23,11 @@ const (
 // Wait returns when an InfluxDB 2 answers at url. Nobody there is what it
 // waits for, as long as ctx lasts, and tells once; something else there is an
 // error at once.
-func Wait(ctx context.Context, log *slog.Logger, url string) error {
-	c := newClient(url, "")
+func Wait(ctx context.Context, log *slog.Logger, at access.Config) error {
+	c, err := newClient(at)
+	if err != nil {
+		return err
+	}
 	defer c.close()
 	tick := time.NewTicker(probeInterval)
 	defer tick.Stop()
@@ -30,13 +36,13 @@ func Wait(ctx context.Context, log *slog.Logger, url string) error {
 		version, err := c.version(ctx)
 		switch {
 		case err == nil:
-			log.Debug("InfluxDB answers", "url", url, "version", version)
+			log.Debug("InfluxDB answers", "url", at.URL, "version", version)
 			return nil
-		case errors.Is(err, ErrNotInfluxDB):
+		case errors.Is(err, ErrNotInfluxDB), errors.Is(err, certs.ErrRejected):
 			return err
 		case reason == nil:
 			reason = err
-			log.Info("waiting for InfluxDB", "url", url, "reason", err)
+			log.Info("waiting for InfluxDB", "url", at.URL, "reason", err)
 		case ctx.Err() == nil: // else it says only that the time is up
 			reason = err
 		}

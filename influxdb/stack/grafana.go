@@ -92,7 +92,10 @@ func (s *stack) startGrafana(context.Context) error {
 		// For the files in grafana/provisioning, which say what they are.
 		"INFLUX_URL": s.InfluxURL, "INFLUX_ORG": s.InfluxOrg, "INFLUX_BUCKET": s.InfluxBucket,
 		"INFLUX_PIPELINE_BUCKET": s.InfluxPipeline, "INFLUX_TOKEN_FILE": "",
-		"INFLUX_TOKEN": "$__file{" + filepath.Join(s.tokens(), "grafana") + "}",
+		"INFLUX_TOKEN": inFile(filepath.Join(s.tokens(), "grafana")),
+		"INFLUX_CA":    inFile(s.environ["INFLUX_CA_FILE"]),
+		"INFLUX_CERT":  inFile(s.environ["INFLUX_CERT_FILE"]),
+		"INFLUX_KEY":   inFile(s.environ["INFLUX_KEY_FILE"]),
 		"REDIS_URL":    s.RedisURL, "REDIS_CHANNEL": s.RedisChannel,
 		"REDIS_TRANSPORT":    cmp.Or(s.environ["REDIS_TRANSPORT"], "pubsub"),
 		"WORKER_WINDOW":      cmp.Or(s.environ["WORKER_WINDOW"], "5s"),
@@ -104,6 +107,14 @@ func (s *stack) startGrafana(context.Context) error {
 		s.children = append(s.children, child{"grafana", s.grafana.process})
 	}
 	return err
+}
+
+// inFile is a value that Grafana's provisioning reads from a file, or none.
+func inFile(path string) string {
+	if path == "" {
+		return ""
+	}
+	return "$__file{" + path + "}"
 }
 
 // plugins is the folder that Grafana loads plugins from.

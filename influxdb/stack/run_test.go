@@ -113,10 +113,11 @@ func TestGrafanaIsTold(t *testing.T) {
 		}
 		return string(text)
 	}
+	s.environ["INFLUX_CA_FILE"] = "/ca.pem"
 	got := told()
 	for _, want := range []string{
 		"GF_SERVER_HTTP_PORT=3100", "INFLUX_URL=http://db", "GF_PATHS_PROVISIONING=" + s.root + "/grafana/provisioning",
-		"ALERT_WEBHOOK_URL=", "ALERT_WEBHOOK_SET=",
+		"INFLUX_CA=$__file{/ca.pem}", "INFLUX_CERT=", "ALERT_WEBHOOK_URL=", "ALERT_WEBHOOK_SET=",
 	} {
 		if !strings.Contains(got, want+"\n") {
 			t.Errorf("%s is not set", want)

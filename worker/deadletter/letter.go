@@ -8,7 +8,7 @@
 //
 // A [Collector] gathers the letters of one commit, the store saves them with it, and a [Writer]
 // brings them from the store to Redis. Each is written at least once. Letters are a help, not a
-// tally: past the collector's bound, and when Redis rejects them for good, they are only counted.
+// tally: past the collector's bound and the store's they are only counted.
 package deadletter
 
 import (

@@ -7,9 +7,9 @@ import (
 	"time"
 	_ "time/tzdata" // GENERATOR_INPUT_TIME_ZONE on machines without the database
 
-	"colorstream/generator/certs"
 	"colorstream/generator/service"
 	"colorstream/generator/source"
+	"colorstream/influxdb/access"
 	"colorstream/worker/influx"
 )
 
@@ -19,15 +19,10 @@ import (
 type Config struct {
 	Source source.Options
 
-	InfluxURL    string `env:"INFLUX_URL" envDefault:"http://localhost:8086" help:"where InfluxDB 2 is"`
-	InfluxOrg    string `env:"INFLUX_ORG" envDefault:"colors" help:"organisation"`
-	InfluxBucket string `env:"INFLUX_BUCKET" envDefault:"color_data" help:"bucket for the points"`
-	TokenDir     string `env:"INFLUX_TOKEN_DIR" envDefault:"data/tokens" help:"folder of the files worker and dashboard, for the two tokens that are not set"`
-	InfluxToken  string `env:"INFLUX_TOKEN,required" secret:"true" help:"token that may write the bucket"`
-	ReadToken    string `env:"INFLUX_READ_TOKEN" secret:"true" help:"token that may read the bucket, to find the points that would be overwritten"`
-	InfluxCA     string `env:"INFLUX_CA_FILE" help:"file of the authorities that may have signed InfluxDB's certificate; unset: the system's"`
-	InfluxCert   string `env:"INFLUX_CERT_FILE" help:"file of the worker's own certificate for InfluxDB"`
-	InfluxKey    string `env:"INFLUX_KEY_FILE" help:"file of its key"`
+	Influx    access.Config
+	TokenDir  string `env:"INFLUX_TOKEN_DIR" envDefault:"data/tokens" help:"folder of the files worker and dashboard, for the two tokens that are not set"`
+	Token     string `env:"INFLUX_TOKEN,required" secret:"true" help:"token that may write the bucket"`
+	ReadToken string `env:"INFLUX_READ_TOKEN" secret:"true" help:"token that may read the bucket, to find the points that would be overwritten"`
 
 	Window    time.Duration `env:"WORKER_WINDOW" envDefault:"5s" help:"width of the windows, the same as the worker's"`
 	MaxColors int           `env:"WORKER_MAX_COLORS" envDefault:"10000" help:"colours in a window; rows of further ones are rejected"`
@@ -76,8 +71,5 @@ func withTokens(environ map[string]string) map[string]string {
 
 // client is one with the token, for the bucket.
 func (c Config) client(token string) (*influx.Client, error) {
-	return influx.New(influx.Config{
-		URL: c.InfluxURL, Org: c.InfluxOrg, Bucket: c.InfluxBucket, Token: token,
-		Files: certs.Files{CA: c.InfluxCA, Cert: c.InfluxCert, Key: c.InfluxKey},
-	})
+	return influx.New(influx.Config{Config: c.Influx, Token: token})
 }

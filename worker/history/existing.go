@@ -32,7 +32,7 @@ const (
 // reader is a client that may read the bucket. If there is none, points are overwritten only if
 // that was asked for, and reader is nil.
 func (i *importer) reader(ctx context.Context) (*influx.Client, error) {
-	client, err := i.config.client(cmp.Or(i.config.ReadToken, i.config.InfluxToken))
+	client, err := i.config.client(cmp.Or(i.config.ReadToken, i.config.Token))
 	if err != nil {
 		return nil, service.Usage(err)
 	}
@@ -182,7 +182,7 @@ func (c *comparison) query(
 	var flux strings.Builder
 	fmt.Fprintf(&flux, "from(bucket: %s) |> range(start: time(v: %d), stop: time(v: %d)) "+
 		"|> filter(fn: (r) => r._measurement == %s",
-		fluxString(c.config.InfluxBucket), from, to+1, fluxString(series.Measurement))
+		fluxString(c.config.Influx.Bucket), from, to+1, fluxString(series.Measurement))
 	if n := len(c.colors); n > 0 && n <= maxFilter {
 		var tests []string
 		for color := range c.colors {

@@ -157,7 +157,7 @@ func (i *importer) run(
 	follower.Go(func() { status.Follow(following, i.log, i.elapsed, i.sample) })
 	defer follower.Wait()
 	defer stop()
-	client, err := i.config.client(i.config.InfluxToken)
+	client, err := i.config.client(i.config.Token)
 	if err != nil {
 		return service.Usage(err)
 	}

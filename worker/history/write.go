@@ -1,57 +1,52 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
 	"colorstream/generator/source"
 	"colorstream/worker/influx"
+	"colorstream/worker/outbox"
 	"colorstream/worker/window"
 )
 
-const (
-	// senders is how many requests are under way at a time.
-	senders = 2
-	// stopTimeout is how long they go on when no more is to be written.
-	stopTimeout = 5 * time.Second
-)
+// senders is how many requests are under way at a time.
+const senders = 2
 
 // write sends all points, as fast as InfluxDB takes them.
 func (i *importer) write(ctx context.Context, client *influx.Client) error {
 	i.begin("writing", int64(i.sorter.Len()))
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	noLetters := func([]influx.RejectedLine) []byte { return nil }
-	sender := influx.NewSender(i.log, client, noLetters, observer{i, fail})
+	points := influx.NewWriter(i.log, client, i)
 	batches := make(chan []byte, 2*senders)
-	queues := make([]*queue, senders)
-	var running sync.WaitGroup
-	for n := range queues {
-		queues[n] = &queue{batches: batches, drained: make(chan struct{})}
-		running.Go(func() { sender.Run(sending, queues[n], stopTimeout) })
+	again := outbox.NewSender(i.log, "points", nil).Trying(ctx, ctx.Done())
+	try := func(act func() error) error {
+		return again(func() error {
+			err := act()
+			if answer, ok := errors.AsType[*influx.WriteError](err); ok && answer.Permanent() {
+				fail(err) // the token, bucket or address is no longer right
+			}
+			return err
+		})
+	}
+	var sending sync.WaitGroup
+	for range senders {
+		sending.Go(func() {
+			for lines := range batches {
+				if _, err := points.Write(ctx, try, lines); err != nil {
+					fail(err)
+				}
+			}
+		})
 	}
 	err := i.produce(ctx, batches)
 	close(batches)
-	for _, q := range queues {
-		select {
-		case <-q.drained:
-		case <-ctx.Done():
-		}
-	}
-	stop()
-	running.Wait()
-	switch {
-	case errors.Is(context.Cause(ctx), errRefused):
-		return sender.LastError()
-	case err == nil && ctx.Err() != nil:
-		err = context.Cause(ctx)
-	}
-	return err
+	sending.Wait()
+	return cmp.Or(context.Cause(ctx), err)
 }
 
 // produce makes the lines of all windows.
@@ -81,58 +76,11 @@ func (i *importer) produce(ctx context.Context, batches chan<- []byte) error {
 	return err
 }
 
-// A queue hands the batches of a channel to the sender, one at a time.
-type queue struct {
-	batches chan []byte
-	held    []byte        // what Oldest returned and nobody removed
-	drained chan struct{} // closed when the channel is
-}
+// Answered implements influx.Observer.
+func (i *importer) Answered(time.Duration, influx.Class) {}
 
-func (q *queue) Oldest(context.Context) ([]influx.Batch, error) {
-	if q.held == nil {
-		var more bool
-		if q.held, more = <-q.batches; !more {
-			if !q.isDrained() {
-				close(q.drained)
-			}
-			return nil, nil
-		}
-	}
-	return []influx.Batch{{Data: q.held, At: time.Now()}}, nil
-}
+// Written implements influx.Observer.
+func (i *importer) Written(points int) { i.written.Add(int64(points)) }
 
-func (q *queue) isDrained() bool {
-	select {
-	case <-q.drained:
-		return true
-	default:
-		return false
-	}
-}
-
-func (q *queue) Remove(context.Context, []string, []byte) error {
-	q.held = nil
-	return nil
-}
-
-// More never tells: Oldest waits.
-func (q *queue) More() <-chan struct{} { return nil }
-
-// errRefused ends an import whose token, bucket or address is no longer right.
-var errRefused = errors.New("InfluxDB refuses")
-
-// observer counts what the sender did.
-type observer struct {
-	i    *importer
-	fail context.CancelCauseFunc
-}
-
-func (o observer) Answered(_ time.Duration, class influx.Class) {
-	if slices.Contains([]influx.Class{influx.Denied, influx.Missing, influx.Unexpected}, class) {
-		o.fail(errRefused)
-	}
-}
-
-func (o observer) Written(points int)                  { o.i.written.Add(int64(points)) }
-func (o observer) Rejected(points int, _ influx.Class) { o.i.rejected.Add(int64(points)) }
-func (o observer) Delivered(time.Duration)             {}
+// Rejected implements influx.Observer.
+func (i *importer) Rejected(points int, _ influx.Class) { i.rejected.Add(int64(points)) }

@@ -39,9 +39,6 @@ var Classes = []Class{
 // final reports whether the same request would get the same answer for ever.
 func (c Class) final() bool { return c == Rejected || c == TooOld || c == TooLarge }
 
-// permanent reports whether nothing will change before somebody changes a configuration.
-func (c Class) permanent() bool { return c == Denied || c == Missing || c == Unexpected }
-
 // maxRetryAfter bounds what InfluxDB may ask for.
 const maxRetryAfter = 2 * time.Minute
 
@@ -84,6 +81,14 @@ func (e *WriteError) Error() string {
 }
 
 func (e *WriteError) Unwrap() error { return e.Err }
+
+// Permanent reports whether nothing will change before somebody changes a configuration.
+func (e *WriteError) Permanent() bool {
+	return e.Class == Denied || e.Class == Missing || e.Class == Unexpected
+}
+
+// Wait is how long InfluxDB asks to be left alone.
+func (e *WriteError) Wait() time.Duration { return e.RetryAfter }
 
 // shorten makes one line of at most about maxQuoted bytes.
 func shorten(text string) string {

@@ -3,7 +3,6 @@ package influx
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,7 +13,7 @@ import (
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 	"github.com/influxdata/influxdb-client-go/v2/api"
 
-	"colorstream/generator/certs"
+	"colorstream/influxdb/access"
 )
 
 // DefaultTimeout is how long one request may take. One of 5000 lines takes InfluxDB a fraction of a
@@ -26,11 +25,8 @@ const maxAnswer = 4 << 20
 
 // Config says where points go.
 type Config struct {
-	URL    string
-	Org    string
-	Bucket string
-	Token  string
-	Files  certs.Files
+	access.Config
+	Token string
 	// Timeout is how long one request may take; 0 means DefaultTimeout.
 	Timeout time.Duration
 }
@@ -48,32 +44,32 @@ func New(config Config) (*Client, error) {
 	if config.Timeout == 0 {
 		config.Timeout = DefaultTimeout
 	}
-	u, err := url.Parse(config.URL)
-	switch {
-	case err != nil:
-		return nil, errors.New("INFLUX_URL is not a URL") // the text may hold a password
-	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return nil, fmt.Errorf("INFLUX_URL=%q: want http://host:port or https://host:port", u.Redacted())
-	case strings.ContainsFunc(config.Token, func(r rune) bool { return r < ' ' || r > '~' }):
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	if strings.ContainsFunc(config.Token, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return nil, errors.New("INFLUX_TOKEN holds a character that no token has, such as a line break")
 	}
-	secure, err := config.Files.Config("INFLUX")
+	u, err := url.Parse(config.URL)
 	if err != nil {
 		return nil, err
 	}
 	dialer := net.Dialer{Timeout: config.Timeout / 2, KeepAlive: 15 * time.Second}
+	transport, err := config.Transport(&http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    config.Timeout / 2,
+		MaxIdleConns:           2,
+		MaxConnsPerHost:        2,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		ForceAttemptHTTP2:      true,
+	})
+	if err != nil {
+		return nil, err
+	}
 	httpClient := &http.Client{
-		Transport: limited{&http.Transport{
-			DialContext:            dialer.DialContext,
-			TLSClientConfig:        secure,
-			TLSHandshakeTimeout:    config.Timeout / 2,
-			MaxIdleConns:           2,
-			MaxConnsPerHost:        2,
-			IdleConnTimeout:        90 * time.Second,
-			MaxResponseHeaderBytes: 64 << 10,
-			ForceAttemptHTTP2:      true,
-		}},
-		Timeout: config.Timeout,
+		Transport: limited{transport},
+		Timeout:   config.Timeout,
 		// A redirected POST would become a GET, and its success would be taken for the write's.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -111,7 +107,7 @@ func (c *Client) Check(ctx context.Context) error {
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // limited bounds answers: the client library reads them whole.
-type limited struct{ *http.Transport }
+type limited struct{ *access.Transport }
 
 func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := l.Transport.RoundTrip(r)

@@ -2,12 +2,12 @@ package influx
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"math"
-	"slices"
-	"strconv"
+	"errors"
+	"log/slog"
 	"strings"
+	"sync"
+	"time"
 )
 
 const (
@@ -17,95 +17,122 @@ const (
 	// leastBytes is what the bound does not fall below, whatever InfluxDB says; less is tried each
 	// time anew.
 	leastBytes = 64 << 10
+	sayEvery   = time.Minute
 )
 
-// A delivery brings lines to InfluxDB by whatever number of requests it takes.
-type delivery struct {
-	// write sends one request. Its answer is nil if InfluxDB took the lines, otherwise of a class
-	// that is final. An error ends the delivery.
-	write func(ctx context.Context, lines []byte) (answer *WriteError, err error)
-	// written is called with how many lines InfluxDB has.
-	written func(n int)
-	// rejected is given lines that InfluxDB will never take, and why.
-	rejected func(lines [][]byte, class Class, reason string)
-	// maxBytes is what a request may have. It shrinks when InfluxDB, or what stands before it, asks
-	// for that.
-	maxBytes int
+// A RejectedLine is one that InfluxDB will never take.
+type RejectedLine struct {
+	Line   []byte
+	Reason string // InfluxDB's, at most about 300 bytes
 }
 
-// send delivers lines; those that are empty or comments do not count. After an error some lines are
-// not delivered.
-func (d *delivery) send(ctx context.Context, texts ...[]byte) error {
+// An Observer counts what Writers do. It must not block, and several goroutines may call it.
+type Observer interface {
+	// Answered: one request took so long; class is "" if it succeeded.
+	Answered(took time.Duration, class Class)
+	// Written counts points that InfluxDB has.
+	Written(points int)
+	// Rejected counts points that it never will have, by class: rejected, too_old or too_large.
+	Rejected(points int, class Class)
+}
+
+// A Writer brings lines to InfluxDB by whatever number of requests it takes.
+type Writer struct {
+	log      *slog.Logger
+	write    func(ctx context.Context, lines []byte) error
+	observer Observer
+
+	mu   sync.Mutex
+	said map[Class]time.Time // when rejected lines of each class were logged last
+}
+
+// NewWriter returns a Writer to the client's bucket.
+func NewWriter(log *slog.Logger, client *Client, observer Observer) *Writer {
+	return newWriter(log, client.Write, observer)
+}
+
+func newWriter(
+	log *slog.Logger, write func(context.Context, []byte) error, observer Observer,
+) *Writer {
+	return &Writer{log: log, write: write, observer: observer, said: make(map[Class]time.Time)}
+}
+
+// Write delivers lines; those that are empty or comments do not count. Each request goes through
+// try, which repeats it while InfluxDB does not answer for good; after try's error some lines are
+// not delivered. Write returns the lines that InfluxDB rejects, but for those that are too old.
+func (w *Writer) Write(
+	ctx context.Context, try func(func() error) error, texts ...[]byte,
+) ([]RejectedLine, error) {
+	d := &delivery{Writer: w, try: try, maxBytes: MaxBytes}
 	var lines [][]byte
 	size := 0
-	flush := func() error {
-		defer func() { lines, size = lines[:0], 0 }()
-		return d.request(ctx, lines)
-	}
 	for _, text := range texts {
 		for line := range bytes.Lines(text) {
 			if line = bytes.TrimRight(line, "\r\n"); len(line) == 0 || line[0] == '#' {
 				continue
 			}
 			if len(lines) == MaxLines || size+len(line) >= d.maxBytes {
-				if err := flush(); err != nil {
-					return err
+				if err := d.request(ctx, lines); err != nil {
+					return d.rejected, err
 				}
+				lines, size = lines[:0], 0
 			}
 			lines, size = append(lines, line), size+len(line)+1
 		}
 	}
-	return flush()
+	return d.rejected, d.request(ctx, lines)
 }
 
-// request delivers lines that may go together.
+// A delivery is one call of Write.
+type delivery struct {
+	*Writer
+	try func(func() error) error
+	// maxBytes is what a request may have. It shrinks when InfluxDB, or what stands before it, asks
+	// for that.
+	maxBytes int
+	rejected []RejectedLine
+}
+
+// request delivers lines that may go together. If some are rejected they are halved until each of
+// those stands alone.
 func (d *delivery) request(ctx context.Context, lines [][]byte) error {
 	if len(lines) == 0 {
 		return nil
 	}
 	body := bytes.Join(lines, []byte("\n"))
-	answer, err := d.write(ctx, body)
+	var answer *WriteError
+	err := d.try(func() error {
+		start := time.Now()
+		err := d.write(ctx, body)
+		answer, _ = errors.AsType[*WriteError](err)
+		switch {
+		case err == nil:
+			d.observer.Answered(time.Since(start), "")
+		case answer == nil:
+			return err
+		default:
+			d.observer.Answered(time.Since(start), answer.Class)
+			if !answer.Class.final() {
+				return err
+			}
+		}
+		return nil
+	})
 	switch {
 	case err != nil:
 		return err
 	case answer == nil:
-		d.written(len(lines))
+		d.observer.Written(len(lines))
 		return nil
-	default:
-		return d.split(ctx, lines, len(body), answer)
-	}
-}
-
-// split delivers lines of which some were rejected.
-func (d *delivery) split(ctx context.Context, lines [][]byte, size int, answer *WriteError) error {
-	if answer.Class == TooLarge && len(lines) > 1 {
-		d.maxBytes = min(d.maxBytes, max(size/2, leastBytes))
-	}
-	switch n := answer.Dropped; {
-	case answer.Class == TooOld && n <= len(lines):
-		byAge := slices.SortedStableFunc(slices.Values(lines), func(a, b []byte) int {
-			return cmp.Compare(timestamp(a), timestamp(b))
-		})
-		d.rejected(byAge[:n], TooOld, reasonOf(answer, byAge[0]))
-		if n < len(lines) {
-			d.written(len(lines) - n)
-		}
+	case answer.Class == TooOld && answer.Dropped <= len(lines): // it has written the others
+		d.reject(lines[:answer.Dropped], answer)
+		d.observer.Written(len(lines) - answer.Dropped)
 		return nil
-	case len(lines) == 1, answer.Class == Rejected && n == len(lines):
-		d.rejected(lines, answer.Class, reasonOf(answer, lines[0]))
+	case len(lines) == 1, answer.Dropped == len(lines):
+		d.reject(lines, answer)
 		return nil
-	case answer.Class == Rejected:
-		if reasons := quoted(answer.Message, lines); len(reasons) > 0 {
-			var rest [][]byte
-			for _, line := range lines {
-				if reason, ok := reasons[string(line)]; ok {
-					d.rejected([][]byte{line}, Rejected, reason)
-				} else {
-					rest = append(rest, line)
-				}
-			}
-			return d.request(ctx, rest)
-		}
+	case answer.Class == TooLarge:
+		d.maxBytes = min(d.maxBytes, max(len(body)/2, leastBytes))
 	}
 	half := len(lines) / 2
 	if err := d.request(ctx, lines[:half]); err != nil {
@@ -114,53 +141,36 @@ func (d *delivery) split(ctx context.Context, lines [][]byte, size int, answer *
 	return d.request(ctx, lines[half:])
 }
 
-// timestamp reads a line's time. One without is written as of now, and so is never too old.
-func timestamp(line []byte) int64 {
-	ns, err := strconv.ParseInt(string(line[bytes.LastIndexByte(line, ' ')+1:]), 10, 64)
-	if err != nil {
-		return math.MaxInt64
+// reject takes lines that InfluxDB will never have.
+func (d *delivery) reject(lines [][]byte, answer *WriteError) {
+	d.observer.Rejected(len(lines), answer.Class)
+	message := "InfluxDB rejects points; they are dead letters"
+	// A message may quote the line, of any length.
+	reason := shorten(strings.ReplaceAll(answer.Message, string(lines[0]), "…"))
+	if reason == "" {
+		reason = answer.Error()
 	}
-	return ns
-}
-
-// quoted finds, in the answer to a request that could not be parsed, the lines that it quotes:
-//
-//	unable to parse 'm,color=b f=x 1': invalid boolean
-//	unable to parse 'nonsense': missing fields
-func quoted(message string, lines [][]byte) map[string]string {
-	const before, after = "unable to parse '", "': "
-	if !strings.HasPrefix(message, before) {
-		return nil
-	}
-	known := make(map[string]bool, len(lines))
-	for _, line := range lines {
-		known[string(line)] = true
-	}
-	reasons := make(map[string]string)
-	for part := range strings.SplitSeq(message, "\n") {
-		part, ok := strings.CutPrefix(part, before)
-		for i := 0; ok; i += len(after) {
-			j := strings.Index(part[i:], after)
-			if j < 0 {
-				break
-			}
-			i += j
-			if line := part[:i]; known[line] {
-				reasons[line] = shorten("unable to parse: " + part[i+len(after):])
-				break
-			}
+	if answer.Class == TooOld {
+		// Which ones they are does not matter: there may be any number, and nothing is wrong with them.
+		message = "points are older than the bucket keeps; they are only counted"
+	} else {
+		for _, line := range lines {
+			d.rejected = append(d.rejected, RejectedLine{line, reason})
 		}
 	}
-	return reasons
+	if d.say(answer.Class) {
+		d.log.Warn(message, "points", len(lines), "reason", reason, "first", shorten(string(lines[0])))
+	}
 }
 
-// reasonOf returns why line was rejected, without the line itself.
-func reasonOf(answer *WriteError, line []byte) string {
-	if reason, ok := quoted(answer.Message, [][]byte{line})[string(line)]; ok {
-		return reason
+// say reports whether the class was not logged for a minute. Points that are too old are said once.
+func (w *Writer) say(class Class) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	last, ok := w.said[class]
+	if ok && (class == TooOld || time.Since(last) < sayEvery) {
+		return false
 	}
-	if text := shorten(answer.Message); text != "" {
-		return text
-	}
-	return answer.Error()
+	w.said[class] = time.Now()
+	return true
 }

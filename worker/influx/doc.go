@@ -1,6 +1,6 @@
-// Package influx brings line protocol from an outbox to InfluxDB 2 and loses none of it: what
-// InfluxDB takes is removed, what it rejects for ever becomes a dead letter, and all else is kept
-// and tried again.
+// Package influx brings line protocol to InfluxDB 2 and loses none of it: what it rejects for ever
+// is given back, to become a dead letter, and all else is tried again for as long as its caller's
+// try does so.
 //
 // What an answer means:
 //
@@ -12,25 +12,21 @@
 //	| 422 for points that are      | too_old    | those points are counted, the others are        |
 //	| older than the bucket keeps  |            | written already                                 |
 //	| 413                          | too_large  | smaller requests; a single line is a dead letter|
-//	| 401, 403                     | denied     | kept and tried again; said once a minute        |
+//	| 401, 403                     | denied     | tried again; somebody must mend it              |
 //	| 404                          | missing    | the same                                        |
 //	| 3xx, other 4xx, and 400, 422 | unexpected | the same: this is no InfluxDB 2, or it stands   |
 //	| of another form              |            | behind something else                           |
-//	| 408, 429                     | throttled  | kept; back-off                                  |
-//	| 5xx                          | server     | kept; back-off                                  |
-//	| none, or half of one         | network    | kept; back-off                                  |
+//	| 408, 429                     | throttled  | tried again                                     |
+//	| 5xx                          | server     | tried again                                     |
+//	| none, or half of one         | network    | tried again                                     |
 //
-// The back-off is exponential with full jitter, from 250 ms to 10 s, and no shorter than
-// Retry-After asks for (in either form, at most two minutes).
-//
-// InfluxDB rejects in two ways. At 400 it could not parse some line and wrote none; it quotes the
-// lines with the reason of each. At 422 it wrote the others and says how many it dropped: those
-// whose field has another type, or those that are older than the bucket's retention, which are the
-// request's oldest. Quoted lines are believed if they are, byte for byte, in the request; a count
-// of conflicts if it is that of all lines; otherwise the request is halved until single lines are
-// left. Writing a line twice does no harm: a point's time and colour stay the same.
+// InfluxDB rejects in two ways. At 400 it could not parse some line and wrote none. At 422 it wrote
+// the others and says how many it dropped: those that are older than the bucket's retention, or
+// those whose field has another type. Which of the latter is known if it is all; otherwise, as after
+// 400, the request is halved until single lines are left. Writing a line twice does no harm: a point's time
+// and colour stay the same.
 //
 // Requests go through WriteAPIBlocking of the official client, compressed, at most 5000 lines and
 // 4 MiB each. No proxy of the environment is used, and no redirect is followed. An error never
-// holds the token.
+// holds the token. Retry-After is read in either form, at most two minutes.
 package influx

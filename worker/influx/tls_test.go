@@ -1,68 +1,43 @@
 package influx
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
-	"colorstream/generator/certs"
 	"colorstream/generator/certs/certstest"
 )
 
-// A private authority signed InfluxDB's certificate, and InfluxDB asks for the worker's.
+// A private authority signed InfluxDB's certificate, and InfluxDB asks for the worker's, which is
+// renewed while the worker runs.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	ours, theirs := certstest.New(t), certstest.New(t)
-	its := ours.Issue(t, t.TempDir())
-	pair, err := tls.LoadX509KeyPair(its.Cert, its.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var serials []string
-	server := httptest.NewUnstartedServer(http.HandlerFunc(
-		func(w http.ResponseWriter, r *http.Request) {
-			serials = append(serials, r.TLS.PeerCertificates[0].SerialNumber.String())
-			w.WriteHeader(http.StatusNoContent)
-		}))
-	clients := x509.NewCertPool()
-	clients.AddCert(ours.Cert)
-	server.TLS = &tls.Config{
-		Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert,
-		ClientCAs: clients,
-	}
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	defer server.Close()
-
+	ours := certstest.New(t)
+	server := ours.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		serials = append(serials, r.TLS.PeerCertificates[0].SerialNumber.String())
+		w.WriteHeader(http.StatusNoContent)
+	}))
 	dir := t.TempDir()
-	files, foreign := ours.Issue(t, dir), theirs.Issue(t, t.TempDir())
-	write := func(files certs.Files, want string) *Client {
-		t.Helper()
-		client := connectTo(t, server.URL, func(c *Config) { c.Files = files })
-		err := client.Write(t.Context(), []byte("m f=1"))
-		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %q", err, want)
+	files, theirs := ours.Issue(t, dir), certstest.New(t)
+	client := connectTo(t, server.URL, func(c *Config) {
+		c.CA, c.Cert, c.Key = files.CA, files.Cert, files.Key
+	})
+	for range 2 {
+		if err := client.Write(t.Context(), []byte("m f=1")); err != nil {
+			t.Error(err)
 		}
-		return client
-	}
-	write(certs.Files{Cert: files.Cert, Key: files.Key}, "signed by unknown authority")
-	write(certs.Files{CA: theirs.File, Cert: files.Cert, Key: files.Key}, "signed by unknown authority")
-	write(certs.Files{CA: ours.File}, "InfluxDB does not answer")
-	write(certs.Files{CA: ours.File, Cert: foreign.Cert, Key: foreign.Key}, "InfluxDB does not answer")
-	client := write(files, "")
-
-	// The certificate is renewed while the worker runs.
-	ours.Issue(t, dir)
-	client.Close()
-	if err := client.Write(t.Context(), []byte("m f=1")); err != nil {
-		t.Error(err)
+		ours.Issue(t, dir)
+		client.Close()
 	}
 	if len(serials) != 2 || serials[0] == serials[1] {
 		t.Errorf("the certificates used are %v", serials)
+	}
+	wrong := connectTo(t, server.URL, func(c *Config) {
+		c.CA, c.Cert, c.Key = theirs.File, files.Cert, files.Key
+	})
+	err := wrong.Write(t.Context(), []byte("m f=1"))
+	if err == nil || !strings.Contains(err.Error(), `INFLUX_CA_FILE="`+theirs.File+`"`) {
+		t.Errorf("a wrong authority: %v", err)
 	}
 }

@@ -5,11 +5,18 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
+	"log"
 	"math/big"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -75,6 +82,39 @@ func (a *Authority) Issue(t testing.TB, dir string) certs.Files {
 	write(t, f.Cert, "CERTIFICATE", der)
 	write(t, f.Key, "PRIVATE KEY", private)
 	return f
+}
+
+// Serve serves HTTP with TLS, to clients whose certificate the authority signed.
+func (a *Authority) Serve(t testing.TB, handler http.Handler) *httptest.Server {
+	t.Helper()
+	files := a.Issue(t, t.TempDir())
+	pair, err := tls.LoadX509KeyPair(files.Cert, files.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients := x509.NewCertPool()
+	clients.AddCert(a.Cert)
+	s := httptest.NewUnstartedServer(handler)
+	s.TLS = &tls.Config{
+		Certificates: []tls.Certificate{pair}, ClientCAs: clients,
+		ClientAuth: tls.RequireAndVerifyClientCert,
+	}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
+}
+
+// ServeFor is [Authority.Serve] in front of a server without TLS.
+func (a *Authority) ServeFor(t testing.TB, address string) *httptest.Server {
+	t.Helper()
+	target, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.Serve(t, &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+	})
 }
 
 func write(t testing.TB, file, kind string, der []byte) {
