@@ -27,9 +27,11 @@ func prepare(ctx context.Context, p service.Process, c config) error {
 	log := c.New(p.Stderr, "influxdb")
 
 	folder := setup.Folder{Path: c.TokenDir, Groups: c.Groups}
-	if err := folder.Check(); err != nil {
+	lock, err := folder.Lock(ctx, log)
+	if err != nil {
 		return fmt.Errorf("INFLUX_TOKEN_DIR=%s: tokens cannot be written there: %w", c.TokenDir, err)
 	}
+	defer lock.Close()
 	waiting, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	if err := setup.Wait(waiting, log, c.Config); err != nil {
@@ -38,11 +40,6 @@ func prepare(ctx context.Context, p service.Process, c config) error {
 		}
 		return explain(c, err)
 	}
-	unlock, err := folder.Lock()
-	if err != nil {
-		return fmt.Errorf("INFLUX_TOKEN_DIR=%s: %w", c.TokenDir, err)
-	}
-	defer unlock()
 	plan := c.plan()
 	if plan.Stack, err = folder.Stack(); err != nil {
 		return fmt.Errorf("INFLUX_TOKEN_DIR=%s: the stack's id: %w", c.TokenDir, err)

@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"colorstream/generator/process"
 )
 
 // tool is the program's import path in the server module.
@@ -46,13 +48,13 @@ func (b *Builder) Build(ctx context.Context) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", fmt.Errorf("make the cache folder for influxd: %w", err)
 	}
-	unlock, err := lock(ctx, path+".lock", func() {
+	lock, err := process.Lock(ctx, path+".lock", func() {
 		fmt.Fprintln(b.Out, "Another build of InfluxDB is running; waiting for it.")
 	})
 	if err != nil {
 		return "", fmt.Errorf("lock the build of influxd: %w", err)
 	}
-	defer unlock()
+	defer lock.Close()
 	if executable(path) == nil {
 		return path, nil // built while we waited
 	}

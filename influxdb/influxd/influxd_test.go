@@ -152,43 +152,6 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-func TestSecondBuildWaits(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "lock")
-	never := func() { t.Error("it waits for nobody") }
-	unlock, err := lock(t.Context(), path, never)
-	if err != nil {
-		t.Fatal(err)
-	}
-	waits, done := make(chan struct{}), make(chan error, 1)
-	go func() {
-		unlock, err := lock(t.Context(), path, func() { close(waits) })
-		if err == nil {
-			unlock()
-		}
-		done <- err
-	}()
-	<-waits
-	select {
-	case err := <-done:
-		t.Fatalf("it does not wait: %v", err)
-	default:
-	}
-	unlock()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-
-	if unlock, err = lock(t.Context(), path, never); err != nil {
-		t.Fatal(err)
-	}
-	defer unlock()
-	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := lock(ctx, path, cancel); !errors.Is(err, context.Canceled) {
-		t.Errorf("a wait that is given up: %v", err)
-	}
-}
-
 func TestStartReportsWhy(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -141,16 +141,19 @@ func (s *Server) setUp(tokenDir string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
 	defer cancel()
 	folder := setup.Folder{Path: tokenDir}
-	if err := folder.Check(); err != nil {
+	log := slog.New(slog.DiscardHandler)
+	lock, err := folder.Lock(ctx, log)
+	if err != nil {
 		return err
 	}
+	defer lock.Close()
 	stack, err := folder.Stack()
 	if err != nil {
 		return err
 	}
 	admin := setup.Admin{User: User, Password: Password, Token: AdminToken}
 	bucket := []string{s.Bucket}
-	db, err := setup.Apply(ctx, slog.New(slog.DiscardHandler), access.Config{URL: s.URL}, admin, setup.Plan{
+	db, err := setup.Apply(ctx, log, access.Config{URL: s.URL}, admin, setup.Plan{
 		Stack:   stack,
 		Org:     s.Org,
 		Buckets: []setup.Bucket{{Name: s.Bucket}},

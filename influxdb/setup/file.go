@@ -5,11 +5,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"colorstream/generator/process"
 )
 
 // Folder is where the tokens' files lie, each named as its token.
@@ -30,7 +33,7 @@ const stackFile = ".stack"
 // Stack gives the id of the stack whose tokens lie here: it is made once, and
 // is the folder's for good. Two stacks at one server are told apart by it. If
 // the folder is lost, its tokens stay in InfluxDB, for a person to delete. Call
-// it under the Lock.
+// it under [Folder.Lock].
 func (f Folder) Stack() (string, error) {
 	path := filepath.Join(f.Path, stackFile)
 	old, err := os.ReadFile(path)
@@ -44,40 +47,19 @@ func (f Folder) Stack() (string, error) {
 	return id, f.write(path, stackFile, id)
 }
 
-// Check tells early whether files can be written into the folder, which it
-// makes if need be.
-func (f Folder) Check() error {
+// Lock makes the folder if need be and waits until no other process prepares a server with it: two
+// at once would each delete the other's new tokens as old ones.
+func (f Folder) Lock(ctx context.Context, log *slog.Logger) (io.Closer, error) {
 	mode := fs.FileMode(0o700)
 	if len(f.Groups) > 0 {
 		mode = 0o711
 	}
 	if err := os.MkdirAll(f.Path, mode); err != nil {
-		return err
-	}
-	probe, err := os.CreateTemp(f.Path, ".probe-*")
-	if err != nil {
-		return err
-	}
-	probe.Close()
-	return os.Remove(probe.Name())
-}
-
-// Lock waits until no other process prepares a server with this folder: two
-// at once would each delete the other's new tokens as old ones. The kernel
-// takes the lock back from a process that dies.
-func (f Folder) Lock() (unlock func(), err error) {
-	folder, err := os.Open(f.Path)
-	if err != nil {
 		return nil, err
 	}
-	for err = syscall.EINTR; err == syscall.EINTR; {
-		err = syscall.Flock(int(folder.Fd()), syscall.LOCK_EX)
-	}
-	if err != nil {
-		folder.Close()
-		return nil, fmt.Errorf("lock %s: %w", f.Path, err)
-	}
-	return func() { folder.Close() }, nil
+	return process.Lock(ctx, filepath.Join(f.Path, ".lock"), func() {
+		log.Info("waiting for another process that prepares InfluxDB", "folder", f.Path)
+	})
 }
 
 // WriteTokens sees to it that every file of the plan has a token that suits.

@@ -5,78 +5,81 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"colorstream/generator/process"
 )
 
+// lockFile is in the data folder. The stack that runs there has its lock, and its process id in it.
+const lockFile = "stack.lock"
+
 // acquire makes this process the one stack that may run on the data folder, until the file is
-// closed or the process ends, in whatever way. The file holds the process id, for `stop`.
+// closed.
 func acquire(data string) (*os.File, error) {
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		return nil, fmt.Errorf("STACK_DATA=%s: %w", data, err)
 	}
-	file, pid, err := tryLock(data, syscall.LOCK_EX)
-	switch {
-	case errors.Is(err, syscall.EWOULDBLOCK):
+	path := filepath.Join(data, lockFile)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	file, err := process.Lock(ctx, path, cancel)
+	if ctx.Err() != nil {
 		return nil, fmt.Errorf("it runs already (process %d): stop it with `make stop`, "+
-			"or with Ctrl-C where it was started", pid)
-	case err != nil:
-		return nil, fmt.Errorf("STACK_DATA=%s: %w", data, err)
+			"or with Ctrl-C where it was started", owner(path))
 	}
-	err = file.Truncate(0)
+	if err == nil {
+		err = file.Truncate(0)
+	}
 	if err == nil {
 		_, err = fmt.Fprintln(file, os.Getpid())
 	}
-	return file, err
+	if err != nil {
+		return nil, fmt.Errorf("STACK_DATA=%s: %w", data, err)
+	}
+	return file, nil
 }
 
-// tryLock returns the locked file, or EWOULDBLOCK and the id of the process that has it.
-func tryLock(data string, how int) (*os.File, int, error) {
-	path := filepath.Join(data, "stack.lock")
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, 0, err
+// owner is the id of the process that has the lock, or 0.
+func owner(path string) int {
+	text, _ := os.ReadFile(path)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid <= 1 {
+		return 0
 	}
-	if err := syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB); err != nil {
-		file.Close()
-		text, _ := os.ReadFile(path)
-		pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
-		return nil, pid, err
-	}
-	return file, 0, nil
+	return pid
 }
 
 // stop asks the stack that runs on the data folder to end, and waits for that.
 func stop(ctx context.Context, out io.Writer, data string) error {
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
-	defer cancel()
-	said := "nothing to stop: Colorstream does not run on " + data
-	for asked := false; ; {
-		file, pid, err := tryLock(data, syscall.LOCK_SH) // two stops do not keep it from each other
-		if err == nil || errors.Is(err, os.ErrNotExist) {
-			_ = file.Close()
-			fmt.Fprintln(out, said)
-			return nil
+	path, said := filepath.Join(data, lockFile), "nothing to stop: Colorstream does not run on "+data
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	file, err := process.Lock(ctx, path, func() {
+		pid := owner(path)
+		if pid == 0 {
+			cancel(fmt.Errorf("another program has locked %s, which names no process: end that program", path))
+			return
 		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return err
+		fmt.Fprintf(out, "stopping Colorstream (process %d)\n", pid)
+		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+			cancel(fmt.Errorf("stop process %d: %w", pid, err))
 		}
-		if !asked && pid > 0 {
-			fmt.Fprintf(out, "stopping Colorstream (process %d)\n", pid)
-			if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
-				return fmt.Errorf("stop process %d: %w", pid, err)
-			}
-			asked, said = true, "stopped"
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return fmt.Errorf("process %d is still there (`kill -9 %d` ends it for certain): %w",
-				pid, pid, context.Cause(ctx))
-		}
+		time.AfterFunc(stopAllTimeout, func() {
+			cancel(fmt.Errorf("process %d is still there (`kill -9 %d` ends it for certain)", pid, pid))
+		})
+		said = "stopped"
+	})
+	if err == nil {
+		_ = file.Close() // nothing was written
 	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		_, err = fmt.Fprintln(out, said)
+	}
+	return err
 }

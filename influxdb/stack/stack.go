@@ -21,6 +21,7 @@ const (
 	programTimeout = 20 * time.Second // to be ready
 	grafanaTimeout = 120 * time.Second
 	stopTimeout    = 15 * time.Second // the worker takes up to 5 s to send what it can
+	stopAllTimeout = 90 * time.Second
 )
 
 // stack is one run of everything.

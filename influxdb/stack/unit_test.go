@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -250,6 +251,17 @@ func TestOnlyOneStackPerFolder(t *testing.T) {
 	if _, err := acquire(data); err == nil ||
 		!strings.Contains(err.Error(), fmt.Sprintf("runs already (process %d)", os.Getpid())) {
 		t.Errorf("a second one: %v", err)
+	}
+	// What an older version left there, or another program: no process is named, and none is ended.
+	path := filepath.Join(data, lockFile)
+	for _, text := range []string{"", "0\n", "-1\n", "1\n", `{"pid":42}`} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		err := stop(t.Context(), io.Discard, data)
+		if err == nil || !strings.Contains(err.Error(), path+", which names no process") {
+			t.Errorf("with %q in the file: %v", text, err)
+		}
 	}
 	lock.Close()
 	if got := stopped(); !strings.Contains(got, "nothing to stop") {
