@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // GENERATOR_INPUT_TIME_ZONE on machines without the database
@@ -25,8 +24,8 @@ type Config struct {
 	Channel   string            `env:"REDIS_CHANNEL" envDefault:"colors" help:"the channel, or the stream's key"`
 	Transport publish.Transport `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub: what nobody receives is lost, and counted; stream: nothing is lost, messages wait in Redis"`
 
-	Partitions int               `env:"REDIS_PARTITIONS" envDefault:"1" help:"stream: number of partitions, the same for all programs"`
-	Replicas   redisurl.Replicas `env:"REDIS_REPLICAS" help:"stream: replicas of Redis that must have a message before it counts as published; unset: 1 on a cluster, 0 on one Redis"`
+	Partitions int     `env:"REDIS_PARTITIONS" envDefault:"1" help:"stream: number of partitions, the same for all programs"`
+	Replicas   *uint16 `env:"REDIS_REPLICAS" help:"stream: replicas of Redis that must have a message before it counts as published; unset: 1 on a cluster, 0 on one Redis"`
 
 	Interval time.Duration `env:"GENERATOR_INTERVAL" envDefault:"1s" help:"time between two messages"`
 	Rate     float64       `env:"GENERATOR_RATE" help:"messages a second; overrides the interval"`
@@ -34,11 +33,11 @@ type Config struct {
 	Speed    float64       `env:"GENERATOR_SPEED" envDefault:"1" help:"with the pace times: 60 plays an hour in a minute"`
 	Count    int64         `env:"GENERATOR_COUNT" envDefault:"0" help:"stop after so many messages; 0 means never, or at the input's end"`
 
-	Colors List  `env:"GENERATOR_COLORS" envDefault:"red,blue,green,yellow" help:"random messages: the colours"`
-	Names  List  `env:"GENERATOR_NAMES" envDefault:"value_name" help:"random messages: the names"`
-	Min    int64 `env:"GENERATOR_MIN" envDefault:"1" help:"random messages: the smallest value, a whole number"`
-	Max    int64 `env:"GENERATOR_MAX" envDefault:"100" help:"random messages: the largest value"`
-	Seed   Seed  `env:"GENERATOR_SEED" help:"random messages: the same seed gives the same messages"`
+	Colors List    `env:"GENERATOR_COLORS" envDefault:"red,blue,green,yellow" help:"random messages: the colours"`
+	Names  List    `env:"GENERATOR_NAMES" envDefault:"value_name" help:"random messages: the names"`
+	Min    int64   `env:"GENERATOR_MIN" envDefault:"1" help:"random messages: the smallest value, a whole number"`
+	Max    int64   `env:"GENERATOR_MAX" envDefault:"100" help:"random messages: the largest value"`
+	Seed   *uint64 `env:"GENERATOR_SEED" help:"random messages: the same seed gives the same messages"`
 
 	Input  string `env:"GENERATOR_INPUT" help:"replay this file instead: CSV or JSON, plain or compressed with gzip or zstd; - reads standard input"`
 	Source source.Options
@@ -72,28 +71,6 @@ func (p *Pace) UnmarshalText(text []byte) error {
 		return nil
 	}
 	return errors.New("is none of steady, times and max")
-}
-
-// Seed is a whole number or unset.
-type Seed struct {
-	Set    bool
-	Number uint64
-}
-
-// UnmarshalText reads the number.
-func (s *Seed) UnmarshalText(text []byte) (err error) {
-	if s.Number, err = strconv.ParseUint(string(text), 10, 64); err != nil {
-		return errors.New("is not a whole number of 0 or more")
-	}
-	s.Set = true
-	return nil
-}
-
-func (s Seed) String() string {
-	if !s.Set {
-		return ""
-	}
-	return strconv.FormatUint(s.Number, 10)
 }
 
 // List is words between commas; white space around them is dropped.
@@ -173,6 +150,6 @@ func (c Config) publishOptions() publish.Options {
 	target, _ := c.Redis.Target() // Validate has tried it
 	return publish.Options{
 		Target: target, Channel: c.Channel, Transport: c.Transport, StreamMax: c.StreamMax,
-		Partitions: c.Partitions, Replicas: c.Replicas.Of(target),
+		Partitions: c.Partitions, Replicas: target.Replicas(c.Replicas),
 	}
 }

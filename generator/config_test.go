@@ -50,8 +50,8 @@ func TestConfigValues(t *testing.T) {
 	if got := parse("GENERATOR_COLORS", "red, light blue ,#ff0000").Colors; !cmp.Equal(got, List{"red", "light blue", "#ff0000"}) {
 		t.Errorf("colors %q", got)
 	}
-	if got := parse("GENERATOR_SEED", "0").Seed; !got.Set || got.String() != "0" {
-		t.Errorf("seed %+v", got)
+	if got := parse("GENERATOR_SEED", "0").Seed; got == nil || *got != 0 {
+		t.Errorf("seed %v", got)
 	}
 	for text, want := range map[string]source.Separator{";": ";", "tab": "\t", `\t`: "\t", "§": "§", "": ""} {
 		if got := parse("GENERATOR_INPUT_SEPARATOR", text).Source.Separator; got != want {
@@ -100,7 +100,8 @@ func TestConfigErrors(t *testing.T) {
 	wrong(`GENERATOR_MAX="9007199254740993": is above 2^53`, "GENERATOR_MAX=9007199254740993")
 	wrong(`GENERATOR_MIN="-9007199254740993": is below -2^53`, "GENERATOR_MIN=-9007199254740993")
 	wrong(`GENERATOR_MIN="1.5": is not a whole number`, "GENERATOR_MIN=1.5")
-	wrong(`GENERATOR_SEED="x": is not a whole number`, "GENERATOR_SEED=x")
+	wrong(`GENERATOR_SEED="x": is not a whole number of 0 or more`, "GENERATOR_SEED=x")
+	wrong(`REDIS_REPLICAS="-1": is not a whole number of 0 or more`, "REDIS_REPLICAS=-1")
 	wrong(`GENERATOR_COLORS="red,,blue": color is empty`, "GENERATOR_COLORS=red,,blue")
 	wrong(`GENERATOR_NAMES`, "GENERATOR_NAMES=\xff")
 	wrong(`GENERATOR_INPUT_FORMAT="xml": is neither csv nor json`, "GENERATOR_INPUT_FORMAT=xml")

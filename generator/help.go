@@ -10,9 +10,9 @@ const notes = `Examples:
   GENERATOR_PACE=times GENERATOR_SPEED=60 generator replay log.jsonl
   jq -c '.items[]' data.json | GENERATOR_PACE=max generator replay -
 
-At its end a replay asks the worker (WORKER_ADDR) what became of the rows. The exit status is 0 if all were
-accepted; 3 if some make no message, or were late or otherwise rejected, or received by nobody: they are
-counted, and what to do is said; 1 if nothing could be published or the input cannot be read to its end; and 2
-if the configuration is wrong. History is better imported: see ` + "`worker import --help`" + `.
+At its end a replay asks the worker (WORKER_ADDR) what became of the rows. The exit status is 0 if
+all were accepted; 3 if some make no message, or were late or otherwise rejected, or received by
+nobody: they are counted, and what to do is said; 1 if nothing could be published or the input
+cannot be read to its end; and 2 if the configuration is wrong. History is better imported: see ` + "`worker import --help`" + `.
 
 `

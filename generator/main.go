@@ -10,6 +10,7 @@ import (
 )
 
 func main() {
-	logging.Disable() // go-redis writes a line for every failed attempt to connect; we write one for them all
+	// go-redis writes a line for every failed attempt to connect; we write one for them all.
+	logging.Disable()
 	service.Main(run)
 }

@@ -72,7 +72,8 @@ func start(ctx context.Context, p service.Process) error {
 	counts := g.publisher.Counts()
 	log.Info("stop", "read", g.tally.ReadTotal(),
 		"published", counts.Published, "no_subscribers", counts.NoSubscribers,
-		"rejected", g.tally.RejectedTotal(), "unacknowledged", counts.Unacknowledged, "unsent", counts.Unsent, "errors", counts.Errors)
+		"rejected", g.tally.RejectedTotal(), "unacknowledged", counts.Unacknowledged,
+		"unsent", counts.Unsent, "errors", counts.Errors)
 	list := sums(counts, g.tally.Elapsed())
 	if g.result != nil {
 		list = slices.Insert(list, 2, g.result.sums()...)
@@ -131,12 +132,12 @@ type generator struct {
 // open finds the records.
 func (g *generator) open(ctx context.Context, stdin io.Reader) error {
 	if g.config.Input == "" {
-		seed := g.config.Seed.Number
-		if !g.config.Seed.Set {
-			seed = rand.Uint64()
-			g.log.Info("random messages; GENERATOR_SEED makes the same ones again", "seed", seed)
+		seed := g.config.Seed
+		if seed == nil {
+			seed = new(rand.Uint64())
+			g.log.Info("random messages; GENERATOR_SEED makes the same ones again", "seed", *seed)
 		}
-		g.records = source.NewRandom(seed, g.config.Colors, g.config.Names, g.config.Min, g.config.Max)
+		g.records = source.NewRandom(*seed, g.config.Colors, g.config.Names, g.config.Min, g.config.Max)
 		return nil
 	}
 	options := g.config.Source
@@ -171,7 +172,9 @@ func (g *generator) run(ctx context.Context, status *progress.Reporter) error {
 			return service.Serve(background, g.log, l, service.Mux(g.health, g.metrics()))
 		})
 	}
-	group.Go(func() error { return service.ServeProfiles(background, g.log, "GENERATOR_PPROF_ADDR", g.config.Pprof) })
+	group.Go(func() error {
+		return service.ServeProfiles(background, g.log, "GENERATOR_PPROF_ADDR", g.config.Pprof)
+	})
 	group.Go(func() error {
 		status.Follow(background, g.log, g.tally.Elapsed, g.sample)
 		return nil
@@ -179,7 +182,8 @@ func (g *generator) run(ctx context.Context, status *progress.Reporter) error {
 	group.Go(func() error {
 		defer stop()
 		f := &feed{
-			log: g.log, records: g.records, pacer: g.pacer(), sink: g.publisher, tally: g.tally, count: g.config.Count,
+			log: g.log, records: g.records, pacer: g.pacer(), sink: g.publisher, tally: g.tally,
+			count: g.config.Count,
 		}
 		return f.run(background)
 	})
@@ -214,7 +218,8 @@ func (g *generator) nothing() error {
 			g.tally.RejectedTotal(), g.input.Name, r)
 	}
 	if g.publisher.Counts().Unacknowledged > 0 {
-		return errors.New("nothing was published for certain: the connection to Redis broke before it answered")
+		return errors.New("nothing was published for certain: " +
+			"the connection to Redis broke before it answered")
 	}
 	return fmt.Errorf("nothing was published: %s holds no messages", g.input.Name)
 }
@@ -227,7 +232,8 @@ func (g *generator) close() error {
 		err = g.input.Close()
 		select {
 		case <-stopped:
-		case <-time.After(100 * time.Millisecond): // standard input that is silent: the process's end ends the read
+		case <-time.After(100 * time.Millisecond):
+			// Standard input that is silent: the process's end ends the read.
 		}
 	}
 	return errors.Join(err, g.publisher.Close())

@@ -20,11 +20,11 @@ import (
 // help.
 type config struct {
 	Redis      redisurl.Config
-	Channel    string            `env:"REDIS_CHANNEL" envDefault:"colors" help:"Pub/Sub channels or patterns, between commas; or key of the stream"`
-	Transport  string            `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub: Redis drops what nobody receives, and windows say so; stream: nothing is lost"`
-	StreamKeep keep              `env:"REDIS_STREAM_KEEP" help:"stream: keep entries for so long (24h) or so many of them (1000000) after they were used"`
-	Partitions int               `env:"REDIS_PARTITIONS" envDefault:"1" help:"stream: number of partitions, the same for all programs"`
-	Replicas   redisurl.Replicas `env:"REDIS_REPLICAS" help:"stream: replicas of Redis that must have a window before it is sent; unset: 1 on a cluster, 0 on one Redis"`
+	Channel    string  `env:"REDIS_CHANNEL" envDefault:"colors" help:"Pub/Sub channels or patterns, between commas; or key of the stream"`
+	Transport  string  `env:"REDIS_TRANSPORT" envDefault:"pubsub" help:"pubsub: Redis drops what nobody receives, and windows say so; stream: nothing is lost"`
+	StreamKeep keep    `env:"REDIS_STREAM_KEEP" help:"stream: keep entries for so long (24h) or so many of them (1000000) after they were used"`
+	Partitions int     `env:"REDIS_PARTITIONS" envDefault:"1" help:"stream: number of partitions, the same for all programs"`
+	Replicas   *uint16 `env:"REDIS_REPLICAS" help:"stream: replicas of Redis that must have a window before it is sent; unset: 1 on a cluster, 0 on one Redis"`
 
 	Influx access.Config
 	Token  string `env:"INFLUX_TOKEN,required" secret:"true" help:"token that may write the bucket"`
@@ -114,7 +114,7 @@ func (c config) channels() []string {
 // replicas is how many of them must have a window.
 func (c config) replicas() int {
 	target, _ := c.Redis.Target() // Validate has tried it
-	return c.Replicas.Of(target)
+	return target.Replicas(c.Replicas)
 }
 
 // Validate checks what a variable's type does not.

@@ -14,7 +14,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -71,36 +70,17 @@ func (t Target) Secure(change func(*tls.Config)) bool {
 	return c != nil
 }
 
-// Replicas is the variable REDIS_REPLICAS: how many replicas of Redis must have a write.
-type Replicas struct {
-	Set    bool
-	Number int
-}
-
-// UnmarshalText reads a number.
-func (r *Replicas) UnmarshalText(text []byte) error {
-	n, err := strconv.ParseUint(string(text), 10, 16)
-	if err != nil {
-		return errors.New("is not a whole number of 0 or more")
-	}
-	*r = Replicas{true, int(n)}
-	return nil
-}
-
-func (r Replicas) String() string {
-	if !r.Set {
-		return ""
-	}
-	return strconv.Itoa(r.Number)
-}
-
-// Of returns the number for a target: unset, it is 1 on a cluster, whose masters may fail over to
-// their replicas, and 0 elsewhere.
-func (r Replicas) Of(t Target) int {
-	if !r.Set && t.IsCluster() {
+// Replicas is how many replicas of Redis must have a write: the number that REDIS_REPLICAS gives, or
+// nil if it is unset. That is 1 on a cluster, whose masters may fail over to their replicas, and 0
+// elsewhere.
+func (t Target) Replicas(given *uint16) int {
+	switch {
+	case given != nil:
+		return int(*given)
+	case t.IsCluster():
 		return 1
 	}
-	return r.Number
+	return 0
 }
 
 // IsCluster reports whether the URL is that of a cluster.

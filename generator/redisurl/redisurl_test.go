@@ -66,28 +66,18 @@ func TestNode(t *testing.T) {
 
 func TestReplicas(t *testing.T) {
 	t.Parallel()
-	check := func(url, text string, want int) {
+	check := func(url string, given *uint16, want int) {
 		t.Helper()
 		target, err := Parse(url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var r Replicas
-		if text != "" {
-			err = r.UnmarshalText([]byte(text))
-		}
-		if got := r.Of(target); err != nil || got != want || r.String() != text {
-			t.Errorf("%s, %q: %d, %q, %v; want %d", url, text, got, r, err, want)
+		if got := target.Replicas(given); err != nil || got != want {
+			t.Errorf("%s, %v: %d, %v; want %d", url, given, got, err, want)
 		}
 	}
 	const one, cluster = "redis://a", "redis://a?addr=b:6379"
-	check(one, "", 0)
-	check(cluster, "", 1)
-	check(cluster, "0", 0)
-	check(one, "2", 2)
-	if err := new(Replicas).UnmarshalText([]byte("-1")); err == nil {
-		t.Error("-1 is a number of replicas")
-	}
+	check(one, nil, 0)
+	check(cluster, nil, 1)
+	check(cluster, new(uint16(0)), 0)
+	check(one, new(uint16(2)), 2)
 }
 
 // A client learns of a failover by itself, without a command that fails.
