@@ -40,93 +40,94 @@ func Invalid(variable string, value any, problem string) error {
 //   - C's method Validate() error, if there is one, checks what types do not.
 func ParseConfig[C any](environ map[string]string) (C, error) {
 	var config C
-	p := problems{variables: Variables(config), environ: maps.Clone(environ), seen: map[string]bool{}}
-	maps.DeleteFunc(p.environ, func(_, value string) bool { return value == "" })
-	if p.environ == nil {
-		p.environ = map[string]string{} // nil would mean the process's own
-	}
-	p.readSecrets()
-	duration := func(s string) (any, error) { return ParseDuration(s) }
-	p.add(env.ParseWithOptions(&config, env.Options{
-		Environment: p.environ,
-		FuncMap:     map[reflect.Type]env.ParserFunc{reflect.TypeFor[time.Duration](): duration},
-	}))
+	variables := Variables(config)
+	environ, err := readSecrets(environ, variables)
+	errs := flatten(err)
+	errs = append(errs, flatten(env.ParseWithOptions(&config, env.Options{
+		Environment: environ,
+		FuncMap: map[reflect.Type]env.ParserFunc{
+			reflect.TypeFor[time.Duration](): func(s string) (any, error) { return ParseDuration(s) },
+		},
+	}))...)
 	if v, ok := any(config).(interface{ Validate() error }); ok {
-		p.add(v.Validate())
+		errs = append(errs, flatten(v.Validate())...)
 	}
-	if len(p.lines) == 0 {
+	if len(errs) == 0 {
 		return config, nil
 	}
-	return config, Usage(errors.New(
-		"the configuration is wrong (run with `help` to see every variable):" + strings.Join(p.lines, "")))
+	text := "the configuration is wrong (run with `help` to see every variable):"
+	seen := make(map[string]bool) // one error a variable: the first
+	for _, err := range errs {
+		err = explain(err, variables, environ)
+		v, ok := errors.AsType[*variableError](err)
+		if ok && seen[strings.TrimSuffix(v.variable, "_FILE")] {
+			continue
+		} else if ok {
+			seen[strings.TrimSuffix(v.variable, "_FILE")] = true
+		}
+		text += "\n  " + err.Error()
+	}
+	return config, Usage(errors.New(text))
 }
 
-// problems collects errors, one a variable.
-type problems struct {
-	variables []Variable
-	environ   map[string]string
-	seen      map[string]bool
-	lines     []string
-}
-
-// readSecrets puts the content of each NAME_FILE under NAME.
-func (p *problems) readSecrets() {
-	for _, v := range p.variables {
-		path := p.environ[v.Name+"_FILE"]
+// readSecrets is the environment without empty variables, and with the content of each NAME_FILE
+// under NAME.
+func readSecrets(environ map[string]string, variables []Variable) (map[string]string, error) {
+	full := make(map[string]string) // never nil, which would mean the process's own
+	maps.Copy(full, environ)
+	maps.DeleteFunc(full, func(_, value string) bool { return value == "" })
+	var errs []error
+	for _, v := range variables {
+		path := full[v.Name+"_FILE"]
 		if !v.Secret || path == "" {
 			continue
 		}
-		if p.environ[v.Name] != "" {
-			p.add(Invalid(v.Name, "", "is set, and "+v.Name+"_FILE too: give one of them"))
+		if full[v.Name] != "" {
+			problem := "is set, and " + v.Name + "_FILE too: give one of them"
+			errs = append(errs, Invalid(v.Name, "", problem))
 			continue
 		}
 		content, err := os.ReadFile(path)
-		p.environ[v.Name] = strings.TrimSpace(string(content))
+		full[v.Name] = strings.TrimSpace(string(content))
 		if pathErr, ok := errors.AsType[*os.PathError](err); ok {
-			p.add(Invalid(v.Name+"_FILE", path, "cannot be read: "+pathErr.Err.Error()))
-		} else if p.environ[v.Name] == "" {
-			p.add(Invalid(v.Name+"_FILE", path, "is an empty file"))
+			errs = append(errs, Invalid(v.Name+"_FILE", path, "cannot be read: "+pathErr.Err.Error()))
+		} else if full[v.Name] == "" {
+			errs = append(errs, Invalid(v.Name+"_FILE", path, "is an empty file"))
 		}
 	}
+	return full, errors.Join(errs...)
 }
 
-// add takes an error, or several that are joined.
-func (p *problems) add(err error) {
-	if err == nil {
-		return
+// flatten lists the errors that are joined in one.
+func flatten(err error) (list []error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+		return nil
+	case !ok:
+		return []error{err}
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, err := range joined.Unwrap() {
-			p.add(err)
-		}
-		return
+	for _, err := range joined.Unwrap() {
+		list = append(list, flatten(err)...)
 	}
-	err = p.explain(err)
-	if v, ok := errors.AsType[*variableError](err); ok {
-		name := strings.TrimSuffix(v.variable, "_FILE")
-		if p.seen[name] {
-			return
-		}
-		p.seen[name] = true
-	}
-	p.lines = append(p.lines, "\n  "+err.Error())
+	return list
 }
 
 // explain names the variable in an error of the library, which names its field.
-func (p *problems) explain(err error) error {
+func explain(err error, variables []Variable, environ map[string]string) error {
 	missing, isMissing := errors.AsType[env.VarIsNotSetError](err)
 	parse, isParse := errors.AsType[env.ParseError](err)
-	for _, v := range p.variables {
-		switch {
+	for _, v := range variables {
+		value := environ[v.Name]
+		switch isField := isParse && v.field.Name == parse.Name && v.field.Type == parse.Type; {
 		case isMissing && v.Name == missing.Key && v.Secret:
 			return Invalid(v.Name, "", "is required and not set (nor "+v.Name+"_FILE)")
 		case isMissing && v.Name == missing.Key:
 			return Invalid(v.Name, "", "is required and not set")
-		case isParse && v.field.Name == parse.Name && v.field.Type == parse.Type && v.Secret:
-			problem := strings.ReplaceAll(parseProblem(parse), p.environ[v.Name], "***")
-			return Invalid(v.Name, "", problem)
-		case isParse && v.field.Name == parse.Name && v.field.Type == parse.Type:
-			return Invalid(v.Name, p.environ[v.Name], parseProblem(parse))
+		case isField && v.Secret:
+			return Invalid(v.Name, "", strings.ReplaceAll(parseProblem(parse), value, "***"))
+		case isField:
+			return Invalid(v.Name, value, parseProblem(parse))
 		}
 	}
 	return err

@@ -35,25 +35,17 @@ func RegisterShared(registerer prometheus.Registerer, program string) {
 //
 //	colorstream_ready{program="worker",condition="redis"} 1
 func WatchHealth(registry prometheus.Registerer, program string, health *Health) {
-	registry.MustRegister(conditions{health, prometheus.NewDesc("colorstream_ready",
+	desc := prometheus.NewDesc("colorstream_ready",
 		"1 while the condition of /readyz holds, else 0.",
-		[]string{"condition"}, prometheus.Labels{"program": program})})
-}
-
-type conditions struct {
-	health *Health
-	desc   *prometheus.Desc
-}
-
-func (c conditions) Describe(descs chan<- *prometheus.Desc) { descs <- c.desc }
-
-func (c conditions) Collect(metrics chan<- prometheus.Metric) {
-	_, states := c.health.State()
-	for _, s := range states {
-		value := 0.0
-		if s.OK {
-			value = 1
+		[]string{"condition"}, prometheus.Labels{"program": program})
+	registry.MustRegister(prometheus.CollectorFunc(func(metrics chan<- prometheus.Metric) {
+		_, states := health.State()
+		for _, s := range states {
+			value := 0.0
+			if s.OK {
+				value = 1
+			}
+			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, s.Name)
 		}
-		metrics <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, value, s.Name)
-	}
+	}))
 }

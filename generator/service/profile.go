@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof"
+	_ "net/http/pprof" // on http.DefaultServeMux, which nothing else serves
 )
 
 // CheckLoopback rejects an address that other machines could reach. An empty one means off.
@@ -32,13 +32,7 @@ func ServeProfiles(ctx context.Context, log *slog.Logger, variable, address stri
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	log.Warn("profiles can be read by everybody on this machine",
 		"url", "http://"+l.Addr().String()+"/debug/pprof/")
-	return Serve(ctx, log, l, mux)
+	return Serve(ctx, log, l, http.DefaultServeMux)
 }
