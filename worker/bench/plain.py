@@ -13,7 +13,7 @@ windows, received, start = defaultdict(list), 0, time.time() // 5 * 5
 
 
 def stop(*_):
-    print(json.dumps({"received": received}))
+    print(received)
     sys.exit()
 
 

@@ -8,15 +8,13 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"colorstream/generator/message"
-	"colorstream/worker/store"
 )
 
-// publishAll publishes n messages as fast as Redis takes them, so many a payload, over a channel or as
-// entries of a stream: random whole numbers of four colours, as the generator's.
+// publishAll publishes n messages as fast as Redis takes them, so many a payload, over a channel or
+// as entries of streams in turn: random whole numbers of four colours, as the generator's.
 func publishAll(
-	ctx context.Context, client *redis.Client, transport string, n, per int64, partitions int,
+	ctx context.Context, client *redis.Client, keys []string, stream bool, n, per int64,
 ) error {
-	keys := store.Streams(channel, partitions)
 	random := rand.New(rand.NewPCG(1, 1))
 	payloads := make([]string, 512)
 	for i := range payloads {
@@ -35,7 +33,7 @@ func publishAll(
 		_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for i := int64(0); i < max(together/per, 1) && sent < n; i++ {
 				payload := payloads[(sent/per)%int64(len(payloads))]
-				if transport == "stream" {
+				if stream {
 					p.Do(ctx, "xadd", keys[(sent/per)%int64(len(keys))], "*", "m", payload)
 				} else {
 					p.Do(ctx, "publish", channel, payload)
