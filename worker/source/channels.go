@@ -15,7 +15,7 @@ func Channels(list string) ([]string, error) {
 			return nil, errors.New("has an empty name")
 		}
 		for _, other := range names {
-			if overlap(globOf(name), globOf(other)) {
+			if !disjoint(name, other) {
 				return nil, fmt.Errorf("has %q and %q, which may stand for the same channel: "+
 					"its messages would come twice", other, name)
 			}
@@ -25,104 +25,32 @@ func Channels(list string) ([]string, error) {
 	return names, nil
 }
 
+// special are the characters that make a name a pattern, and the one that takes that from them.
+const special = `*?[]\`
+
 // IsPattern reports whether a name goes to PSUBSCRIBE.
 func IsPattern(name string) bool { return strings.ContainsAny(name, "*?[") }
 
-// A glob is a name as Redis matches it, byte by byte.
-type glob []element
-
-// An element is * or a set of bytes.
-type element struct {
-	star bool
-	set  [256]bool
+// disjoint reports whether no channel matches both names, as far as their plain beginnings and ends
+// tell: one name's are the beginning and the end of every channel that it matches.
+func disjoint(a, b string) bool {
+	if !IsPattern(a) && !IsPattern(b) {
+		return a != b
+	}
+	beginA, endA := ends(a)
+	beginB, endB := ends(b)
+	return !strings.HasPrefix(beginA, beginB) && !strings.HasPrefix(beginB, beginA) ||
+		!strings.HasSuffix(endA, endB) && !strings.HasSuffix(endB, endA)
 }
 
-func globOf(name string) glob {
-	var g glob
-	pattern := IsPattern(name)
-	for i := 0; i < len(name); i++ {
-		var e element
-		switch c := name[i]; {
-		case !pattern:
-			e.set[c] = true
-		case c == '*':
-			e.star = true
-		case c == '?':
-			for b := range e.set {
-				e.set[b] = true
-			}
-		case c == '[':
-			i = e.class(name, i+1)
-		case c == '\\' && i+1 < len(name):
-			i++
-			e.set[name[i]] = true
-		default:
-			e.set[c] = true
-		}
-		g = append(g, e)
+// ends gives what stands before and behind a pattern's special characters.
+func ends(name string) (begin, end string) {
+	if !IsPattern(name) {
+		return name, name
 	}
-	return g
-}
-
-// class reads what stands behind a [ and gives the place of its ], or of the name's end.
-func (e *element) class(name string, i int) int {
-	not := i < len(name) && name[i] == '^'
-	if not {
-		i++
+	begin = name[:strings.IndexAny(name, special)]
+	if i := strings.LastIndexAny(name, special); name[i] != '[' && !strings.Contains(name, `\`) {
+		end = name[i+1:] // else it may be part of a class, which need not be closed
 	}
-	for ; i < len(name) && name[i] != ']'; i++ {
-		if name[i] == '\\' && i+1 < len(name) {
-			i++
-		} else if i+2 < len(name) && name[i+1] == '-' {
-			for b := min(name[i], name[i+2]); ; b++ {
-				e.set[b] = true
-				if b == max(name[i], name[i+2]) {
-					break
-				}
-			}
-			i += 2
-			continue
-		}
-		e.set[name[i]] = true
-	}
-	if not {
-		for b := range e.set {
-			e.set[b] = !e.set[b]
-		}
-	}
-	return i
-}
-
-// overlap reports whether some channel matches both.
-func overlap(a, b glob) bool {
-	// reach[j] is whether the elements of a so far and b[:j] match something in common.
-	reach := make([]bool, len(b)+1)
-	for i := range len(a) + 1 {
-		next := make([]bool, len(b)+1)
-		for j := range len(b) + 1 {
-			switch {
-			case i == 0 && j == 0:
-				next[j] = true
-			case i > 0 && reach[j] && a[i-1].star, j > 0 && next[j-1] && b[j-1].star:
-				next[j] = true // a star that stands for nothing more
-			case i > 0 && j > 0:
-				x, y := a[i-1], b[j-1]
-				next[j] = x.star && next[j-1] || y.star && reach[j] || reach[j-1] && meet(x, y)
-			}
-		}
-		reach = next
-	}
-	return reach[len(b)]
-}
-
-func meet(a, b element) bool {
-	if a.star || b.star {
-		return true
-	}
-	for c := range a.set {
-		if a.set[c] && b.set[c] {
-			return true
-		}
-	}
-	return false
+	return begin, end
 }

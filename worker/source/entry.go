@@ -1,6 +1,7 @@
 package source
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -123,19 +124,10 @@ func plainMessage(color, value, name string, hasName bool, ts string, hasTime bo
 // number gives a text as a JSON number if it is one, else as a string.
 func number(text string) string {
 	text = strings.TrimSpace(text)
-	digits := strings.TrimPrefix(text, "-")
-	if digits == "" || digits[0] < '0' || digits[0] > '9' || len(digits) > 1 && digits[0] == '0' && digits[1] != '.' {
-		return quote(text)
+	if text != "" && strings.Contains("-0123456789", text[:1]) && json.Valid([]byte(text)) {
+		return text
 	}
-	for _, c := range digits {
-		if (c < '0' || c > '9') && !strings.ContainsRune(".eE+-", c) {
-			return quote(text)
-		}
-	}
-	if _, err := strconv.ParseFloat(text, 64); err != nil && !strings.Contains(err.Error(), "range") {
-		return quote(text)
-	}
-	return text
+	return quote(text)
 }
 
 // quote makes a JSON string of a text. What is not valid UTF-8 stays so, for the decoder to reject.

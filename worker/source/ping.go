@@ -103,16 +103,3 @@ func (p *PubSub) pong(payload string) {
 	}
 	p.time(at)
 }
-
-// appendCommand appends a command as Redis reads it (RESP).
-func appendCommand(b []byte, words ...string) []byte {
-	b = append(b, '*')
-	b = strconv.AppendInt(b, int64(len(words)), 10)
-	b = append(b, "\r\n"...)
-	for _, word := range words {
-		b = append(b, '$')
-		b = strconv.AppendInt(b, int64(len(word)), 10)
-		b = append(b, "\r\n"+word+"\r\n"...)
-	}
-	return b
-}

@@ -9,11 +9,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// probeScript looks at the stream, right behind a read, for what others may have deleted: whether an
-// entry is still there, and what XINFO STREAM says. It writes nothing.
+// probeScript looks at the stream for what others may have deleted: whether an entry is still there,
+// and what XINFO STREAM says, which alone would send the first and the last entry, too. It writes
+// nothing.
 const probeScript = `
-local there = #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1], 'COUNT', 1)
-local answer = {there, '', '', '', redis.call('XLEN', KEYS[1])}
+local answer = {#redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]), '', '', '', redis.call('XLEN', KEYS[1])}
 local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
 for i = 1, #info, 2 do
 	if info[i] == 'last-generated-id' then answer[2] = info[i + 1] end
@@ -31,13 +31,12 @@ type probe struct {
 	length  int64  // entries in the stream
 }
 
-func parseProbe(reply any, err error) (probe, error) {
+func parseProbe(list []any, err error) (probe, error) {
 	if err != nil {
 		return probe{}, err
 	}
-	list, ok := reply.([]any)
-	if !ok || len(list) != 5 {
-		return probe{}, fmt.Errorf("the state of the stream is not understood: %.100v", reply)
+	if len(list) != 5 {
+		return probe{}, fmt.Errorf("the state of the stream is not understood: %.100v", list)
 	}
 	p := probe{there: list[0] == int64(1)}
 	p.last, _ = list[1].(string)
@@ -131,27 +130,11 @@ type Info struct {
 	Added   int64 // entries ever added, 0 if Redis does not tell
 }
 
-// infoScript reads what Look returns. XINFO alone would send the first and the last entry, too.
-const infoScript = `
-local answer = {redis.call('XLEN', KEYS[1]), '', ''}
-local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
-for i = 1, #info, 2 do
-	if info[i] == 'last-generated-id' then answer[2] = info[i + 1] end
-	if info[i] == 'entries-added' then answer[3] = tostring(info[i + 1]) end
-end
-return answer`
-
 // Look asks how much a stream holds.
 func Look(ctx context.Context, client redis.UniversalClient, key string) (Info, error) {
-	list, err := client.Eval(ctx, infoScript, []string{key}).Slice()
-	if err != nil || len(list) != 3 {
+	p, err := parseProbe(client.Eval(ctx, probeScript, []string{key}, "0-0").Slice())
+	if err != nil {
 		return Info{}, fmt.Errorf("look at the stream %s: %w", key, err)
 	}
-	var i Info
-	i.Entries, _ = list[0].(int64)
-	last, _ := list[1].(string)
-	i.LastMS, _ = parseMS(last) // 0 without one
-	added, _ := list[2].(string)
-	i.Added, _ = strconv.ParseInt(added, 10, 64)
-	return i, nil
+	return Info{Entries: p.length, LastMS: Milliseconds(p.last), Added: p.added}, nil
 }

@@ -113,7 +113,7 @@ func (s *Stream) read(ctx context.Context, out chan<- batch) error {
 		b := batch{after: after}
 		var err error
 		if b.entries, err = parseRead(read.Result()); err == nil {
-			b.probe, err = parseProbe(looked.Result())
+			b.probe, err = parseProbe(looked.Slice())
 		}
 		if err != nil {
 			if ctx.Err() != nil {
