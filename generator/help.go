@@ -1,6 +1,7 @@
 package main
 
-const about = `generator publishes colour messages on Redis: random ones, or those of your own file.`
+const about = "generator publishes colour messages on Redis: " +
+	"random ones, or those of your own file."
 
 const notes = `Examples:
 
@@ -13,6 +14,7 @@ const notes = `Examples:
 At its end a replay asks the worker (WORKER_ADDR) what became of the rows. The exit status is 0 if
 all were accepted; 3 if some make no message, or were late or otherwise rejected, or received by
 nobody: they are counted, and what to do is said; 1 if nothing could be published or the input
-cannot be read to its end; and 2 if the configuration is wrong. History is better imported: see ` + "`worker import --help`" + `.
+cannot be read to its end; and 2 if the configuration is wrong. History is better imported: see
+` + "`worker import --help`" + `.
 
 `

@@ -1,7 +1,8 @@
 package message
 
 import (
-	"strconv"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -17,40 +18,15 @@ func checkUnicode(text string) error {
 	return nil
 }
 
+// escapes finds the escapes of JSON strings: pairs of surrogates, halves of a pair (the group), and
+// all others.
+var escapes = regexp.MustCompile(`\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)`)
+
 // hasHalfSurrogate reports whether s has a \u escape of half a surrogate pair.
 func hasHalfSurrogate(s string) bool {
-	for {
-		i := strings.IndexByte(s, '\\')
-		if i < 0 || i+1 >= len(s) {
-			return false
-		}
-		if s[i+1] != 'u' {
-			s = s[i+2:]
-			continue
-		}
-		u, ok := unit(s[i:])
-		if !ok {
-			return false // not JSON; the decoder says so better
-		}
-		s = s[i+6:]
-		switch {
-		case u >= 0xdc00 && u < 0xe000:
-			return true
-		case u >= 0xd800 && u < 0xdc00:
-			low, ok := unit(s)
-			if !ok || low < 0xdc00 || low >= 0xe000 {
-				return true
-			}
-			s = s[6:]
-		}
+	if !strings.Contains(s, `\u`) {
+		return false
 	}
-}
-
-// unit reads the six bytes \uXXXX that s begins with.
-func unit(s string) (uint64, bool) {
-	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
-		return 0, false
-	}
-	u, err := strconv.ParseUint(s[2:6], 16, 16)
-	return u, err == nil
+	return slices.ContainsFunc(escapes.FindAllStringSubmatch(s, -1),
+		func(match []string) bool { return match[1] != "" })
 }

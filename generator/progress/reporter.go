@@ -67,7 +67,8 @@ func (r *Reporter) Follow(
 			if r.line != nil {
 				r.line.Show(Text(s.Share, s.Done, rate, elapsed()))
 			} else if s.Share >= 0 {
-				log.Info("progress", append([]any{"percent", int(100 * s.Share), "per_second", int(rate)}, s.Attrs...)...)
+				attrs := []any{"percent", int(100 * s.Share), "per_second", int(rate)}
+				log.Info("progress", append(attrs, s.Attrs...)...)
 			}
 		}
 	}

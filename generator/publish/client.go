@@ -29,7 +29,8 @@ func (c *client) notSent() bool { return c.started.Load() != c.done.Load() }
 func newClient(o Options) (*client, error) {
 	if o.Target.IsCluster() && o.Transport == PubSub {
 		return nil, errors.New("REDIS_URL names a Redis cluster, and REDIS_TRANSPORT is pubsub: " +
-			"a cluster passes messages from node to node without a receipt, so nobody could tell what was lost; use stream")
+			"a cluster passes messages from node to node without a receipt, " +
+			"so nobody could tell what was lost; use stream")
 	}
 	timeout := o.timeout
 	if timeout == 0 {
@@ -66,8 +67,8 @@ func answered(err error) bool {
 // passing are those that pass by themselves. They stand at an answer's start, or in that of a
 // transaction or script that they ended.
 var passing = []string{
-	"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY ", "OOM", "MISCONF", "NOREPLICAS",
-	"MOVED", "ASK", "UNBLOCKED", "max number of clients",
+	"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY ", "OOM", "MISCONF",
+	"NOREPLICAS", "MOVED", "ASK", "UNBLOCKED", "max number of clients",
 }
 
 // temporary reports whether an error may pass by itself: everything but an error of a server that

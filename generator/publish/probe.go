@@ -31,10 +31,12 @@ func (p *Publisher) probeStream(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("redis %s: length of the stream %q: %w", p.Address(), b.key, explain(err))
 		}
 		entries += length
-		if owner := p.client.HGet(ctx, b.key+":worker", "owner").Val(); owner != "" { // else there is none
+		// An error is most often that there is no owner yet.
+		if owner := p.client.HGet(ctx, b.key+":worker", "owner").Val(); owner != "" {
 			owners[owner] = true
 		}
 	}
-	return fmt.Sprintf("%s answers; the stream %q has %d partitions with %d entries, and %d workers have worked on it last",
+	return fmt.Sprintf("%s answers; the stream %q has %d partitions with %d entries, "+
+		"and %d workers have worked on it last",
 		p.Address(), p.options.Channel, len(p.batches), entries, len(owners)), nil
 }

@@ -5,15 +5,16 @@
 // What it promises for every message given to [Publisher.Add]: it is counted exactly once, as
 // published, as unacknowledged or as unsent.
 //
-//   - While Redis cannot be reached, or answers that it cannot now (it loads its data, is out of memory,
-//     is a replica …), Flush waits and tries again, in order. It says so once, and once more when it goes
-//     on.
-//   - Pub/Sub: when the connection breaks between the command and its answer, nobody can tell whether
-//     Redis has passed the payload on. It is not sent again, since a message received twice would falsify
-//     a statistic, and is counted as unacknowledged. What was certainly not sent is sent again.
-//   - Stream: each payload is one XADD with a number of its own in the entry. After a lost answer a script
-//     looks for that number and appends the payload only if it is not there, so that each message enters
-//     the stream exactly once, as far as Redis itself keeps what it has acknowledged.
+//   - While Redis cannot be reached, or answers that it cannot now (it loads its data, is out of
+//     memory, is a replica …), Flush waits and tries again, in order. It says so once, and once more
+//     when it goes on.
+//   - Pub/Sub: when the connection breaks between the command and its answer, nobody can tell
+//     whether Redis has passed the payload on. It is not sent again, since a message received twice
+//     would falsify a statistic, and is counted as unacknowledged. What was certainly not sent is
+//     sent again.
+//   - Stream: each payload is one XADD with a number of its own in the entry. After a lost answer a
+//     script looks for that number and appends the payload only if it is not there, so that each
+//     message enters the stream exactly once, as far as Redis keeps what it has acknowledged.
 //   - Any other error (no permission, a key of another type) ends Flush with an error.
 package publish
 
@@ -276,8 +277,8 @@ func (p *Publisher) received(receivers int64) {
 // Counts returns the counters.
 func (p *Publisher) Counts() Counts {
 	return Counts{
-		Published: p.published.Load(), NoSubscribers: p.noSubscribers.Load(), Unacknowledged: p.unacknowledged.Load(),
-		Unsent: p.unsent.Load(), Errors: p.errors.Load(),
+		Published: p.published.Load(), NoSubscribers: p.noSubscribers.Load(),
+		Unacknowledged: p.unacknowledged.Load(), Unsent: p.unsent.Load(), Errors: p.errors.Load(),
 		Receivers: p.receivers.Load(), StreamWaiting: p.streamWaiting.Load(),
 	}
 }

@@ -106,7 +106,9 @@ func formed(ctx context.Context, nodes []*redis.Client) error {
 		if err != nil {
 			return err
 		}
-		for _, want := range []string{"cluster_state:ok", fmt.Sprint("cluster_slots_ok:", slots), fmt.Sprint("cluster_known_nodes:", Nodes)} {
+		for _, want := range []string{
+			"cluster_state:ok", fmt.Sprint("cluster_slots_ok:", slots), fmt.Sprint("cluster_known_nodes:", Nodes),
+		} {
 			if !strings.Contains(info, want+"\r\n") {
 				return fmt.Errorf("%s does not say %s", addr, want)
 			}

@@ -35,7 +35,8 @@ type Config struct {
 func Find() (string, error) {
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
-		return "", fmt.Errorf("redis-server is not installed (apt-get install redis-server, brew install redis): %w", err)
+		return "", fmt.Errorf("redis-server is not installed "+
+			"(apt-get install redis-server, brew install redis): %w", err)
 	}
 	return path, nil
 }
@@ -58,7 +59,9 @@ func Start(ctx context.Context, c Config) (*process.Process, error) {
 		return nil, fmt.Errorf("redis-server: %w", err)
 	}
 	// The password stands in a file, as every user of the machine can read arguments.
-	lines := []string{"bind " + host, "port " + port, "dir " + quote(c.Dir), `save ""`, "loglevel warning"}
+	lines := []string{
+		"bind " + host, "port " + port, "dir " + quote(c.Dir), `save ""`, "loglevel warning",
+	}
 	if c.Password != "" {
 		lines = append(lines, "requirepass "+quote(c.Password), "masterauth "+quote(c.Password))
 	}
@@ -76,7 +79,8 @@ func Start(ctx context.Context, c Config) (*process.Process, error) {
 	defer cancel()
 	client := newClient(c.Addr, c.Password)
 	defer client.Close()
-	if err := p.WaitReady(ctx, func(ctx context.Context) error { return answers(ctx, client, p.PID()) }); err != nil {
+	err = p.WaitReady(ctx, func(ctx context.Context) error { return answers(ctx, client, p.PID()) })
+	if err != nil {
 		p.Kill()
 		return nil, err
 	}

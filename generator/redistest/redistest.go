@@ -125,7 +125,8 @@ func (s *Server) AppendOnlyFile() string {
 // Kill ends the server at once, as kill -9 does.
 func (s *Server) Kill() {
 	if s.process != nil {
-		s.process.Signal(syscall.SIGCONT) // Linux delivers SIGKILL to a stopped process too, others may not
+		// Linux delivers SIGKILL to a stopped process too, others may not.
+		s.process.Signal(syscall.SIGCONT)
 		s.process.Kill()
 	}
 }

@@ -70,9 +70,8 @@ func (t Target) Secure(change func(*tls.Config)) bool {
 	return c != nil
 }
 
-// Replicas is how many replicas of Redis must have a write: the number that REDIS_REPLICAS gives, or
-// nil if it is unset. That is 1 on a cluster, whose masters may fail over to their replicas, and 0
-// elsewhere.
+// Replicas is how many replicas of Redis must have a write: as many as REDIS_REPLICAS gives. Unset,
+// which is nil, it is 1 on a cluster, whose masters may fail over to their replicas, else 0.
 func (t Target) Replicas(given *uint16) int {
 	switch {
 	case given != nil:

@@ -14,7 +14,7 @@ import (
 
 // A Variable is one of a configuration, as the tags of its field say:
 //
-//	Interval time.Duration `env:"GENERATOR_INTERVAL" envDefault:"1s" help:"time between two messages"`
+//	Interval time.Duration `env:"GENERATOR_INTERVAL" envDefault:"1s" help:"between two messages"`
 type Variable struct {
 	Name     string
 	Default  string

@@ -100,8 +100,8 @@ func (c *csvRows) findFirst() error {
 		}
 		before = list
 	}
-	return fmt.Errorf("line %d: no line up to here has a number in column %d, which is to be the value (%s)",
-		c.lines.number, value, valueVariable)
+	return fmt.Errorf("line %d: no line up to here has a number in column %d, "+
+		"which is to be the value (%s)", c.lines.number, value, valueVariable)
 }
 
 // A candidate is a line as one separator splits it.

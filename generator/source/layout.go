@@ -59,8 +59,9 @@ func holdsDate(layout string) error {
 
 // strftimes are the directives and what Go has for them. Go reads decimals after seconds by itself.
 var strftimes = map[byte]string{
-	'Y': "2006", 'y': "06", 'm': "1", 'd': "2", 'e': "_2", 'j': "002", 'b': "Jan", 'h': "Jan", 'B': "January",
-	'a': "Mon", 'A': "Monday", 'H': "15", 'I': "3", 'k': "15", 'l': "3", 'M': "04", 'S': "05", 'p': "PM", 'P': "pm",
+	'Y': "2006", 'y': "06", 'm': "1", 'd': "2", 'e': "_2", 'j': "002",
+	'b': "Jan", 'h': "Jan", 'B': "January", 'a': "Mon", 'A': "Monday",
+	'H': "15", 'I': "3", 'k': "15", 'l': "3", 'M': "04", 'S': "05", 'p': "PM", 'P': "pm",
 	'F': "2006-1-2", 'T': "15:04:05", 'R': "15:04", 'D': "1/2/06", '%': "%",
 }
 

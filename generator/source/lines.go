@@ -46,5 +46,6 @@ func (l *lines) next() ([]byte, error) {
 }
 
 func tooLong(line int) *Rejected {
-	return &Rejected{Line: line, Reason: TooLong, Detail: fmt.Sprintf("is longer than %d bytes", MaxLine)}
+	detail := fmt.Sprintf("is longer than %d bytes", MaxLine)
+	return &Rejected{Line: line, Reason: TooLong, Detail: detail}
 }

@@ -102,7 +102,8 @@ func (d *decimals) parse(text string, line int) (float64, error) {
 	}
 	f, err := strconv.ParseFloat(plain, 64)
 	if errors.Is(err, strconv.ErrRange) {
-		return 0, &message.Error{Reason: message.ValueRange, Detail: fmt.Sprintf("value %s does not fit a double", quote(text))}
+		detail := fmt.Sprintf("value %s does not fit a double", quote(text))
+		return 0, &message.Error{Reason: message.ValueRange, Detail: detail}
 	}
 	return f, err
 }

@@ -97,8 +97,8 @@ func (o *Ordered) check(r Record) error {
 	if r.Time.Before(o.newest.Time.Add(-o.disorder)) && !o.newest.Time.IsZero() {
 		err := error(&disorderError{r, o.newest})
 		if !o.regular {
-			err = fmt.Errorf("%s: %w: standard input cannot be sorted: give the file's name, use `worker import`, "+
-				"or allow for late rows with GENERATOR_INPUT_DISORDER", o.Name, err)
+			err = fmt.Errorf("%s: %w: standard input cannot be sorted: give the file's name, "+
+				"use `worker import`, or allow for late rows with GENERATOR_INPUT_DISORDER", o.Name, err)
 		}
 		return err
 	}
@@ -139,8 +139,8 @@ func (o *Ordered) sort(ctx context.Context, maxSort int) error {
 			return sorter.Add(r)
 		})
 		if errors.Is(err, ErrFull) {
-			err = fmt.Errorf("%s: %w, and there are more than %d rows: `worker import` takes them in any order",
-				o.Name, disorder, maxSort)
+			err = fmt.Errorf("%s: %w, and there are more than %d rows: "+
+				"`worker import` takes them in any order", o.Name, disorder, maxSort)
 		}
 		if err != nil {
 			return err

@@ -150,7 +150,9 @@ func (in *Input) rewind() error {
 
 // describe makes the plan.
 func (in *Input) describe() {
-	in.plan = Plan{Name: in.Name, Format: in.format, Decimal: in.decimals.mark, Times: in.times.String()}
+	in.plan = Plan{
+		Name: in.Name, Format: in.format, Decimal: in.decimals.mark, Times: in.times.String(),
+	}
 	if c, ok := in.rows.(*csvRows); ok {
 		in.plan.Separator, in.plan.Header, in.plan.Columns = c.separator, c.header, c.columns
 	}

@@ -12,7 +12,9 @@ var errMisquoted = errors.New("has text after a closing quotation mark")
 // split appends the cells of the CSV row that begins with a text to cells: none for a blank line. A
 // quoted cell keeps its white space and line breaks, and if it is not closed, the row goes on with
 // what more returns. A quotation mark inside of an unquoted cell stands for itself.
-func split(cells []string, text string, separator rune, more func() (string, error)) ([]string, error) {
+func split(
+	cells []string, text string, separator rune, more func() (string, error),
+) ([]string, error) {
 	if strings.Trim(text, " \t\r\n") == "" && !strings.ContainsRune(text, separator) {
 		return cells, nil
 	}

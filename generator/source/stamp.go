@@ -121,9 +121,11 @@ var words = []struct {
 	with    string
 }{
 	{regexp.MustCompile("[\u00a0\u202f ]+"), " "},
-	{regexp.MustCompile(`^(?:(?:MON|TUES|WEDNES|THURS|FRI|SATUR|SUN)DAY|MON|TUE|WED|THU|FRI|SAT|SUN)\b[,. ]*`), ""},
-	{regexp.MustCompile(`[-/., ]*(?:(JAN)(?:UARY)?|(FEB)(?:RUARY)?|(MAR)(?:CH)?|(APR)(?:IL)?|(MAY)|(JUN)E?|(JUL)Y?|` +
-		`(AUG)(?:UST)?|(SEP)(?:TEMBER)?|(OCT)(?:OBER)?|(NOV)(?:EMBER)?|(DEC)(?:EMBER)?)[-/., ]*`), " $1$2$3$4$5$6$7$8$9$10$11$12 "},
+	{regexp.MustCompile(`^(?:(?:MON|TUES|WEDNES|THURS|FRI|SATUR|SUN)DAY|` +
+		`MON|TUE|WED|THU|FRI|SAT|SUN)\b[,. ]*`), ""},
+	{regexp.MustCompile(`[-/., ]*(?:(JAN)(?:UARY)?|(FEB)(?:RUARY)?|(MAR)(?:CH)?|(APR)(?:IL)?|(MAY)|` +
+		`(JUN)E?|(JUL)Y?|(AUG)(?:UST)?|(SEP)(?:TEMBER)?|(OCT)(?:OBER)?|(NOV)(?:EMBER)?|` +
+		`(DEC)(?:EMBER)?)[-/., ]*`), " $1$2$3$4$5$6$7$8$9$10$11$12 "},
 	{regexp.MustCompile(`(\d)[T_](\d)`), "$1 $2"},
 	{regexp.MustCompile(`(\d) ?([AP])\.?M\.?`), "$1${2}M"},
 	{regexp.MustCompile(` ?(?:UTC|GMT)`), "Z"},

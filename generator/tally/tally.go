@@ -116,7 +116,8 @@ func (l *Tally) Print(w io.Writer, sums ...Sum) error {
 		if s.Count == 0 {
 			s.Note = ""
 		}
-		text.WriteString(strings.TrimRight(fmt.Sprintf("%-16s %12d  %s", s.Name, s.Count, s.Note), " ") + "\n")
+		line := fmt.Sprintf("%-16s %12d  %s", s.Name, s.Count, s.Note)
+		text.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -17,14 +17,15 @@ import (
 //
 //	| metric | type | |
 //	|---|---|---|
-//	| `colorstream_worker_rejected_total{reason}` | counter | Messages that are in no window, by reason. |
+//	| `colorstream_worker_rejected_total{reason}` | counter | Messages in no window, by reason. |
 func CheckMetrics(t *testing.T, path, heading string, registry *prometheus.Registry) {
 	t.Helper()
 	checkTable(t, path, heading, "| metric | type | |", describe(t, registry))
 }
 
 // description is how prometheus.Desc prints itself; there is no other way to ask it.
-var description = regexp.MustCompile(`^Desc\{fqName: "([^"]+)", help: "((?:[^"\\]|\\.)*)"(?:, unit: "[^"]*")?, constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}`)
+var description = regexp.MustCompile(`^Desc\{fqName: "([^"]+)", help: "((?:[^"\\]|\\.)*)"` +
+	`(?:, unit: "[^"]*")?, constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}`)
 
 func describe(t *testing.T, registry *prometheus.Registry) []string {
 	t.Helper()
