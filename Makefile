@@ -14,19 +14,30 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: bin/stack ## start everything on this machine, without Docker (Ctrl-C stops it)
+run: build ## start everything on this machine, without Docker (Ctrl-C stops it)
 	@exec bin/stack run
 
 stop: bin/stack ## stop what `make run` started elsewhere
 	@bin/stack stop
 
-build: bin/stack ## build the programs into bin/
-	@for p in $(PROGRAMS); do (cd $$p && go build -o ../bin/$$p .) || exit; done
-
 # Go's build cache decides what is to be done.
-.PHONY: bin/stack
+BUILD := GOWORK=$(CURDIR)/go.work go build
+build: bin/stack bin/plugins ## build the programs into bin/
+	@$(BUILD) -o bin/ $(PROGRAMS:%=./%)
+
+.PHONY: bin/stack bin/plugins
 bin/stack:
-	@cd influxdb && go build -o ../bin/stack ./stack
+	@[ -x $@ ] || echo 'building the programs, which takes about a minute the first time'
+	@cd influxdb && go build -o ../$@ ./stack
+
+# Grafana's live data source, where there is a Grafana. All but one dashboard works without it.
+LIVE := bin/plugins/colorstream-live-datasource
+bin/plugins:
+	@[ -n "$$GRAFANA_HOME" ] || command -v grafana >/dev/null || exit 0; \
+	[ -d $(LIVE) ] || echo 'building the live data source, which takes some minutes the first time'; \
+	mkdir -p $(LIVE) && cp -R grafana/plugin/web/. $(LIVE) && $(BUILD) -ldflags='-s -w' \
+		-o $(LIVE)/gpx_colorstream_live_$$(go env GOOS)_$$(go env GOARCH) ./grafana/plugin || \
+	echo 'Grafana has no live data source, and its live dashboard stays empty' >&2
 
 influxd: bin/stack ## build the InfluxDB server once (about 4 minutes; needs cargo)
 	@bin/stack influxd

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"colorstream/generator/service"
+	"colorstream/influxdb/access"
 )
 
 //go:generate go test -run TestVariables . -update-docs
@@ -24,9 +25,7 @@ type config struct {
 
 	RedisURL       string `env:"REDIS_URL" envDefault:"redis://localhost:6379/0" secret:"true" help:"where Redis is, or is to be"`
 	RedisChannel   string `env:"REDIS_CHANNEL" envDefault:"colors" help:"the channel"`
-	InfluxURL      string `env:"INFLUX_URL" envDefault:"http://localhost:8086" help:"where InfluxDB is, or is to be"`
-	InfluxOrg      string `env:"INFLUX_ORG" envDefault:"colors" help:"organisation"`
-	InfluxBucket   string `env:"INFLUX_BUCKET" envDefault:"color_data" help:"bucket"`
+	Influx         access.Config
 	InfluxPipeline string `env:"INFLUX_PIPELINE_BUCKET" envDefault:"pipeline" help:"bucket of the programs' own metrics"`
 	InfluxScrape   string `env:"INFLUX_SCRAPE" help:"whose metrics InfluxDB reads, and where; unset, of all that is started here"`
 	InfluxUser     string `env:"INFLUX_ADMIN_USER" envDefault:"admin" help:"administrator"`
@@ -42,7 +41,7 @@ const addrOff = "off"
 
 // Validate checks what the launcher itself needs; the programs check the rest.
 func (c config) Validate() error {
-	var problems []error
+	problems := []error{c.Influx.Validate()}
 	if c.Workers < 1 || c.Workers > 100 {
 		problems = append(problems, service.Invalid("WORKERS", c.Workers, "must be from 1 to 100"))
 	}
@@ -55,12 +54,12 @@ func (c config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// local returns the host and port of a server's address, and reports whether the server is to be
-// started here: those on other machines are not, nor those that the user runs.
-func (c config) local(name, address, defaultPort string) (listen string, managed bool) {
+// local returns the host and port of a server's address, or "" if it is not to be started here:
+// because it is on another machine, or the user runs it.
+func (c config) local(name, address, defaultPort string) string {
 	u, err := url.Parse(address)
 	if err != nil || slices.Contains(c.External, name) {
-		return "", false
+		return ""
 	}
 	host, port := u.Hostname(), u.Port()
 	if port == "" {
@@ -69,8 +68,10 @@ func (c config) local(name, address, defaultPort string) (listen string, managed
 	if host == "localhost" {
 		host = "127.0.0.1"
 	}
-	ip := net.ParseIP(host)
-	return net.JoinHostPort(host, port), ip != nil && ip.IsLoopback()
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return ""
+	}
+	return net.JoinHostPort(host, port)
 }
 
 // above returns an address with a port that many numbers higher.

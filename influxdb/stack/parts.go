@@ -33,51 +33,41 @@ func (s *stack) scaleOut() error {
 			"must be stream with WORKERS above 1 or REDIS_CLUSTER=1: only a stream has partitions"))
 	}
 	s.environ["REDIS_TRANSPORT"] = "stream"
-	if s.environ["REDIS_PARTITIONS"] == "" {
-		s.environ["REDIS_PARTITIONS"] = "12"
-	}
+	s.environ["REDIS_PARTITIONS"] = cmp.Or(s.environ["REDIS_PARTITIONS"], "12")
 	return nil
 }
 
 // parts lists all that is to be started, such that each finds there what it needs.
 func (s *stack) parts() []part {
 	var parts []part
-	if s.redis.managed {
+	add := func(name, addr, variable, example string, external bool, start func(context.Context) error) {
+		parts = append(parts, part{name, addr, variable, example, external, start})
+	}
+	if s.redis.listen != "" {
 		for i, addr := range s.nodes() {
-			parts = append(parts, part{
-				"redis", addr, "REDIS_URL", "redis://localhost:6390/0", true,
-				func(ctx context.Context) error { return s.startRedis(ctx, i) },
-			})
+			add("redis", addr, "REDIS_URL", "redis://localhost:6390/0", true,
+				func(ctx context.Context) error { return s.startRedis(ctx, i) })
 		}
 	}
-	if s.influx.managed {
-		parts = append(parts, part{
-			"influxdb", s.influx.listen, "INFLUX_URL", "http://localhost:8087", true,
-			s.startInfluxDB,
-		})
+	if s.influx.listen != "" {
+		add("influxdb", s.influx.listen, "INFLUX_URL", "http://localhost:8087", true, s.startInfluxDB)
 	}
-	parts = append(parts, part{start: func(ctx context.Context) error {
+	add("influxdb", "", "", "", false, func(ctx context.Context) error {
 		return s.command(ctx, "influxdb", map[string]string{
 			"INFLUX_TOKEN_DIR": s.tokens(), "INFLUX_TOKEN_GROUPS": "", "INFLUX_SCRAPE": s.scrape(),
-		}, filepath.Join(s.bin, "influxdb"))
-	}})
-	if s.grafana.managed { // it takes its time, which the others need not wait for
-		parts = append(parts, part{
-			"grafana", s.grafana.listen, "GRAFANA_URL", "http://localhost:3001", true,
-			s.startGrafana,
 		})
+	})
+	if s.grafana.listen != "" { // it takes its time, which the others need not wait for
+		add("grafana", s.grafana.listen, "GRAFANA_URL", "http://localhost:3001", true, s.startGrafana)
 	}
-	parts = append(parts, part{
-		"the page", s.DashboardAddr, "DASHBOARD_ADDR", "127.0.0.1:9050", false,
+	add("the page", s.DashboardAddr, "DASHBOARD_ADDR", "127.0.0.1:9050", false,
 		func(ctx context.Context) error {
 			set := s.token("dashboard")
 			set["GRAFANA_PUBLIC_URL"] = cmp.Or(s.environ["GRAFANA_PUBLIC_URL"], s.GrafanaURL)
 			return s.program(ctx, "dashboard", "dashboard", s.DashboardAddr, set)
-		},
-	})
+		})
 	for i, addr := range s.workers {
-		parts = append(parts, part{
-			s.workerName(i), addr, "WORKER_ADDR", "127.0.0.1:9051", false,
+		add(s.workerName(i), addr, "WORKER_ADDR", "127.0.0.1:9051", false,
 			func(ctx context.Context) error {
 				set := s.token("worker")
 				set["WORKER_ADDR"] = addr
@@ -87,21 +77,18 @@ func (s *stack) parts() []part {
 					set["WORKER_PPROF_ADDR"] = "" // that address is the first one's
 				}
 				return s.program(ctx, s.workerName(i), "worker", addr, set)
-			},
-		})
+			})
 	}
-	parts = append(parts, part{
-		"the generator", s.GeneratorAddr, "GENERATOR_ADDR", "127.0.0.1:9052", false,
+	add("the generator", s.GeneratorAddr, "GENERATOR_ADDR", "127.0.0.1:9052", false,
 		func(ctx context.Context) error {
 			// It may have a long file to sort before it answers, or be done before it is asked.
 			return s.program(ctx, "generator", "generator", addrOff, nil)
-		},
-	})
-	if s.grafana.managed {
-		parts = append(parts, part{start: func(ctx context.Context) error {
+		})
+	if s.grafana.listen != "" {
+		add("grafana", "", "", "", false, func(ctx context.Context) error {
 			url := "http://" + s.grafana.listen + "/api/health"
 			return ready(ctx, s.grafana.process, grafanaTimeout, url, "")
-		}})
+		})
 	}
 	return parts
 }
@@ -114,19 +101,17 @@ func (s *stack) workerName(i int) string {
 }
 
 func (s *stack) startInfluxDB(ctx context.Context) error {
-	c := influxd.Config{
-		Binary: s.influx.path, Addr: s.influx.listen, Dir: filepath.Join(s.Data, "influxdb"),
-	}
-	var err error
-	if c.Log, err = s.log("influxd"); err != nil {
-		return err
-	}
-	db, err := influxd.Start(ctx, c)
+	log, err := s.log("influxd")
 	if err != nil {
 		return err
 	}
-	s.children = append(s.children, child{"influxd", db.Process})
-	return nil
+	db, err := influxd.Start(ctx, influxd.Config{
+		Binary: s.influx.path, Addr: s.influx.listen, Dir: filepath.Join(s.Data, "influxdb"), Log: log,
+	})
+	if err == nil {
+		s.children = append(s.children, child{"influxd", db.Process})
+	}
+	return err
 }
 
 // scrape lists what InfluxDB, on this machine, reads the metrics of.
@@ -134,7 +119,7 @@ func (s *stack) scrape() string {
 	if s.InfluxScrape != "" {
 		return s.InfluxScrape
 	}
-	if !s.influx.managed {
+	if s.influx.listen == "" {
 		return "off" // who knows whether it reaches this machine
 	}
 	var targets []string

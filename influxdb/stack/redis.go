@@ -15,22 +15,22 @@ import (
 
 // findRedis decides between the user's Redis, the machine's redis-server and the stand-in.
 func (s *stack) findRedis() error {
-	s.redis.listen, s.redis.managed = s.local("redis", s.RedisURL, "6379")
 	u, err := url.Parse(s.RedisURL)
-	if err != nil || u.Scheme != "redis" || u.Query().Has("addr") || u.Query().Has("master_name") {
-		s.redis.managed = false // who has TLS, a socket, a cluster or sentinels has set them up
-	}
-	switch path, err := redisserver.Find(); {
-	case !s.redis.managed && s.Cluster:
+	if err == nil && u.Scheme == "redis" && !u.Query().Has("addr") && !u.Query().Has("master_name") {
+		s.redis.listen = s.local("redis", s.RedisURL, "6379")
+	} // who has TLS, a socket, a cluster or sentinels has set them up
+	switch {
+	case s.redis.listen == "" && s.Cluster:
 		return service.Usage(service.Invalid("REDIS_CLUSTER", s.Cluster, "starts a cluster on this "+
 			"machine, and REDIS_URL or STACK_EXTERNAL says that Redis is there already: unset one of them"))
-	case !s.redis.managed:
-	case err == nil:
-		s.redis.path = path
-	case s.Cluster || s.environ["REDIS_TRANSPORT"] == "stream":
-		return fmt.Errorf("REDIS_TRANSPORT=stream, and so WORKERS above 1 and REDIS_CLUSTER=1, "+
-			"need a real Redis: %w", err)
-	default:
+	case s.redis.listen == "":
+		return nil
+	}
+	if s.redis.path, err = redisserver.Find(); err != nil {
+		if s.environ["REDIS_TRANSPORT"] == "stream" {
+			return fmt.Errorf("REDIS_TRANSPORT=stream, and so WORKERS above 1 and REDIS_CLUSTER=1, "+
+				"need a real Redis: %w", err)
+		}
 		s.redis.note = ", a built-in stand-in that keeps nothing: redis-server is not installed"
 	}
 	if s.Cluster {

@@ -29,22 +29,6 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-func TestFindRoot(t *testing.T) {
-	t.Parallel()
-	want, err := filepath.Abs(filepath.Join("..", ".."))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range []string{".", "../..", "../server"} {
-		if got, err := findRoot(dir); err != nil || got != want {
-			t.Errorf("from %s: %q, %v; want %q", dir, got, err, want)
-		}
-	}
-	if got, err := findRoot(t.TempDir()); err == nil {
-		t.Errorf("outside a checkout: %q", got)
-	}
-}
-
 func TestGrafanaIsFound(t *testing.T) {
 	t.Parallel()
 	write := func(path ...string) string {
@@ -61,7 +45,7 @@ func TestGrafanaIsFound(t *testing.T) {
 	home := t.TempDir()
 	program := write(home, "bin", "grafana")
 	write(home, "conf", "defaults.ini")
-	if got, err := grafanaHome(program); got != home {
+	if got, err := grafanaHome(program, ""); got != home {
 		t.Errorf("an archive: %q, %v", got, err)
 	}
 	prefix := t.TempDir()
@@ -70,20 +54,20 @@ func TestGrafanaIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(prefix, "share", "grafana", "conf", "defaults.ini")
-	if got, err := grafanaHome(link); got != filepath.Join(prefix, "share", "grafana") {
+	if got, err := grafanaHome(link, ""); got != filepath.Join(prefix, "share", "grafana") {
 		t.Errorf("a package: %q, %v", got, err)
 	}
 
 	s, sc := testStack(t)
 	s.GrafanaURL, s.GrafanaHome = "http://localhost:3100", home
 	s.findGrafana()
-	if !s.grafana.managed || s.grafana.listen != "127.0.0.1:3100" {
+	if s.grafana.listen != "127.0.0.1:3100" {
 		t.Fatalf("got %+v", s.grafana)
 	}
 	s.GrafanaHome = t.TempDir()
 	s.findGrafana()
 	for _, want := range []string{"GRAFANA_HOME=" + s.GrafanaHome, filepath.Join(s.GrafanaHome, "bin", "grafana")} {
-		if s.grafana.managed || !strings.Contains(s.grafana.note, want) ||
+		if s.grafana.listen != "" || !strings.Contains(s.grafana.note, want) ||
 			!strings.Contains(sc.String(), want) {
 			t.Errorf("an empty folder: %+v, %s", s.grafana, sc)
 		}
@@ -98,7 +82,7 @@ func TestGrafanaIsTold(t *testing.T) {
 	if err := os.WriteFile(s.grafana.path, []byte("#!/bin/sh\nenv\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s.bin, s.grafana.listen, s.InfluxURL = t.TempDir(), "127.0.0.1:3100", "http://db"
+	s.bin, s.grafana.listen, s.Influx.URL = t.TempDir(), "127.0.0.1:3100", "http://db"
 	told := func() string {
 		t.Helper()
 		if err := s.startGrafana(t.Context()); err != nil {
@@ -113,7 +97,7 @@ func TestGrafanaIsTold(t *testing.T) {
 		}
 		return string(text)
 	}
-	s.environ["INFLUX_CA_FILE"] = "/ca.pem"
+	s.Influx.CA = "/ca.pem"
 	got := told()
 	for _, want := range []string{
 		"GF_SERVER_HTTP_PORT=3100", "INFLUX_URL=http://db", "GF_PATHS_PROVISIONING=" + s.root + "/grafana/provisioning",

@@ -27,8 +27,7 @@ const (
 // stack is one run of everything.
 type stack struct {
 	config
-	root, bin string // the checkout, and the folder of our programs
-	process   service.Process
+	root, bin string            // the checkout, and the folder of our programs
 	environ   map[string]string // the user's, with what the launcher decides for all programs
 	out       *output
 	children  []child  // in the order of their start
@@ -44,22 +43,28 @@ type child struct {
 
 // server is a program that others connect to.
 type server struct {
-	listen  string // where it is to listen
-	managed bool   // whether it is started here
+	listen  string // where it is to listen; "" if it is not started here
 	path    string // its program
 	note    string // what the summary says of it
 	process *process.Process
 }
 
 // up runs the stack until ctx ends or one of its programs does.
-func up(ctx context.Context, p service.Process, root string, c config) error {
+func up(ctx context.Context, p service.Process, c config) error {
+	root, err := checkout()
+	if err != nil {
+		return err
+	}
+	if !filepath.IsAbs(c.Data) {
+		c.Data = filepath.Join(root, c.Data)
+	}
 	lock, err := acquire(c.Data)
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
 	s := &stack{
-		config: c, root: root, bin: filepath.Join(root, "bin"), process: p,
+		config: c, root: root, bin: filepath.Join(root, "bin"),
 		environ: maps.Clone(p.Environ), out: &output{w: p.Stdout},
 	}
 	if err = s.start(ctx); err == nil {
@@ -81,7 +86,7 @@ func up(ctx context.Context, p service.Process, root string, c config) error {
 	return err
 }
 
-// start finds or builds every program, looks whether every port is free, and starts all.
+// start finds every program, looks whether every port is free, and starts all.
 func (s *stack) start(ctx context.Context) error {
 	if err := s.scaleOut(); err != nil {
 		return err
@@ -89,14 +94,18 @@ func (s *stack) start(ctx context.Context) error {
 	if err := s.findRedis(); err != nil {
 		return err
 	}
-	s.influx.listen, s.influx.managed = s.local("influxdb", s.InfluxURL, "8086")
+	s.influx.listen = s.local("influxdb", s.Influx.URL, "8086")
 	s.findGrafana()
 	parts := s.parts()
 	if err := checkPorts(parts); err != nil {
 		return err
 	}
-	if err := s.build(ctx); err != nil {
-		return err
+	if s.influx.listen != "" {
+		var err error
+		out := &lineWriter{out: s.out, name: "influxdb"}
+		if s.influx.path, err = builder(s.root, out, s.environ).Build(ctx); err != nil {
+			return err
+		}
 	}
 	for _, p := range parts {
 		if err := p.start(ctx); err != nil {
@@ -122,9 +131,9 @@ func (s *stack) log(name string) (*os.File, error) {
 	return os.Create(filepath.Join(folder, name+".log"))
 }
 
-// spawn starts a program with further variables.
+// spawn starts a program with further variables, to be stopped with the stack.
 func (s *stack) spawn(
-	out io.Writer, set map[string]string, path string, args ...string,
+	out io.Writer, name string, set map[string]string, path string, args ...string,
 ) (*process.Process, error) {
 	all := maps.Clone(s.environ)
 	maps.Copy(all, set)
@@ -132,39 +141,38 @@ func (s *stack) spawn(
 	for name, value := range all {
 		pairs = append(pairs, name+"="+value)
 	}
-	return process.Start(process.Command{Path: path, Args: args, Dir: s.root, Env: pairs, Output: out})
+	p, err := process.Start(process.Command{Path: path, Args: args, Dir: s.root, Env: pairs, Output: out})
+	if err == nil {
+		s.children = append(s.children, child{name, p})
+	}
+	return p, err
 }
 
 // program starts one of our programs and waits until it answers at its address, if it has one.
 func (s *stack) program(ctx context.Context, name, file, addr string, set map[string]string) error {
-	p, err := s.spawn(&lineWriter{out: s.out, name: name}, set, filepath.Join(s.bin, file))
-	if err != nil {
+	p, err := s.spawn(&lineWriter{out: s.out, name: name}, name, set, filepath.Join(s.bin, file))
+	if err != nil || addr == addrOff {
 		return err
-	}
-	s.children = append(s.children, child{name, p})
-	if addr == addrOff {
-		return nil
 	}
 	url := "http://" + reach(addr) + "/healthz"
 	return ready(ctx, p, programTimeout, url, fmt.Sprintf("ok %d\n", p.PID()))
 }
 
-// command runs a program that does its work and ends.
-func (s *stack) command(
-	ctx context.Context, name string, set map[string]string, path string, args ...string,
-) error {
-	p, err := s.spawn(&lineWriter{out: s.out, name: name}, set, path, args...)
-	if err != nil {
+// command runs one of our programs, which does its work and ends.
+func (s *stack) command(ctx context.Context, file string, set map[string]string) error {
+	if err := s.program(ctx, file, file, addrOff, set); err != nil {
 		return err
 	}
+	p := s.children[len(s.children)-1]
 	select {
-	case <-p.Done():
 	case <-ctx.Done():
-		_ = p.Stop(stopTimeout)
+		return context.Cause(ctx)
+	case <-p.Done():
 	}
 	if p.Err() != nil {
 		return p.Ending()
 	}
+	s.children = s.children[:len(s.children)-1]
 	return nil
 }
 
@@ -225,37 +233,7 @@ func (s *stack) watch(ctx context.Context) error {
 func (s *stack) stop() error {
 	var problems []error
 	for _, c := range slices.Backward(s.children) {
-		if err := c.Stop(stopTimeout); err != nil {
-			problems = append(problems, err)
-		}
+		problems = append(problems, c.Stop(stopTimeout))
 	}
 	return errors.Join(problems...)
-}
-
-// build builds what is to be started.
-func (s *stack) build(ctx context.Context) (err error) {
-	if s.influx.managed {
-		b := builder(s.root, s.process)
-		b.Out = &lineWriter{out: s.out, name: "influxdb"}
-		if s.influx.path, err = b.Build(ctx); err != nil {
-			return err
-		}
-	}
-	if _, missing := os.Stat(filepath.Join(s.bin, "worker")); missing != nil {
-		s.out.say("building the programs, which takes about a minute the first time")
-	}
-	err = s.goBuild(ctx, s.bin+"/", "./generator", "./worker", "./dashboard", "./influxdb")
-	if err != nil {
-		return err
-	}
-	if s.grafana.managed {
-		return s.installPlugin(ctx)
-	}
-	return nil
-}
-
-// goBuild runs go build in the checkout.
-func (s *stack) goBuild(ctx context.Context, out string, packages ...string) error {
-	set := map[string]string{"GOWORK": filepath.Join(s.root, "go.work")}
-	return s.command(ctx, "go", set, "go", append([]string{"build", "-o", out}, packages...)...)
 }

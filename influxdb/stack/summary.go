@@ -25,7 +25,7 @@ func (s *stack) summary() string {
 		"%s%s, where everybody may look; to edit, log in: user %s, password %s",
 		s.GrafanaURL, s.grafana.elsewhere(), user, password)))
 	add("InfluxDB", "%s%s, an API without pages; user %s, password INFLUX_ADMIN_PASSWORD, else adminpassword",
-		s.InfluxURL, s.influx.elsewhere(), s.InfluxUser)
+		s.Influx.URL, s.influx.elsewhere(), s.InfluxUser)
 	node := redacted(strings.SplitN(s.RedisURL, "?addr", 2)[0])
 	inside, note := "subscribe "+s.RedisChannel, s.redis.note
 	if s.environ["REDIS_TRANSPORT"] == "stream" {
@@ -47,15 +47,15 @@ func (s *stack) summary() string {
 		fmt.Sprintf("  curl -s %s/latest", page),
 		fmt.Sprintf(`  curl -s '%s/api/v2/query?org=%s' -H "Authorization: Token $(cat '%s')" `+
 			`-H 'Content-Type: application/vnd.flux' -d 'from(bucket: %q) |> range(start: -1m)'`,
-			strings.TrimRight(s.InfluxURL, "/"), url.QueryEscape(s.InfluxOrg),
-			filepath.Join(s.tokens(), "dashboard"), s.InfluxBucket),
+			strings.TrimRight(s.Influx.URL, "/"), url.QueryEscape(s.Influx.Org),
+			filepath.Join(s.tokens(), "dashboard"), s.Influx.Bucket),
 		"Ctrl-C stops it all, as does `make stop` elsewhere.", "")
 	return strings.Join(lines, "\n")
 }
 
 // elsewhere is what is said of a server that was not started here.
 func (sv server) elsewhere() string {
-	if sv.managed {
+	if sv.listen != "" {
 		return ""
 	}
 	return " (not started here)"
