@@ -45,8 +45,8 @@ func BenchmarkUpdate(b *testing.B) {
 		points := make([]series.Point, n)
 		for i := range points {
 			points[i] = series.Point{
-				Color: fmt.Sprintf("color-%05d",
-					i), Start: start, Mean: v, Median: v, Min: v, Max: v, Count: 5, Complete: true,
+				Color: fmt.Sprintf("color-%05d", i), Start: start, Count: 5, Complete: true,
+				Statistics: series.DefaultStatistics(), Values: []float64{v, v, v, v},
 			}
 		}
 		s.write(b, points...)

@@ -32,7 +32,7 @@ func TestPageLoadsAndFollows(t *testing.T) {
 	s.write(t, point("red", 1, 40), point("red", 0, 42), point("blue", 0, 7), point(hostile, 0, 1))
 	b := newTab(t)
 	b.open(s.URL)
-	b.await(cell("red", "median") + ` === "42.00"`)
+	b.await(cell("red", "main") + ` === "42.00"`)
 	b.await(`document.getElementById("status").dataset.state === "live" && ` + drawn)
 
 	// Values change in their places when new windows are written, and nothing moves.
@@ -43,7 +43,7 @@ func TestPageLoadsAndFollows(t *testing.T) {
 		mean := 50 + float64(i)*7.25
 		begin := time.Now()
 		s.write(t, point("red", 0, mean), point(hostile, 0, mean*100))
-		b.await(cell("red", "median") + ` === "` + fmt.Sprintf("%.2f", mean) + `"`)
+		b.await(cell("red", "main") + ` === "` + fmt.Sprintf("%.2f", mean) + `"`)
 		t.Logf("a window is seen after %v", time.Since(begin).Round(time.Millisecond))
 		time.Sleep(width) // the next window
 	}
@@ -53,7 +53,7 @@ func TestPageLoadsAndFollows(t *testing.T) {
 	}
 	// A colour that was not there before; and what anyone may have sent is text.
 	s.write(t, point("green", 0, 3))
-	b.await(cell("green", "median") + ` === "3.00"`)
+	b.await(cell("green", "main") + ` === "3.00"`)
 	b.await(names + ` === ` + quoted(hostile+"|blue|green|red"))
 	eval[bool](b, `(document.querySelector("tbody .name").click(), true)`)
 	b.await(`document.querySelector("#picked span").textContent === ` + quoted(hostile) + ` && ` + drawn)
@@ -68,6 +68,26 @@ func TestPageLoadsAndFollows(t *testing.T) {
 	b.await(`document.getElementById("status").dataset.state === "stale" && document.title.startsWith("No new data")`)
 }
 
+// The worker is told to compute other statistics: an open page shows them by itself.
+func TestOtherStatistics(t *testing.T) {
+	s := newStack(t, influxtest.Shared(t).NewBucket(t), noGrafana)
+	s.write(t, point("red", 1, 40))
+	b := newTab(t)
+	b.open(s.URL + "/?color=red")
+	b.await(cell("red", "main") + ` === "40.00"`)
+	p := point("red", 0, 0)
+	p.Statistics, p.Values = series.Statistics{"p99.9", series.StdDev}, []float64{77.5, 3.25}
+	s.write(t, p)
+	b.await(cell("red", `stddev`) + ` === "3.25" && ` + cell("red", `p99\\.9`) + ` === "77.50" && ` + cell("red", "main") + ` === "–"`)
+	eval[bool](b, `(document.getElementById("stat").value = "p99.9", document.getElementById("stat").dispatchEvent(new Event("change")), true)`)
+	b.await(drawn + ` && document.querySelector("#figures").textContent.includes("77.50 p99.9")`)
+	eval[bool](b, `(document.getElementById("chart").focus(), true)`)
+	b.do(chromedp.KeyEvent(kb.ArrowLeft))
+	b.await(`document.getElementById("read").textContent.includes("red p99.9 77.5")`)
+	eval[bool](b, `(document.querySelector("#numbers summary").click(), true)`)
+	b.await(`[...document.querySelectorAll("#numbers tr")].some((tr) => tr.innerText.includes("77.5"))`)
+}
+
 // Every number on the page is InfluxDB's: in the table, in the sparkline and in the chart, gaps
 // included.
 func TestNumbersAreInfluxDBs(t *testing.T) {
@@ -79,7 +99,9 @@ func TestNumbersAreInfluxDBs(t *testing.T) {
 		}
 		for _, color := range []string{"red", "a, b=c"} {
 			p := point(color, ago, 1000*rand.NormFloat64())
-			p.Median, p.Min, p.Max, p.Count = p.Mean+rand.Float64(), p.Mean-1e3*rand.Float64(), p.Mean+1e3*rand.Float64(), rand.Int64N(1e6)
+			mean := p.Values[0]
+			p.Values = []float64{mean, mean + rand.Float64(), mean - 1e3*rand.Float64(), mean + 1e3*rand.Float64()}
+			p.Count = rand.Int64N(1e6)
 			p.Complete = ago%11 != 5
 			points = append(points, p)
 		}
@@ -101,6 +123,9 @@ func TestNumbersAreInfluxDBs(t *testing.T) {
 	for _, row := range s.db.Query(t, `from(bucket: "`+s.db.Bucket+`") |> range(start: -1h) |> filter(fn: (r) => r._field != "sum" and r._field != "complete") |> last()`) {
 		color, field := row["color"].(string), row["_field"].(string)
 		want := ""
+		if field == series.Median {
+			field = "main"
+		}
 		switch v := row["_value"].(type) {
 		case float64:
 			want = text(v)
@@ -183,7 +208,7 @@ func TestChoicesByMouseAndKeyboard(t *testing.T) {
 	eval[bool](b, `dispatchEvent(new KeyboardEvent("keydown", { key: "/", cancelable: true }))`)
 	b.do(chromedp.KeyEvent("r"), chromedp.KeyEvent("e"))
 	b.await(names + ` === "red|green" && document.getElementById("found").textContent === "2 of 3 colours"`)
-	b.do(chromedp.Click(chromedp.CSS(`tr[data-color=green] .c-median`)))
+	b.do(chromedp.Click(chromedp.CSS(`tr[data-color=green] .c-main`)))
 	b.await(`document.querySelector("#picked span").textContent === "green" && document.querySelector("tr.picked").dataset.color === "green"`)
 	b.do(chromedp.Click(chromedp.CSS(`input[value="1h"] + span`)))
 	address("/?sort=median&q=re&color=green&range=1h")
@@ -319,18 +344,18 @@ func TestInfluxDBGoesAndReturns(t *testing.T) {
 	b.expect("503")
 	b.open(s.URL)
 	status := `document.getElementById("status").dataset.state`
-	b.await(cell("red", "median") + ` === "42.00" && ` + status + ` === "live"`)
+	b.await(cell("red", "main") + ` === "42.00" && ` + status + ` === "live"`)
 	s.db.Stop(t)
 	b.await(status + ` === "offline" && document.getElementById("word").textContent.startsWith("InfluxDB does not answer")`)
-	if got := eval[string](b, cell("red", "median")); got != "42.00" {
+	if got := eval[string](b, cell("red", "main")); got != "42.00" {
 		t.Errorf("the last value became %s", got)
 	}
 	b.do(chromedp.Reload()) // also for someone who comes only now
-	b.await(cell("red", "median") + ` === "42.00" && ` + status + ` === "offline"`)
+	b.await(cell("red", "main") + ` === "42.00" && ` + status + ` === "offline"`)
 	b.await(`document.querySelector("tr[data-color=red]").classList.contains("stale")`)
 	s.db.Restart(t)
 	s.write(t, point("red", 0, 43))
-	b.await(cell("red", "median") + ` === "43.00" && ` + status + ` === "live"`)
+	b.await(cell("red", "main") + ` === "43.00" && ` + status + ` === "live"`)
 }
 
 // A proxy in front may show the page under a path, whether it takes the path away or not, and may
@@ -364,7 +389,7 @@ func TestBehindProxy(t *testing.T) {
 		b.open(front.URL + "/colors/")
 		value := 70 + float64(len(front.URL)%7)
 		s.write(t, point("red", 0, value))
-		b.await(cell("red", "median") + fmt.Sprintf(` === "%.2f"`, value) + ` && document.getElementById("status").dataset.state === "live"`)
+		b.await(cell("red", "main") + fmt.Sprintf(` === "%.2f"`, value) + ` && document.getElementById("status").dataset.state === "live"`)
 		b.await(`document.querySelector("#chart iframe:not(.loading)")?.contentDocument?.getElementById("which")`)
 		b.open("about:blank")
 		front.CloseClientConnections()

@@ -115,7 +115,7 @@ func many(n int) (points []series.Point) {
 		for ago := range 3 {
 			p := point(name, ago, float64(i%7)*-1234567.25+float64(ago)*99)
 			if i%5 == 1 {
-				p.Min, p.Max, p.Count = -8e300, 9_999_999, 12_345_678
+				p.Values[2], p.Values[3], p.Count = -8e300, 9_999_999, 12_345_678
 			}
 			p.Complete = i%9 != 4
 			if i%11 == 3 {
@@ -183,8 +183,10 @@ func TestPictures(t *testing.T) {
 				}
 				median := size * (1 + math.Sin(float64(ago)/(25+float64(i%5))+float64(i))*0.3 + rand.Float64()*0.1)
 				points = append(points, series.Point{
-					Color: name, Start: start, Median: math.Round(median*2) / 2, Mean: median * (1 + rand.Float64()/50),
-					Min: math.Round(median * (0.7 - rand.Float64()/5)), Max: math.Round(median * (1.3 + rand.Float64()/5)),
+					Color: name, Start: start, Statistics: series.DefaultStatistics(), Values: []float64{
+						median * (1 + rand.Float64()/50), math.Round(median*2) / 2,
+						math.Round(median * (0.7 - rand.Float64()/5)), math.Round(median * (1.3 + rand.Float64()/5)),
+					},
 					Count: 3 + rand.Int64N(4), Complete: (ago+11*i)%97 != 50,
 				})
 			}

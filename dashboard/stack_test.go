@@ -109,7 +109,8 @@ func (s *stack) awaitGrafana(t testing.TB) {
 func point(color string, ago int, mean float64) series.Point {
 	start := time.Now().Truncate(width).Add(-time.Duration(ago+1) * width)
 	return series.Point{
-		Color: color, Start: start.UTC(), Mean: mean, Median: mean, Min: mean - 1, Max: mean + 1, Count: 3, Complete: true,
+		Color: color, Start: start.UTC(), Statistics: series.DefaultStatistics(),
+		Values: []float64{mean, mean, mean - 1, mean + 1}, Count: 3, Complete: true,
 	}
 }
 

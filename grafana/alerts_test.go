@@ -105,7 +105,7 @@ func allIn(g *grafanatest.Server, state string) func() error {
 func window(color string, ago time.Duration, complete bool) series.Point {
 	return series.Point{
 		Color: color, Start: time.Now().Add(-ago).Truncate(5 * time.Second), Complete: complete,
-		Mean: 50, Median: 50, Min: 1, Max: 99, Count: 3,
+		Statistics: series.DefaultStatistics(), Values: []float64{50, 50, 1, 99}, Count: 3,
 	}
 }
 

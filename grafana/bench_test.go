@@ -96,7 +96,8 @@ func fillMonth(b *testing.B, client flux.Client, bucket string, end time.Time) {
 			count := int64(1 + r.IntN(5))
 			p := series.Point{
 				Color: name, Start: at, Complete: whole, Count: count, Sum: mean * float64(count),
-				Mean: mean, Median: mean + r.Float64(), Min: mean - 20*r.Float64(), Max: mean + 20*r.Float64(),
+				Statistics: series.DefaultStatistics(),
+				Values:     []float64{mean, mean + r.Float64(), mean - 20*r.Float64(), mean + 20*r.Float64()},
 			}
 			lines.Write(append(p.AppendLine(lines.AvailableBuffer()), '\n'))
 			points++

@@ -107,17 +107,25 @@ func mean(points []series.Point) any {
 func medians(points []series.Point) any {
 	sum := 0.0
 	for _, p := range points {
-		sum += p.Median
+		sum += p.Value(series.Median)
 	}
 	return sum / float64(len(points))
 }
 
 func least(points []series.Point) any {
-	return slices.MinFunc(points, func(a, b series.Point) int { return cmp.Compare(a.Min, b.Min) }).Min
+	low := math.Inf(1)
+	for _, p := range points {
+		low = min(low, p.Value(series.Min))
+	}
+	return low
 }
 
 func most(points []series.Point) any {
-	return slices.MaxFunc(points, func(a, b series.Point) int { return cmp.Compare(a.Max, b.Max) }).Max
+	high := math.Inf(-1)
+	for _, p := range points {
+		high = max(high, p.Value(series.Max))
+	}
+	return high
 }
 
 func messages(points []series.Point) any {
@@ -300,7 +308,7 @@ func TestColor(t *testing.T) {
 			"color/2/A": func() []row { return o.bands(odd) },
 			"color/3/A": func() []row {
 				return o.steps(odd, row{"color": sample.Odd},
-					false, func(p []series.Point) any { return p[0].Mean })
+					false, func(p []series.Point) any { return p[0].Value(series.Mean) })
 			},
 			"color/4/A": func() []row {
 				o.start = o.start.Truncate(o.every)
@@ -322,7 +330,7 @@ func TestColor(t *testing.T) {
 			"color/10/A": nil, // color/2/A, shifted
 			"color/11/A": func() []row {
 				return o.steps(odd, row{"color": sample.Odd},
-					false, func(p []series.Point) any { return p[0].Median })
+					false, func(p []series.Point) any { return p[0].Value(series.Median) })
 			},
 			"color/12/A":                          nil, // color/8/A, with a name
 			"color/variable/color":                nil,

@@ -296,7 +296,7 @@ func appendPane(lines []byte, p *window.Pane) ([]byte, int) {
 	stats := p.Stats()
 	for _, s := range stats {
 		lines = series.Point{
-			Color: s.Color, Mean: s.Mean, Median: s.Median, Min: s.Min, Max: s.Max, Sum: s.Sum, Count: s.Count,
+			Color: s.Color, Statistics: p.Statistics, Values: s.Values, Sum: s.Sum, Count: s.Count,
 			Complete: !p.Incomplete, Approximate: s.Approximate, Start: time.Unix(0, p.Start),
 		}.AppendLine(lines)
 		lines = append(lines, '\n')

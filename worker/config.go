@@ -11,6 +11,7 @@ import (
 	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
 	"colorstream/influxdb/access"
+	"colorstream/influxdb/series"
 	"colorstream/worker/source"
 )
 
@@ -29,11 +30,12 @@ type config struct {
 	Influx access.Config
 	Token  string `env:"INFLUX_TOKEN,required" secret:"true" help:"token that may write the bucket"`
 
-	Window    time.Duration `env:"WORKER_WINDOW" envDefault:"5s" help:"width of the windows"`
-	Lateness  lateness      `env:"WORKER_LATENESS" help:"how long a window stays open after its end, for late messages; unset: one window"`
-	Idle      time.Duration `env:"WORKER_IDLE" envDefault:"5s" help:"silence after which windows of event times (ts) end by themselves"`
-	MaxColors int           `env:"WORKER_MAX_COLORS" envDefault:"10000" help:"colours in a window; messages of further ones are dead letters"`
-	MaxValues int           `env:"WORKER_MAX_VALUES" envDefault:"16777216" help:"values a window stores one by one, 8 bytes each; past it medians are approximate and the point says exact=false"`
+	Window     time.Duration     `env:"WORKER_WINDOW" envDefault:"5s" help:"width of the windows"`
+	Lateness   lateness          `env:"WORKER_LATENESS" help:"how long a window stays open after its end, for late messages; unset: one window"`
+	Idle       time.Duration     `env:"WORKER_IDLE" envDefault:"5s" help:"silence after which windows of event times (ts) end by themselves"`
+	Statistics series.Statistics `env:"WORKER_STATISTICS" envDefault:"mean,median,min,max" help:"what is computed of a colour's values, beside sum and count: mean, median, min, max, stddev (of a sample), percentiles such as p95 and p99.9"`
+	MaxColors  int               `env:"WORKER_MAX_COLORS" envDefault:"10000" help:"colours in a window; messages of further ones are dead letters"`
+	MaxValues  int               `env:"WORKER_MAX_VALUES" envDefault:"16777216" help:"values a window stores one by one, 8 bytes each; past it medians and percentiles are approximate and the point says exact=false"`
 
 	DataDir  string `env:"WORKER_DATA_DIR" envDefault:"data/worker" help:"pubsub: folder of what is not in InfluxDB yet"`
 	MaxBytes int64  `env:"WORKER_MAX_BYTES" envDefault:"268435456" help:"pubsub: the most bytes that wait there; past it the oldest windows are dropped, and counted"`

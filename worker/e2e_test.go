@@ -246,6 +246,9 @@ func (r *rig) eventually(what string, limit time.Duration, condition func() bool
 	}
 }
 
+// moreStatistics are what tests set WORKER_STATISTICS to.
+const moreStatistics = "p95,mean,median,min,max,stddev"
+
 // A pointKey names a point, and a point is what stands there.
 type pointKey struct {
 	Start int64 // ns
@@ -254,6 +257,7 @@ type pointKey struct {
 
 type point struct {
 	Mean, Median, Min, Max, Sum float64
+	P95, StdDev                 float64 // only of a worker with moreStatistics
 	Count                       int64
 	Complete                    bool
 }
@@ -283,7 +287,7 @@ func (r *rig) readPoints() (all map[pointKey]point, whole bool) {
 			r.t.Fatalf("two points for %v", key)
 		}
 		var p point
-		var ok [7]bool
+		var ok [9]bool
 		p.Mean, ok[0] = row["mean"].(float64)
 		p.Median, ok[1] = row["median"].(float64)
 		p.Min, ok[2] = row["min"].(float64)
@@ -291,6 +295,14 @@ func (r *rig) readPoints() (all map[pointKey]point, whole bool) {
 		p.Count, ok[4] = row["count"].(int64)
 		p.Sum, ok[6] = row["sum"].(float64)
 		p.Complete, ok[5] = row["complete"].(bool)
+		if r.env["WORKER_STATISTICS"] == moreStatistics {
+			var deviates bool
+			p.P95, ok[7] = row["p95"].(float64)
+			p.StdDev, deviates = row["stddev"].(float64)
+			ok[8] = deviates == (p.Count > 1)
+		} else {
+			ok[7], ok[8] = row["p95"] == nil, row["stddev"] == nil
+		}
 		if slices.Contains(ok[:], false) {
 			return nil, false
 		}
@@ -325,18 +337,22 @@ func same(want, got map[pointKey]point, complete bool) string {
 	near := cmp.Comparer(func(a, b float64) bool {
 		return a == b || math.Abs(a-b) <= 1e-12*max(math.Abs(a), math.Abs(b))
 	})
-	if !complete {
-		strip := func(all map[pointKey]point) map[pointKey]point {
-			all = maps.Clone(all)
-			for k, p := range all {
-				p.Complete = false
-				all[k] = p
-			}
-			return all
-		}
-		want, got = strip(want), strip(got)
+	more := false // readPoints has seen to it that all have them, or none
+	for _, p := range got {
+		more = more || p.P95 != 0
 	}
-	return cmp.Diff(want, got, near)
+	strip := func(all map[pointKey]point) map[pointKey]point {
+		all = maps.Clone(all)
+		for k, p := range all {
+			p.Complete = p.Complete && complete
+			if !more {
+				p.P95, p.StdDev = 0, 0
+			}
+			all[k] = p
+		}
+		return all
+	}
+	return cmp.Diff(strip(want), strip(got), near)
 }
 
 // naive computes points as a program would that has all the time and memory in the world.
@@ -350,6 +366,14 @@ func naive(values map[pointKey][]float64) map[pointKey]point {
 			p.Mean += x / float64(n)
 			p.Sum += x
 		}
+		h := float64(n-1) * 0.95
+		k := int(h)
+		p.P95 = v[k] + (h-float64(k))*(v[min(k+1, n-1)]-v[k])
+		for _, x := range v {
+			d := x - p.Sum/float64(n)
+			p.StdDev += d * d / float64(max(n-1, 1))
+		}
+		p.StdDev = math.Sqrt(p.StdDev)
 		all[key] = p
 	}
 	return all

@@ -141,6 +141,7 @@ func randomRows(n int, span time.Duration) (file string, want map[pointKey]point
 func TestImportSortsOnDisk(t *testing.T) {
 	t.Parallel()
 	r := importer(t)
+	r.env["WORKER_STATISTICS"] = moreStatistics
 	text, want := randomRows(200_000, 12*time.Hour)
 	temporary := t.TempDir()
 	r.expectImport(map[string]string{"IMPORT_ROWS": "1000", "TMPDIR": temporary}, 0,
@@ -201,6 +202,9 @@ func TestImportOverwrites(t *testing.T) {
 	other := r.file("other.csv", head+"silver,1,2025-04-01T00:00:00Z\ngold,9,2025-04-01T00:00:05Z\n")
 	r.expectImport(nil, 0, "points written 1", first)
 	r.expectImport(nil, 0, "overwritten 0", first) // the same points
+	few := map[string]string{"WORKER_STATISTICS": "mean"}
+	r.expectImport(few, 0, "overwritten 0", first) // and of fewer statistics
+	r.expectImport(few, 1, "gold 2025-04-01T00:00:00Z: mean is 1500.5 and would be 2\n", corrected)
 	r.expectImport(nil, 1, "1 points are in the bucket already, with other values:\n gold 2025-04-01T00:00:00Z: ", corrected)
 	r.wantPoints(naive(gold("00", 1, 3000)))
 	r.expectImport(map[string]string{"INFLUX_READ_TOKEN": ""}, 2, "INFLUX_READ_TOKEN_FILE", corrected)
@@ -256,6 +260,13 @@ func TestImportStatuses(t *testing.T) {
 	r.expectImport(map[string]string{"INFLUX_READ_TOKEN": r.db.WorkerToken}, 1, "INFLUX_READ_TOKEN", good)
 	r.expectImport(map[string]string{"INFLUX_TOKEN": "", "INFLUX_TOKEN_DIR": t.TempDir()}, 2, "INFLUX_TOKEN: is required", good)
 	r.expectImport(map[string]string{"INFLUX_TOKEN": r.db.AdminToken, "INFLUX_READ_TOKEN": ""}, 1, "with other values", good) // it may read
+	for list, problem := range map[string]string{
+		"mean,p101": `"p101" is none of mean,`, "average": `"average"`, "p95,,max": "has an empty entry",
+		"max,p95,max": "names max twice", "sum": "sum is always written",
+	} {
+		r.expectImport(map[string]string{"WORKER_STATISTICS": list}, 2,
+			fmt.Sprintf("WORKER_STATISTICS=%q: %s", list, problem), good)
+	}
 	r.expectImport(map[string]string{"WORKER_WINDOW": "1ms"}, 2, "WORKER_WINDOW", good)
 	r.expectImport(nil, 2, "--overwrite", "--force", good)
 	r.expectImport(nil, 2, "needs a file")

@@ -124,6 +124,7 @@ func TestStreamCrashes(t *testing.T) {
 			r := newRig(t, db, "--appendonly", "yes", "--appendfsync", "always")
 			r.env["REDIS_TRANSPORT"], r.env["WORKER_WINDOW"] = stream, width.String()
 			r.env["REDIS_STREAM_KEEP"] = "1h" // the stream is the oracle's input
+			r.env["WORKER_STATISTICS"] = moreStatistics
 			client := r.redis.Client()
 			stopWatching := r.watch()
 			generator := r.start("generator", map[string]string{"GENERATOR_RATE": "20000"})
@@ -206,6 +207,10 @@ func checkCounting(t *testing.T, points map[pointKey]point, width time.Duration)
 		if mean := (p.Max + p.Min) / 2; math.Abs(p.Mean-mean) > 1e-9*mean || p.Median != mean {
 			t.Errorf("the window at %v: %+v", at, p)
 		}
+		n := float64(p.Count)
+		if p.P95 != 0 && math.Abs(p.P95-p.Min-0.95*(n-1)) > 1e-6 || p.StdDev != 0 && math.Abs(p.StdDev-math.Sqrt(n*(n+1)/12)) > 1e-6 {
+			t.Errorf("the window at %v: %+v", at, p)
+		}
 		if i > 0 && points[keys[i-1]].Complete && keys[i-1].Start+int64(width) == key.Start && points[keys[i-1]].Max+1 != p.Min {
 			t.Errorf("messages are missing before %v", at)
 		}
@@ -265,6 +270,7 @@ func TestPubSubKills(t *testing.T) {
 	const width = time.Second
 	r := newRig(t, nil)
 	r.env["WORKER_WINDOW"] = width.String()
+	r.env["WORKER_STATISTICS"] = moreStatistics
 	stopWatching := r.watch()
 	quit := make(chan struct{})
 	published := make(chan int, 1)

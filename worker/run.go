@@ -22,8 +22,8 @@ import (
 	"colorstream/worker/window"
 )
 
-const about = `worker receives colour messages from Redis, computes mean, median, minimum, maximum and count of
-each colour over windows of time, and writes them to InfluxDB 2.`
+const about = `worker receives colour messages from Redis, computes mean, median, minimum, maximum, sum and count
+(or other statistics) of each colour over windows of time, and writes them to InfluxDB 2.`
 
 // run is the program.
 func run(ctx context.Context, p service.Process) error {
@@ -61,7 +61,8 @@ func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
 // windows is the configuration of the window sets.
 func (c config) windows() window.Config {
 	return window.Config{
-		Width: c.Window, Lateness: c.Lateness.or(c.Window), Idle: c.Idle, MaxColors: c.MaxColors, MaxValues: c.MaxValues,
+		Width: c.Window, Lateness: c.Lateness.or(c.Window), Idle: c.Idle, Statistics: c.Statistics,
+		MaxColors: c.MaxColors, MaxValues: c.MaxValues,
 	}
 }
 

@@ -18,6 +18,7 @@ func TestStreamMixedTimes(t *testing.T) {
 	r := newRig(t, nil)
 	r.env["REDIS_TRANSPORT"], r.env["WORKER_WINDOW"], r.env["WORKER_LATENESS"] = stream, width.String(), "2s"
 	r.env["REDIS_STREAM_KEEP"] = "1h"
+	r.env["WORKER_STATISTICS"] = moreStatistics
 	client := r.redis.Client()
 	stopWatching := r.watch()
 	quit, done := make(chan struct{}), make(chan struct{})

@@ -36,7 +36,7 @@ type Line struct {
 
 // A Picture says what to draw.
 type Picture struct {
-	Statistic     string
+	Statistic     series.Statistic
 	Lines         []Line // the last is the picked one
 	From, To      time.Time
 	Step          time.Duration
@@ -59,19 +59,6 @@ type Plot struct {
 	High   float64 `json:"high"`
 }
 
-// Value returns a statistic of a point.
-func Value(p series.Point, statistic string) float64 {
-	switch statistic {
-	case series.Mean:
-		return p.Mean
-	case series.Min:
-		return p.Min
-	case series.Max:
-		return p.Max
-	}
-	return p.Median
-}
-
 // A drawing is a picture under way.
 type drawing struct {
 	Picture
@@ -81,6 +68,12 @@ type drawing struct {
 
 // Draw draws the picture.
 func Draw(p Picture) ([]byte, Plot) {
+	p.Lines = slices.Clone(p.Lines)
+	for i, line := range p.Lines { // what has no value is as if it were not there
+		p.Lines[i].Points = slices.DeleteFunc(slices.Clone(line.Points), func(q series.Point) bool {
+			return math.IsNaN(q.Value(p.Statistic))
+		})
+	}
 	d := &drawing{Picture: p}
 	low, high := d.limits()
 	values, any := newScale(low, high, max(2, float64(p.Height)/p.Em/5))
@@ -119,12 +112,23 @@ func (d *drawing) limits() (low, high float64) {
 	low, high = math.Inf(1), math.Inf(-1)
 	for i, line := range d.Lines {
 		for _, p := range line.Points {
-			a, b := Value(p, d.Statistic), Value(p, d.Statistic)
+			a, b := p.Value(d.Statistic), p.Value(d.Statistic)
 			if i == len(d.Lines)-1 {
-				a, b = p.Min, p.Max
+				a, b = d.band(&p)
 			}
 			low, high = min(low, a), max(high, b)
 		}
+	}
+	return low, high
+}
+
+// band returns the ends of the picked colour's band at a point: nothing wide if minimum and maximum
+// are not known, or do not belong beside the statistic.
+func (d *drawing) band(p *series.Point) (low, high float64) {
+	low, high = p.Value(series.Min), p.Value(series.Max)
+	if d.Statistic == series.StdDev || math.IsNaN(low) || math.IsNaN(high) {
+		low = p.Value(d.Statistic)
+		high = low
 	}
 	return low, high
 }
@@ -222,7 +226,7 @@ func (d *drawing) line(i int, line Line) {
 		}
 		return strings.Join(texts, "L")
 	}
-	value := func(p series.Point) float64 { return Value(p, d.Statistic) }
+	value := func(p series.Point) float64 { return p.Value(d.Statistic) }
 	alone := func(p series.Point) {
 		class, radius := "dot", 2
 		if !p.Complete {
@@ -231,7 +235,8 @@ func (d *drawing) line(i int, line Line) {
 		if picked {
 			radius = 3
 		}
-		fmt.Fprintf(&bars, "M%.1f %.1fV%.1f", mid(p), d.y(p.Min), d.y(p.Max))
+		low, high := d.band(&p)
+		fmt.Fprintf(&bars, "M%.1f %.1fV%.1f", mid(p), d.y(low), d.y(high))
 		fmt.Fprintf(&dots, `<circle class="%s" cx="%.1f" cy="%.1f" r="%d"/>`,
 			class, mid(p), d.y(value(p)), radius)
 	}
@@ -243,8 +248,8 @@ func (d *drawing) line(i int, line Line) {
 		path.WriteString("M" + trace(run, value))
 		back := slices.Clone(run)
 		slices.Reverse(back)
-		band.WriteString("M" + trace(run, func(p series.Point) float64 { return p.Max }))
-		band.WriteString("L" + trace(back, func(p series.Point) float64 { return p.Min }) + "Z")
+		band.WriteString("M" + trace(run, func(p series.Point) float64 { _, high := d.band(&p); return high }))
+		band.WriteString("L" + trace(back, func(p series.Point) float64 { low, _ := d.band(&p); return low }) + "Z")
 	}
 	d.begin(i)
 	class := "path"
@@ -278,7 +283,7 @@ func (d *drawing) names() {
 	var ends []end
 	for i, line := range d.Lines {
 		if n := len(line.Points); n > 0 && (len(d.Lines) > 1 || d.Alone) {
-			ends = append(ends, end{i, d.y(Value(line.Points[n-1], d.Statistic))})
+			ends = append(ends, end{i, d.y(line.Points[n-1].Value(d.Statistic))})
 		}
 	}
 	slices.SortFunc(ends, func(a, b end) int { return cmp.Compare(a.y, b.y) })
@@ -302,12 +307,15 @@ func (d *drawing) names() {
 	}
 }
 
+// Title is a statistic's name at the beginning of a line.
+func Title(s series.Statistic) string { return strings.ToUpper(string(s[:1])) + string(s[1:]) }
+
 func (d *drawing) title() string {
 	names := make([]string, len(d.Lines))
 	for i, line := range d.Lines {
 		names[len(names)-1-i] = line.Color
 	}
-	title := strings.ToUpper(d.Statistic[:1]) + d.Statistic[1:]
+	title := Title(d.Statistic)
 	if !slices.ContainsFunc(d.Lines, func(l Line) bool { return len(l.Points) > 0 }) {
 		return title + ". " + d.Note
 	}

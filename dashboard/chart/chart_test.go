@@ -18,8 +18,9 @@ var origin = time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 
 func point(number int, v float64, complete bool) series.Point {
 	return series.Point{
-		Start: origin.Add(time.Duration(number) * 5 * time.Second), Mean: v, Median: v, Min: v - 5, Max: v + 5,
-		Count: 3, Complete: complete,
+		Start: origin.Add(time.Duration(number) * 5 * time.Second), Statistics: series.DefaultStatistics(),
+		Values: []float64{v, v, v - 5, v + 5},
+		Count:  3, Complete: complete,
 	}
 }
 
@@ -157,7 +158,7 @@ func TestScale(t *testing.T) {
 			t.Fatalf("%v to %v: %+v", a, b, s)
 		}
 	}
-	if svg, _ := check(t, picture(Line{"red", []series.Point{{Start: origin, Median: 1.7e308, Min: -1.7e308, Max: 1.7e308, Complete: true}}})); svg == "" {
+	if svg, _ := check(t, picture(Line{"red", []series.Point{{Start: origin, Statistics: series.DefaultStatistics(), Values: []float64{0, 1.7e308, -1.7e308, 1.7e308}, Complete: true}}})); svg == "" {
 		t.Error("nothing")
 	}
 }

@@ -86,9 +86,10 @@ type row struct {
 // unescape undoes what InfluxDB does to a tag's value in an answer.
 var unescape = strings.NewReplacer(`\,`, `,`, `\=`, `=`, `\ `, ` `)
 
-// query runs InfluxQL and hands over its rows. The parameters are the values of $name in it.
+// query runs InfluxQL and hands over its rows. The parameters are the values of $name in it. begin
+// is told the columns' names and returns what takes the rows below them.
 func (r *Reader) query(
-	ctx context.Context, influxQL string, parameters map[string]string, each func(row),
+	ctx context.Context, influxQL string, parameters map[string]string, begin func([]string) func(row),
 ) error {
 	form := url.Values{"db": {r.config.Bucket}, "epoch": {"ns"}, "q": {influxQL}}
 	if len(parameters) > 0 {
@@ -103,7 +104,7 @@ func (r *Reader) query(
 		return err
 	}
 	defer body.Close()
-	if err := parse(body, each); err != nil {
+	if err := parse(body, begin); err != nil {
 		return r.explain(ctx, err)
 	}
 	return nil
@@ -111,10 +112,11 @@ func (r *Reader) query(
 
 // parse reads an answer: a header that begins with name, tags, time, then rows. The header comes
 // again when the columns change.
-func parse(body io.Reader, each func(row)) error {
+func parse(body io.Reader, begin func(names []string) func(row)) error {
 	reader := csv.NewReader(body)
 	reader.FieldsPerRecord, reader.ReuseRecord = -1, true
-	header := false
+	var each func(row)
+	columns := 0
 	for n := 0; ; n++ {
 		record, err := reader.Read()
 		switch {
@@ -123,9 +125,9 @@ func parse(body io.Reader, each func(row)) error {
 		case err != nil:
 			return err
 		case len(record) >= 3 && slices.Equal(record[:3], []string{"name", "tags", "time"}):
-			header = true
+			each, columns = begin(slices.Clone(record[3:])), len(record)
 			continue
-		case !header || len(record) < 3:
+		case each == nil || len(record) != columns:
 			return &statusError{http.StatusOK, strings.Join(record, " ")} // it broke off
 		case n > maxRows:
 			err := fmt.Errorf("more than %d rows", maxRows)

@@ -53,7 +53,8 @@ func write(t *testing.T, db *influxtest.Server, points ...series.Point) {
 
 func point(color string, start time.Time, mean float64) series.Point {
 	return series.Point{
-		Color: color, Start: start.UTC(), Mean: mean, Median: mean + 1, Min: mean - 2, Max: mean + 2, Sum: mean * 7, Count: 7, Complete: true,
+		Color: color, Start: start.UTC(), Statistics: series.DefaultStatistics(),
+		Values: []float64{mean, mean + 1, mean - 2, mean + 2}, Sum: mean * 7, Count: 7, Complete: true,
 	}
 }
 
@@ -105,7 +106,7 @@ func TestHalfWrittenPointIsLeftOut(t *testing.T) {
 	line := string(half.AppendLine(nil))
 	db.Write(t, strings.Replace(line, "count=0i,", "", 1))
 	got, err := r.Last(t.Context(), now.Add(-time.Hour))
-	if err != nil || len(got) != 1 || got[0].Mean != 10 {
+	if err != nil || len(got) != 1 || got[0].Value("mean") != 10 {
 		t.Errorf("got %v, %v; want the one before until the point is whole", got, err)
 	}
 	db.Write(t, line)
@@ -190,8 +191,8 @@ func TestSteps(t *testing.T) {
 		median, low, high float64, count int64, complete bool,
 	) series.Point {
 		return series.Point{
-			Color: color, Start: at(start), Mean: mean, Median: median, Min: low, Max: high,
-			Count: count, Complete: complete,
+			Color: color, Start: at(start), Statistics: series.DefaultStatistics(),
+			Values: []float64{mean, median, low, high}, Count: count, Complete: complete,
 		}
 	}
 	want := []series.Point{
@@ -202,18 +203,59 @@ func TestSteps(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	medians, err := r.Medians(t.Context(), at(13))
+	medians, err := r.Values(t.Context(), "median", at(13))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]Median{{"blue", at(13), 1e308}, {"blue", at(14), 11}, {"red", at(13), 6}, {"red", at(36), 1001}}, medians); diff != "" {
+	if diff := cmp.Diff([]Value{{"blue", at(13), 1e308}, {"blue", at(14), 11}, {"red", at(13), 6}, {"red", at(36), 1001}}, medians); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Whatever the worker is told to compute is read; what a point does not have is NaN.
+func TestOtherStatistics(t *testing.T) {
+	t.Parallel()
+	db := influxtest.Shared(t).NewBucket(t)
+	r := newReader(t, db)
+	from := time.Now().Add(-time.Hour).Truncate(time.Minute).UTC()
+	at := func(n int) time.Time { return from.Add(time.Duration(n) * 5 * time.Second) }
+	few := series.Statistics{"p99.9", series.StdDev, series.Max}
+	p := func(start int, percentile, deviation, high float64) series.Point {
+		return series.Point{
+			Color: "red", Start: at(start), Statistics: few, Values: []float64{percentile, deviation, high},
+			Sum: 4, Count: 2, Complete: true,
+		}
+	}
+	write(t, db, point("red", at(0), 10), p(1, 3, 0.5, 9), p(2, 5, math.NaN(), 7))
+	last, err := r.Last(t.Context(), from)
+	if diff := cmp.Diff([]series.Point{read(p(2, 5, math.NaN(), 7))}, last); diff != "" || err != nil {
+		t.Error("last:", err, diff)
+	}
+	since, err := r.Since(t.Context(), from)
+	if diff := cmp.Diff([]series.Point{read(point("red", at(0), 10)), read(p(1, 3, 0.5, 9)), read(p(2, 5, math.NaN(), 7))},
+		since); diff != "" || err != nil {
+		t.Error("since:", err, diff)
+	}
+	steps, err := r.Steps(t.Context(), []string{"red"}, from, at(12), time.Minute)
+	want := series.Point{
+		Color: "red", Start: from, Statistics: append(few, series.Mean, series.Median, series.Min),
+		Values: []float64{4, 0.5, 12, 78. / 11, 11, 8}, Count: 11, Complete: true,
+	}
+	if diff := cmp.Diff([]series.Point{want}, steps); diff != "" || err != nil {
+		t.Error("steps:", err, diff)
+	}
+	values, err := r.Values(t.Context(), "p99.9", from)
+	if diff := cmp.Diff([]Value{{"red", at(1), 3}, {"red", at(2), 5}}, values); diff != "" || err != nil {
+		t.Error("values:", err, diff)
 	}
 }
 
 func FuzzParse(f *testing.F) {
 	f.Add("name,tags,time,mean\ncolor_metrics,color=red,1760000000000000000,50.5\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		_ = parse(strings.NewReader(text), func(row) {})
+		_ = parse(strings.NewReader(text), func(names []string) func(row) {
+			l := newLayout(names)
+			return func(w row) { l.point(w) }
+		})
 	})
 }

@@ -3,6 +3,8 @@ package influx
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,16 +12,16 @@ import (
 	"colorstream/influxdb/series"
 )
 
-// fields are a point's. InfluxQL has words of its own among them.
-const fields = `"mean", "median", "min", "max", "count", "complete", "exact"`
+// fields match those of a point, whatever the worker is told to compute: a whole answer then has the
+// same ones, empty where a point has none.
+const fields = `/^(count|complete|exact|mean|median|min|max|stddev|p[0-9.]+)$/`
 
 // Last returns each colour's newest point among those that start at or after since.
 func (r *Reader) Last(ctx context.Context, since time.Time) ([]series.Point, error) {
 	if err := r.Check(ctx); err != nil {
 		return nil, err
 	}
-	newest := strings.Replace(fields, `"count"`, `last("count")`, 1)
-	return r.points(ctx, "SELECT "+newest+from(since), nil)
+	return r.points(ctx, `SELECT last("count"), `+fields+from(since), nil)
 }
 
 // Since returns all points that start at or after since.
@@ -33,46 +35,56 @@ func (r *Reader) Between(ctx context.Context, colors []string, begin, end time.T
 	return r.points(ctx, "SELECT "+fields+from(begin, condition), parameters)
 }
 
-// A Median is one window's.
-type Median struct {
+// A Value is one window's.
+type Value struct {
 	Color string
 	Start time.Time
 	Value float64
 }
 
-// Medians returns the medians of all windows that start at or after since.
-func (r *Reader) Medians(ctx context.Context, since time.Time) ([]Median, error) {
-	var list []Median
-	err := r.query(ctx, `SELECT "median"`+from(since), nil, func(w row) {
+// Values returns a statistic of all windows that start at or after since.
+func (r *Reader) Values(ctx context.Context, name series.Statistic, since time.Time) ([]Value, error) {
+	var list []Value
+	one := func(w row) {
 		if value, err := strconv.ParseFloat(w.columns[0], 64); err == nil {
-			list = append(list, Median{w.color, w.time, value})
+			list = append(list, Value{w.color, w.time, value})
 		}
-	})
+	}
+	err := r.query(ctx, fmt.Sprintf("SELECT %q", name)+from(since), nil,
+		func([]string) func(row) { return one })
 	return list, err
 }
 
 // Steps returns points of some colours, each made of those that start in one step of [begin, end),
-// if there are any: the mean of all messages, the mean of the medians, the smallest and the largest
-// value, the number of messages; complete if all are. Steps begin at multiples of step.
+// if there are any: the mean of all messages, the smallest and the largest value, the number of
+// messages, and the mean of every other statistic; complete if all are. Steps begin at multiples of
+// step.
 func (r *Reader) Steps(
 	ctx context.Context, colors []string, begin, end time.Time, step time.Duration,
 ) ([]series.Point, error) {
 	condition, parameters := among(colors, end)
 	var list []series.Point
-	err := r.query(ctx, `SELECT mean("mean"), mean("median"), min("min"), max("max"), sum("count"), min("complete"),
-		sum("sum"), count("sum"), count("count")`+from(begin, condition)+
-		fmt.Sprintf(", time(%dns) fill(none)", step.Nanoseconds()), parameters, func(w row) {
-		p, ok := pointOf(w)
-		if !ok {
-			return
-		}
-		// Without every window's sum (it is left out past a double's range) the mean of means stands in.
-		sum, err := strconv.ParseFloat(w.columns[6], 64)
-		if err == nil && w.columns[7] == w.columns[8] && p.Count > 0 {
-			p.Mean = sum / float64(p.Count)
-		}
-		list = append(list, p)
-	})
+	err := r.query(ctx, `SELECT mean(/^(mean|median|stddev|p[0-9.]+)$/), min("min") AS "min", max("max") AS "max",
+		sum("count") AS "count", min("complete") AS "complete",
+		sum("sum") AS "total", count("sum") AS "sums", count("count") AS "windows"`+
+		from(begin, condition)+fmt.Sprintf(", time(%dns) fill(none)", step.Nanoseconds()), parameters,
+		func(names []string) func(row) {
+			l := newLayout(names)
+			mean := slices.Index(l.statistics, series.Mean)
+			total, sums, windows := slices.Index(names, "total"), slices.Index(names, "sums"), slices.Index(names, "windows")
+			return func(w row) {
+				p, ok := l.point(w)
+				if !ok {
+					return
+				}
+				// Without every window's sum (it is left out past a double's range) the mean of means stands in.
+				sum, err := strconv.ParseFloat(w.columns[total], 64)
+				if err == nil && w.columns[sums] == w.columns[windows] && p.Count > 0 && mean >= 0 {
+					p.Values[mean] = sum / float64(p.Count)
+				}
+				list = append(list, p)
+			}
+		})
 	return list, err
 }
 
@@ -98,23 +110,58 @@ func (r *Reader) points(
 	ctx context.Context, influxQL string, parameters map[string]string,
 ) ([]series.Point, error) {
 	var list []series.Point
-	err := r.query(ctx, influxQL, parameters, func(w row) {
-		if p, ok := pointOf(w); ok {
-			p.Approximate = w.columns[6] == "false"
-			list = append(list, p)
+	err := r.query(ctx, influxQL, parameters, func(names []string) func(row) {
+		l := newLayout(names)
+		return func(w row) {
+			if p, ok := l.point(w); ok {
+				list = append(list, p)
+			}
 		}
 	})
 	return list, err
 }
 
-// pointOf reads a row's first six columns, in the order of [fields]. It reports whether all are
-// there and of the types that the worker writes.
-func pointOf(w row) (p series.Point, ok bool) {
-	var errs [5]error
-	p = series.Point{Color: w.color, Start: w.time, Complete: w.columns[5] == "true"}
-	for i, value := range []*float64{&p.Mean, &p.Median, &p.Min, &p.Max} {
-		*value, errs[i] = strconv.ParseFloat(w.columns[i], 64)
+// A layout says where in a row a point's fields are.
+type layout struct {
+	statistics             series.Statistics
+	at                     []int // their columns
+	count, complete, exact int
+}
+
+func newLayout(names []string) layout {
+	l := layout{
+		count:    slices.Index(names, series.Count),
+		complete: slices.Index(names, series.Complete), exact: slices.Index(names, series.Exact),
 	}
-	p.Count, errs[4] = strconv.ParseInt(w.columns[4], 10, 64)
-	return p, errs == [5]error{} && (p.Complete || w.columns[5] == "false")
+	for i, name := range names {
+		if s := series.Statistic(strings.TrimPrefix(name, "mean_")); s.IsKnown() {
+			l.statistics, l.at = append(l.statistics, s), append(l.at, i)
+		}
+	}
+	return l
+}
+
+// point reads a row. It reports whether count and complete are there, and all fields of the types
+// that the worker writes.
+func (l *layout) point(w row) (p series.Point, ok bool) {
+	if l.count < 0 || l.complete < 0 {
+		return p, false
+	}
+	p = series.Point{
+		Color: w.color, Start: w.time, Complete: w.columns[l.complete] == "true",
+		Approximate: l.exact >= 0 && w.columns[l.exact] == "false",
+		Statistics:  l.statistics, Values: make([]float64, len(l.at)),
+	}
+	for i, at := range l.at {
+		p.Values[i] = math.NaN()
+		if text := w.columns[at]; text != "" {
+			var err error
+			if p.Values[i], err = strconv.ParseFloat(text, 64); err != nil {
+				return p, false
+			}
+		}
+	}
+	var err error
+	p.Count, err = strconv.ParseInt(w.columns[l.count], 10, 64)
+	return p, err == nil && (p.Complete || w.columns[l.complete] == "false")
 }

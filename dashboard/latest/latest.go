@@ -14,38 +14,38 @@ import (
 	"colorstream/influxdb/series"
 )
 
-// Trail is how many windows' medians are kept of a colour.
+// Trail is how many windows' values of one statistic are kept of a colour.
 const Trail = 60
 
-// A Color is what is known of one colour: its newest window, the one before, and the medians of
-// the last windows. Nobody changes it; a new window makes a new Color.
+// A Color is what is known of one colour: its newest window, the one before, and the board's first
+// statistic of the last windows. Nobody changes it; a new window makes a new Color.
 type Color struct {
 	series.Point
 	// Before is the colour's last window before this one, nil if none is known.
 	Before *series.Point
 
-	number  int64 // of the newest window that has a median
-	medians [Trail]float64
+	number int64 // of the newest window that has a value
+	trail  [Trail]float64
 }
 
-// MedianOf returns the median of a window, NaN if there is none or it is not among the last ones.
-// Windows are numbered from 1970 on.
-func (c *Color) MedianOf(number int64) float64 {
+// ValueOf returns the board's first statistic of a window, NaN if there is none or it is not among
+// the last ones. Windows are numbered from 1970 on.
+func (c *Color) ValueOf(number int64) float64 {
 	if number > c.number || number <= c.number-Trail {
 		return math.NaN()
 	}
-	return c.medians[number%Trail]
+	return c.trail[number%Trail]
 }
 
-func (c *Color) setMedian(number int64, value float64) {
+func (c *Color) set(number int64, value float64) {
 	if number <= c.number-Trail {
 		return
 	}
 	for missing := max(c.number+1, number-Trail+1); missing <= number; missing++ {
-		c.medians[missing%Trail] = math.NaN()
+		c.trail[missing%Trail] = math.NaN()
 	}
 	c.number = max(c.number, number)
-	c.medians[number%Trail] = value
+	c.trail[number%Trail] = value
 }
 
 // A Board holds at most a number of colours. It is not safe for concurrent use.
@@ -53,24 +53,80 @@ type Board struct {
 	window time.Duration
 	limit  int
 	colors map[string]*Color
+	first  series.Statistic               // of the trails
+	seen   map[series.Statistic]time.Time // the newest window that has it
 }
 
 // NewBoard makes an empty board for windows of a width.
 func NewBoard(window time.Duration, limit int) *Board {
-	return &Board{window: window, limit: limit, colors: make(map[string]*Color)}
+	return &Board{
+		window: window, limit: limit,
+		colors: make(map[string]*Color), seen: make(map[series.Statistic]time.Time),
+	}
 }
 
 func (b *Board) number(start time.Time) int64 { return start.UnixNano() / int64(b.window) }
 
+// Statistics are those that the last windows have, as many as a trail: a lone message has no stddev,
+// but the next window may. The first is the median, if there is one.
+func (b *Board) Statistics() (list series.Statistics) {
+	var newest time.Time
+	for _, at := range b.seen {
+		newest = later(newest, at)
+	}
+	for name, at := range b.seen {
+		if b.number(at) > b.number(newest)-Trail {
+			list = append(list, name)
+		}
+	}
+	return InOrder(list)
+}
+
+// InOrder sorts statistics as they are shown: the median first.
+func InOrder(list series.Statistics) series.Statistics {
+	slices.SortFunc(list, func(a, b series.Statistic) int {
+		switch series.Statistic(series.Median) {
+		case a:
+			return -1
+		case b:
+			return 1
+		}
+		return a.Compare(b)
+	})
+	return list
+}
+
+// learn finds out which statistics there are. Trails of another first one begin anew.
+func (b *Board) learn(points []series.Point) {
+	for _, p := range points {
+		for i, name := range p.Statistics {
+			if !math.IsNaN(p.Values[i]) {
+				b.seen[name] = later(b.seen[name], p.Start)
+			}
+		}
+	}
+	list := b.Statistics()
+	if len(list) == 0 || list[0] == b.first {
+		return
+	}
+	b.first = list[0]
+	for name, c := range b.colors {
+		fresh := &Color{Point: c.Point, Before: c.Before, number: b.number(c.Start) - Trail}
+		fresh.set(b.number(c.Start), c.Value(b.first))
+		b.colors[name] = fresh
+	}
+}
+
 // Merge takes points in any order and returns how many were new or had changed.
 func (b *Board) Merge(points []series.Point) (changed int) {
+	b.learn(points)
 	for _, p := range points {
-		known := b.colors[p.Color]
+		known, number := b.colors[p.Color], b.number(p.Start)
 		switch {
 		case known == nil:
-			known = &Color{Point: p, number: b.number(p.Start) - Trail}
-		case p == known.Point, known.Before != nil && p == *known.Before,
-			p.Start.Before(known.Start) && b.number(p.Start) <= known.number-Trail:
+			known = &Color{Point: p, number: number - Trail}
+		case p.Equal(known.Point), known.Before != nil && p.Equal(*known.Before),
+			p.Start.Before(known.Start) && number <= known.number-Trail:
 			continue
 		default:
 			known = new(*known)
@@ -81,31 +137,34 @@ func (b *Board) Merge(points []series.Point) (changed int) {
 				known.Point = p
 			case known.Before == nil, !p.Start.Before(known.Before.Start):
 				known.Before = &p
-			case known.MedianOf(b.number(p.Start)) == p.Median:
+			case known.ValueOf(number) == p.Value(b.first):
 				continue
 			}
 		}
-		known.setMedian(b.number(p.Start), p.Median)
+		known.set(number, p.Value(b.first))
 		b.colors[p.Color] = known
 		changed++
 	}
 	return changed
 }
 
-// MergeMedians takes medians of windows that may not be known yet. Those of colours that are not
-// known are ignored.
-func (b *Board) MergeMedians(medians []influx.Median) {
+// MergeValues takes values of the first statistic, of windows that may not be known yet. Those of
+// colours that are not known, and of what is no longer the first statistic, are ignored.
+func (b *Board) MergeValues(name series.Statistic, values []influx.Value) {
+	if name != b.first {
+		return
+	}
 	fresh := make(map[string]*Color, len(b.colors))
-	for _, m := range medians {
-		known, number := b.colors[m.Color], b.number(m.Start)
-		if known == nil || number > b.number(known.Start) || known.MedianOf(number) == m.Value {
+	for _, v := range values {
+		known, number := b.colors[v.Color], b.number(v.Start)
+		if known == nil || number > b.number(known.Start) || known.ValueOf(number) == v.Value {
 			continue
 		}
-		if fresh[m.Color] == nil {
-			fresh[m.Color] = new(*known)
-			b.colors[m.Color] = fresh[m.Color]
+		if fresh[v.Color] == nil {
+			fresh[v.Color] = new(*known)
+			b.colors[v.Color] = fresh[v.Color]
 		}
-		fresh[m.Color].setMedian(number, m.Value)
+		fresh[v.Color].set(number, v.Value)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"colorstream/dashboard/influx"
 	"colorstream/influxdb/series"
@@ -24,8 +25,9 @@ var origin = time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 
 func point(color string, number int, median float64) series.Point {
 	return series.Point{
-		Color: color, Start: origin.Add(time.Duration(number) * width), Mean: median + 1, Median: median,
-		Min: median - 2, Max: median + 2, Count: 3, Complete: true,
+		Color: color, Start: origin.Add(time.Duration(number) * width), Count: 3,
+		Complete: true, Statistics: series.DefaultStatistics(),
+		Values: []float64{median + 1, median, median - 2, median + 2},
 	}
 }
 
@@ -57,20 +59,20 @@ func TestBoardAgainstModel(t *testing.T) {
 			for _, ok := windows[newest]; !ok; _, ok = windows[newest] {
 				newest--
 			}
-			if c.Point != windows[newest] {
+			if !c.Equal(windows[newest]) {
 				t.Fatalf("round %d: the newest of %s is %v, want %v", round, c.Color, c.Point, windows[newest])
 			}
 			for n := newest; n > newest-Trail; n-- {
 				want, ok := windows[n]
-				if got := c.MedianOf(b.number(origin) + int64(n)); !ok &&
-					!math.IsNaN(got) || ok && got != want.Median {
+				if got := c.ValueOf(b.number(origin) + int64(n)); !ok &&
+					!math.IsNaN(got) || ok && got != want.Value("median") {
 					t.Fatalf("round %d: the median of %s at %d is %v, want %v %v",
-						round, c.Color, n, got, want.Median, ok)
+						round, c.Color, n, got, want.Value("median"), ok)
 				}
 			}
 			for n := newest - 1; n > newest-Trail; n-- {
 				if want, ok := windows[n]; ok {
-					if c.Before == nil || *c.Before != want {
+					if c.Before == nil || !c.Before.Equal(want) {
 						t.Fatalf("round %d: before the newest of %s: %v, want %v", round, c.Color, c.Before, want)
 					}
 					break
@@ -88,11 +90,39 @@ func TestBoardForgetsAndLimits(t *testing.T) {
 		t.Errorf("got %v and %d omitted", colors, omitted)
 	}
 	kept := colors[0]
-	b.MergeMedians([]influx.Median{{Color: "b", Start: origin, Value: 7}, {Color: "x", Start: origin, Value: 7}})
-	if colors, _ = b.Colors(time.Time{}); colors[0].MedianOf(b.number(origin)) != 7 ||
-		!math.IsNaN(kept.MedianOf(b.number(origin))) {
+	b.MergeValues("median", []influx.Value{{Color: "b", Start: origin, Value: 7}, {Color: "x", Start: origin, Value: 7}})
+	if colors, _ = b.Colors(time.Time{}); colors[0].ValueOf(b.number(origin)) != 7 ||
+		!math.IsNaN(kept.ValueOf(b.number(origin))) {
 		t.Error("a median was not taken, or a Color was changed")
 	}
+}
+
+// The board finds out which statistics there are, and forgets those that are no longer written.
+func TestBoardLearnsStatistics(t *testing.T) {
+	b := NewBoard(width, 10)
+	want := func(list string, number int, value float64) {
+		t.Helper()
+		colors, _ := b.Colors(time.Time{})
+		if got := b.Statistics().String(); got != list || len(colors) != 1 ||
+			!cmp.Equal(colors[0].ValueOf(b.number(origin)+int64(number)), value, cmpopts.EquateNaNs()) {
+			t.Errorf("%s and %v, want %s and %v at %d", got, colors, list, value, number)
+		}
+	}
+	b.Merge([]series.Point{point("red", 0, 1), point("red", 1, 2)})
+	want("median,mean,min,max", 0, 1)
+	other := func(number int, deviation float64) series.Point {
+		p := point("red", number, 0)
+		p.Statistics, p.Values = series.Statistics{"p95", series.StdDev}, []float64{float64(number), deviation}
+		return p
+	}
+	b.Merge([]series.Point{other(2, math.NaN())})
+	want("median,mean,min,max,p95", 0, 1)
+	b.Merge([]series.Point{other(3, 5)})
+	want("median,mean,min,max,stddev,p95", 0, 1)
+	b.Merge([]series.Point{other(Trail, math.NaN())})
+	want("median,mean,min,max,stddev,p95", 1, 2)
+	b.Merge([]series.Point{other(Trail+1, math.NaN())})
+	want("stddev,p95", Trail, math.NaN())
 }
 
 // A fake is a Source with points that a test writes.
@@ -153,11 +183,11 @@ func (f *fake) Last(_ context.Context, since time.Time) (list []series.Point, er
 	return list, f.err
 }
 
-func (f *fake) Medians(_ context.Context, since time.Time) (list []influx.Median, err error) {
+func (f *fake) Values(_ context.Context, name series.Statistic, since time.Time) (list []influx.Value, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.since(since) {
-		list = append(list, influx.Median{Color: p.Color, Start: p.Start, Value: p.Median})
+		list = append(list, influx.Value{Color: p.Color, Start: p.Start, Value: p.Value(name)})
 	}
 	return list, f.err
 }
@@ -184,7 +214,7 @@ func TestReader(t *testing.T) {
 		median := func(color string) float64 {
 			for _, c := range r.Snapshot().Colors {
 				if c.Color == color {
-					return c.Median
+					return c.Value("median")
 				}
 			}
 			return math.NaN()

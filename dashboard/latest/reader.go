@@ -27,14 +27,16 @@ type Source interface {
 	Last(ctx context.Context, since time.Time) ([]series.Point, error)
 	// Since returns all points that start at or after since.
 	Since(ctx context.Context, since time.Time) ([]series.Point, error)
-	// Medians returns the medians of all windows that start at or after since.
-	Medians(ctx context.Context, since time.Time) ([]influx.Median, error)
+	// Values returns a statistic of all windows that start at or after since.
+	Values(ctx context.Context, name series.Statistic, since time.Time) ([]influx.Value, error)
 }
 
 // A Snapshot is what is known at one moment. Nobody changes it any more.
 type Snapshot struct {
 	// Colors are sorted by name.
 	Colors []*Color
+	// Statistics are those that the points have; the first is that of the trails.
+	Statistics series.Statistics
 	// Omitted counts the colours that are too many to be kept.
 	Omitted int
 	// Newest is the start of the newest window, the zero time if there is none.
@@ -176,7 +178,7 @@ func next(now time.Time, refresh time.Duration) (begin time.Time, pause time.Dur
 }
 
 // sweeps reads each colour's newest window wherever it is, and if that shows that windows were
-// missed, the medians of the last ones. It does so seldom, as it costs InfluxDB much.
+// missed, the trails' values of the last ones. It does so seldom, as it costs InfluxDB much.
 func (r *Reader) sweeps(ctx context.Context) {
 	for {
 		began := time.Now()
@@ -184,13 +186,13 @@ func (r *Reader) sweeps(ctx context.Context) {
 			points, err := r.source.Last(ctx, began.Add(-r.config.Lookback))
 			return r.merge(points), err
 		})
-		if missed {
+		if s := r.Snapshot(); missed && len(s.Statistics) > 0 {
 			r.read(ctx, true, func(ctx context.Context) (int, error) {
-				medians, err := r.source.Medians(ctx, r.Snapshot().Newest.Add(-Trail*r.config.Window))
+				values, err := r.source.Values(ctx, s.Statistics[0], s.Newest.Add(-Trail*r.config.Window))
 				r.mu.Lock()
 				defer r.mu.Unlock()
-				r.board.MergeMedians(medians)
-				return len(medians), err
+				r.board.MergeValues(s.Statistics[0], values)
+				return len(values), err
 			})
 		}
 		pause := max(sweepInterval, sweepShare*time.Since(began))
@@ -230,6 +232,7 @@ func (r *Reader) read(
 	}
 	if err == nil && (changed > 0 || whole) {
 		s.Colors, s.Omitted = r.board.Colors(now.Add(-r.config.Lookback))
+		s.Statistics = r.board.Statistics()
 		s.Newest = time.Time{}
 		for _, c := range s.Colors {
 			s.Newest = later(s.Newest, c.Start)

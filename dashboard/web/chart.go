@@ -2,12 +2,14 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"colorstream/dashboard/chart"
 	"colorstream/dashboard/latest"
 	"colorstream/dashboard/palette"
+	"colorstream/influxdb/series"
 )
 
 // series answers /series: some colours' values over time.
@@ -51,7 +53,8 @@ func (s *Server) unavailable(w http.ResponseWriter, r *http.Request, err error) 
 
 func (r chartRequest) json(lines []chart.Line) seriesJSON {
 	answer := seriesJSON{
-		From: r.from.UnixMilli(), To: r.to.UnixMilli(), Step: r.step.Milliseconds(),
+		Statistics: r.statistics,
+		From:       r.from.UnixMilli(), To: r.to.UnixMilli(), Step: r.step.Milliseconds(),
 		Series: make([]lineJSON, len(lines)),
 	}
 	for t := r.from; t.Before(r.to); t = t.Add(r.step) {
@@ -60,18 +63,25 @@ func (r chartRequest) json(lines []chart.Line) seriesJSON {
 	n := len(answer.Start)
 	for i, line := range lines {
 		shade := palette.Of(line.Color)
+		counts, complete := make([]*int64, n), make([]*bool, n)
 		l := lineJSON{
-			Color: line.Color, Light: shade.Light, Dark: shade.Dark,
-			Median: make([]*float64, n), Mean: make([]*float64, n), Min: make([]*float64, n),
-			Max: make([]*float64, n), Count: make([]*int64, n), Complete: make([]*bool, n),
+			"color": line.Color, "light": shade.Light, "dark": shade.Dark,
+			series.Count: counts, series.Complete: complete,
+		}
+		values := make([][]*float64, len(r.statistics))
+		for i, name := range r.statistics {
+			values[i] = make([]*float64, n)
+			l[string(name)] = values[i]
 		}
 		for _, p := range line.Points {
 			k := int(p.Start.Sub(r.from) / r.step)
 			if k < 0 || k >= n {
 				continue
 			}
-			l.Median[k], l.Mean[k], l.Min[k], l.Max[k] = &p.Median, &p.Mean, &p.Min, &p.Max
-			l.Count[k], l.Complete[k] = &p.Count, &p.Complete
+			for i, name := range r.statistics {
+				values[i][k] = number(p.Value(name))
+			}
+			counts[k], complete[k] = &p.Count, &p.Complete
 		}
 		answer.Series[i] = l
 	}
@@ -99,16 +109,21 @@ func (s *Server) figures(m *moment, r chartRequest) []string {
 		count = "≥ " + count
 	}
 	return []string{
-		formatNumber(chart.Value(c.Point, r.stat)), r.stat,
-		formatExtreme(c.Min) + " to " + formatExtreme(c.Max), count,
+		formatNumber(c.Value(r.stat)), string(r.stat),
+		formatExtreme(c.Value(series.Min)) + " to " + formatExtreme(c.Value(series.Max)), count,
 	}
 }
 
 // note says how to read the drawing.
 func (r chartRequest) note() string {
-	notes := []string{"Band: min to max", "Gap: no messages", "Hollow: incomplete"}
-	if len(r.colors) > 1 {
-		notes[0] += " of " + r.colors[len(r.colors)-1]
+	notes := []string{"Gap: no messages", "Hollow: incomplete"}
+	has := func(s series.Statistic) bool { return slices.Contains(r.statistics, s) }
+	if r.stat != series.StdDev && has(series.Min) && has(series.Max) {
+		band := "Band: min to max"
+		if len(r.colors) > 1 {
+			band += " of " + r.colors[len(r.colors)-1]
+		}
+		notes = append([]string{band}, notes...)
 	}
 	if r.step > r.window {
 		notes = append(notes, "A point is "+formatSpan(r.step))

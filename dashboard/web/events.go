@@ -125,7 +125,7 @@ func (s *Server) frame(name string, event any) *live.Frame {
 
 // follow answers /events: the state and a view's table, as they change.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
-	v := readView(r.URL.Query())
+	v := readView(r.URL.Query(), s.moment().Statistics)
 	feed, err := s.join(v)
 	if err != nil {
 		s.fail(w, r, "read the table", err)
@@ -138,7 +138,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
 // rows answers /rows: the same once, for browsers that no event stream reaches.
 func (s *Server) rows(w http.ResponseWriter, r *http.Request) {
 	m := s.moment()
-	event, err := m.event(readView(r.URL.Query()))
+	event, err := m.event(readView(r.URL.Query(), m.Statistics))
 	if err != nil {
 		s.fail(w, r, "read the table", err)
 		return

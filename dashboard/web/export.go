@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"encoding/csv"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 
 	"colorstream/dashboard/latest"
 	"colorstream/dashboard/palette"
+	"colorstream/influxdb/series"
 )
 
 // A document is what /latest answers:
@@ -51,10 +53,11 @@ import (
 // | colors              | array   | –             | the newest window of each, in the view's order       |
 // | shade               | object  | #rrggbb       | to draw the colour on a light and a dark background  |
 // | start, end          | string  | RFC 3339, UTC | the window is [start, end)                           |
-// | mean … max          | number  | the messages' | statistics of the values in the window               |
+// | mean … max          | number  | the messages' | statistics of the values in the window: those that   |
+// |                     |         |               | the worker computes; null where there is none        |
 // | count               | integer | messages      | messages in the window                               |
 // | complete            | boolean | –             | false: messages may be missing                       |
-// | exact               | boolean | –             | false: the median is approximate                     |
+// | exact               | boolean | –             | false: median and percentiles are approximate        |
 // | stale               | boolean | –             | the window ended too long ago for a living colour    |
 // | previous            | object  | –             | the colour's window before; null if none is known    |
 //
@@ -70,29 +73,15 @@ type document struct {
 }
 
 // A window is one colour's newest window.
-type window struct {
-	Color    string        `json:"color"`
-	Shade    palette.Shade `json:"shade"`
-	Start    time.Time     `json:"start"`
-	End      time.Time     `json:"end"`
-	Mean     float64       `json:"mean"`
-	Median   float64       `json:"median"`
-	Min      float64       `json:"min"`
-	Max      float64       `json:"max"`
-	Count    int64         `json:"count"`
-	Complete bool          `json:"complete"`
-	Exact    bool          `json:"exact"`
-	Stale    bool          `json:"stale"`
-	Previous *previous     `json:"previous"`
-}
+type window map[string]any
 
-type previous struct {
-	Start  time.Time `json:"start"`
-	Mean   float64   `json:"mean"`
-	Median float64   `json:"median"`
-	Min    float64   `json:"min"`
-	Max    float64   `json:"max"`
-	Count  int64     `json:"count"`
+// window has what every window has.
+func (m *moment) window(p *series.Point) window {
+	w := window{"start": p.Start, series.Count: p.Count}
+	for _, name := range m.Statistics {
+		w[string(name)] = number(p.Value(name))
+	}
+	return w
 }
 
 func (m *moment) document(colors []*latest.Color) document {
@@ -104,13 +93,12 @@ func (m *moment) document(colors []*latest.Color) document {
 		d.Newest = &m.Newest
 	}
 	for i, c := range colors {
-		w := window{
-			Color: c.Color, Shade: palette.Of(c.Color), Start: c.Start, End: c.Start.Add(m.config.Window),
-			Mean: c.Mean, Median: c.Median, Min: c.Min, Max: c.Max, Count: c.Count,
-			Complete: c.Complete, Exact: !c.Approximate, Stale: m.late(c) != "",
-		}
-		if p := c.Before; p != nil {
-			w.Previous = &previous{p.Start, p.Mean, p.Median, p.Min, p.Max, p.Count}
+		w := m.window(&c.Point)
+		w["color"], w["shade"], w["end"] = c.Color, palette.Of(c.Color), c.Start.Add(m.config.Window)
+		w["complete"], w["exact"], w["stale"] = c.Complete, !c.Approximate, m.late(c) != ""
+		w["previous"] = nil
+		if c.Before != nil {
+			w["previous"] = m.window(c.Before)
 		}
 		d.Colors[i] = w
 	}
@@ -121,7 +109,7 @@ func (m *moment) document(colors []*latest.Color) document {
 // there in five seconds.
 func (s *Server) latest(w http.ResponseWriter, r *http.Request) {
 	query, m := r.URL.Query(), s.moment()
-	colors, v := m.Colors, readView(query)
+	colors, v := m.Colors, readView(query, m.Statistics)
 	if names, ok := query["color"]; ok {
 		colors = slices.DeleteFunc(slices.Clone(colors), func(c *latest.Color) bool {
 			return !slices.Contains(names, c.Color)
@@ -132,13 +120,12 @@ func (s *Server) latest(w http.ResponseWriter, r *http.Request) {
 		}
 		colors = m.table(v).colors
 	}
-	d := m.document(colors)
 	w.Header().Set("Vary", "Accept")
 	if r.URL.Path == "/latest.csv" || prefersCSV(r.Header.Get("Accept")) {
-		s.reply(w, r, "text/csv; charset=utf-8; header=present", d.csv())
+		s.reply(w, r, "text/csv; charset=utf-8; header=present", m.csv(colors))
 		return
 	}
-	s.replyJSON(w, r, d)
+	s.replyJSON(w, r, m.document(colors))
 }
 
 // prefersCSV reports whether an Accept header names CSV before JSON, at no lower a quality.
@@ -163,19 +150,30 @@ func prefersCSV(accept string) bool {
 }
 
 // csv writes the windows as a table with a header.
-func (d document) csv() []byte {
+func (m *moment) csv(colors []*latest.Color) []byte {
 	var buffer bytes.Buffer
 	w := csv.NewWriter(&buffer)
-	_ = w.Write([]string{ // a buffer takes all
-		"color", "start", "end", "mean", "median", "min", "max", "count", "complete", "exact", "stale",
-	})
-	number := func(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
-	for _, c := range d.Colors {
-		_ = w.Write([]string{
-			formulaSafe(c.Color), c.Start.Format(time.RFC3339Nano), c.End.Format(time.RFC3339Nano),
-			number(c.Mean), number(c.Median), number(c.Min), number(c.Max), strconv.FormatInt(c.Count, 10),
-			strconv.FormatBool(c.Complete), strconv.FormatBool(c.Exact), strconv.FormatBool(c.Stale),
-		})
+	list := slices.SortedFunc(slices.Values(m.Statistics), series.Statistic.Compare)
+	line := []string{"color", "start", "end"}
+	for _, name := range list {
+		line = append(line, string(name))
+	}
+	_ = w.Write(append(line, "count", "complete", "exact", "stale")) // a buffer takes all
+	for _, c := range colors {
+		line = []string{
+			formulaSafe(c.Color), c.Start.Format(time.RFC3339Nano),
+			c.Start.Add(m.config.Window).Format(time.RFC3339Nano),
+		}
+		for _, name := range list {
+			text := ""
+			if f := c.Value(name); !math.IsNaN(f) {
+				text = strconv.FormatFloat(f, 'g', -1, 64)
+			}
+			line = append(line, text)
+		}
+		_ = w.Write(append(line,
+			strconv.FormatInt(c.Count, 10), strconv.FormatBool(c.Complete),
+			strconv.FormatBool(!c.Approximate), strconv.FormatBool(m.late(c) != "")))
 	}
 	w.Flush()
 	return buffer.Bytes()

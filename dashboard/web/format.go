@@ -18,8 +18,11 @@ import (
 //	1234567.8  1,234,568
 //	123456789  1.235e8
 //	0.00012    1.200e-4
+//	NaN        –
 func formatNumber(f float64) string {
 	switch size := math.Abs(f); {
+	case math.IsNaN(f):
+		return "–"
 	case size == 0:
 		return "0.00"
 	case size < 0.005 || size >= 1e7-0.5:

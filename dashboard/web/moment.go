@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"colorstream/dashboard/chart"
 	"colorstream/dashboard/latest"
+	"colorstream/influxdb/series"
 )
 
 // A moment is what the page knows at one time. What is made of it is made when it is first asked
@@ -28,10 +28,13 @@ type moment struct {
 
 type rowKey struct {
 	color *latest.Color
-	stat  string
+	stat  series.Statistic
 }
 
 func newMoment(s latest.Snapshot, c Config, row *template.Template, now time.Time) *moment {
+	if len(s.Statistics) == 0 {
+		s.Statistics = standard()
+	}
 	return &moment{
 		Snapshot: s, config: c, row: row, now: now,
 		orders: make(map[[3]string][]*latest.Color), rows: make(map[rowKey]string),
@@ -92,7 +95,7 @@ func (m *moment) order(v view) []*latest.Color {
 	}
 	key := [3]string{v.Sort}
 	if column == "change" {
-		key[1] = v.Stat
+		key[1] = string(v.Stat)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -114,7 +117,7 @@ func (m *moment) order(v view) []*latest.Color {
 }
 
 // value returns what a colour has in a column.
-func value(c *latest.Color, column, stat string) float64 {
+func value(c *latest.Color, column string, stat series.Statistic) float64 {
 	switch column {
 	case "count":
 		return float64(c.Count)
@@ -123,15 +126,15 @@ func value(c *latest.Color, column, stat string) float64 {
 	case "change":
 		return change(c, stat)
 	}
-	return chart.Value(c.Point, column)
+	return c.Value(series.Statistic(column))
 }
 
 // change returns what a statistic did since the colour's window before, NaN if that is not known.
-func change(c *latest.Color, stat string) float64 {
+func change(c *latest.Color, stat series.Statistic) float64 {
 	if c.Before == nil {
 		return math.NaN()
 	}
-	return chart.Value(c.Point, stat) - chart.Value(*c.Before, stat)
+	return c.Value(stat) - c.Before.Value(stat)
 }
 
 // late says how long a colour has been quiet: "", stale or silent.

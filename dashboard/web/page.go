@@ -10,6 +10,7 @@ import (
 	"colorstream/dashboard/chart"
 	"colorstream/dashboard/latest"
 	"colorstream/dashboard/palette"
+	"colorstream/influxdb/series"
 )
 
 // A page is what the template shows.
@@ -35,7 +36,7 @@ type page struct {
 	Last    int
 	Grafana string // its address
 	Refresh float64
-	Stats   []string
+	Stats   series.Statistics
 	Trail   string // how long the sparklines are
 }
 
@@ -45,8 +46,6 @@ type column struct {
 }
 
 const fewColors = 8
-
-var sortTitles = []string{"Name", "Median", "Change", "Mean", "Min", "Max", "Count", "Age"}
 
 func (s *Server) index(w http.ResponseWriter, r *http.Request) {
 	p, err := s.page(r.URL.Query())
@@ -63,11 +62,12 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) page(query url.Values) (page, error) {
-	m, v := s.moment(), readView(query)
+	m := s.moment()
+	v := readView(query, m.Statistics)
 	p := page{
 		View: v, State: s.state(m, m.now), Config: s.config, Span: readSpan(query), Spans: spans,
 		Theme: one(query, "theme", themes), Kiosk: v.First, Few: len(m.Colors) <= fewColors,
-		Color: last(query, "color"), Columns: v.columns(), Sorts: v.sorts(), Stats: statistics,
+		Color: last(query, "color"), Columns: v.columns(m.Statistics), Sorts: v.sorts(m.Statistics), Stats: m.Statistics,
 		Trail:   formatSpan(latest.Trail * s.config.Window),
 		Refresh: max(1, s.config.Refresh.Seconds()),
 		Grafana: strings.TrimSuffix(s.config.GrafanaURL, "/"),
@@ -100,7 +100,7 @@ func (s *Server) page(query url.Values) (page, error) {
 		}
 	}
 	p.Shown = "?" + shown.Encode()
-	picture := url.Values{"stat": {v.Stat}, "range": {p.Span.Name}, "theme": {p.Theme}}
+	picture := url.Values{"stat": {string(v.Stat)}, "range": {p.Span.Name}, "theme": {p.Theme}}
 	if p.Few {
 		for _, c := range m.Colors[:min(len(m.Colors), chart.MaxLines)] {
 			picture.Add("color", c.Color)
@@ -114,9 +114,9 @@ func (s *Server) page(query url.Values) (page, error) {
 }
 
 // columns are the table's heads. The first click sorts the largest first, save for names.
-func (v view) columns() (list []column) {
-	for i, name := range columns {
-		c := column{Name: name, Title: sortTitles[i], Sort: "-" + name, Sorted: "none"}
+func (v view) columns(stats series.Statistics) (list []column) {
+	for _, name := range columns(stats) {
+		c := column{Name: name, Title: chart.Title(series.Statistic(name)), Sort: "-" + name, Sorted: "none"}
 		if name == "name" {
 			c.Title, c.Sort = "Colour", name
 		}
@@ -142,10 +142,10 @@ func other(sort string) string {
 }
 
 // sorts are all orders, for a select.
-func (v view) sorts() (list []column) {
-	for i, name := range columns {
-		up := column{Sort: name, Title: sortTitles[i] + ", smallest first"}
-		down := column{Sort: "-" + name, Title: sortTitles[i] + ", largest first"}
+func (v view) sorts(stats series.Statistics) (list []column) {
+	for _, name := range columns(stats) {
+		up := column{Sort: name, Title: chart.Title(series.Statistic(name)) + ", smallest first"}
+		down := column{Sort: "-" + name, Title: chart.Title(series.Statistic(name)) + ", largest first"}
 		switch name {
 		case "name":
 			up.Title, down.Title = "Name", "Name, from Z"

@@ -9,6 +9,7 @@ import (
 
 	"colorstream/dashboard/latest"
 	"colorstream/dashboard/palette"
+	"colorstream/influxdb/series"
 )
 
 // A row is a colour's, ready for the template. It is written here and nowhere else: the page has
@@ -19,19 +20,33 @@ type row struct {
 	Late                    string // stale, silent or nothing
 	Complete, Exact, Picked bool
 	Spark                   string // an SVG path
-	Median, Mean, Min, Max  string
+	Main                    cell   // the first statistic
+	Others                  []cell
 	Count                   string
 	Sign, Word, By          string // of the change
 	End                     time.Time
 }
 
-func (m *moment) newRow(c *latest.Color, stat string, picked bool) row {
+// A cell is a statistic's.
+type cell struct {
+	Name series.Statistic
+	Text string
+}
+
+func (m *moment) newRow(c *latest.Color, stat series.Statistic, picked bool) row {
 	r := row{
 		Name: c.Color, Shade: palette.Of(c.Color), Late: m.late(c), Complete: c.Complete, Exact: !c.Approximate,
-		Picked: picked, Spark: m.spark(c), Median: formatNumber(c.Median), Mean: formatNumber(c.Mean),
-		Min: formatExtreme(c.Min), Max: formatExtreme(c.Max), Count: formatCount(c.Count),
+		Picked: picked, Spark: m.spark(c), Count: formatCount(c.Count),
 		Sign: "none", Word: "unknown", End: c.Start.Add(m.config.Window).UTC(),
 	}
+	for _, name := range m.Statistics {
+		format := formatNumber
+		if name == series.Min || name == series.Max {
+			format = formatExtreme
+		}
+		r.Others = append(r.Others, cell{name, format(c.Value(name))})
+	}
+	r.Main, r.Others = r.Others[0], r.Others[1:]
 	switch by := change(c, stat); {
 	case by > 0:
 		r.Sign, r.Word, r.By = "up", "up", formatNumber(by)
@@ -46,20 +61,20 @@ func (m *moment) newRow(c *latest.Color, stat string, picked bool) row {
 // The sparkline's height; its width is one for each window.
 const sparkHeight = 40
 
-// spark draws the medians of the last windows as a path, each colour on its own scale. A missing
+// spark draws the first statistic of the last windows as a path, each colour on its own scale. A missing
 // window is a gap, a lone one a dot.
 func (m *moment) spark(c *latest.Color) string {
 	newest := m.Newest.UnixNano() / int64(m.config.Window)
 	low, high := math.Inf(1), math.Inf(-1)
 	for n := newest - latest.Trail + 1; n <= newest; n++ {
-		if v := c.MedianOf(n); !math.IsNaN(v) {
+		if v := c.ValueOf(n); !math.IsNaN(v) {
 			low, high = min(low, v), max(high, v)
 		}
 	}
 	var path strings.Builder
 	before := -1
 	for i := range latest.Trail {
-		v := c.MedianOf(newest - latest.Trail + 1 + int64(i))
+		v := c.ValueOf(newest - latest.Trail + 1 + int64(i))
 		if math.IsNaN(v) {
 			before = -1
 			continue
@@ -79,7 +94,7 @@ func (m *moment) spark(c *latest.Color) string {
 }
 
 // html writes a colour's row.
-func (m *moment) html(c *latest.Color, stat string) (string, error) {
+func (m *moment) html(c *latest.Color, stat series.Statistic) (string, error) {
 	key := rowKey{c, stat}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -107,8 +107,9 @@ func (r chartRequest) lines(ctx context.Context, source History) ([]chart.Line, 
 
 // A chartRequest is what an address asks for.
 type chartRequest struct {
-	stat          string
-	colors        []string // the last is the picked one
+	stat          series.Statistic
+	statistics    series.Statistics // that there are
+	colors        []string          // the last is the picked one
 	from, to      time.Time
 	step, window  time.Duration
 	zone          *time.Location
@@ -124,15 +125,15 @@ const (
 	maxZone                 = 64
 )
 
-// choices are what an address may say.
-var choices = map[string]string{"stat": "median, mean, min, max", "range": "5m, 15m, 1h, 6h, 24h"}
-
 // readChart reads color (any number of them), stat, range or from and to (milliseconds since 1970),
 // step (milliseconds), tz, theme, width, height and em, the height of letters. Without a colour the
 // first ones are shown, without a time the last ones.
 func (s *Server) readChart(query url.Values, m *moment, most int) (r chartRequest, err error) {
 	window := s.config.Window
-	r = chartRequest{window: window, stat: readView(query).Stat, theme: last(query, "theme")}
+	r = chartRequest{
+		window: window, statistics: m.Statistics, stat: one(query, "stat", m.Statistics),
+		theme: last(query, "theme"),
+	}
 	check := func(ok bool, problem string) {
 		if !ok && err == nil {
 			err = errors.New(problem)
@@ -161,9 +162,10 @@ func (s *Server) readChart(query url.Values, m *moment, most int) (r chartReques
 		}
 		slices.Reverse(r.colors)
 	}
-	for name, known := range map[string]string{"stat": r.stat, "range": readSpan(query).Name} {
-		check(!query.Has(name) || last(query, name) == known, name+" must be one of "+choices[name])
-	}
+	check(!query.Has("stat") || last(query, "stat") == string(r.stat),
+		"stat must be one of "+m.Statistics.String())
+	check(!query.Has("range") || last(query, "range") == readSpan(query).Name,
+		"range must be one of 5m, 15m, 1h, 6h and 24h")
 	check(r.theme == "" || slices.Contains(themes, r.theme), "theme must be light, dark or auto")
 	r.width = int(floats("width", chartWidth, 160, 4000))
 	r.height = int(floats("height", chartHeight, 120, 2400))
@@ -216,31 +218,32 @@ func floorDiv(a, b int64) int64 {
 // | step_ms           | ms               | a point's width, one or more windows                     |
 // | start_ms          | ms since 1970    | the points' starts                                       |
 // | series            | –                | a line for each colour; the last is the picked one       |
-// | median … max      | the messages'    | mean of medians, weighted mean, smallest, largest        |
+// | statistics        | –                | names of the lists of values in a line                   |
+// | mean, min, max …  | the messages'    | of all messages of a step; of others, the windows' mean  |
 // | count             | messages         | messages in the step                                     |
 // | complete          | –                | false: messages may be missing                           |
 // | figures, note     | –                | the picked colour's newest window, and what is drawn     |
 // | svg, plot         | px               | with width and height: the drawing, and where values are |
 type seriesJSON struct {
-	From    int64       `json:"from_ms"`
-	To      int64       `json:"to_ms"`
-	Step    int64       `json:"step_ms"`
-	Start   []int64     `json:"start_ms"`
-	Series  []lineJSON  `json:"series"`
-	Figures []string    `json:"figures"`
-	Note    string      `json:"note"`
-	SVG     string      `json:"svg,omitempty"`
-	Plot    *chart.Plot `json:"plot,omitempty"`
+	From       int64              `json:"from_ms"`
+	To         int64              `json:"to_ms"`
+	Step       int64              `json:"step_ms"`
+	Start      []int64            `json:"start_ms"`
+	Statistics []series.Statistic `json:"statistics"`
+	Series     []lineJSON         `json:"series"`
+	Figures    []string           `json:"figures"`
+	Note       string             `json:"note"`
+	SVG        string             `json:"svg,omitempty"`
+	Plot       *chart.Plot        `json:"plot,omitempty"`
 }
 
-type lineJSON struct {
-	Color    string     `json:"color"`
-	Light    string     `json:"light"`
-	Dark     string     `json:"dark"`
-	Median   []*float64 `json:"median"`
-	Mean     []*float64 `json:"mean"`
-	Min      []*float64 `json:"min"`
-	Max      []*float64 `json:"max"`
-	Count    []*int64   `json:"count"`
-	Complete []*bool    `json:"complete"`
+// A lineJSON has color, light and dark, count, complete, and each statistic by its name.
+type lineJSON map[string]any
+
+// number is a value for JSON, which has no NaN: null is none.
+func number(f float64) *float64 {
+	if math.IsNaN(f) {
+		return nil
+	}
+	return &f
 }

@@ -7,18 +7,26 @@ import (
 	"strings"
 	"time"
 
+	"colorstream/dashboard/latest"
 	"colorstream/influxdb/series"
 )
 
 // PageRows is how many rows a page of the table has at most.
 const PageRows = 100
 
-var (
-	statistics = []string{series.Median, series.Mean, series.Min, series.Max} // the first is the standard
-	columns    = []string{"name", "median", "change", "mean", "min", "max", "count", "age"}
-	themes     = []string{"auto", "light", "dark"}
-	sorts      = orders() // what the table can be sorted by
-)
+var themes = []string{"auto", "light", "dark"}
+
+// standard are the statistics of a page that knows of none.
+func standard() series.Statistics { return latest.InOrder(series.DefaultStatistics()) }
+
+// columns are the names of the table's, with the first statistic before its change.
+func columns(list series.Statistics) []string {
+	names := []string{"name", string(list[0]), "change"}
+	for _, s := range list[1:] {
+		names = append(names, string(s))
+	}
+	return append(names, "count", "age")
+}
 
 // A span is a time range that ends with the newest window.
 type span struct {
@@ -40,27 +48,28 @@ const standardSpan = 1
 // A view is what a reader sees of the table. Equal views share all work.
 type view struct {
 	Search    string
-	Sort      string // a column's name, with - before it if the largest comes first
-	Stat      string // whose change is shown
-	Attention bool   // only colours that need attention
-	First     bool   // those that need attention come first
-	Page      int    // from 0 on; too large ones are the last, or begin again if First
-	Size      int    // rows a page
+	Sort      string           // a column's name, with - before it if the largest comes first
+	Stat      series.Statistic // whose change is shown
+	Attention bool             // only colours that need attention
+	First     bool             // those that need attention come first
+	Page      int              // from 0 on; too large ones are the last, or begin again if First
+	Size      int              // rows a page
 }
 
 const maxSearch = 200
 
 // readView takes what it knows from an address and the standard for the rest. Of a parameter that
-// comes several times the last counts, as a form's button comes behind its fields.
-func readView(query url.Values) view {
+// comes several times the last counts, as a form's button comes behind its fields. The list is of
+// the statistics that there are.
+func readView(query url.Values, list series.Statistics) view {
 	v := view{
 		Search:    strings.ToLower(strings.TrimSpace(last(query, "q"))),
-		Sort:      one(query, "sort", sorts),
-		Stat:      one(query, "stat", statistics),
+		Sort:      one(query, "sort", orders(list)),
+		Stat:      one(query, "stat", list),
 		Attention: last(query, "attention") != "",
 		First:     query.Has("kiosk"),
-		Page:      number(last(query, "page"), 0, 0, 1<<20),
-		Size:      number(last(query, "size"), PageRows, 1, PageRows),
+		Page:      integer(last(query, "page"), 0, 0, 1<<20),
+		Size:      integer(last(query, "size"), PageRows, 1, PageRows),
 	}
 	if len(v.Search) > maxSearch {
 		v.Search = strings.ToValidUTF8(v.Search[:maxSearch], "")
@@ -76,22 +85,22 @@ func last(query url.Values, name string) string {
 }
 
 // one returns a parameter that is one of some choices, of which the first is the standard.
-func one(query url.Values, name string, choices []string) string {
-	if value := last(query, name); slices.Contains(choices, value) {
+func one[S ~string](query url.Values, name string, choices []S) S {
+	if value := S(last(query, name)); slices.Contains(choices, value) {
 		return value
 	}
 	return choices[0]
 }
 
 // orders lists the columns in both directions; with - before it, the largest comes first.
-func orders() (list []string) {
-	for _, name := range columns {
-		list = append(list, name, "-"+name)
+func orders(list series.Statistics) (names []string) {
+	for _, name := range columns(list) {
+		names = append(names, name, "-"+name)
 	}
-	return list
+	return names
 }
 
-func number(text string, standard, low, high int) int {
+func integer(text string, standard, low, high int) int {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < low || n > high {
 		return standard

@@ -19,6 +19,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"colorstream/dashboard/chart"
 	"colorstream/dashboard/latest"
 	"colorstream/dashboard/live"
 	"colorstream/influxdb/series"
@@ -78,6 +79,7 @@ func New(
 		"asset":  func(name string) string { return "static/" + name + "?v=" + assets[name].version },
 		"count":  func(n int) string { return formatCount(int64(n)) },
 		"plural": plural,
+		"title":  chart.Title,
 	}
 	templates, err := template.New("page").Funcs(functions).ParseFS(files, "templates/*.html")
 	if err != nil {

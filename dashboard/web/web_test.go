@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -56,8 +57,9 @@ func newest() time.Time { return time.Now().Add(-7 * time.Second).Truncate(width
 
 func point(color string, ago int, mean float64) series.Point {
 	return series.Point{
-		Color: color, Start: newest().Add(-time.Duration(ago) * width), Mean: mean, Median: mean, Min: mean - 1.5, Max: mean + 10,
-		Count: 4, Complete: true,
+		Color: color, Start: newest().Add(-time.Duration(ago) * width), Statistics: series.DefaultStatistics(),
+		Values: []float64{mean, mean, mean - 1.5, mean + 10},
+		Count:  4, Complete: true,
 	}
 }
 
@@ -81,7 +83,7 @@ func snapshot(points ...series.Point) latest.Snapshot {
 	b := latest.NewBoard(width, 10_000)
 	b.Merge(points)
 	list, _ := b.Colors(time.Time{})
-	s := latest.Snapshot{Colors: list, Since: time.Now()}
+	s := latest.Snapshot{Colors: list, Statistics: b.Statistics(), Since: time.Now()}
 	for _, c := range list {
 		if c.Start.After(s.Newest) {
 			s.Newest = c.Start
@@ -160,13 +162,13 @@ func TestManyColors(t *testing.T) {
 	if !strings.Contains(page, "1 to 100 of 10,000") || !strings.Contains(page, "10,000 colours") {
 		t.Error("the page does not say how many there are")
 	}
-	v := readView(nil)
+	v := readView(nil, standard())
 	before, err := s.moment().event(v)
 	if err != nil {
 		t.Fatal(err)
 	}
-	points[7].Median++
-	points[400].Median++
+	points[7].Values[1]++
+	points[400].Values[1]++
 	s.Publish(snapshot(points...))
 	after, err := s.moment().event(v)
 	if err != nil {
@@ -231,8 +233,8 @@ func TestLatest(t *testing.T) {
 		t.Fatal(err)
 	}
 	red := d.Colors[4]
-	if len(d.Colors) != 5 || red.Mean != 42.5 || red.Previous.Mean != 40 ||
-		!red.End.Equal(red.Start.Add(width)) || d.Colors[1].Exact || !d.Colors[2].Stale {
+	if len(d.Colors) != 5 || red["mean"] != 42.5 || red["previous"].(map[string]any)["mean"] != 40. ||
+		red["end"] != newest().Add(width).Format(time.RFC3339) || d.Colors[1]["exact"] != false || d.Colors[2]["stale"] != true {
 		t.Errorf("the document is %+v", d)
 	}
 	for query, want := range map[string]int{"color=red&color=nothing": 1, "q=re&size=100": 2, "page=1&size=4": 1} {
@@ -267,13 +269,50 @@ func TestLatest(t *testing.T) {
 	}
 }
 
+// The page shows what the worker computes, whatever that is: in the table, the chart and all that can
+// be fetched. What a window does not have is a dash, null, or nothing.
+func TestOtherStatistics(t *testing.T) {
+	few := series.Statistics{"p99.9", series.StdDev, series.Mean}
+	red, blue := point("red", 0, 0), point("blue", 0, 0)
+	red.Statistics, red.Values = few, []float64{99.5, 7.25, 40}
+	blue.Statistics, blue.Values = few, []float64{3, math.NaN(), 3}
+	s, _ := newServer(t, red, blue)
+	page := get(t, s, "/?sort=-p99.9").Body.String()
+	for _, want := range []string{
+		`data-statistics="mean,stddev,p99.9"`, `value="-p99.9" selected`, `<option value="mean" selected>`,
+		`<th scope="col">P99.9</th>`, `<td role="cell" class="c-main">40.00`,
+		`<td role="cell" class="stat c-stddev" data-name="stddev">7.25</td>`, `data-name="stddev">–</td>`,
+		`<td role="cell" class="stat c-p99.9" data-name="p99.9">99.50</td>`,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %s", want)
+		}
+	}
+	if strings.Contains(page, "edian") {
+		t.Error("the page shows a median")
+	}
+	for path, want := range map[string]string{
+		"/latest?color=blue":                      `"mean":3,"p99.9":3,"previous":null`,
+		"/latest.csv?color=red":                   "end,mean,stddev,p99.9,count",
+		"/latest.csv?color=blue":                  ",3,,3,4,true",
+		"/chart.svg?stat=p99.9":                   "P99.9 of",
+		"/chart.svg?stat=median":                  "stat must be one of mean,stddev,p99.9",
+		"/series?color=red&stat=stddev&width=500": `"statistics":["mean","stddev","p99.9"]`,
+		"/series?color=red&range=5m":              `7.25]`,
+	} {
+		if got := get(t, s, path).Body.String(); !strings.Contains(got, want) {
+			t.Errorf("%s has no %s:\n%.1000s", path, want, got)
+		}
+	}
+}
+
 // The example in the documentation is what is really sent.
 func TestDocumentedExample(t *testing.T) {
-	start := time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)
+	start, four := time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC), series.DefaultStatistics()
 	s, _ := newServer(t)
 	s.Publish(snapshot(
-		series.Point{Color: "red", Start: start.Add(-width), Mean: 48.25, Median: 47, Min: 3, Max: 99, Count: 4},
-		series.Point{Color: "red", Start: start, Mean: 50.5, Median: 50, Min: 1, Max: 100, Count: 5, Complete: true}))
+		series.Point{Color: "red", Start: start.Add(-width), Statistics: four, Values: []float64{48.25, 47, 3, 99}, Count: 4},
+		series.Point{Color: "red", Start: start, Statistics: four, Values: []float64{50.5, 50, 1, 100}, Count: 5, Complete: true}))
 	m := newMoment(s.moment().Snapshot, s.config, s.templates, start.Add(6*time.Second))
 	got, err := json.Marshal(m.document(m.Colors))
 	if err != nil {
@@ -315,7 +354,7 @@ func TestSeries(t *testing.T) {
 	if history.asked != 1 {
 		t.Errorf("%d queries", history.asked)
 	}
-	got, err := json.Marshal([]any{answer.Step, len(answer.Start), answer.Series[0].Median, answer.Series[1].Median, answer.Series[1].Complete})
+	got, err := json.Marshal([]any{answer.Step, len(answer.Start), answer.Series[0]["median"], answer.Series[1]["median"], answer.Series[1]["complete"]})
 	if err != nil {
 		t.Fatal(err)
 	}

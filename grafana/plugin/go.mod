@@ -4,6 +4,7 @@ go 1.26.5
 
 require (
 	colorstream/generator v0.0.0
+	colorstream/influxdb v0.0.0
 	colorstream/worker v0.0.0
 	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/chromedp/chromedp v0.23.0

@@ -49,7 +49,7 @@ func (s *source) reader(q channel.Query) reader {
 		ring = buffer.Closed
 	}
 	return &ringReader[live.Row]{ring: ring, make: func(rows []live.Row) *data.Frame {
-		return frame.Windows(rows, q.Statistic, columns())
+		return frame.Windows(rows, s.statistics, q.Statistic, columns())
 	}}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"colorstream/generator/redisurl"
 	"colorstream/grafana/plugin/redis"
+	"colorstream/influxdb/series"
 	"colorstream/worker/window"
 )
 
@@ -35,6 +36,7 @@ type stored struct {
 	Transport     string `json:"transport"`
 	Window        string `json:"window"`
 	Lateness      string `json:"lateness"`
+	Statistics    string `json:"statistics"`
 	TLSSkipVerify bool   `json:"tlsSkipVerify"`
 	// Files in PEM form, for those who provision the source.
 	CA   string `json:"caFile"`
@@ -75,6 +77,12 @@ func readSettings(from backend.DataSourceInstanceSettings) (settings, error) {
 	}
 	s.limits.Width = duration("window", in.Window, defaultWindow, 10*time.Millisecond)
 	s.limits.Lateness = duration("lateness", in.Lateness, s.limits.Width, 0)
+	s.limits.Statistics = series.DefaultStatistics()
+	if list := strings.TrimSpace(in.Statistics); list != "" {
+		if err := s.limits.Statistics.UnmarshalText([]byte(list)); err != nil {
+			errs = append(errs, fmt.Errorf("the statistics are %q: %w", list, err))
+		}
+	}
 	switch in.Transport {
 	case "", "pubsub":
 	case "stream":

@@ -11,6 +11,7 @@ import (
 	"colorstream/grafana/plugin/channel"
 	"colorstream/grafana/plugin/redis"
 	"colorstream/grafana/plugin/subscription"
+	"colorstream/influxdb/series"
 )
 
 // A source is one data source with its settings. When they change, Grafana's SDK makes another and
@@ -19,6 +20,7 @@ type source struct {
 	uid          string
 	redis        *redis.Source
 	subscription *subscription.Subscription
+	statistics   series.Statistics // of the rows
 
 	mu sync.Mutex
 	// begun is, for each channel, up to which row its newest subscriber had initial data.
@@ -46,8 +48,8 @@ func open(log *slog.Logger, from backend.DataSourceInstanceSettings) (*source, e
 		return nil, err
 	}
 	return &source{
-		uid: from.UID, redis: receiver, subscription: subscription.New(receiver,
-			set.limits), begun: make(map[string]uint64),
+		uid: from.UID, redis: receiver, subscription: subscription.New(receiver, set.limits),
+		statistics: set.limits.Statistics, begun: make(map[string]uint64),
 	}, nil
 }
 

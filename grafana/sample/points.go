@@ -59,9 +59,11 @@ func point(r *rand.Rand, color string, at time.Time, messages int, complete bool
 	}
 	slices.Sort(values)
 	return series.Point{
-		Color: color, Start: at, Complete: complete, Count: int64(messages),
-		Mean: sum / float64(messages), Median: (values[(messages-1)/2] + values[messages/2]) / 2,
-		Min: values[0], Max: values[messages-1], Sum: sum,
+		Color: color, Start: at, Complete: complete, Count: int64(messages), Sum: sum,
+		Statistics: series.DefaultStatistics(), Values: []float64{
+			sum / float64(messages), (values[(messages-1)/2] + values[messages/2]) / 2,
+			values[0], values[messages-1],
+		},
 	}
 }
 

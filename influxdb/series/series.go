@@ -10,13 +10,18 @@
 // | color        | tag     | –                 | the colour                                          |
 // | mean, median | float   | the messages' own | arithmetic mean; middle value, or the mean of two   |
 // | min, max     | float   | the messages' own | smallest and largest value                          |
-// | sum          | float   | the messages' own | the exact sum, rounded once; absent past a double's |
-// |              |         |                   | range                                               |
+// | stddev, p95  | float   | the messages' own | sample standard deviation and any percentiles, see  |
+// |              |         |                   | [Statistic]; absent unless WORKER_STATISTICS names  |
+// |              |         |                   | them. The four above are absent if it does not      |
+// | sum          | float   | the messages' own | the exact sum, rounded once                         |
 // | count        | integer | messages          | messages in the window                              |
 // | complete     | boolean | –                 | true: all that was published in the window is in it |
 // | exact        | boolean | –                 | only ever false, and only present when the window   |
-// |              |         |                   | passed its memory cap and its median is approximate |
+// |              |         |                   | passed its memory cap and its median and            |
+// |              |         |                   | percentiles are approximate                         |
 // | timestamp    | integer | ns since 1970 UTC | the window's start, so that every retry overwrites  |
+//
+// A float past a double's range is absent, and so is the stddev of one value.
 //
 // The mean over any range of time is the sum of sum divided by the sum of count. The text form is
 // InfluxDB's line protocol
@@ -40,6 +45,7 @@ const (
 	Median      = "median"
 	Min         = "min"
 	Max         = "max"
+	StdDev      = "stddev"
 	Sum         = "sum"
 	Count       = "count"
 	Complete    = "complete"
@@ -47,16 +53,45 @@ const (
 )
 
 // A Point is one colour's statistics over one window. Color must be one that generator/message
-// accepts, and all floats but Sum must be finite: line protocol can hold nothing else.
+// accepts: line protocol can hold nothing else.
 type Point struct {
-	Color                       string
-	Mean, Median, Min, Max, Sum float64
-	Count                       int64
-	Complete                    bool
+	Color string
+	// Statistics say what Values are. Points share them.
+	Statistics Statistics
+	Values     []float64 // NaN for what the window has not
+	Sum        float64
+	Count      int64
+	Complete   bool
 	// Approximate is written as exact=false.
 	Approximate bool
 	// Start is the window's first instant.
 	Start time.Time
+}
+
+// Value returns a statistic, NaN if the point does not have it.
+func (p *Point) Value(s Statistic) float64 {
+	for i, name := range p.Statistics {
+		if name == s {
+			return p.Values[i]
+		}
+	}
+	return math.NaN()
+}
+
+// Equal reports whether two points say the same.
+func (p Point) Equal(q Point) bool {
+	return p.Color == q.Color && p.Start.Equal(q.Start) && p.Count == q.Count && p.Sum == q.Sum &&
+		p.Complete == q.Complete && p.Approximate == q.Approximate && p.within(&q) && q.within(&p)
+}
+
+// within reports whether q has the values of p.
+func (p *Point) within(q *Point) bool {
+	for i, name := range p.Statistics {
+		if v := p.Values[i]; v == v && q.Value(name) != v {
+			return false
+		}
+	}
+	return true
 }
 
 // escaper escapes what would end a tag's value. Line protocol does not escape a backslash itself.
@@ -70,14 +105,12 @@ func (p Point) AppendLine(dst []byte) []byte {
 	} else {
 		dst = append(dst, p.Color...)
 	}
-	dst = appendFloat(append(dst, " "+Mean+"="...), p.Mean)
-	dst = appendFloat(append(dst, ","+Median+"="...), p.Median)
-	dst = appendFloat(append(dst, ","+Min+"="...), p.Min)
-	dst = appendFloat(append(dst, ","+Max+"="...), p.Max)
-	if !math.IsInf(p.Sum, 0) { // line protocol has no infinity
-		dst = appendFloat(append(dst, ","+Sum+"="...), p.Sum)
+	dst = append(dst, ' ')
+	for i, name := range p.Statistics {
+		dst = appendField(dst, string(name), p.Values[i])
 	}
-	dst = strconv.AppendInt(append(dst, ","+Count+"="...), p.Count, 10)
+	dst = appendField(dst, Sum, p.Sum)
+	dst = strconv.AppendInt(append(dst, Count+"="...), p.Count, 10)
 	dst = strconv.AppendBool(append(dst, "i,"+Complete+"="...), p.Complete)
 	if p.Approximate {
 		dst = append(dst, ","+Exact+"=false"...)
@@ -85,5 +118,12 @@ func (p Point) AppendLine(dst []byte) []byte {
 	return strconv.AppendInt(append(dst, ' '), p.Start.UnixNano(), 10)
 }
 
-// appendFloat appends the shortest digits that read back as f.
-func appendFloat(dst []byte, f float64) []byte { return strconv.AppendFloat(dst, f, 'g', -1, 64) }
+// appendField appends the shortest digits that read back as f, and a comma. What is no number or
+// infinite is left out: line protocol has neither.
+func appendField(dst []byte, name string, f float64) []byte {
+	if f-f != 0 {
+		return dst
+	}
+	dst = append(append(dst, name...), '=')
+	return append(strconv.AppendFloat(dst, f, 'g', -1, 64), ',')
+}

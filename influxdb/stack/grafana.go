@@ -88,6 +88,7 @@ func (s *stack) startGrafana(context.Context) error {
 		"REDIS_TRANSPORT":    cmp.Or(s.environ["REDIS_TRANSPORT"], "pubsub"),
 		"WORKER_WINDOW":      cmp.Or(s.environ["WORKER_WINDOW"], "5s"),
 		"WORKER_LATENESS":    s.environ["WORKER_LATENESS"],
+		"WORKER_STATISTICS":  s.environ["WORKER_STATISTICS"],
 		"GRAFANA_DASHBOARDS": files("dashboards"),
 		"ALERT_WEBHOOK_URL":  s.environ["ALERT_WEBHOOK_URL"], "ALERT_WEBHOOK_SET": webhookSet,
 	}, s.grafana.path, "server", "--homepath", s.GrafanaHome, "--config", files("grafana.ini"))

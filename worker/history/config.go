@@ -10,6 +10,7 @@ import (
 	"colorstream/generator/service"
 	"colorstream/generator/source"
 	"colorstream/influxdb/access"
+	"colorstream/influxdb/series"
 	"colorstream/worker/influx"
 )
 
@@ -24,10 +25,11 @@ type Config struct {
 	Token     string `env:"INFLUX_TOKEN,required" secret:"true" help:"token that may write the bucket"`
 	ReadToken string `env:"INFLUX_READ_TOKEN" secret:"true" help:"token that may read the bucket, to find the points that would be overwritten"`
 
-	Window    time.Duration `env:"WORKER_WINDOW" envDefault:"5s" help:"width of the windows, the same as the worker's"`
-	MaxColors int           `env:"WORKER_MAX_COLORS" envDefault:"10000" help:"colours in a window; rows of further ones are rejected"`
-	MaxValues int           `env:"WORKER_MAX_VALUES" envDefault:"16777216" help:"values a window stores one by one, 8 bytes each; past it medians are approximate and the point says exact=false"`
-	MaxSort   int           `env:"IMPORT_ROWS" envDefault:"5000000" help:"import: rows sorted in memory, 40 bytes each; more are sorted in a file in TMPDIR"`
+	Window     time.Duration     `env:"WORKER_WINDOW" envDefault:"5s" help:"width of the windows, the same as the worker's"`
+	Statistics series.Statistics `env:"WORKER_STATISTICS" envDefault:"mean,median,min,max" help:"what is computed of a colour's values, beside sum and count: mean, median, min, max, stddev (of a sample), percentiles such as p95 and p99.9"`
+	MaxColors  int               `env:"WORKER_MAX_COLORS" envDefault:"10000" help:"colours in a window; rows of further ones are rejected"`
+	MaxValues  int               `env:"WORKER_MAX_VALUES" envDefault:"16777216" help:"values a window stores one by one, 8 bytes each; past it medians and percentiles are approximate and the point says exact=false"`
+	MaxSort    int               `env:"IMPORT_ROWS" envDefault:"5000000" help:"import: rows sorted in memory, 40 bytes each; more are sorted in a file in TMPDIR"`
 
 	GrafanaURL string `env:"GRAFANA_PUBLIC_URL" envDefault:"http://localhost:3000" help:"where readers of the page reach Grafana"`
 

@@ -143,6 +143,10 @@ func (c *comparison) compare(ctx context.Context) error {
 		}
 		key += strconv.FormatInt(r.Time().UnixNano(), 10)
 		fields, ok := c.lines[key]
+		name := series.Statistic(r.Field())
+		if name.IsKnown() && !slices.Contains(c.config.Statistics, name) {
+			return // another worker's choice, which the import leaves as it is
+		}
 		if !ok || strings.Contains(fields, ","+r.Field()+"="+fieldText(r.Value())+",") {
 			return
 		}

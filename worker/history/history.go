@@ -229,7 +229,8 @@ func (i *importer) windows(
 	ctx context.Context, each func(*window.Pane) error, rejected func(*source.Rejected),
 ) error {
 	set := window.NewSet(window.Config{
-		Width: i.config.Window, MaxColors: i.config.MaxColors, MaxValues: i.config.MaxValues,
+		Width: i.config.Window, Statistics: i.config.Statistics,
+		MaxColors: i.config.MaxColors, MaxValues: i.config.MaxValues,
 	})
 	advance := func(now int64) error {
 		for _, p := range set.Advance(now) {

@@ -272,8 +272,8 @@ func BenchmarkWrite(b *testing.B) {
 				var text []byte
 				for c := range lines {
 					text = append(series.Point{
-						Color: fmt.Sprint("color", c), Mean: float64(i), Count: i,
-						Start: time.Unix(1_760_000_000+5*i, 0),
+						Color: fmt.Sprint("color", c), Statistics: series.DefaultStatistics(),
+						Values: []float64{float64(i), 0, 0, 0}, Count: i, Start: time.Unix(1_760_000_000+5*i, 0),
 					}.AppendLine(text), '\n')
 				}
 				if err := client.Write(b.Context(), text); err != nil {

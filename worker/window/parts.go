@@ -128,7 +128,7 @@ func (s *Set) RestorePart(start int64, data []byte) error {
 		}
 		v := w.colors[string(name)]
 		if v == nil {
-			v = new(values)
+			v = s.newValues()
 			w.colors[string(name)] = v
 		}
 		stored, count := v.stored(), v.count()
@@ -211,22 +211,44 @@ func (r *partReader) sketch(v *values) bool {
 	if json.Unmarshal(text, &e) != nil || e.Counts == nil {
 		return false
 	}
-	v.sketch = &sketch{counts: e.Counts, count: e.Count, sum: sum{parts: e.Parts}, min: e.Min, max: e.Max}
-	if e.Huge == nil {
+	v.sketch = &sketch{counts: e.Counts, count: e.Count, min: e.Min, max: e.Max}
+	if e.Squares != nil {
+		v.sketch.squares = new(sum)
+		ok = e.Squares.decode(v.sketch.squares)
+	}
+	return e.encodedSum.decode(&v.sketch.sum) && ok
+}
+
+// encodedSketch is a sketch as JSON. Squares are absent if no standard deviation is wanted.
+type encodedSketch struct {
+	Counts map[int32]uint64
+	Count  uint64
+	encodedSum
+	Squares  *encodedSum `json:",omitempty"`
+	Min, Max float64
+}
+
+// encodedSum is a sum as JSON. Parts add up to it; one beyond a double's range is Huge.
+type encodedSum struct {
+	Parts []float64
+	Huge  []byte `json:",omitempty"` // a text of math/big
+}
+
+func encodeSum(s *sum) (e encodedSum) {
+	e.Parts = s.parts
+	if s.huge != nil {
+		e.Huge, _ = s.huge.MarshalText() // never fails
+	}
+	return e
+}
+
+func (e encodedSum) decode(s *sum) bool {
+	if s.parts = e.Parts; e.Huge == nil {
 		return true
 	}
 	huge := new(big.Float).SetPrec(bigPrecision) // before it is read, else it is rounded to 64 bits
-	v.sketch.sum = sum{huge: huge}
+	*s = sum{huge: huge}
 	return huge.UnmarshalText(e.Huge) == nil
-}
-
-// encodedSketch is a sketch as JSON. Parts add up to the sum; one beyond a double's range is Huge.
-type encodedSketch struct {
-	Counts   map[int32]uint64
-	Count    uint64
-	Parts    []float64
-	Huge     []byte `json:",omitempty"` // a text of math/big
-	Min, Max float64
 }
 
 // append encodes a sketch, or nil for none.
@@ -234,11 +256,13 @@ func (k *sketch) append(b []byte) []byte {
 	if k == nil {
 		return append(b, 0)
 	}
-	e := encodedSketch{Counts: k.counts, Count: k.count, Parts: k.sum.parts, Min: k.min, Max: k.max}
-	if k.sum.huge != nil {
-		e.Huge, _ = k.sum.huge.MarshalText() // never fails
+	e := encodedSketch{
+		Counts: k.counts, Count: k.count, encodedSum: encodeSum(&k.sum), Min: k.min, Max: k.max,
 	}
-	text, _ := json.Marshal(e) // nor does this: all numbers are finite
+	if k.squares != nil {
+		e.Squares = new(encodeSum(k.squares))
+	}
+	text, _ := json.Marshal(e) // it cannot fail: all numbers are finite
 	b = binary.AppendUvarint(b, uint64(len(text)))
 	return append(b, text...)
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"colorstream/influxdb/series"
 )
 
 // Config holds a Set's limits. The zero value of a limit means the default.
@@ -19,17 +21,23 @@ type Config struct {
 	Idle time.Duration
 	// Future is how far an event time may be ahead of source time: default one minute.
 	Future time.Duration
+	// Statistics are what is computed of each colour, beside sum and count: default mean, median, min
+	// and max.
+	Statistics series.Statistics
 	// MaxColors is the most colours in a window: default 10 000.
 	MaxColors int
 	// MaxValues is the most values that a window stores one by one: default 2^24, 128 MiB. Whole
-	// numbers from 0 to 65 535 are counted, 4096 at a time, and do not fill it. Past it medians are
-	// approximate.
+	// numbers from 0 to 65 535 are counted, 4096 at a time, and do not fill it. Past it medians and
+	// percentiles are approximate.
 	MaxValues int
 }
 
 func (c Config) withDefaults() Config {
 	c.Idle = cmp.Or(c.Idle, 5*time.Second)
 	c.Future = cmp.Or(c.Future, time.Minute)
+	if c.Statistics == nil {
+		c.Statistics = series.DefaultStatistics()
+	}
 	c.MaxColors = cmp.Or(c.MaxColors, 10_000)
 	c.MaxValues = cmp.Or(c.MaxValues, 1<<24)
 	return c
@@ -148,7 +156,7 @@ func (s *Set) addTo(w *Window, color string, value float64) Verdict {
 		if len(w.colors) >= s.cfg.MaxColors {
 			return TooManyColors
 		}
-		v = new(values)
+		v = s.newValues()
 		w.colors[strings.Clone(color)] = v
 	}
 	w.stored += v.add(value, w.stored >= s.cfg.MaxValues)
@@ -158,6 +166,10 @@ func (s *Set) addTo(w *Window, color string, value float64) Verdict {
 		w.dirty, w.dirtyAt = true, s.now
 	}
 	return Added
+}
+
+func (s *Set) newValues() *values {
+	return &values{squares: slices.Contains(s.cfg.Statistics, series.StdDev)}
 }
 
 // lookUp gives the open window in which the instant lies, or nil.
@@ -188,7 +200,10 @@ func (s *Set) find(instant int64) *Window {
 	if s.final.overlaps(start, end) {
 		return nil
 	}
-	w := &Window{Start: start, End: end, First: s.now, colors: make(map[string]*values)}
+	w := &Window{
+		Start: start, End: end, First: s.now,
+		statistics: s.cfg.Statistics, colors: make(map[string]*values),
+	}
 	i, _ := slices.BinarySearchFunc(s.open, start, func(w *Window, start int64) int {
 		return cmp.Compare(w.Start, start)
 	})

@@ -44,7 +44,7 @@ func TestSetAgainstOracle(t *testing.T) {
 		spread := int64(width) * (1 + r.Int64N(20))
 		base := r.Int64N(int64(1)<<61) - int64(1)<<60
 		events := seed%2 == 0
-		set := NewSet(Config{Width: width, Lateness: time.Duration(spread), Future: 1 << 62})
+		set := NewSet(Config{Width: width, Lateness: time.Duration(spread), Future: 1 << 62, Statistics: full})
 		var observations []observation
 		var panes []*Pane
 		now := base

@@ -6,35 +6,45 @@ import (
 	"slices"
 )
 
-// MedianError bounds the error of an approximate median, relative to the middle value or, of two, to the larger
-// (a double below the normal ones, 2.2e-308, may be off by more).
+// MedianError bounds the error of an approximate median or percentile, relative to the value at its
+// rank or, of two, to the larger (a double below the normal ones, 2.2e-308, may be off by more).
 const MedianError = 1.0 / 1024
 
-// keyShift drops all but the sign, the exponent and the first nine bits of a double's fraction: values with one
-// key lie within a factor of 1+2^-9 of each other, and the middle between them is off by at most 2^-10.
+// keyShift drops all but the sign, the exponent and the first nine bits of a double's fraction:
+// values with one key lie within a factor of 1+2^-9 of each other, and the middle between them is
+// off by at most 2^-10.
 const keyShift = 52 - 9
 
-// A sketch stands in for values that a window has no room for: it counts them by their leading bits. Sum,
-// minimum, maximum and count stay exact. Keys are ordered like the values.
+// A sketch stands in for values that a window has no room for: it counts them by their leading
+// bits. Their sum, that of their squares, minimum, maximum and count stay exact. Keys are ordered
+// like the values.
 type sketch struct {
 	counts   map[int32]uint64
 	count    uint64
 	sum      sum
+	squares  *sum // nil if no standard deviation is wanted
 	min, max float64
 }
 
-func newSketch() *sketch {
-	return &sketch{counts: make(map[int32]uint64), min: math.Inf(1), max: math.Inf(-1)}
+func newSketch(squares bool) *sketch {
+	k := &sketch{counts: make(map[int32]uint64), min: math.Inf(1), max: math.Inf(-1)}
+	if squares {
+		k.squares = new(sum)
+	}
+	return k
 }
 
 func (k *sketch) add(f float64) {
 	k.sum.add(f)
+	if k.squares != nil {
+		k.squares.addSquare(f)
+	}
 	k.min, k.max = min(k.min, f), max(k.max, f)
 	k.count++
 	k.counts[key(f)]++
 }
 
-// addKey counts c values f for the median only.
+// addKey counts c values f for percentiles only.
 func (k *sketch) addKey(f float64, c uint64) {
 	if c > 0 {
 		k.counts[key(f)] += c
@@ -45,16 +55,19 @@ func (k *sketch) clone() *sketch {
 	c := *k
 	c.counts = maps.Clone(k.counts)
 	c.sum = k.sum.clone()
+	if k.squares != nil {
+		c.squares = new(k.squares.clone())
+	}
 	return &c
 }
 
-func (k *sketch) median() float64 {
+func (k *sketch) percentile(share, of uint64) float64 {
 	var n uint64
 	for _, c := range k.counts {
 		n += c
 	}
 	keys := slices.Sorted(maps.Keys(k.counts))
-	at := func(rank uint64) float64 {
+	return interpolate(n, share, of, func(rank uint64) float64 {
 		for _, key := range keys {
 			if rank < k.counts[key] {
 				return middle(key)
@@ -62,11 +75,7 @@ func (k *sketch) median() float64 {
 			rank -= k.counts[key]
 		}
 		return middle(keys[len(keys)-1])
-	}
-	if n%2 == 1 {
-		return at(n / 2)
-	}
-	return at(n/2-1)/2 + at(n/2)/2
+	})
 }
 
 // key maps a double to an integer that grows with it.

@@ -74,7 +74,7 @@ func Restore(cfg Config, state State) *Set {
 			Start: h.Start, End: h.End, First: h.First, Incomplete: h.Incomplete,
 			arrivals: h.Arrivals, events: h.Events,
 			written: h.Written, dirty: h.Dirty, dirtyAt: h.DirtyAt,
-			colors: make(map[string]*values),
+			statistics: s.cfg.Statistics, colors: make(map[string]*values),
 		})
 	}
 	slices.SortFunc(s.open, func(a, b *Window) int { return cmp.Compare(a.Start, b.Start) })

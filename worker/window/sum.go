@@ -6,9 +6,10 @@ import (
 	"slices"
 )
 
-// A sum adds doubles without any error: it keeps the exact total as doubles that do not overlap (J. R. Shewchuk,
-// "Adaptive Precision Floating-Point Arithmetic and Fast Robust Geometric Predicates", 1997; Python's math.fsum
-// does the same). The mean is rounded twice: the total to a double, and the quotient.
+// A sum adds doubles without any error: it keeps the exact total as doubles that do not overlap
+// (J. R. Shewchuk, "Adaptive Precision Floating-Point Arithmetic and Fast Robust Geometric
+// Predicates", 1997; Python's math.fsum does the same). The mean is rounded twice: the total to a
+// double, and the quotient.
 //
 // Totals beyond the range of a double go on in big floats, which hold any sum of doubles exactly.
 type sum struct {
@@ -16,8 +17,9 @@ type sum struct {
 	huge  *big.Float
 }
 
-// bigPrecision holds any sum of up to 2^60 doubles: 2098 bits from the smallest double to the largest, and 60.
-const bigPrecision = 2200
+// bigPrecision holds any sum of up to 2^60 doubles, and its square: 2098 bits from the smallest
+// double to the largest and 60, twice.
+const bigPrecision = 4400
 
 func (s *sum) add(x float64) {
 	if s.huge != nil {
@@ -48,14 +50,48 @@ func (s *sum) add(x float64) {
 	}
 }
 
-// addProduct adds n times c, exactly.
+// addProduct adds n times c, exactly. n must be below 2^32.
 func (s *sum) addProduct(n, c uint64) {
-	// Below 2^16 · 2^37 a product is a whole number that a double holds; more of one value takes several.
-	const most = 1 << 37
+	if n == 0 {
+		return
+	}
+	// Up to 2^53 a product is a whole number that a double holds; more of one value takes several.
+	most := uint64(1<<53) / n
 	for ; c > most; c -= most {
-		s.add(float64(n) * most)
+		s.add(float64(n) * float64(most))
 	}
 	s.add(float64(n) * float64(c))
+}
+
+// addSquare adds x², exactly: as a double and what its rounding left.
+func (s *sum) addSquare(x float64) {
+	if size := math.Abs(x); size >= 0x1p511 || size < 0x1p-480 && x != 0 { // one of the two is none
+		s.toBig()
+		f := big.NewFloat(x)
+		s.huge.Add(s.huge, new(big.Float).SetPrec(106).Mul(f, f))
+		return
+	}
+	square := x * x
+	s.add(square)
+	s.add(math.FMA(x, x, -square))
+}
+
+// deviation is the sample standard deviation of n values of which s is the sum and squares that of
+// their squares. It is rounded once (from 200 bits), infinite past a double's range, and NaN for one
+// value.
+func (s *sum) deviation(squares *sum, n int64) float64 {
+	if n < 2 {
+		return math.NaN()
+	}
+	exact := func() *big.Float { return new(big.Float).SetPrec(bigPrecision) }
+	count, total := exact().SetInt64(n), s.toFloat()
+	// (n·Σx² − (Σx)²) / (n·(n−1))
+	above := exact().Mul(count, squares.toFloat())
+	above.Sub(above, exact().Mul(total, total))
+	below := exact().Mul(count, exact().SetInt64(n-1))
+	variance := new(big.Float).SetPrec(200).Quo(above, below)
+	f, _ := variance.Sqrt(variance).Float64()
+	return f
 }
 
 func (s *sum) merge(t *sum) {
@@ -70,14 +106,21 @@ func (s *sum) merge(t *sum) {
 }
 
 func (s *sum) toBig() {
+	if s.huge == nil {
+		s.huge, s.parts = s.toFloat(), nil
+	}
+}
+
+// toFloat gives the total, exactly. It remains the sum's.
+func (s *sum) toFloat() *big.Float {
 	if s.huge != nil {
-		return
+		return s.huge
 	}
-	s.huge = new(big.Float).SetPrec(bigPrecision)
+	f := new(big.Float).SetPrec(bigPrecision)
 	for _, part := range s.parts {
-		s.huge.Add(s.huge, big.NewFloat(part))
+		f.Add(f, big.NewFloat(part))
 	}
-	s.parts = nil
+	return f
 }
 
 func (s *sum) clone() sum {

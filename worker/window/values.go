@@ -3,6 +3,8 @@ package window
 import (
 	"math"
 	"slices"
+
+	"colorstream/influxdb/series"
 )
 
 const (
@@ -27,6 +29,7 @@ type values struct {
 	counts []uint64 // counts[i] values equal i
 	sketch *sketch
 
+	squares   bool  // a sketch must have them
 	recounted bool  // counts have changed since the last Parts
 	saved     saved // what the last Parts had
 }
@@ -52,7 +55,7 @@ func (v *values) store(capped bool) (grown int) {
 		return -n
 	case capped:
 		if v.sketch == nil {
-			v.sketch = newSketch()
+			v.sketch = newSketch(v.squares)
 		}
 		for _, f := range v.tail {
 			v.sketch.add(f)
@@ -128,10 +131,11 @@ func (v *values) share() *values {
 	return c
 }
 
-// stats computes the statistics. It reorders the tail, puts the chunks' values together in new
-// memory, and changes the sketch.
-func (v *values) stats() Stats {
-	s := Stats{Min: math.Inf(1), Max: math.Inf(-1), Count: v.count()}
+// stats computes the statistics of the list, into out. It reorders the tail, puts the chunks' values
+// together in new memory, and changes the sketch.
+func (v *values) stats(list series.Statistics, out []float64) Stats {
+	s := Stats{Values: out, Count: v.count()}
+	low, high := math.Inf(1), math.Inf(-1)
 	var total sum
 	whole := v.tail
 	if len(v.chunks) > 0 {
@@ -142,18 +146,19 @@ func (v *values) stats() Stats {
 		whole = append(whole, v.tail...)
 	}
 	for _, f := range whole {
-		s.Min, s.Max = min(s.Min, f), max(s.Max, f)
+		low, high = min(low, f), max(high, f)
 		total.add(f)
 	}
 	for i, c := range v.counts {
 		if c > 0 {
-			s.Min, s.Max = min(s.Min, float64(i)), max(s.Max, float64(i))
+			low, high = min(low, float64(i)), max(high, float64(i))
 			total.addProduct(uint64(i), c)
 		}
 	}
-	if k := v.sketch; k != nil {
+	k := v.sketch
+	if k != nil {
 		s.Approximate = true
-		s.Min, s.Max = min(s.Min, k.min), max(s.Max, k.max)
+		low, high = min(low, k.min), max(high, k.max)
 		total.merge(&k.sum)
 		for _, f := range whole {
 			k.addKey(f, 1)
@@ -161,10 +166,49 @@ func (v *values) stats() Stats {
 		for i, c := range v.counts {
 			k.addKey(float64(i), c)
 		}
-		s.Median = min(max(k.median(), s.Min), s.Max)
-	} else {
-		s.Median = median(whole, v.counts)
 	}
-	s.Sum, s.Mean = total.total(), total.mean(s.Count)
+	rank := func(share, of uint64) float64 {
+		if k != nil {
+			return min(max(k.percentile(share, of), low), high)
+		}
+		return percentile(whole, v.counts, share, of)
+	}
+	for i, name := range list {
+		switch name {
+		case series.Mean:
+			out[i] = total.mean(s.Count)
+		case series.Median:
+			out[i] = rank(1, 2)
+		case series.Min:
+			out[i] = low
+		case series.Max:
+			out[i] = high
+		case series.StdDev:
+			out[i] = v.deviation(&total, whole, s.Count)
+		default:
+			share, of, _ := name.Percentile()
+			out[i] = rank(share, of)
+		}
+	}
+	s.Sum = total.total()
 	return s
+}
+
+// deviation is the standard deviation of all values, of which whole are those that are stored. It is
+// NaN if a sketch was begun without squares, by a worker that was not asked for it.
+func (v *values) deviation(total *sum, whole []float64, n int64) float64 {
+	var squares sum
+	for _, f := range whole {
+		squares.addSquare(f)
+	}
+	for i, c := range v.counts {
+		squares.addProduct(uint64(i)*uint64(i), c)
+	}
+	if k := v.sketch; k != nil {
+		if k.squares == nil {
+			return math.NaN()
+		}
+		squares.merge(k.squares)
+	}
+	return total.deviation(&squares, n)
 }

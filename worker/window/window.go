@@ -26,6 +26,8 @@ package window
 import (
 	"slices"
 	"strings"
+
+	"colorstream/influxdb/series"
 )
 
 // A Window holds the values of one span of time while it is open.
@@ -37,15 +39,16 @@ type Window struct {
 	// Incomplete windows may miss messages.
 	Incomplete bool
 
-	colors   map[string]*values
-	count    int64 // messages
-	stored   int   // values held one by one, for the memory cap
-	arrivals bool  // it holds messages without an event time
-	events   bool  // it holds messages with one
-	written  bool  // a pane of it was given
-	dirty    bool  // it has changed since its last pane
-	dirtyAt  int64 // the source time of that change
-	parted   bool  // it has not changed since the last Parts
+	statistics series.Statistics
+	colors     map[string]*values
+	count      int64 // messages
+	stored     int   // values held one by one, for the memory cap
+	arrivals   bool  // it holds messages without an event time
+	events     bool  // it holds messages with one
+	written    bool  // a pane of it was given
+	dirty      bool  // it has changed since its last pane
+	dirtyAt    int64 // the source time of that change
+	parted     bool  // it has not changed since the last Parts
 }
 
 // A Pane is what a window held when it was written (Apache Beam's word): on time, or once more with
@@ -56,29 +59,36 @@ type Pane struct {
 	// Again says that the window was written before.
 	Again bool
 	// Final says that the window is closed: nothing of it comes any more.
-	Final  bool
+	Final bool
+	// Statistics are those that Stats computes.
+	Statistics series.Statistics
+
 	colors map[string]*values
 }
 
 // Stats are the statistics of one colour in a window.
 type Stats struct {
-	Color                       string
-	Mean, Median, Min, Max, Sum float64
-	Count                       int64
-	// Approximate says that the window passed MaxValues: the median has a relative error of at most
-	// MedianError. All else is exact nevertheless.
+	Color string
+	// Values are those of Config.Statistics, in that order; NaN for what does not exist.
+	Values []float64
+	Sum    float64
+	Count  int64
+	// Approximate says that the window passed MaxValues: median and percentiles have a relative error
+	// of at most MedianError. All else is exact nevertheless.
 	Approximate bool
 }
 
 // Stats computes the statistics of every colour, sorted by colour. It uses the pane's values up:
 // call it once.
-func (p *Pane) Stats() []Stats { return allStats(p.colors) }
+func (p *Pane) Stats() []Stats { return allStats(p.Statistics, p.colors) }
 
-func allStats(colors map[string]*values) []Stats {
+func allStats(list series.Statistics, colors map[string]*values) []Stats {
 	all := make([]Stats, 0, len(colors))
+	n := len(list)
+	room := make([]float64, n*len(colors))
 	for color, v := range colors {
-		s := v.stats()
-		s.Color = color
+		s := v.stats(list, room[:n:n])
+		s.Color, room = color, room[n:]
 		all = append(all, s)
 	}
 	slices.SortFunc(all, func(a, b Stats) int { return strings.Compare(a.Color, b.Color) })
@@ -89,7 +99,7 @@ func allStats(colors map[string]*values) []Stats {
 func (w *Window) Count() int64 { return w.count }
 
 // Partial computes the statistics so far of an open window, which goes on unharmed.
-func (w *Window) Partial() []Stats { return allStats(w.share()) }
+func (w *Window) Partial() []Stats { return allStats(w.statistics, w.share()) }
 
 // share gives the window's values as they are now. It shares memory that later additions do not
 // change.
@@ -102,7 +112,10 @@ func (w *Window) share() map[string]*values {
 }
 
 func (w *Window) pane(final bool) *Pane {
-	p := &Pane{Start: w.Start, End: w.End, Incomplete: w.Incomplete, Again: w.written, Final: final}
+	p := &Pane{
+		Start: w.Start, End: w.End, Incomplete: w.Incomplete, Again: w.written, Final: final,
+		Statistics: w.statistics,
+	}
 	if final {
 		p.colors = w.colors
 	} else {

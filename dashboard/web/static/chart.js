@@ -64,15 +64,16 @@ function cross() { // the crosshair, and the exact values under it
   const tip = $("tip"), room = chart.clientWidth;
   tip.hidden = at === null || !plot;
   if (tip.hidden) return "Live";
+  const keys = [...new Set([state.stat, ...["min", "max"].filter((key) => plot.statistics.includes(key)), "count"])];
   const { step_ms: step, from_ms: from, start_ms: starts } = plot, k = Math.min(starts.length - 1, Math.max(0, Math.floor((at - from) / step))), x = X(starts[k] + step / 2);
-  const said = [`${clock(starts[k])} to ${clock(starts[k] + step)}`], list = [[said[0], state.stat, "min", "max", "count"]];
+  const said = [`${clock(starts[k])} to ${clock(starts[k] + step)}`], list = [[said[0], ...keys]];
   const marks = h("g", "marks", {}, h("path", "cross", { d: `M${x} ${plot.top}V${plot.bottom}` }));
   for (const l of plot.series.toReversed()) {
-    const v = l[state.stat][k], texts = values(l, k, [state.stat, "min", "max", "count"]);
+    const v = l[state.stat][k], texts = values(l, k, keys);
     if (v !== null) marks.append(shade(h("circle", "dot", { cx: x, cy: Y(v), r: 4 }), l));
     if (l.complete[k] === false) texts.push("incomplete");
     list.push([h("span", "", {}, shade(h("i", "swatch"), l), ` ${l.color}`), ...texts]);
-    said.push(v === null ? `${l.color} no messages` : `${l.color} ${state.stat} ${texts[0]}, min ${texts[1]}, max ${texts[2]}, count ${texts[3]} ${texts[4] ?? ""}`);
+    said.push(v === null ? `${l.color} no messages` : `${l.color} ${[...keys, ""].map((key, i) => `${key} ${texts[i] ?? ""}`).join(", ")}`);
   }
   tip.replaceChildren(h("table", "", {}, ...list.map(tableRow)));
   drawing.firstElementChild?.append(marks);
@@ -81,7 +82,7 @@ function cross() { // the crosshair, and the exact values under it
 }
 function numbers() {
   const l = plot.series.at(-1), list = [];
-  plot.start_ms.forEach((t, k) => l.count[k] !== null && list.unshift(tableRow([clock(t), ...values(l, k, ["median", "mean", "min", "max", "count"]), l.complete[k] ? "" : "incomplete"])));
+  plot.start_ms.forEach((t, k) => l.count[k] !== null && list.unshift(tableRow([clock(t), ...values(l, k, [...plot.statistics, "count"]), l.complete[k] ? "" : "incomplete"])));
   $("numbers").querySelector("tbody").replaceChildren(...list);
 }
 function zoom(from, to) {

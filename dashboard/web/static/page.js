@@ -3,7 +3,7 @@
 const $ = (id) => document.getElementById(id);
 const root = document.documentElement, page = document.body.dataset, width = Number(page.window), refresh = page.refresh * 1000;
 const table = $("table"), body = table.tBodies[0], query = new URLSearchParams(location.search), kiosk = query.has("kiosk");
-const standard = { color: "", q: "", sort: "name", attention: "", page: "0", stat: "median", range: "15m", theme: "auto" }, state = {};
+const standard = { color: "", q: "", sort: "name", attention: "", page: "0", stat: page.statistics.split(",")[0], range: "15m", theme: "auto" }, state = {};
 for (const name in standard) state[name] = query.getAll(name).at(-1) ?? standard[name];
 let size = 100, ahead = page.now - Date.now(), newest = Number(page.newest), server = null;
 const now = () => Date.now() + ahead; // the server's clock
@@ -84,6 +84,7 @@ function ages() {
 
 // Status. Only the word is spoken, when it changes.
 function tell(s) {
+  if (s.statistics !== page.statistics) return location.reload(); // the worker computes others now
   server = s;
   ahead = s.now_ms - Date.now();
   const updated = newest !== s.newest_ms;

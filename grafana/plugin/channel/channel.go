@@ -10,11 +10,11 @@
 //	messages[/<colour>…]                      messages as they come, sampled above a rate
 //	rates[/<colour>…]                         messages of each second
 //
-// A statistic is mean, median, min, max or count. Without colours a path means all of them. Grafana
+// A statistic is count, or one of package series. Without colours a path means all of them. Grafana
 // allows only ASCII letters, digits and some signs in a path; every other byte of a colour is
 // written =XX, in hexadecimal. The colour 50% grün is 50=25=20gr=C3=BCn.
 //
-// The package is pure and imports the standard library only.
+// The package is pure.
 package channel
 
 import (
@@ -24,6 +24,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"colorstream/influxdb/series"
 )
 
 // A Stream is a kind of what can be watched.
@@ -37,20 +39,6 @@ const (
 	Rates    Stream = "rates"
 )
 
-// A Statistic is one of a window's.
-type Statistic string
-
-// The statistics.
-const (
-	Mean   Statistic = "mean"
-	Median Statistic = "median"
-	Min    Statistic = "min"
-	Max    Statistic = "max"
-	Count  Statistic = "count"
-)
-
-var statistics = []Statistic{Mean, Median, Min, Max, Count}
-
 const (
 	// maxColors is how many colours a query may name.
 	maxColors = 50
@@ -62,7 +50,7 @@ const (
 type Query struct {
 	Stream Stream
 	// Statistic is that of a window; empty for other streams.
-	Statistic Statistic
+	Statistic series.Statistic
 	// Colors are the wanted ones in their order; none means all.
 	Colors []string
 }
@@ -93,9 +81,9 @@ func FromJSON(raw []byte) (Query, error) {
 		default:
 			return Query{}, fmt.Errorf("show is %q: it must be running or closed", m.Show)
 		}
-		q.Statistic = Statistic(m.Statistic)
+		q.Statistic = series.Statistic(m.Statistic)
 		if m.Statistic == "" {
-			q.Statistic = Mean
+			q.Statistic = series.Mean
 		}
 	case "messages", "rates":
 		q.Stream = Stream(m.Stream)
@@ -117,8 +105,9 @@ func clean(colors []string) []string {
 }
 
 func (q Query) validate() error {
-	if q.windows() && !slices.Contains(statistics, q.Statistic) {
-		return fmt.Errorf("statistic is %q: it must be mean, median, min, max or count", q.Statistic)
+	if q.windows() && q.Statistic != series.Count && !q.Statistic.IsKnown() {
+		return fmt.Errorf("statistic is %q: it must be mean, median, min, max, stddev, count or a "+
+			"percentile such as p95", string(q.Statistic))
 	}
 	if n := len(q.Colors); n > maxColors {
 		return fmt.Errorf("the query names %d colours: it may name %d, or none for all", n, maxColors)
@@ -161,7 +150,7 @@ func Parse(path string) (Query, error) {
 		if len(parts) < 3 {
 			return Query{}, errPath
 		}
-		q.Stream, q.Statistic = Stream(parts[0]+"/"+parts[1]), Statistic(parts[2])
+		q.Stream, q.Statistic = Stream(parts[0]+"/"+parts[1]), series.Statistic(parts[2])
 		if !q.windows() {
 			return Query{}, errPath
 		}

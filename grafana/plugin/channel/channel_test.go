@@ -15,6 +15,7 @@ func TestQueriesAndTheirPaths(t *testing.T) {
 		{`{}`, "windows/running/mean"},
 		{`{"refId":"A","hide":false,"stream":"windows","show":"closed","statistic":"max"}`, "windows/closed/max"},
 		{`{"statistic":"count","colors":["red","blue","red",""]}`, "windows/running/count/red/blue"},
+		{`{"statistic":"p99.9"}`, "windows/running/p99.9"},
 		{`{"stream":"messages","statistic":"max"}`, "messages"},
 		{`{"stream":"rates","colors":["50% grün"]}`, "rates/50=25=20gr=C3=BCn"},
 		{`{"stream":"rates","colors":["a/b","..","="]}`, "rates/a=2Fb/=2E=2E/=3D"},
@@ -47,7 +48,7 @@ func TestQueriesThatAreRefusedSayWhy(t *testing.T) {
 	for query, want := range map[string]string{
 		`{"stream":"colours"}`: "windows, messages or rates",
 		`{"show":"both"}`:      "running or closed",
-		`{"statistic":"avg"}`:  "mean, median, min, max or count",
+		`{"statistic":"avg"}`:  "mean, median, min, max, stddev, count or a percentile",
 		`{"colors":"red"}`:     "not understood",
 		string(many):           "51 colours",
 		`[`:                    "not understood",
@@ -74,7 +75,7 @@ func TestAChannelFitsGrafana(t *testing.T) {
 func TestOtherPathsAreNoStreams(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{
-		"", "windows", "windows/running", "windows/open/mean", "windows/running/avg", "messages/", "rates//red", "rates/a b", "rates/a.b",
+		"", "windows", "windows/running", "windows/open/mean", "windows/running/avg", "windows/running/p101", "messages/", "rates//red", "rates/a b", "rates/a.b",
 		"rates/=4", "rates/=zz", "rates/=61", "rates/=c3", "rates/red/red", "grafana/broadcast", "RATES",
 	} {
 		if q, err := Parse(path); err == nil {

@@ -4,14 +4,15 @@
 package frame
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
-	"colorstream/grafana/plugin/channel"
 	"colorstream/grafana/plugin/live"
+	"colorstream/influxdb/series"
 	"colorstream/worker/window"
 )
 
@@ -22,28 +23,24 @@ const (
 	FactorName = "sampling"
 )
 
-// Windows makes a frame of a statistic.
-func Windows(rows []live.Row, statistic channel.Statistic, columns []string) *data.Frame {
-	return wide(rows, columns, pick(statistic))
+// Windows makes a frame of a statistic. The list says what the rows have; one that is not in it is
+// null in all of them.
+func Windows(
+	rows []live.Row, list series.Statistics, statistic series.Statistic, columns []string,
+) *data.Frame {
+	i := slices.Index(list, statistic)
+	switch {
+	case statistic == series.Count:
+		return Rates(rows, columns)
+	case i < 0:
+		return wide(nil, columns, nil)
+	}
+	return wide(rows, columns, func(s *window.Stats) float64 { return s.Values[i] })
 }
 
 // Rates makes a frame of messages a second.
 func Rates(rows []live.Row, columns []string) *data.Frame {
-	return wide(rows, columns, pick(channel.Count))
-}
-
-func pick(statistic channel.Statistic) func(*window.Stats) float64 {
-	switch statistic {
-	case channel.Median:
-		return func(s *window.Stats) float64 { return s.Median }
-	case channel.Min:
-		return func(s *window.Stats) float64 { return s.Min }
-	case channel.Max:
-		return func(s *window.Stats) float64 { return s.Max }
-	case channel.Count:
-		return func(s *window.Stats) float64 { return float64(s.Count) }
-	}
-	return func(s *window.Stats) float64 { return s.Mean }
+	return wide(rows, columns, func(s *window.Stats) float64 { return float64(s.Count) })
 }
 
 func wide(rows []live.Row, columns []string, value func(*window.Stats) float64) *data.Frame {
@@ -59,8 +56,9 @@ func wide(rows []live.Row, columns []string, value func(*window.Stats) float64) 
 				return strings.Compare(s.Color, color)
 			})
 			if found {
-				v := value(&row.Stats[at])
-				values[i] = &v
+				if v := value(&row.Stats[at]); !math.IsNaN(v) {
+					values[i] = &v
+				}
 			}
 		}
 		f.Fields = append(f.Fields, data.NewField(color, nil, values))

@@ -2,6 +2,8 @@ package frame
 
 import (
 	"flag"
+	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,22 +11,24 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 	"github.com/grafana/grafana-plugin-sdk-go/experimental"
 
-	"colorstream/grafana/plugin/channel"
 	"colorstream/grafana/plugin/live"
+	"colorstream/influxdb/series"
 	"colorstream/worker/window"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+var list = series.DefaultStatistics()
+
 var at = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC).UnixNano()
 
 var rows = []live.Row{
-	{At: at, Stats: []window.Stats{{Color: "red", Mean: 2.5, Median: 2, Min: 1, Max: 5, Count: 4}}},
+	{At: at, Stats: []window.Stats{{Color: "red", Values: []float64{2.5, 2, 1, 5}, Count: 4}}},
 	{At: at + 250e6},
 	{At: at + 500e6, Stats: []window.Stats{
-		{Color: "blue", Mean: 0.1, Median: -0.2, Min: -1e300, Max: 1e300, Count: 2},
-		{Color: "red", Mean: 3, Median: 3, Min: 3, Max: 3, Count: 1},
-		{Color: "unasked", Mean: 9, Median: 9, Min: 9, Max: 9, Count: 9},
+		{Color: "blue", Values: []float64{0.1, -0.2, -1e300, 1e300}, Count: 2},
+		{Color: "red", Values: []float64{3, 3, 3, 3}, Count: 1},
+		{Color: "unasked", Values: []float64{9, 9, 9, 9}, Count: 9},
 	}},
 }
 
@@ -41,15 +45,30 @@ func TestFramesAreAsTheyWere(t *testing.T) {
 	frames := map[string]*data.Frame{
 		"messages": Messages(samples, columns),
 		"rates":    Rates(rows, columns),
-		"empty":    Windows(nil, channel.Mean, columns),
+		"empty":    Windows(nil, list, series.Mean, columns),
 		"nothing":  Messages(nil, nil),
 		"labelled": Labelled(Messages(samples, columns)),
 	}
-	for _, s := range []channel.Statistic{channel.Mean, channel.Median, channel.Min, channel.Max, channel.Count} {
-		frames[string(s)] = Windows(rows, s, columns)
+	for _, s := range append(list, series.Count) {
+		frames[string(s)] = Windows(rows, list, s, columns)
 	}
 	for name, f := range frames {
 		experimental.CheckGoldenJSONFrame(t, "testdata", name, f, *update)
+	}
+}
+
+// A statistic that is not computed, or that a window has not, is null: no error, and no zero.
+func TestWhatIsNotThereIsNull(t *testing.T) {
+	t.Parallel()
+	few := series.Statistics{"p99.9", series.StdDev}
+	rows := []live.Row{{At: at, Stats: []window.Stats{{Color: "red", Values: []float64{5, math.NaN()}, Count: 1}}}}
+	for name, want := range map[series.Statistic]string{
+		"p99.9": "[[1767268800000],[5]]", "stddev": "[[1767268800000],[null]]", "median": "[[],[]]",
+	} {
+		raw, err := data.FrameToJSON(Windows(rows, few, name, []string{"red"}), data.IncludeDataOnly)
+		if err != nil || !strings.Contains(string(raw), want) {
+			t.Errorf("%s: %s, %v, want %s", name, raw, err, want)
+		}
 	}
 }
 
@@ -65,7 +84,7 @@ func schema(t *testing.T, f *data.Frame) string {
 func TestTheSchemaDependsOnTheColumnsAlone(t *testing.T) {
 	t.Parallel()
 	columns := []string{"red", "blue"}
-	if diff := cmp.Diff(schema(t, Windows(nil, channel.Mean, columns)), schema(t, Windows(rows, channel.Max, columns))); diff != "" {
+	if diff := cmp.Diff(schema(t, Windows(nil, list, series.Mean, columns)), schema(t, Windows(rows, list, series.Max, columns))); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(schema(t, Messages(nil, columns)), schema(t, Messages(samples, columns))); diff != "" {
@@ -81,7 +100,7 @@ func BenchmarkFrame(b *testing.B) {
 	one := rows[2:]
 	columns := []string{"red", "blue", "green", "yellow"}
 	for b.Loop() {
-		if _, err := data.FrameToJSON(Windows(one, channel.Mean, columns), data.IncludeAll); err != nil {
+		if _, err := data.FrameToJSON(Windows(one, list, series.Mean, columns), data.IncludeAll); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -83,14 +83,12 @@ func run(p *player, from, to int64, send func(at int64)) {
 // naive computes what a window must be, from scratch.
 func naive(color string, values []float64) window.Stats {
 	v := slices.Sorted(slices.Values(values))
-	s := window.Stats{Color: color, Min: v[0], Max: v[len(v)-1], Count: int64(len(v)), Median: v[len(v)/2]}
-	if len(v)%2 == 0 {
-		s.Median = (v[len(v)/2-1] + v[len(v)/2]) / 2
-	}
+	s := window.Stats{Color: color, Count: int64(len(v))}
 	for _, f := range v {
 		s.Sum += f
 	}
-	s.Mean = s.Sum / float64(len(v))
+	median := (v[(len(v)-1)/2] + v[len(v)/2]) / 2
+	s.Values = []float64{s.Sum / float64(len(v)), median, v[0], v[len(v)-1]}
 	return s
 }
 

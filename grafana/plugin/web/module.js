@@ -8,6 +8,7 @@ define(['@grafana/data', '@grafana/runtime', '@grafana/ui', 'react'], function (
   // How many rows the browser keeps of a stream. The back end begins a stream with at most as many.
   const MAX_ROWS = 3000;
 
+  const STANDARD = 'mean,median,min,max';
   const DEFAULTS = { stream: 'windows', show: 'running', statistic: 'mean', colors: [], streaming: true };
 
   // Panels stream when they follow the time; what looks at the past, and Explore, asks once.
@@ -20,6 +21,8 @@ define(['@grafana/data', '@grafana/runtime', '@grafana/ui', 'react'], function (
     // Grafana 9.4 takes a class whose constructor does not have exactly one argument for an Angular plugin.
     constructor(instanceSettings) {
       super(instanceSettings);
+      const json = instanceSettings.jsonData || {};
+      this.statistics = (json.statistics || STANDARD).split(',').map((name) => name.trim());
       this.streamOptionsProvider = function (request) {
         const options = { maxLength: MAX_ROWS, action: 'append' };
         if (request.range) {
@@ -54,7 +57,8 @@ define(['@grafana/data', '@grafana/runtime', '@grafana/ui', 'react'], function (
         const alone = several.length > 0 && text === several.join(',');
         colors.push(...(alone ? several : [text]));
       }
-      return { ...target, colors };
+      const statistic = target.statistic && runtime.getTemplateSrv().replace(target.statistic, scopedVars);
+      return { ...target, colors, statistic };
     }
   }
 
@@ -72,9 +76,8 @@ define(['@grafana/data', '@grafana/runtime', '@grafana/ui', 'react'], function (
     ['running', 'Running', 'The open window as it grows'],
     ['closed', 'Closed', 'Windows as they are in InfluxDB']
   );
-  const STATISTICS = choices(['mean', 'Mean'], ['median', 'Median'], ['min', 'Min'], ['max', 'Max'], ['count', 'Count']);
 
-  function QueryEditor({ query, onChange, onRunQuery }) {
+  function QueryEditor({ datasource, query, onChange, onRunQuery }) {
     const q = { ...DEFAULTS, ...query };
     const set = (change) => {
       onChange({ ...q, ...change });
@@ -83,6 +86,8 @@ define(['@grafana/data', '@grafana/runtime', '@grafana/ui', 'react'], function (
     const radio = (name, options) =>
       h(ui.RadioButtonGroup, { options, value: q[name], onChange: (value) => set({ [name]: value }) });
     const windows = q.stream === 'windows';
+    const names = new Set([...datasource.statistics, 'count', q.statistic]); // the last may be a variable
+    const statistics = [...names].map((value) => ({ value, label: value[0].toUpperCase() + value.slice(1) }));
     return h(
       React.Fragment,
       null,
@@ -91,7 +96,7 @@ define(['@grafana/data', '@grafana/runtime', '@grafana/ui', 'react'], function (
         null,
         field('Stream', 'What to watch', radio('stream', STREAMS)),
         windows && field('Show', 'The open window four times a second, or each window once it has closed', radio('show', SHOWS)),
-        windows && field('Statistic', undefined, radio('statistic', STATISTICS))
+        windows && field('Statistic', undefined, radio('statistic', statistics))
       ),
       h(
         ui.InlineFieldRow,
@@ -167,7 +172,8 @@ define(['@grafana/data', '@grafana/runtime', '@grafana/ui', 'react'], function (
         ui.FieldSet,
         { label: 'Windows' },
         field('Window', 'The same as WORKER_WINDOW, so that closed windows are those in InfluxDB', text(json.window, '5s', (window) => setJSON({ window }))),
-        field('Lateness', 'The same as WORKER_LATENESS', text(json.lateness, 'the window', (lateness) => setJSON({ lateness })))
+        field('Lateness', 'The same as WORKER_LATENESS', text(json.lateness, 'the window', (lateness) => setJSON({ lateness }))),
+        field('Statistics', 'The same as WORKER_STATISTICS', text(json.statistics, STANDARD, (statistics) => setJSON({ statistics })))
       ),
       tls &&
         h(

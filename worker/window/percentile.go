@@ -2,27 +2,50 @@ package window
 
 import (
 	"math"
+	"math/big"
 	"slices"
 )
 
-// median is the middle value of those stored and those counted (counts[i] values equal i) together, or the mean
-// of the two middle values if their number is even. There must be at least one. It reorders stored.
+// percentile is that of the values stored and those counted (counts[i] values equal i) together,
+// as [series.Statistic] defines it; 1/2 is the median. There must be at least one value. It reorders
+// stored.
 //
-// Counted values need no sorting. Among stored ones the middle is found by selection, in linear time.
-func median(stored []float64, counts []uint64) float64 {
+// Counted values need no sorting. Among stored ones a rank is found by selection, in linear time.
+func percentile(stored []float64, counts []uint64, share, of uint64) float64 {
 	n := uint64(len(stored))
 	for _, c := range counts {
 		n += c
 	}
-	upper := valueAt(stored, counts, n/2)
-	if n%2 == 1 {
-		return upper
+	at := func(k uint64) float64 { return valueAt(stored, counts, k) }
+	return interpolate(n, share, of, at)
+}
+
+// interpolate takes n values by their rank.
+func interpolate(n, share, of uint64, at func(rank uint64) float64) float64 {
+	h := (n - 1) * share
+	lower := at(h / of)
+	if h%of == 0 {
+		return lower
 	}
-	lower := valueAt(stored, counts, n/2-1)
-	if m := (lower + upper) / 2; !math.IsInf(m, 0) {
-		return m
+	return between(lower, at(h/of+1), h%of, of)
+}
+
+// between is the value that lies that share of the way from lower to upper, rounded once.
+func between(lower, upper float64, share, of uint64) float64 {
+	if lower == upper {
+		return lower
 	}
-	return lower/2 + upper/2
+	if 2*share == of {
+		if m := (lower + upper) / 2; !math.IsInf(m, 0) {
+			return m
+		}
+		return lower/2 + upper/2
+	}
+	var x, y big.Rat
+	x.Sub(y.SetFloat64(upper), x.SetFloat64(lower))
+	x.Mul(&x, y.SetFrac64(int64(share), int64(of)))
+	f, _ := x.Add(&x, y.SetFloat64(lower)).Float64()
+	return f
 }
 
 // valueAt is the value at index k of all values in order.
@@ -38,9 +61,9 @@ func valueAt(stored []float64, counts []uint64, k uint64) float64 {
 			k -= c
 		}
 	}
-	// Both: the first integer up to which there are more than k values is an upper bound of the answer, and
-	// the stored values just below it settle it. Few values are stored beside counted ones (a tail), so sorting
-	// them is cheap.
+	// Both: the first integer up to which there are more than k values is an upper bound of the answer,
+	// and the stored values just below it settle it. Few values are stored beside counted ones (a
+	// tail), so sorting them is cheap.
 	slices.Sort(stored)
 	i := 0
 	for value, c := range counts {
@@ -59,8 +82,8 @@ func valueAt(stored []float64, counts []uint64, k uint64) float64 {
 	return stored[i+int(k)]
 }
 
-// selectAt finds the element that stands at index k when v is sorted, by quickselect; a run of bad pivots ends in
-// sorting what is left, so that no input takes quadratic time. NaN must not be in v.
+// selectAt finds the element that stands at index k when v is sorted, by quickselect; a run of bad
+// pivots ends in sorting what is left, so that no input takes quadratic time. NaN must not be in v.
 func selectAt(v []float64, k int) float64 {
 	for bad := 0; len(v) > 32 && bad < 8; {
 		pivot := ninther(v)
