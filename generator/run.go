@@ -140,13 +140,21 @@ func (g *generator) open(ctx context.Context, stdin io.Reader) error {
 		g.records = source.NewRandom(*seed, g.config.Colors, g.config.Names, g.config.Min, g.config.Max)
 		return nil
 	}
-	options := g.config.Source
-	options.Found = func(p source.Plan) { g.log.Info(p.String()) }
-	input, err := source.OpenOrdered(ctx, g.config.Input, stdin, options, g.config.Disorder)
+	input, err := source.OpenOrdered(ctx, g.config.Input, stdin, g.config.Source, g.config.Disorder)
 	if err != nil {
 		return fmt.Errorf("GENERATOR_INPUT: %w", err)
 	}
-	g.input, g.ahead = input.Input, source.ReadAhead(input.Next)
+	said := false
+	g.input = input.Input
+	g.ahead = source.ReadAhead(func() (source.Record, error) {
+		if !said { // of a pipe, when its first rows have come
+			if plan, err := input.Plan(); err == nil {
+				g.log.Info(plan)
+			}
+			said = true
+		}
+		return input.Next()
+	})
 	g.records = g.ahead
 	return nil
 }

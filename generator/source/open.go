@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"colorstream/generator/message"
 )
@@ -36,12 +37,14 @@ type Input struct {
 	rows    rows
 	format  Format
 
-	settled  bool
-	failure  error // of settle
+	settle   func() error // reads the sample, once
 	sample   []rowItem
 	times    times
 	decimals decimals
-	plan     Plan
+
+	first, last time.Time // that have been seen
+	whole       bool      // they are those of all rows
+	disorder    string    // which times are not in order, if the rows have been sorted
 }
 
 // Open opens the input at path, or stdin for the path "-". A file is read so far that its format,
@@ -49,9 +52,18 @@ type Input struct {
 // when the first record or the plan is asked for.
 func Open(path string, stdin io.Reader, o Options) (*Input, error) {
 	in := &Input{Name: path, path: path, options: o, file: stdin}
+	in.decimals.mark = o.Decimal
+	in.settle = sync.OnceValue(in.readSample)
+	var err error
+	if in.fields, err = o.fields(path); err != nil {
+		return nil, err
+	}
+	if in.times, err = newTimes(o); err != nil {
+		return nil, err
+	}
 	if path == Stdin {
 		in.Name = "standard input"
-		return in, in.prepare()
+		return in, nil
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -65,26 +77,12 @@ func Open(path string, stdin io.Reader, o Options) (*Input, error) {
 		err = fmt.Errorf("%s is a folder, not a file", in.Name)
 	case info.Mode().IsRegular():
 		in.Size, in.regular = info.Size(), true
-	}
-	if err == nil {
-		err = in.prepare()
-	}
-	if err == nil && in.regular {
-		_, err = in.Plan()
+		err = in.settle()
 	}
 	if err != nil {
 		return nil, errors.Join(err, in.Close())
 	}
 	return in, nil
-}
-
-// prepare checks the options.
-func (in *Input) prepare() (err error) {
-	in.decimals.mark = in.options.Decimal
-	if in.fields, err = in.options.fields(in.path); err == nil {
-		in.times, err = newTimes(in.options)
-	}
-	return err
 }
 
 // begin reads up to the first row.
@@ -131,7 +129,7 @@ func (in *Input) tell() Format {
 // Next returns the next record. The error is a [*Rejected] for a row that is no message, after
 // which Next may be called again; io.EOF at the end; or the input's failure.
 func (in *Input) Next() (record Record, err error) {
-	if _, err := in.Plan(); err != nil {
+	if err := in.settle(); err != nil {
 		return Record{}, err
 	}
 	var i rowItem
@@ -224,7 +222,7 @@ func (in *Input) Close() error {
 	if in.plain.end != nil {
 		in.plain.end()
 	}
-	if f, ok := in.file.(fs.File); ok && in.path != Stdin {
+	if f, ok := in.file.(*os.File); ok && in.path != Stdin {
 		return f.Close()
 	}
 	return nil

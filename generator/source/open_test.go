@@ -157,8 +157,6 @@ func TestPlan(t *testing.T) {
 	t.Parallel()
 	says := func(text string, o Options, want string) {
 		t.Helper()
-		var got []string
-		o.Found = func(p Plan) { got = append(got, p.String()) }
 		in, err := Open(write(t, "data", text), nil, o)
 		if err != nil {
 			t.Errorf("%q: %v", text, err)
@@ -166,8 +164,9 @@ func TestPlan(t *testing.T) {
 		}
 		defer in.Close()
 		drain(in.Next)
-		if len(got) != 1 || !strings.HasSuffix(got[0], "data is read as "+want) {
-			t.Errorf("%q: %q, want %q", text, got, want)
+		got, err := in.Plan()
+		if err != nil || !strings.HasSuffix(got, "data is read as "+want) {
+			t.Errorf("%q: %q, %v, want %q", text, got, err, want)
 		}
 	}
 	says("color,value\nred,1\n", Options{}, "CSV; it has no times")

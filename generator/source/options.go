@@ -29,8 +29,6 @@ type Options struct {
 	// History accepts times before 2000, which a message on the wire must not have, and wants a time
 	// in every row.
 	History bool
-	// Found, if set, is called once, when the plan of an input is known and before its first record.
-	Found func(Plan)
 }
 
 // A variable that names a column, for errors.

@@ -13,12 +13,8 @@ import (
 type Ordered struct {
 	*Input
 	disorder time.Duration
-	newest   Record // the newest record with a time
-	rejected []*Rejected
-	sorter   *Sorter // of a file that is not sorted; its rejected rows come first
-	given    int     // records of the sorter
-	next     func() (Record, error, bool)
-	stop     func()
+	newest   Record                       // the newest record with a time
+	sorted   func() (Record, error, bool) // of a file that is not sorted
 }
 
 // OpenOrdered reads a file with times once to find out whether it is sorted, and otherwise sorts it
@@ -33,50 +29,33 @@ func OpenOrdered(
 func openOrdered(
 	ctx context.Context, path string, stdin io.Reader, o Options, disorder time.Duration, maxSort int,
 ) (*Ordered, error) {
-	found := o.Found
-	o.Found = nil
 	in, err := Open(path, stdin, o)
 	if err != nil {
 		return nil, err
 	}
 	ordered := &Ordered{Input: in, disorder: disorder}
-	if !in.regular {
-		in.options.Found = found
-		return ordered, nil
-	}
-	ordered.disorder = 0
-	if in.plan.Times != "" {
+	if in.regular && in.times.String() != "" {
+		ordered.disorder = 0
 		if err := ordered.sort(ctx, maxSort); err != nil {
 			return nil, errors.Join(err, in.Close())
 		}
-	}
-	if found != nil {
-		found(in.plan)
 	}
 	return ordered, nil
 }
 
 // Next is Input.Next.
 func (o *Ordered) Next() (Record, error) {
-	switch {
-	case o.sorter == nil:
+	if o.sorted == nil {
 		record, err := o.Input.Next()
 		if err == nil {
 			err = o.check(record)
 		}
 		return record, err
-	case len(o.rejected) > 0:
-		r := o.rejected[0]
-		o.rejected = o.rejected[1:]
-		return Record{}, r
 	}
-	record, err, ok := o.next()
+	record, err, ok := o.sorted()
 	if !ok {
-		o.stop()
 		return Record{}, io.EOF
 	}
-	o.given++
-	record.Offset = int64(float64(o.Size) * float64(o.given) / float64(o.sorter.Len()))
 	return record, err
 }
 
@@ -108,15 +87,14 @@ func (o *Ordered) check(r Record) error {
 	return nil
 }
 
-// sort reads the whole file, and keeps its rows in order if they are not.
+// sort reads the whole file, and sorts its rows if they are not in order. The rejected ones then
+// come first.
 func (o *Ordered) sort(ctx context.Context, maxSort int) error {
-	plan := o.plan
-	plan.Whole = true
 	err := o.Each(ctx, func(r Record, rejected *Rejected) error {
 		if rejected != nil {
 			return nil
 		}
-		plan.span(r.Time)
+		o.saw(r.Time)
 		return o.check(r)
 	})
 	disorder, unsorted := errors.AsType[*disorderError](err)
@@ -126,28 +104,39 @@ func (o *Ordered) sort(ctx context.Context, maxSort int) error {
 	if err := o.rewind(); err != nil {
 		return err
 	}
-	o.newest = Record{}
-	if unsorted {
-		plan.Disorder = disorder.Error()
-		sorter := NewSorter(maxSort, "")
-		err := o.Each(ctx, func(r Record, rejected *Rejected) error {
-			if rejected != nil {
-				o.rejected = append(o.rejected, rejected)
-				return nil
-			}
-			plan.span(r.Time)
-			return sorter.Add(r)
-		})
-		if errors.Is(err, ErrFull) {
-			err = fmt.Errorf("%s: %w, and there are more than %d rows: "+
-				"`worker import` takes them in any order", o.Name, disorder, maxSort)
-		}
-		if err != nil {
-			return err
-		}
-		o.sorter = sorter
-		o.next, o.stop = iter.Pull2(sorter.All())
+	o.newest, o.whole = Record{}, true
+	if !unsorted {
+		return nil
 	}
-	o.plan = plan
-	return nil
+	o.Input.disorder = disorder.Error()
+	sorter := NewSorter(maxSort, "")
+	var rejected []*Rejected
+	err = o.Each(ctx, func(r Record, no *Rejected) error {
+		if no != nil {
+			rejected = append(rejected, no)
+			return nil
+		}
+		o.saw(r.Time)
+		return sorter.Add(r)
+	})
+	if errors.Is(err, ErrFull) {
+		err = fmt.Errorf("%s: %w, and there are more than %d rows: "+
+			"`worker import` takes them in any order", o.Name, disorder, maxSort)
+	}
+	o.sorted, _ = iter.Pull2(func(yield func(Record, error) bool) {
+		for _, r := range rejected {
+			if !yield(Record{}, r) {
+				return
+			}
+		}
+		given := 0.0
+		for r, err := range sorter.All() {
+			given++
+			r.Offset = int64(float64(o.Size) * given / float64(sorter.Len()))
+			if !yield(r, err) {
+				return
+			}
+		}
+	})
+	return err
 }

@@ -9,98 +9,73 @@ import (
 	"time"
 )
 
-// A Plan is what has been found out about an input.
-type Plan struct {
-	Name   string
-	Format Format
-	// Separator of CSV, and the line and the names of its header; 0 and nil without one.
-	Separator rune
-	Header    int
-	Columns   []string
-	// Decimal is empty if no value tells it, or needs it.
-	Decimal Decimal
-	// Times says how the times are written; it is empty if there are none.
-	Times string
-	// First and Last are the earliest and latest time that have been seen: of the sample, or of all
-	// rows if Whole is set.
-	First, Last time.Time
-	Whole       bool
-	// Disorder says which times are not in order, if the rows have been sorted.
-	Disorder string
-}
-
-// String is the plan in a sentence or two.
-func (p Plan) String() string {
+// Plan says in a sentence or two how the input is read. It reads the first rows if none has been
+// read.
+func (in *Input) Plan() (string, error) {
+	if err := in.settle(); err != nil {
+		return "", err
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s is read as %s", p.Name, strings.ToUpper(string(p.Format)))
-	if p.Format == CSV {
-		switch p.Separator {
+	fmt.Fprintf(&b, "%s is read as %s", in.Name, strings.ToUpper(string(in.format)))
+	if c, ok := in.rows.(*csvRows); ok {
+		switch c.separator {
 		case ',':
 		case '\t':
 			b.WriteString(" with tabs")
 		default:
-			fmt.Fprintf(&b, " with %q", p.Separator)
+			fmt.Fprintf(&b, " with %q", c.separator)
 		}
-		if p.Header > 1 {
-			fmt.Fprintf(&b, ", header in line %d", p.Header)
-		} else if p.Header == 0 {
+		if c.header > 1 {
+			fmt.Fprintf(&b, ", header in line %d", c.header)
+		} else if c.header == 0 {
 			b.WriteString(" without a header")
 		}
 	}
-	if p.Decimal == Comma {
+	if in.decimals.mark == Comma {
 		b.WriteString(", decimals after a comma")
 	}
-	if p.Times == "" {
+	if times := in.times.String(); times == "" {
 		b.WriteString("; it has no times")
 	} else {
-		b.WriteString("; " + p.Times)
+		b.WriteString("; " + times)
 	}
-	if !p.First.IsZero() {
-		layout := "2006-01-02"
-		if p.Last.Sub(p.First) < 48*time.Hour {
+	if !in.first.IsZero() {
+		layout, text := "2006-01-02", ", %s to %s"
+		if in.last.Sub(in.first) < 48*time.Hour {
 			layout = time.RFC3339
 		}
-		text := ", %s to %s"
-		if !p.Whole {
+		if !in.whole {
 			text = ", at first %s to %s"
 		}
-		fmt.Fprintf(&b, text, p.First.Format(layout), p.Last.Format(layout))
+		fmt.Fprintf(&b, text, in.first.Format(layout), in.last.Format(layout))
 	}
-	if p.Disorder != "" {
-		fmt.Fprintf(&b, "; not in order (%s): sorted by time", p.Disorder)
+	if in.disorder != "" {
+		fmt.Fprintf(&b, "; not in order (%s): sorted by time", in.disorder)
 	}
-	return b.String()
+	return b.String(), nil
 }
 
-// span makes t one of the times seen.
-func (p *Plan) span(t time.Time) {
+// saw makes t one of the times that have been seen.
+func (in *Input) saw(t time.Time) {
 	if t.IsZero() {
 		return
 	}
-	if p.First.IsZero() || t.Before(p.First) {
-		p.First = t
+	if in.first.IsZero() || t.Before(in.first) {
+		in.first = t
 	}
-	if t.After(p.Last) {
-		p.Last = t
+	if t.After(in.last) {
+		in.last = t
 	}
 }
 
-// Plan says how the input is read. It reads the first rows if none has been read.
-func (in *Input) Plan() (Plan, error) {
-	if !in.settled {
-		in.settled = true
-		if err := in.settle(); err != nil {
-			in.failure = fmt.Errorf("%s: %w", in.Name, err)
-		} else if in.options.Found != nil {
-			in.options.Found(in.plan)
+// readSample reads the first rows and finds the format of times and numbers. What they leave open
+// in a file, its other rows may tell. Of a silent standard input, what has come is the sample.
+func (in *Input) readSample() (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%s: %w", in.Name, err)
 		}
-	}
-	return in.plan, in.failure
-}
-
-// settle reads the sample and finds the format of times and numbers. What the sample leaves open in
-// a file, its other rows may tell. Of a silent standard input, what has come is the sample.
-func (in *Input) settle() error {
+	}()
 	if err := in.begin(); err != nil {
 		return err
 	}
@@ -114,7 +89,7 @@ func (in *Input) settle() error {
 		in.observe(i)
 		final = isFinal(i.err)
 	}
-	err := in.decide()
+	err = in.decide()
 	if err != nil && in.regular && !final {
 		for i := in.read(); !isFinal(i.err); i = in.read() {
 			in.observe(i)
@@ -123,8 +98,11 @@ func (in *Input) settle() error {
 			err = in.rewind()
 		}
 	}
-	if err == nil {
-		in.describe()
+	for _, i := range in.sample {
+		if i.err == nil {
+			at, _ := in.times.parse(i.row.time, i.row.line)
+			in.saw(at)
+		}
 	}
 	return err
 }
@@ -146,20 +124,4 @@ func (in *Input) rewind() error {
 	in.plain.end()
 	in.sample = nil
 	return in.begin()
-}
-
-// describe makes the plan.
-func (in *Input) describe() {
-	in.plan = Plan{
-		Name: in.Name, Format: in.format, Decimal: in.decimals.mark, Times: in.times.String(),
-	}
-	if c, ok := in.rows.(*csvRows); ok {
-		in.plan.Separator, in.plan.Header, in.plan.Columns = c.separator, c.header, c.columns
-	}
-	for _, i := range in.sample {
-		if i.err == nil {
-			at, _ := in.times.parse(i.row.time, i.row.line)
-			in.plan.span(at)
-		}
-	}
 }

@@ -194,13 +194,16 @@ func (i *importer) run(
 
 // read adds the rows of a file to the sorter.
 func (i *importer) read(ctx context.Context, file string, stdin io.Reader, several bool) error {
-	options := i.config.Source
-	options.Found = func(p source.Plan) { i.log.Info(p.String()) }
-	in, err := source.Open(file, stdin, options)
+	in, err := source.Open(file, stdin, i.config.Source)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	plan, err := in.Plan()
+	if err != nil {
+		return err
+	}
+	i.log.Info(plan)
 	i.begin("reading "+in.Name, in.Size)
 	return in.Each(ctx, func(r source.Record, rejected *source.Rejected) error {
 		i.steps.Add(1)
