@@ -1,0 +1,209 @@
+package main
+
+import (
+	"time"
+
+	"colorstream/grafana/sample"
+	"colorstream/influxdb/series"
+)
+
+// A round is ten seconds of a running stack: a reading of all programs, and two windows. A fault
+// changes it before it is written.
+type round struct {
+	number                             int           // those from begin on are the fault's
+	generator, worker                  time.Duration // when each is read, after the round's end
+	generatorGone, workerGone          bool
+	published, noSubscribers, received float64
+	generatorStart, workerStart        float64 // seconds
+	ready, oldest, free, ahead         float64
+	pointsRejected, lost               float64
+	owned                              map[string]float64 // by worker
+	lag                                float64
+	noWindows, incomplete              bool
+	silent                             string // a colour without windows
+}
+
+const (
+	begin  = 70 // the round in which most faults begin
+	rounds = 90 // a quarter of an hour
+)
+
+// A fault is something that happens to a stack, and the alerts that it must fire.
+type fault struct {
+	change func(*round)
+	alerts []string
+}
+
+// faults are all that the alerts are for, and some that are none of their business.
+var faults = map[string]fault{
+	"nothing": {func(*round) {}, nil},
+	"worker killed": {func(r *round) {
+		if r.number == begin {
+			r.workerStart, r.received, r.incomplete = 2e9, 300, true // of its last second nobody knows
+		}
+	}, nil},
+	"stack restarted": {func(r *round) {
+		r.generatorGone = r.number > begin-5 && r.number < begin
+		r.workerGone, r.noWindows, r.incomplete = r.generatorGone, r.generatorGone, r.number == begin
+		if r.number == begin {
+			r.generatorStart, r.workerStart, r.published, r.received = 2e9, 2e9, 900, 100
+		}
+	}, nil},
+	"readings at a step's border, in another order from then on": {func(r *round) {
+		if r.generator = -5 * time.Millisecond; r.number < begin {
+			r.generator = 5 * time.Millisecond
+		}
+		r.worker = -r.generator
+	}, nil},
+	"readings missing now and then": {func(r *round) {
+		r.generatorGone, r.workerGone = r.number%4 == 0, r.number%5 == 0
+	}, nil},
+	"generator's metrics hang": {func(r *round) {
+		r.generatorGone = r.number >= begin
+		r.worker += time.Duration(r.number%2) * 9 * time.Second // it waits for the generator's turn
+	}, []string{"not-collected"}},
+	"worker gone": {func(r *round) {
+		r.workerGone, r.noWindows = r.number >= begin, r.number >= begin
+	}, []string{"no-windows", "not-collected"}},
+	"nobody listens": {func(r *round) {
+		if r.number >= begin {
+			r.received, r.noSubscribers, r.noWindows = r.received-1000, r.noSubscribers+1000, true
+		}
+	}, []string{"no-windows"}},
+	"messages lost": {func(r *round) {
+		if r.number == begin {
+			r.received -= 500
+		}
+	}, []string{"unaccounted-loss"}},
+	"Redis gone": {func(r *round) {
+		if r.number >= begin {
+			r.ready, r.noWindows = 0, true
+		}
+	}, []string{"no-windows", "not-connected"}},
+	"Redis lost again and again": {func(r *round) {
+		if r.number >= begin {
+			r.ready, r.incomplete = float64(r.number%2), true
+		}
+	}, []string{"incomplete-windows"}},
+	"InfluxDB slow": {func(r *round) {
+		r.oldest, r.noWindows = float64(max(0, r.number-begin))*10, r.number >= begin
+	}, []string{"no-windows", "points-waiting"}},
+	"InfluxDB slow for a moment": {func(r *round) { r.oldest = float64(r.number%2) * 50 }, nil},
+	"points rejected": {func(r *round) {
+		if r.number == begin {
+			r.pointsRejected += 2
+		}
+	}, []string{"points-rejected"}},
+	"stream trimmed by others": {func(r *round) {
+		if r.number == begin {
+			r.lost, r.incomplete = r.lost+7, true
+		}
+	}, []string{"removed"}},
+	"disk full": {func(r *round) {
+		if r.number >= begin {
+			r.free = 1 << 28
+		}
+	}, []string{"disk-full"}},
+	"clock ahead": {func(r *round) {
+		if r.number >= begin {
+			r.ahead = 30
+		}
+	}, []string{"clock-skew"}},
+	"take-over": {func(r *round) {
+		r.owned["a"], r.owned["b"] = float64(r.number%2), float64(1-r.number%2)
+	}, nil},
+	"owner crashed": {func(r *round) {
+		if r.number >= begin {
+			r.owned["a"] = 0
+		}
+	}, []string{"no-owner"}},
+	"partition slow": {func(r *round) {
+		if r.number >= begin {
+			r.lag = 90
+		}
+	}, []string{"partition-lag"}},
+	"a colour ends": {func(r *round) {
+		if r.number >= begin {
+			r.silent = "red"
+		}
+	}, []string{"silent-color"}},
+}
+
+// A stack plays what a healthy one leaves in InfluxDB, changed by a fault.
+type stack struct {
+	round
+
+	change func(*round)
+}
+
+func newStack(change func(*round)) *stack {
+	return &stack{change: change, round: round{
+		number: -1, ready: 1, free: 10 << 28, generatorStart: 1e9, workerStart: 1e9,
+		owned: map[string]float64{"a": 1, "b": 0},
+	}}
+}
+
+// next plays the round that ends at an instant, and returns its lines.
+func (s *stack) next(end time.Time) string {
+	r := &s.round
+	r.number++
+	r.generator, r.worker = 20*time.Millisecond, 30*time.Millisecond
+	r.generatorGone, r.workerGone, r.noWindows, r.incomplete = false, false, false, false
+	r.published += 1000
+	r.received += 1000
+	s.change(r)
+	return string(r.metrics(end).Lines()) + string(sample.Lines(r.points(end)))
+}
+
+// history plays the rounds before number, of which the last ends at an instant.
+func (s *stack) history(number int, end time.Time) string {
+	out := ""
+	for s.number < number-1 {
+		out += s.next(end.Add(-time.Duration(number-2-s.number) * sample.Scrape))
+	}
+	return out
+}
+
+func (r *round) metrics(end time.Time) (out sample.Samples) {
+	add := func(gone bool, after time.Duration, name, labels, field string, value float64) {
+		if !gone {
+			out = append(out, sample.Sample{Name: name, Labels: labels, Field: field, At: end.Add(after), Value: value})
+		}
+	}
+	generator := func(name, labels, field string, value float64) {
+		add(r.generatorGone, r.generator, name, labels, field, value)
+	}
+	worker := func(name, labels, field string, value float64) {
+		add(r.workerGone, r.worker, name, labels, field, value)
+	}
+	generator("colorstream_generator_published_total", "", "counter", r.published)
+	generator("colorstream_generator_no_subscribers_total", "", "counter", r.noSubscribers)
+	generator("process_start_time_seconds", "program=generator", "gauge", r.generatorStart)
+	worker("process_start_time_seconds", "program=worker", "gauge", r.workerStart)
+	worker("colorstream_worker_received_total", "", "counter", r.received)
+	worker("colorstream_ready", "program=worker,condition=redis", "gauge", r.ready)
+	worker("colorstream_worker_store_oldest_seconds", "", "gauge", r.oldest)
+	worker("colorstream_worker_store_disk_free_bytes", "", "gauge", r.free)
+	worker("colorstream_worker_store_max_bytes", "", "gauge", 1<<28)
+	worker("colorstream_worker_event_ahead_seconds", "", "gauge", r.ahead)
+	worker("colorstream_worker_points_rejected_total", "", "counter", r.pointsRejected)
+	worker("colorstream_worker_lost_total", "", "counter", r.lost)
+	worker("colorstream_worker_partition_lag_seconds", "partition=0", "gauge", r.lag)
+	for name, owned := range r.owned {
+		worker("colorstream_worker_partition_owned", "partition=0,instance="+name, "gauge", owned)
+	}
+	return out
+}
+
+// points are those of the two windows that the round ends with.
+func (r *round) points(end time.Time) (out []series.Point) {
+	for _, color := range []string{"red", "blue"} {
+		for before := 2 * sample.Window; before > 0 && !r.noWindows && color != r.silent; before -= sample.Window {
+			out = append(out, series.Point{
+				Color: color, Start: end.Add(-before), Complete: !r.incomplete,
+				Statistics: series.DefaultStatistics(), Values: []float64{50, 50, 1, 99}, Sum: 150, Count: 3,
+			})
+		}
+	}
+	return out
+}
