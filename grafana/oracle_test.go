@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -269,12 +268,6 @@ func TestColors(t *testing.T) {
 			"colors/9/A":  nil, // from the first step's begin: color/4/A is held against the oracle
 			"colors/10/A": o.table,
 			"colors/11/A": nil, // colors/8/A, with a name
-			"colors/12/A": func() []row {
-				oddest := slices.MaxFunc(o.table(), func(a, b row) int {
-					return cmp.Compare(math.Abs(a["Off"].(float64)), math.Abs(b["Off"].(float64)))
-				})
-				return []row{{"Colour": oddest["Colour"], "Off": oddest["Off"]}}
-			},
 			"colors/13/A": func() []row { return o.steps(odd, row{"color": sample.Odd}, false, mean) },
 			"colors/16/A": func() []row { return o.bands(odd) },
 			"colors/16/B": func() []row {
@@ -470,4 +463,42 @@ func TestPipeline(t *testing.T) {
 		}
 		return want
 	})
+}
+
+// Of more than fifty colours, those with the most messages are drawn.
+func TestFiftyLinesAtMost(t *testing.T) {
+	t.Parallel()
+	set, err := lint.Load(os.DirFS("."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := influxtest.Shared(t).NewBucket(t)
+	end := time.Now().Truncate(time.Minute)
+	where := query.Context{
+		Start: end.Add(-time.Minute), Stop: end, Every: time.Minute, Bucket: db.Bucket, Org: db.Org,
+	}
+	want := map[any]bool{}
+	for i := range 60 {
+		p := series.Point{
+			Color: fmt.Sprintf("a.%d", i), Start: where.Start, Count: int64(100 + i), Sum: 1,
+			Statistics: series.DefaultStatistics(), Values: []float64{1, 1, 1, 1},
+		}
+		db.Write(t, string(p.AppendLine(nil)))
+		if i >= 10 {
+			want[p.Color] = true
+		}
+	}
+	client := flux.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
+	for _, q := range set.Queries() {
+		if !slices.Contains([]string{"colors/1/A", "colors/2/A", "colors/3/A", "colors/4/A", "colors/9/A"}, q.Key) {
+			continue
+		}
+		got := map[any]bool{}
+		for _, r := range ask(t, client, where, q.Flux) {
+			got[r["color"]] = true
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: %d colours, want the 50 with the most messages", q.Key, len(got))
+		}
+	}
 }
