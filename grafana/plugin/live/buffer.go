@@ -137,12 +137,12 @@ func (b *Buffer) isPinned(color string) bool {
 	return found
 }
 
-// Forget drops all rows.
-func (b *Buffer) Forget() {
-	b.Partial.forget()
-	b.Closed.forget()
-	b.Rates.forget()
-	b.Messages.forget()
+// Clear drops all rows.
+func (b *Buffer) Clear() {
+	b.Partial.clear()
+	b.Closed.clear()
+	b.Rates.clear()
+	b.Messages.clear()
 	b.colors.Store(nil)
 	b.hidden.Store(0)
 }

@@ -47,8 +47,8 @@ func (r *Ring[T]) add(rows ...T) {
 	r.changed = make(chan struct{})
 }
 
-// forget drops all rows and their memory.
-func (r *Ring[T]) forget() {
+// clear drops all rows and their memory.
+func (r *Ring[T]) clear() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.rows, r.head = nil, 0

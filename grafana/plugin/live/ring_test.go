@@ -63,9 +63,9 @@ func TestARingForgetsByAgeAndKeepsItsMemorySmall(t *testing.T) {
 	if cap(r.rows) > 4096 {
 		t.Errorf("room for %d rows", cap(r.rows))
 	}
-	r.forget()
+	r.clear()
 	if rows, _, _ := r.After(0); len(rows) != 0 {
-		t.Errorf("%d rows after all was forgotten", len(rows))
+		t.Errorf("%d rows after all was cleared", len(rows))
 	}
 	r.add(100_000)
 	if rows, _, _ := r.After(next); len(rows) != 1 {

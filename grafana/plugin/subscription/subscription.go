@@ -25,7 +25,7 @@ type Receiver interface {
 }
 
 // A Subscription is a receiver and the buffer that it fills. It starts with the first watcher and
-// ends with the last; the buffer then remains for a while, for who comes back.
+// ends with the last; who comes back within ten minutes finds the rows from before.
 type Subscription struct {
 	// Buffer is what there is to watch. It may always be read.
 	Buffer *live.Buffer
@@ -37,7 +37,7 @@ type Subscription struct {
 	watchers int
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when the receiver has ended
-	forget   *time.Timer   // drops what is too old to be shown
+	stopped  time.Time
 	leases   map[string]*lease
 	closed   bool
 }
@@ -82,8 +82,8 @@ func (s *Subscription) watch(colors []string) func() {
 
 // start runs the receiver in a goroutine, which stop waits for.
 func (s *Subscription) start() {
-	if s.forget != nil {
-		s.forget.Stop()
+	if time.Since(s.stopped) > live.Memory { // all of it is too old to be shown
+		s.Buffer.Clear()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel, s.done = cancel, make(chan struct{})
@@ -102,17 +102,7 @@ func (s *Subscription) start() {
 func (s *Subscription) stop() {
 	s.cancel()
 	<-s.done
-	if !s.closed {
-		s.forget = time.AfterFunc(live.Memory, s.forgetAll)
-	}
-}
-
-func (s *Subscription) forgetAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.watchers == 0 {
-		s.Buffer.Forget()
-	}
+	s.stopped = time.Now()
 }
 
 // Lease watches for a query that does not stream, for two minutes from its last call.
@@ -158,9 +148,6 @@ func (s *Subscription) Watchers() int {
 func (s *Subscription) Close() {
 	s.mu.Lock()
 	s.closed = true
-	if s.forget != nil {
-		s.forget.Stop()
-	}
 	var leases []*lease
 	for query, h := range s.leases {
 		h.timer.Stop()
