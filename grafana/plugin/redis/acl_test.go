@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -51,20 +50,9 @@ func TestRestrictedUser(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		probed := make(chan error, 1)
-		go func() {
-			_, _, err := s.Probe(t.Context())
-			probed <- err
-		}()
-		for done := false; !done; {
-			select {
-			case err := <-probed:
-				if done = true; err != nil {
-					t.Error(err)
-				}
-			case <-time.After(50 * time.Millisecond):
-				send()
-			}
+		repeat(t, send)
+		if _, _, err := s.Probe(t.Context()); err != nil {
+			t.Error(err)
 		}
 		if log := admin.Do(t.Context(), "acl", "log").Val(); len(log.([]any)) > 0 {
 			t.Errorf("Redis refused %v", log)

@@ -131,6 +131,18 @@ func startMany(t *testing.T, cfg Config, partition func() Sink) {
 	})
 }
 
+// repeat calls send again and again until the test ends.
+func repeat(t *testing.T, send func()) {
+	var done sync.WaitGroup
+	done.Go(func() {
+		for t.Context().Err() == nil {
+			send()
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	t.Cleanup(done.Wait)
+}
+
 // both runs a test over both transports. send sends a message.
 func both(t *testing.T, test func(t *testing.T, stream bool, send func(c *goredis.Client, m string) error)) {
 	ctx := context.Background()
@@ -446,18 +458,7 @@ func TestSeveralChannels(t *testing.T) {
 	want := []string{"colors.a", "other", "colors.b"}
 	eventually(t, "three messages", func() bool { return slices.Equal(r.got(), want) })
 
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() {
-		for {
-			select {
-			case <-stop:
-				return
-			case <-time.After(20 * time.Millisecond):
-				client.Publish(context.Background(), "colors.c", "hello")
-			}
-		}
-	}()
+	repeat(t, func() { client.Publish(t.Context(), "colors.c", "hello") })
 	s, err := New(slog.New(slog.DiscardHandler), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -472,18 +473,7 @@ func TestAProbeFindsMessages(t *testing.T) {
 	server := miniredis.RunT(t)
 	c := goredis.NewClient(&goredis.Options{Addr: server.Addr()})
 	defer c.Close()
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() {
-		for {
-			select {
-			case <-stop:
-				return
-			case <-time.After(20 * time.Millisecond):
-				server.Publish("colors", "the message")
-			}
-		}
-	}()
+	repeat(t, func() { server.Publish("colors", "the message") })
 	if err := c.XAdd(t.Context(), &goredis.XAddArgs{Stream: "stream", Values: []string{entryField, "the entry"}}).Err(); err != nil {
 		t.Fatal(err)
 	}
