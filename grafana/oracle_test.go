@@ -455,7 +455,7 @@ func TestPipeline(t *testing.T) {
 			}
 		}
 		for _, key := range []string{
-			"7/A", // TestAccount
+			"7/A", // TestNotAccountedFor
 			"9/A", "10/A", "11/A", "12/A", "13/A", "14/A", "15/A", "16/A", "17/A", "18/A", "19/A", "20/A", "21/A", "22/A", "23/A",
 			"31/A", "32/A", "33/A", "34/A", "annotation/Starts", "annotation/Windows not complete", "annotation/InfluxDB away",
 		} {

@@ -54,8 +54,8 @@ func TestEachFaultFiresItsAlertAlone(t *testing.T) {
 	}
 }
 
-// The account on the dashboard comes out at zero, restarts of the stack included, and shows a loss.
-func TestAccount(t *testing.T) {
+// What is not accounted for on the dashboard is zero, restarts of the stack included, and a loss.
+func TestNotAccountedFor(t *testing.T) {
 	t.Parallel()
 	set, err := lint.Load(os.DirFS("."))
 	if err != nil {
