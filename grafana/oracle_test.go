@@ -377,7 +377,7 @@ func (o oracle) table() []row {
 		points := o.in(c)
 		out = append(out, row{
 			"Colour": c, "Mean": mean(points), "Off": (mean(points).(float64) - center) / usual, "Age": o.age(points),
-			"Messages": float64(messages(points).(int64)), "Smallest": least(points), "Largest": most(points),
+			"Messages": float64(messages(points).(int64)), "min": least(points), "max": most(points),
 		})
 	}
 	return out
