@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,7 @@ type Config struct {
 	Password string    // of the default user; "" for none
 	Args     []string  // further settings, such as "--appendonly", "yes"
 	Output   io.Writer // receives its log; nil discards it
+	Within   []string  // what runs it, such as ip netns exec NAME; nil for nothing
 }
 
 // Find returns the path of redis-server. Its error says how to install it.
@@ -52,8 +54,10 @@ func Start(ctx context.Context, c Config) (*process.Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redis-server: %w", err)
 	}
-	if err := process.Unused(c.Addr); err != nil {
-		return nil, fmt.Errorf("redis-server: %w", err)
+	if c.Within == nil { // else the address may be that of another network
+		if err := process.Unused(c.Addr); err != nil {
+			return nil, fmt.Errorf("redis-server: %w", err)
+		}
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("redis-server: %w", err)
@@ -69,8 +73,9 @@ func Start(ctx context.Context, c Config) (*process.Process, error) {
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return nil, fmt.Errorf("redis-server: %w", err)
 	}
+	command := slices.Concat(c.Within, []string{path, file}, c.Args)
 	p, err := process.Start(process.Command{
-		Path: path, Args: append([]string{file}, c.Args...), Dir: c.Dir, Output: c.Output,
+		Path: command[0], Args: command[1:], Dir: c.Dir, Output: c.Output,
 	})
 	if err != nil {
 		return nil, err

@@ -16,10 +16,11 @@ import (
 
 const clusterTimeout = 60 * time.Second
 
-// A Cluster is a Redis cluster of three masters and three replicas. It ends with the test.
+// A Cluster is a Redis cluster of three masters, with one replica each or two. It ends with the
+// test.
 type Cluster struct {
-	// Nodes are first masters (0 to 2) and replicas (3 to 5): node i+3 replicates node i until a test
-	// changes that.
+	// Nodes are first masters (0 to 2) and replicas: node i+3 replicates node i, as does node i+6 if
+	// there is one, until a test changes that.
 	Nodes []*Server
 
 	t testing.TB
@@ -29,17 +30,23 @@ type Cluster struct {
 // for a second counts as failed; its replica is promoted a moment later.
 func StartCluster(t testing.TB, args ...string) *Cluster {
 	t.Helper()
+	return StartClusterOn(t, make([]*Host, redisserver.Nodes), args...)
+}
+
+// StartClusterOn starts a cluster with a node on each host.
+func StartClusterOn(t testing.TB, hosts []*Host, args ...string) *Cluster {
+	t.Helper()
 	c := &Cluster{t: t}
 	args = slices.Concat(redisserver.ClusterArgs,
 		[]string{"--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"}, args)
-	for range redisserver.Nodes {
-		c.Nodes = append(c.Nodes, Start(t, args...))
+	for _, host := range hosts {
+		c.Nodes = append(c.Nodes, start(t, host, args...))
 	}
 	c.WaitWhole()
 	return c
 }
 
-// WaitWhole waits until every slot has a master, and every master a replica that is in step.
+// WaitWhole waits until every slot has a master, and all replicas are in step.
 func (c *Cluster) WaitWhole() {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), clusterTimeout)
@@ -119,16 +126,24 @@ func (s *Server) ownerOf(ctx context.Context, key string) (string, error) {
 // ReplicaOf returns a node that replicates the master of the key.
 func (c *Cluster) ReplicaOf(key string) *Server {
 	c.t.Helper()
+	return c.Replicas(key)[0]
+}
+
+// Replicas returns the nodes that replicate the master of the key.
+func (c *Cluster) Replicas(key string) (replicas []*Server) {
+	c.t.Helper()
 	master := c.Master(key)
 	for _, node := range c.Nodes {
 		info, err := node.Client().InfoMap(c.t.Context(), "replication").Result()
 		section := info["Replication"]
 		if err == nil && section["master_host"]+":"+section["master_port"] == master.Addr() {
-			return node
+			replicas = append(replicas, node)
 		}
 	}
-	c.t.Fatalf("%s has no replica", master.Addr())
-	return nil
+	if len(replicas) == 0 {
+		c.t.Fatalf("%s has no replica", master.Addr())
+	}
+	return replicas
 }
 
 // CutLink keeps a replica from its master, which goes on without it, until MendLink. Both stay in

@@ -16,7 +16,13 @@ type Proxy struct {
 // NewProxy starts a proxy for an address.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return NewProxyOn(t, "127.0.0.1", target)
+}
+
+// NewProxyOn starts a proxy on one of this machine's addresses.
+func NewProxyOn(t testing.TB, host, target string) *Proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", host+":0")
 	if err != nil {
 		t.Fatal(err)
 	}

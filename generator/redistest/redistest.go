@@ -27,6 +27,8 @@ import (
 
 // A Server is one redis-server. It ends with the test.
 type Server struct {
+	Host *Host // where it runs; nil for the test's own
+
 	t       testing.TB
 	config  redisserver.Config
 	process *process.Process
@@ -34,7 +36,9 @@ type Server struct {
 
 // Start starts a server with further settings, such as "--appendonly", "yes", "--appendfsync",
 // "always" or "--maxmemory", "10mb".
-func Start(t testing.TB, args ...string) *Server {
+func Start(t testing.TB, args ...string) *Server { return start(t, nil, args...) }
+
+func start(t testing.TB, host *Host, args ...string) *Server {
 	t.Helper()
 	if _, err := redisserver.Find(); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -42,9 +46,13 @@ func Start(t testing.TB, args ...string) *Server {
 		}
 		t.Skip(err)
 	}
-	s := &Server{t: t}
+	s := &Server{Host: host, t: t}
 	for {
 		s.config = redisserver.Config{Addr: freeAddr(), Dir: t.TempDir(), Args: args, Output: t.Output()}
+		if host != nil {
+			s.config.Addr, s.config.Within = host.Addr+":6379", host.Within
+			s.config.Args = append([]string{"--protected-mode", "no"}, args...)
+		}
 		err := s.launch()
 		if err == nil {
 			t.Cleanup(s.Kill)
