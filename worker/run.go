@@ -103,7 +103,7 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 	service.RegisterShared(labelled, "worker")
 	service.WatchHealth(labelled, "worker", &health)
 	m := newMetrics(labelled)
-	to := newSenders(log, client, commands.UniversalClient, cfg.Channel+":rejected", m)
+	to := newSenders(log, client, commands.Node, cfg.Channel+":rejected", cfg.replicas(), m)
 
 	var running func(context.Context) error
 	var stats func() store.Stats

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"colorstream/worker/deadletter"
 	"colorstream/worker/influx"
 	"colorstream/worker/outbox"
@@ -99,10 +97,10 @@ type senders struct{ lines, letters *outbox.Sender }
 // newSenders makes them: lines go to InfluxDB, and what it rejects for ever becomes dead letters,
 // which go to a stream of Redis.
 func newSenders(
-	log *slog.Logger, client *influx.Client, commands redis.UniversalClient, stream string, m *metrics,
+	log *slog.Logger, client *influx.Client, node deadletter.Node, stream string, replicas int, m *metrics,
 ) senders {
 	points := influx.NewWriter(log, client, m)
-	letters := deadletter.NewWriter(log, commands, stream, m)
+	letters := deadletter.NewWriter(log, node, stream, replicas, m)
 	return senders{
 		lines: outbox.NewSender(log, "points", func(
 			ctx context.Context, batches []store.Batch, try outbox.Try,

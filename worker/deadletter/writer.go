@@ -3,6 +3,7 @@ package deadletter
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -15,20 +16,26 @@ const (
 	pipeline     = 256    // letters in one round trip
 )
 
+// A Node returns a client of the Redis server that holds a key: the only one, or a cluster's master
+// for it.
+type Node func(ctx context.Context, key string) (*redis.Client, error)
+
 // A Writer adds letters to a Redis stream.
 type Writer struct {
 	log      *slog.Logger
-	client   redis.UniversalClient
+	node     Node
 	stream   string
+	replicas int
 	observer Observer
 }
 
-// NewWriter returns a Writer to the stream. The client should obey a context's deadline
-// (ContextTimeoutEnabled) and not retry by itself (MaxRetries of -1).
+// NewWriter returns a Writer to the stream, which has a letter when so many replicas have it. The
+// client should obey a context's deadline (ContextTimeoutEnabled) and not retry by itself
+// (MaxRetries of -1).
 func NewWriter(
-	log *slog.Logger, client redis.UniversalClient, stream string, observer Observer,
+	log *slog.Logger, node Node, stream string, replicas int, observer Observer,
 ) *Writer {
-	return &Writer{log: log, client: client, stream: stream, observer: observer}
+	return &Writer{log: log, node: node, stream: stream, replicas: replicas, observer: observer}
 }
 
 // Write adds encoded letters to the stream. Each round trip goes through try, which repeats it with
@@ -39,13 +46,10 @@ func (w *Writer) Write(ctx context.Context, try func(func() error) error, data [
 		w.log.Error("dead letters are lost", "error", err)
 		w.observer.LettersDropped(bytes.Count(data, []byte("\n")) - len(letters))
 	}
-	for rest := range slices.Chunk(letters, pipeline) {
-		err := try(func() (err error) {
-			before := len(rest)
-			rest, err = w.add(ctx, rest)
-			w.observer.LettersWritten(before - len(rest))
-			return err
-		})
+	for chunk := range slices.Chunk(letters, pipeline) {
+		b := batch{w: w, letters: chunk, rest: chunk}
+		err := try(func() error { return b.try(ctx) })
+		b.close()
 		if err != nil {
 			return err
 		}
@@ -53,9 +57,58 @@ func (w *Writer) Write(ctx context.Context, try func(func() error) error, data [
 	return nil
 }
 
+// A batch is letters that go together. WAIT counts the replicas that have what its own connection
+// has written: letters whose replicas are away are not added once more as long as that lasts. After
+// it, nobody knows what a server that took over has of them.
+type batch struct {
+	w             *Writer
+	letters, rest []Letter // rest is not added yet
+	conn          *redis.Conn
+}
+
+func (b *batch) try(ctx context.Context) error {
+	if b.conn == nil {
+		node, err := b.w.node(ctx, b.w.stream)
+		if err != nil {
+			return err
+		}
+		b.conn = node.Conn()
+	}
+	before := len(b.rest)
+	var err error
+	if before > 0 {
+		b.rest, err = b.w.add(ctx, b.conn, b.rest)
+		b.w.observer.LettersWritten(before - len(b.rest))
+	}
+	n := int64(b.w.replicas)
+	if err == nil && n > 0 {
+		n, err = b.conn.Wait(ctx, b.w.replicas, time.Second).Result()
+	}
+	switch {
+	case err == nil && n < int64(b.w.replicas):
+		return fmt.Errorf("%d replicas of %s have the newest, and REDIS_REPLICAS is %d",
+			n, b.w.stream, b.w.replicas)
+	case err != nil:
+		if b.w.replicas > 0 {
+			b.rest = b.letters
+		}
+		b.close()
+	}
+	return err
+}
+
+func (b *batch) close() {
+	if b.conn != nil {
+		_ = b.conn.Close()
+		b.conn = nil
+	}
+}
+
 // add adds letters to the stream and returns those that Redis did not take, with its first error.
-func (w *Writer) add(ctx context.Context, letters []Letter) (rest []Letter, err error) {
-	cmds, err := w.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+func (w *Writer) add(
+	ctx context.Context, conn *redis.Conn, letters []Letter,
+) (rest []Letter, err error) {
+	cmds, err := conn.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, l := range letters {
 			p.XAdd(ctx, &redis.XAddArgs{
 				Stream: w.stream, MaxLen: streamLength, Approx: true,

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,15 +27,19 @@ func encode(letters ...Letter) (data []byte) {
 }
 
 // newWriter makes a Writer to a real Redis.
-func newWriter(t *testing.T, server *redistest.Server) (*Writer, *counts) {
+func newWriter(t *testing.T, server *redistest.Server, hooks ...redis.Hook) (*Writer, *counts) {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{
 		Addr: server.Addr(), MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
 		ReadTimeout: 300 * time.Millisecond,
 	})
 	t.Cleanup(func() { _ = client.Close() })
+	for _, h := range hooks {
+		client.AddHook(h)
+	}
 	seen := new(counts)
-	return NewWriter(slog.New(slog.NewTextHandler(t.Output(), nil)), client, "colors:rejected", seen), seen
+	node := func(context.Context, string) (*redis.Client, error) { return client, nil }
+	return NewWriter(slog.New(slog.NewTextHandler(t.Output(), nil)), node, "colors:rejected", 0, seen), seen
 }
 
 // once tries an act once.
@@ -135,8 +141,7 @@ func (partial) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 func TestSomeAreTaken(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	w, seen := newWriter(t, server)
-	w.client.AddHook(partial{})
+	w, seen := newWriter(t, server, partial{})
 	tries := 0
 	err := w.Write(t.Context(), func(act func() error) error {
 		for {
@@ -153,5 +158,42 @@ func TestSomeAreTaken(t *testing.T) {
 	want := []string{"0", "1", "2", "3", "4"}
 	if diff := cmp.Diff(want, got); err != nil || tries != 3 || seen.written.Load() != 5 || diff != "" {
 		t.Errorf("%v after %d tries, %d written, entries (-want +got):\n%s", err, tries, seen.written.Load(), diff)
+	}
+}
+
+// Letters are written when enough replicas have them, and are not added again meanwhile; after a
+// lost connection they are.
+func TestReplicas(t *testing.T) {
+	t.Parallel()
+	master, replica := redistest.Start(t), redistest.Start(t, "--repl-diskless-sync-delay", "0")
+	host, port, _ := net.SplitHostPort(master.Addr())
+	w, _ := newWriter(t, master)
+	w.replicas = 1
+	var failures []string
+	err := w.Write(t.Context(), func(act func() error) error {
+		for {
+			err := act()
+			if err == nil || len(failures) == 50 {
+				return err
+			}
+			failures = append(failures, err.Error())
+			switch len(failures) {
+			case 2:
+				master.Client().ClientKillByFilter(t.Context(), "TYPE", "normal", "SKIPME", "yes")
+			case 4:
+				err := replica.Client().ReplicaOf(t.Context(), host, port).Err()
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}, encode(letter("1"), letter("2")))
+	n := replica.Client().XLen(t.Context(), "colors:rejected").Val()
+	if err != nil || n != 4 {
+		t.Errorf("%v, the replica has %d letters, want each twice\n%q", err, n, failures)
+	}
+	if !strings.HasPrefix(failures[0], "0 replicas of colors:rejected") {
+		t.Error(failures[0])
 	}
 }
