@@ -239,11 +239,11 @@ func (p *Publisher) wait(ctx context.Context, cause error) error {
 }
 
 func (p *Publisher) isDown(cause error) {
+	p.state(cause)
 	if !p.down.IsZero() {
 		return
 	}
 	p.down, p.backoff = time.Now(), 50*time.Millisecond
-	p.state(cause)
 	p.log.Warn("cannot publish, waiting for Redis", "redis", p.Address(), "error", cause)
 }
 

@@ -271,18 +271,28 @@ func waits(t *testing.T, r *rig, words string, enter, leave func()) {
 	}
 }
 
-// What a real Redis can be brought to refuse for a while.
+// What a real Redis can be brought to refuse for a while. TRYAGAIN it says to commands of several
+// keys alone, which a publisher has none of.
 func TestTemporaryErrors(t *testing.T) {
 	t.Parallel()
 	for words, c := range map[string]struct{ enter, leave string }{
-		"OOM":        {"config set maxmemory 1", "config set maxmemory 0"},
-		"READONLY":   {"replicaof 127.0.0.1 1", "replicaof no one"},
-		"NOREPLICAS": {"config set min-replicas-to-write 1", "config set min-replicas-to-write 0"},
-		"MISCONF":    {"bgsave", "config set stop-writes-on-bgsave-error no"},
+		"OOM":         {"config set maxmemory 1", "config set maxmemory 0"},
+		"READONLY":    {"replicaof 127.0.0.1 1", "replicaof no one"},
+		"MASTERDOWN":  {"replicaof 127.0.0.1 1", "replicaof no one"},
+		"NOREPLICAS":  {"config set min-replicas-to-write 1", "config set min-replicas-to-write 0"},
+		"MISCONF":     {"bgsave", "config set stop-writes-on-bgsave-error no"},
+		"CLUSTERDOWN": {"cluster delslotsrange 0 16383", "cluster addslotsrange 0 16383"},
 	} {
 		t.Run(words, func(t *testing.T) {
 			t.Parallel()
-			client := redistest.Start(t).Client()
+			args := []string{"--replica-serve-stale-data", "no"}
+			if words == "READONLY" {
+				args = nil
+			}
+			if words == "CLUSTERDOWN" {
+				args = []string{"--cluster-enabled", "yes"}
+			}
+			client := redistest.Start(t, args...).Client()
 			do := func(line string) {
 				var args []any
 				for word := range strings.FieldsSeq(line) {
@@ -291,6 +301,12 @@ func TestTemporaryErrors(t *testing.T) {
 				if err := client.Do(t.Context(), args...).Err(); err != nil {
 					t.Fatal(err)
 				}
+			}
+			if words == "CLUSTERDOWN" {
+				do(c.leave)
+				eventually(t, "the node serves", func() bool {
+					return client.Set(t.Context(), "key", "value", 0).Err() == nil
+				})
 			}
 			waits(t, newRig(t, "redis://"+client.Options().Addr, Stream), words, func() {
 				if words == "MISCONF" { // a folder stands where Redis saves to
@@ -343,6 +359,43 @@ func TestEveryTemporaryRefusal(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Redis loads its data, as when it is started.
+func TestLoading(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, "--enable-debug-command", "yes", "--key-load-delay", "10000", // µs
+		"--loading-process-events-interval-bytes", "1024")
+	r := newRig(t, s.URL(), Stream)
+	waits(t, r, "LOADING", func() {
+		client := s.Client()
+		if err := client.Eval(t.Context(), `for i = 1, 200 do
+			redis.call('SET', i, string.rep(i, 1000)) end`, nil).Err(); err != redis.Nil {
+			t.Fatal(err)
+		}
+		go client.Do(t.Context(), "debug", "reload") // its answer comes when all is loaded
+		eventually(t, "Redis loads", func() bool {
+			err := s.Client().Get(t.Context(), "key").Err()
+			return err != nil && strings.HasPrefix(err.Error(), "LOADING")
+		})
+	}, func() {})
+	checkStream(t, s.Client(), 20)
+}
+
+// The state names what Redis says now, not what it said first.
+func TestNewestCause(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	r := newRig(t, "redis://"+server.Addr(), Stream)
+	waits(t, r, "OOM", func() {
+		server.SetError("LOADING Redis is loading the dataset in memory")
+		go func() {
+			for r.currentState() == nil || r.Counts().Errors == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			server.SetError("OOM command not allowed")
+		}()
+	}, func() { server.SetError("") })
 }
 
 func TestStreamMax(t *testing.T) {
