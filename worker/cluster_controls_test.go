@@ -24,23 +24,14 @@ import (
 func TestClusterControls(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
-	fresh := func(t *testing.T) *clusterRig {
-		c.WaitWhole()
-		client := c.Client()
-		flush := func(ctx context.Context, node *redis.Client) error { return node.FlushAll(ctx).Err() }
-		err := client.ForEachMaster(t.Context(), flush)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return newClusterRig(t, c, influxtest.Shared(t).NewBucket(t), 1)
-	}
+	fresh := func(t *testing.T) *clusterRig { return freshRig(t, c) }
 	t.Run("promoted without the newest messages", func(t *testing.T) {
-		if missing := missingAfterPromotion(fresh(t), "1"); missing != 0 {
+		if missing := missingAfter(fresh(t), "1", promote); missing != 0 {
 			t.Errorf("%d acknowledged messages are missing", missing)
 		}
 	})
 	t.Run("no WAIT", func(t *testing.T) {
-		missing := missingAfterPromotion(fresh(t), "0")
+		missing := missingAfter(fresh(t), "0", promote)
 		if missing == 0 {
 			t.Error("without WAIT no acknowledged message is missing: the test sees nothing")
 		}
@@ -93,22 +84,37 @@ func TestClusterControls(t *testing.T) {
 	})
 }
 
-// missingAfterPromotion cuts the link to a replica, promotes that, and returns how many
-// acknowledged messages are not in the stream.
-func missingAfterPromotion(r *clusterRig, replicas string) int64 {
-	r.t.Helper()
-	generator := r.start("generator", map[string]string{"REDIS_REPLICAS": replicas})
-	r.waitMessages()
+// freshRig makes a rig with one partition on a cluster that it empties.
+func freshRig(t *testing.T, c *redistest.Cluster) *clusterRig {
+	t.Helper()
+	c.WaitWhole()
+	flush := func(ctx context.Context, node *redis.Client) error { return node.FlushAll(ctx).Err() }
+	if err := c.Client().ForEachMaster(t.Context(), flush); err != nil {
+		t.Fatal(err)
+	}
+	return newClusterRig(t, c, influxtest.Shared(t).NewBucket(t), 1)
+}
+
+// promote cuts the link to a replica and promotes that.
+func promote(r *clusterRig) {
 	replica := r.cluster.ReplicaOf("colors")
 	r.cluster.CutLink(replica)
 	time.Sleep(time.Second)
 	r.cluster.Promote(replica, "takeover")
 	r.cluster.MendLink(replica)
 	r.cluster.WaitWhole()
+}
+
+// missingAfter returns how many acknowledged messages are not in the stream after a fault.
+func missingAfter(r *clusterRig, replicas string, strike func(*clusterRig)) int64 {
+	r.t.Helper()
+	generator := r.start("generator", map[string]string{"REDIS_REPLICAS": replicas})
+	r.waitMessages()
+	strike(r)
 	time.Sleep(time.Second)
 	generator.stop()
 	published, unacknowledged, _ := generator.counted()
-	if replicas == "1" && unacknowledged != 0 {
+	if replicas != "0" && unacknowledged != 0 {
 		r.t.Errorf("%d messages are unacknowledged", unacknowledged)
 	}
 	_, messages := r.streamOracle(r.client, clusterWidth)

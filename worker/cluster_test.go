@@ -3,7 +3,9 @@ package main
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -25,13 +27,18 @@ import (
 
 var faultSeed = flag.Uint64("fault-seed", rand.Uint64(), "of TestClusterFaults")
 
-// A clusterRig is a rig on a Redis cluster of three masters and three replicas.
+// A clusterRig is a rig on a Redis cluster of three masters.
 type clusterRig struct {
 	*rig
 	cluster *redistest.Cluster
 	client  *redis.ClusterClient
 	keys    []string
 	began   time.Time
+	// cut cuts the link between a key's master and its replica, until mend is called.
+	cut       func(key string, replica *redistest.Server) (mend func())
+	workers   []*program
+	far       []*program // further workers, which workerFaults leaves alone
+	generator *program
 }
 
 const clusterWidth = time.Second
@@ -43,6 +50,10 @@ func newClusterRig(
 	r := &clusterRig{
 		rig: newRigAt(t, db, c.URL()), cluster: c, client: c.Client(),
 		keys: store.Streams("colors", partitions), began: time.Now(),
+	}
+	r.cut = func(_ string, replica *redistest.Server) func() {
+		c.CutLink(replica)
+		return func() { c.MendLink(replica) }
 	}
 	r.env["REDIS_TRANSPORT"], r.env["WORKER_WINDOW"] = stream, clusterWidth.String()
 	r.env["REDIS_PARTITIONS"] = strconv.Itoa(partitions)
@@ -110,27 +121,28 @@ func (r *clusterRig) redisFaults() []fault {
 			c.WaitWhole()
 		}},
 		{"a link is cut, and the replica promoted without a vote", func(random *rand.Rand) {
-			replica := c.ReplicaOf(key(random))
-			c.CutLink(replica)
+			key := key(random)
+			replica := c.ReplicaOf(key)
+			mend := r.cut(key, replica)
 			time.Sleep(between(random, 500*time.Millisecond, 2*time.Second))
 			c.Promote(replica, "takeover")
-			c.MendLink(replica)
+			mend()
 			c.WaitWhole()
 		}},
 		{"a link is cut, and the master killed", func(random *rand.Rand) {
 			key := key(random)
-			master, replica := c.Master(key), c.ReplicaOf(key)
-			c.CutLink(replica)
+			master := c.Master(key)
+			mend := r.cut(key, c.ReplicaOf(key))
 			time.Sleep(between(random, 0, time.Second))
 			kill(random, key, master)
-			c.MendLink(replica)
+			mend()
 			c.WaitWhole()
 		}},
 		{"a link is cut and mended", func(random *rand.Rand) {
-			replica := c.ReplicaOf(key(random))
-			c.CutLink(replica)
+			key := key(random)
+			mend := r.cut(key, c.ReplicaOf(key))
 			time.Sleep(between(random, 0, 3*time.Second))
-			c.MendLink(replica)
+			mend()
 			c.WaitWhole()
 		}},
 		{"a slot is moved", func(random *rand.Rand) {
@@ -139,58 +151,81 @@ func (r *clusterRig) redisFaults() []fault {
 				c.MoveSlot(key, to)
 			}
 		}},
+		{"a master is out of memory", func(random *rand.Rand) {
+			client := c.Master(key(random)).Client()
+			limit := func(bytes int) {
+				if err := client.ConfigSet(r.t.Context(), "maxmemory", strconv.Itoa(bytes)).Err(); err != nil {
+					r.t.Error(err)
+				}
+			}
+			limit(1)
+			r.eventually("the generator says OOM", 30*time.Second, func() bool {
+				return strings.Contains(r.generator.readyz(), "OOM")
+			})
+			time.Sleep(between(random, 0, 3*time.Second))
+			limit(0)
+		}},
 	}
 }
 
-// TestClusterFaults lets two or three workers run on a cluster, with two generators, while Redis,
-// the workers, a generator and InfluxDB fail in every way at random: in the end the bucket equals,
-// point for point, what a naive program computes from the streams, and they hold each acknowledged
-// message once.
-func TestClusterFaults(t *testing.T) {
-	t.Parallel()
-	t.Logf("-args -fault-seed %d", *faultSeed)
-	random := rand.New(rand.NewPCG(*faultSeed, 1))
-	db := influxtest.Start(t)
-	c := redistest.StartCluster(t, "--appendonly", "yes")
-	r := newClusterRig(t, c, db, 8+random.IntN(5))
-	workers := []*program{r.start("worker", nil), r.start("worker", nil)}
-	generator := r.start("generator", nil)
+// workerFaults are those of the workers.
+func (r *clusterRig) workerFaults() []fault {
+	pick := func(random *rand.Rand) *program { return r.workers[random.IntN(len(r.workers))] }
+	remove := func(w *program) {
+		r.workers = slices.DeleteFunc(r.workers, func(p *program) bool { return p == w })
+	}
+	return []fault{
+		{"a worker is killed", func(random *rand.Rand) {
+			w := pick(random)
+			w.kill()
+			remove(w)
+			time.Sleep(between(random, 0, 3*time.Second))
+			r.workers = append(r.workers, r.start("worker", nil))
+		}},
+		{"a worker sleeps for longer than its lease", func(random *rand.Rand) {
+			w := pick(random)
+			_ = w.cmd.Process.Signal(syscall.SIGSTOP)
+			time.Sleep(lease + between(random, 500*time.Millisecond, 3*time.Second))
+			_ = w.cmd.Process.Signal(syscall.SIGCONT)
+		}},
+		{"a worker is added, another stopped", func(random *rand.Rand) {
+			w := pick(random)
+			r.workers = append(r.workers, r.start("worker", nil))
+			time.Sleep(between(random, time.Second, 4*time.Second))
+			w.stop()
+			remove(w)
+		}},
+	}
+}
+
+// endure lets two or three workers run, with two generators and somebody who sends what is rejected,
+// while Redis, the workers, a generator and InfluxDB fail in every way at random: in the end the
+// bucket equals, point for point, what a naive program computes from the streams, they hold each
+// acknowledged message once, and each rejected one has a dead letter.
+func (r *clusterRig) endure(redisFaults, workerFaults []fault) {
+	t := r.t
+	t.Helper()
+	r.workers = append(r.workers, r.start("worker", nil), r.start("worker", nil))
+	addr := freeAddr(t)
+	r.generator = r.start("generator", map[string]string{"GENERATOR_ADDR": addr})
+	r.generator.addr = addr
+	quit := make(chan struct{})
+	var faults, rejecting sync.WaitGroup
+	year := r.began.AddDate(-1, 0, 0).Truncate(time.Second)
+	r.db.Write(t, fmt.Sprintf("color_metrics,color=%s mean=\"text\" %d", rejectedColor, year.UnixNano()))
+	rejecting.Go(func() { r.sendRejected(year, quit) })
 	duration := 60 * time.Second
 	if testing.Short() {
 		duration = 0 // each fault once
 	}
 	end := time.Now().Add(duration)
-	var faults sync.WaitGroup
-	faults.Go(func() { r.strike(*faultSeed, end, 3*time.Second, r.redisFaults()...) })
-	pick := func(random *rand.Rand) *program { return workers[random.IntN(len(workers))] }
-	remove := func(w *program) {
-		workers = slices.DeleteFunc(workers, func(p *program) bool { return p == w })
-	}
-	faults.Go(func() {
-		r.strike(*faultSeed+1, end, 2*time.Second, fault{"a worker is killed", func(random *rand.Rand) {
-			w := pick(random)
-			w.kill()
-			remove(w)
-			time.Sleep(between(random, 0, 3*time.Second))
-			workers = append(workers, r.start("worker", nil))
-		}}, fault{"a worker sleeps for longer than its lease", func(random *rand.Rand) {
-			w := pick(random)
-			_ = w.cmd.Process.Signal(syscall.SIGSTOP)
-			time.Sleep(lease + between(random, 500*time.Millisecond, 3*time.Second))
-			_ = w.cmd.Process.Signal(syscall.SIGCONT)
-		}}, fault{"a worker is added, another stopped", func(random *rand.Rand) {
-			w := pick(random)
-			workers = append(workers, r.start("worker", nil))
-			time.Sleep(between(random, time.Second, 4*time.Second))
-			w.stop()
-			remove(w)
-		}})
-	})
+	faults.Go(func() { r.strike(*faultSeed, end, 3*time.Second, redisFaults...) })
+	faults.Go(func() { r.strike(*faultSeed+1, end, 2*time.Second, workerFaults...) })
 	faults.Go(func() {
 		away := func(random *rand.Rand) {
-			db.Stop(t)
+			r.db.Stop(t)
 			time.Sleep(between(random, time.Second, 8*time.Second))
-			db.Restart(t)
+			r.db.Restart(t)
 		}
 		r.strike(*faultSeed+2, end, 10*time.Second, fault{"InfluxDB is away", away})
 	})
@@ -203,21 +238,96 @@ func TestClusterFaults(t *testing.T) {
 		r.strike(*faultSeed+3, end, 5*time.Second, fault{"a generator is killed", kill})
 	})
 	faults.Wait()
+	close(quit)
+	rejecting.Wait()
+	if t.Failed() {
+		return
+	}
 	r.say("all is well again")
-	generator.stop()
-	r.wantExact(generator)
+	r.generator.stop()
+	r.cluster.WaitWhole()
+	r.wantLetters()
+	r.wantExact(r.generator)
 	r.eventually("each partition has one owner", 10*time.Second, func() bool {
 		n := 0.0
-		for _, w := range workers {
+		for _, w := range slices.Concat(r.workers, r.far) {
 			n += w.metrics()["partition_owned"]
 		}
 		return n == float64(len(r.keys))
 	})
-	for _, w := range workers {
+	for _, w := range slices.Concat(r.workers, r.far) {
 		m := w.metrics()
 		t.Logf("%v take-overs, %v commits fenced", m["takeovers_total"], m["fenced_commits_total"])
 	}
 	r.wantNoTransactions()
+}
+
+// TestClusterFaults endures all faults on three masters with a replica each.
+func TestClusterFaults(t *testing.T) {
+	t.Parallel()
+	t.Logf("-args -fault-seed %d", *faultSeed)
+	c := redistest.StartCluster(t, "--appendonly", "yes")
+	r := newClusterRig(t, c, influxtest.Start(t), 8+int(*faultSeed%5))
+	r.endure(r.redisFaults(), r.workerFaults())
+}
+
+// sendRejected sends what is rejected: entries that are no messages, and messages of a year in which
+// InfluxDB has a field of another type.
+func (r *clusterRig) sendRejected(year time.Time, quit <-chan struct{}) {
+	for n := 0; ; n++ {
+		values := []any{"foo", n}
+		if n%5 == 0 {
+			values = []any{"m", fmt.Sprintf(`{"color":%q,"value":1,"ts":%d}`, rejectedColor, year.UnixMilli()+1000*int64(n))}
+		}
+		for sent := false; !sent; {
+			select {
+			case <-quit:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			sent = r.client.XAdd(r.t.Context(), &redis.XAddArgs{Stream: r.keys[n%len(r.keys)], Values: values}).Err() == nil
+		}
+	}
+}
+
+const rejectedColor = "odd"
+
+// wantLetters wants a dead letter, at least, for all that sendRejected has brought into the streams.
+func (r *clusterRig) wantLetters() {
+	r.t.Helper()
+	sent := make(map[string]bool)
+	for _, key := range r.keys {
+		for e := range r.entries(r.client, key) {
+			if n, ok := e.Values["foo"].(string); ok {
+				sent[fmt.Sprintf("foo=%q", n)] = true
+			} else if m, _ := e.Values["m"].(string); strings.Contains(m, rejectedColor) {
+				sent[m[strings.LastIndexAny(m, ":")+1:len(m)-1]+"000000"] = true
+			}
+		}
+	}
+	var missing map[string]bool
+	letters := 0
+	defer func() {
+		if len(missing) > 0 {
+			r.t.Errorf("%d of %d have no dead letter: %v", len(missing), len(sent), missing)
+		}
+	}()
+	r.eventually("dead letters are there", 60*time.Second, func() bool {
+		missing, letters = maps.Clone(sent), 0
+		for e := range r.entries(r.client, "colors:rejected") {
+			payload, _ := e.Values["payload"].(string)
+			if e.Values["reason"] == "influxdb" {
+				payload = payload[strings.LastIndexByte(payload, ' ')+1:]
+			}
+			delete(missing, payload)
+			letters++
+		}
+		return len(missing) == 0
+	})
+	r.say("%d dead letters of %d rejected", letters, len(sent))
+	// The points that InfluxDB rejected are not compared, and their field of another type is not read.
+	admin(r.t, r.db, http.MethodPost, "/api/v2/delete?org="+r.db.Org+"&bucket="+r.db.Bucket,
+		`{"start":"1970-01-01T00:00:00Z","stop":"2100-01-01T00:00:00Z","predicate":"color=`+rejectedColor+`"}`, nil)
 }
 
 // account is how many messages each run of a generator has in the streams; what is there twice, or
@@ -288,6 +398,13 @@ func (r *clusterRig) wantExact(generator *program) {
 			published, unacknowledged, unsent, runs)
 	}
 	want, messages := r.streamOracle(r.client, clusterWidth)
+	maps.DeleteFunc(want, func(key pointKey, p point) bool {
+		rejected := key.Color == rejectedColor
+		if rejected {
+			messages -= int(p.Count)
+		}
+		return rejected
+	})
 	r.waitCount(int64(messages))
 	got := r.points()
 	if diff := same(want, got, false); diff != "" {

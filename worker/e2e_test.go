@@ -55,6 +55,7 @@ type rig struct {
 	redis *redistest.Server
 	db    *influxtest.Server
 	env   map[string]string
+	host  *redistest.Host // where programs run; nil for the test's own
 }
 
 // newRig makes a rig with a bucket of its own on the shared InfluxDB, if db is nil.
@@ -101,7 +102,12 @@ type program struct {
 func (r *rig) start(name string, env map[string]string, args ...string) *program {
 	r.t.Helper()
 	p := &program{rig: r, addr: freeAddr(r.t), out: filepath.Join(r.t.TempDir(), name+".log"), done: make(chan error, 1)}
-	p.cmd = exec.Command(filepath.Join(r.dir, name), args...)
+	command := append([]string{filepath.Join(r.dir, name)}, args...)
+	if r.host != nil {
+		command = slices.Concat(r.host.Within, command)
+		p.addr = net.JoinHostPort(r.host.Addr, "8051")
+	}
+	p.cmd = exec.Command(command[0], command[1:]...)
 	all := maps.Clone(r.env)
 	if name == "worker" {
 		all["WORKER_ADDR"] = p.addr

@@ -34,7 +34,7 @@ func makeToken(t *testing.T, db *influxtest.Server) (id, token string) {
 }
 
 // admin asks InfluxDB's API as the administrator.
-func admin(t *testing.T, db *influxtest.Server, method, path, body string, answer func([]byte)) {
+func admin(t testing.TB, db *influxtest.Server, method, path, body string, answer func([]byte)) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, db.URL+path, strings.NewReader(body))
 	if err != nil {

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"colorstream/generator/redistest"
+	"colorstream/influxdb/influxtest"
+)
+
+// cutRig makes a rig on three masters with two replicas each, which both have what is acknowledged,
+// on a network whose links are cut for real. The test's programs reach all nodes.
+func cutRig(t *testing.T, n *redistest.Network, c *redistest.Cluster) *clusterRig {
+	t.Helper()
+	r := newClusterRig(t, c, influxtest.Start(t), 8+int(*faultSeed%5))
+	r.env["REDIS_REPLICAS"] = "2"
+	r.cut = func(key string, replica *redistest.Server) func() {
+		some, others := []*redistest.Host{c.Master(key).Host}, []*redistest.Host{replica.Host}
+		n.Cut(some, others)
+		return func() { n.Mend(some, others) }
+	}
+	return r
+}
+
+// alone cuts the master of a key, and some of its replicas, off from all other nodes until another
+// replica is promoted, and for a while longer. Clients reach both sides.
+func (r *clusterRig) alone(n *redistest.Network, key string, replicas int, longer time.Duration) {
+	r.t.Helper()
+	master := r.cluster.Master(key)
+	some := []*redistest.Host{master.Host}
+	for _, replica := range r.cluster.Replicas(key)[:replicas] {
+		some = append(some, replica.Host)
+	}
+	var others []*redistest.Host
+	for _, node := range r.cluster.Nodes {
+		if !slices.Contains(some, node.Host) {
+			others = append(others, node.Host)
+		}
+	}
+	n.Cut(some, others)
+	r.cluster.WaitFailover(key, master)
+	time.Sleep(longer)
+	n.Mend(some, others)
+	r.cluster.WaitWhole()
+}
+
+// fenced is how often each node has answered FENCED since it was started.
+func (r *clusterRig) fenced() (calls []int) {
+	for _, node := range r.cluster.Nodes {
+		info, _ := node.Client().Info(r.t.Context(), "errorstats").Result() // one may be down
+		_, text, _ := strings.Cut(info, "errorstat_FENCED:count=")
+		text, _, _ = strings.Cut(text, "\r")
+		count, _ := strconv.Atoi(text)
+		calls = append(calls, count)
+	}
+	return calls
+}
+
+// TestClusterCuts endures all faults of TestClusterFaults, and networks that break, on three masters
+// with two replicas each.
+func TestClusterCuts(t *testing.T) {
+	t.Parallel()
+	redistest.OnNetwork(t, func(n *redistest.Network) {
+		t.Logf("-args -fault-seed %d", *faultSeed)
+		var nodes []*redistest.Host
+		for range 9 {
+			nodes = append(nodes, n.Host())
+		}
+		c := redistest.StartClusterOn(t, nodes, "--appendonly", "yes")
+		// A master that is alone with a replica and its clients goes on for the time of
+		// cluster-node-timeout; the replica that is promoted elsewhere has nothing of that.
+		apart := func(r *clusterRig) { r.alone(n, "colors", 1, time.Second) }
+		if missing := missingAfter(freshRig(t, c), "2", apart); missing != 0 {
+			t.Errorf("%d messages that both replicas had acknowledged are missing", missing)
+		}
+		missing := missingAfter(freshRig(t, c), "1", apart)
+		if missing == 0 {
+			t.Error("no message that one replica of two acknowledged is missing: the test sees nothing")
+		}
+		t.Logf("%d messages that one replica of two had acknowledged are missing", missing)
+		_ = freshRig(t, c)
+
+		r := cutRig(t, n, c)
+		// One worker is on a host of its own, from where it reaches InfluxDB by a way that remains.
+		far := *r.rig
+		far.host = n.Host()
+		far.env = maps.Clone(r.env)
+		influxdb := redistest.NewProxyOn(t, redistest.RouterAddr, strings.TrimPrefix(r.db.URL, "http://"))
+		far.env["INFLUX_URL"] = "http://" + influxdb.Addr()
+		r.far = append(r.far, far.start("worker", nil))
+		key := func(random *rand.Rand) string { return r.keys[random.IntN(len(r.keys))] }
+		r.endure(append(r.redisFaults(), fault{"a master is alone with its clients", func(random *rand.Rand) {
+			r.alone(n, key(random), 0, between(random, 0, 2*time.Second))
+		}}, fault{"a master and a replica are alone with their clients", func(random *rand.Rand) {
+			r.alone(n, key(random), 1, between(random, 0, 2*time.Second))
+		}}), append(r.workerFaults(), fault{"a worker is cut off from Redis", func(random *rand.Rand) {
+			n.Cut([]*redistest.Host{far.host}, nodes)
+			time.Sleep(lease + between(random, 500*time.Millisecond, 3*time.Second))
+			before := r.fenced()
+			n.Mend([]*redistest.Host{far.host}, nodes)
+			// What it had sent comes now. It is another's partition, so that nothing of it counts.
+			r.eventually("the worker is fenced", 20*time.Second, func() bool {
+				for i, calls := range r.fenced() {
+					if calls > before[i] {
+						return true
+					}
+				}
+				return false
+			})
+		}}))
+	})
+}
