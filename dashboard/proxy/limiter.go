@@ -6,116 +6,92 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
-// errBusy is a full queue, or a turn that did not come in time.
+// errBusy is a turn that did not come in time.
 var errBusy = errors.New("too many requests at once")
 
 // A limiter bounds how many requests are under way, in all and of each reader. The others wait for
-// their turn, a bounded number for a bounded time. The first half of the slots is for whoever
-// comes; of the second half a reader gets one only while it has none, so that a few greedy readers
-// leave slots for others. A slot that becomes free goes to the waiting reader that has the fewest.
+// their turn, first among their reader's own, so that a few greedy readers leave slots for others.
 type limiter struct {
-	total int // slots
-	each  int // slots that one reader may have
-	queue int // requests that may wait; of one reader an eighth
+	total chan struct{} // has an element for each slot that is taken
+	each  int           // slots that one reader may have
 	wait  time.Duration
 
 	mu      sync.Mutex
-	taken   int
-	readers map[string]int // slots taken by each reader
-	waiting []*waiter      // in order of arrival
+	readers map[string]*share
 }
 
-type waiter struct {
-	reader string
-	turn   chan struct{} // closed when the slot is the waiter's
+// A share is what one reader has of the slots.
+type share struct {
+	slots    chan struct{}
+	requests int // that have a slot or wait for one
 }
 
-func newLimiter(total, each, queue int, wait time.Duration) *limiter {
-	return &limiter{total: total, each: each, queue: queue, wait: wait, readers: make(map[string]int)}
+func newLimiter(total, each int, wait time.Duration) *limiter {
+	return &limiter{
+		total: make(chan struct{}, total), each: max(1, each), wait: wait,
+		readers: make(map[string]*share),
+	}
 }
 
 // acquire waits for a slot. Call release once to give it back.
 func (l *limiter) acquire(ctx context.Context, reader string) (release func(), err error) {
-	release = func() { l.release(reader) }
-	l.mu.Lock()
-	if l.free(reader) {
-		l.take(reader)
-		l.mu.Unlock()
-		return release, nil
+	ctx, cancel := context.WithTimeoutCause(ctx, l.wait, errBusy)
+	defer cancel()
+	own := l.join(reader)
+	if err := take(ctx, own.slots); err != nil {
+		l.leave(reader)
+		return nil, err
 	}
-	own := 0
-	for _, other := range l.waiting {
-		if other.reader == reader {
-			own++
-		}
+	if err := take(ctx, l.total); err != nil {
+		<-own.slots
+		l.leave(reader)
+		return nil, err
 	}
-	if len(l.waiting) >= l.queue || own >= (l.queue+7)/8 {
-		l.mu.Unlock()
-		return nil, errBusy
-	}
-	w := &waiter{reader, make(chan struct{})}
-	l.waiting = append(l.waiting, w)
-	l.mu.Unlock()
+	return func() {
+		<-l.total
+		<-own.slots
+		l.leave(reader)
+	}, nil
+}
 
-	timeout := time.NewTimer(l.wait)
-	defer timeout.Stop()
-	err = errBusy
+// take prefers a slot that is free to an end of ctx.
+func take(ctx context.Context, slots chan struct{}) error {
 	select {
-	case <-w.turn:
-		return release, nil
-	case <-timeout.C:
+	case slots <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case slots <- struct{}{}:
+		return nil
 	case <-ctx.Done():
-		err = context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	l.mu.Lock()
-	i := slices.Index(l.waiting, w)
-	if i >= 0 {
-		l.waiting = slices.Delete(l.waiting, i, i+1)
-	}
-	l.mu.Unlock()
-	if i < 0 { // the turn came in the same moment
-		return release, nil
-	}
-	return nil, err
 }
 
-// free reports whether a reader may take a slot now. The caller holds the mutex, as for take.
-func (l *limiter) free(reader string) bool {
-	own := l.readers[reader]
-	return l.taken < l.total && own < l.each && (own == 0 || l.taken < (l.total+1)/2)
-}
-
-func (l *limiter) take(reader string) {
-	l.taken++
-	l.readers[reader]++
-}
-
-func (l *limiter) release(reader string) {
+func (l *limiter) join(reader string) *share {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.taken--
-	if l.readers[reader]--; l.readers[reader] == 0 {
-		delete(l.readers, reader)
+	own := l.readers[reader]
+	if own == nil {
+		own = &share{slots: make(chan struct{}, l.each)}
+		l.readers[reader] = own
 	}
-	for {
-		next := -1
-		for i, w := range l.waiting {
-			if l.free(w.reader) && (next < 0 || l.readers[w.reader] < l.readers[l.waiting[next].reader]) {
-				next = i
-			}
-		}
-		if next < 0 {
-			return
-		}
-		l.take(l.waiting[next].reader)
-		close(l.waiting[next].turn)
-		l.waiting = slices.Delete(l.waiting, next, next+1)
+	own.requests++
+	return own
+}
+
+func (l *limiter) leave(reader string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	own := l.readers[reader]
+	if own.requests--; own.requests == 0 {
+		delete(l.readers, reader)
 	}
 }
 

@@ -19,8 +19,8 @@ func TestGreedyReadersLeaveASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := defaultLimits()
 		for name, l := range map[string]*limiter{
-			"queries": newLimiter(d.Queries, d.Queries/8, d.Queue, d.QueueTime),
-			"fetches": newLimiter(d.Fetches, d.Fetches/4, d.Queue, d.QueueTime),
+			"queries": newLimiter(d.Queries, d.Queries/16, d.QueueTime),
+			"fetches": newLimiter(d.Fetches, d.Fetches/10, d.QueueTime),
 		} {
 			ctx, cancel := context.WithCancel(t.Context())
 			var all sync.WaitGroup
@@ -50,89 +50,54 @@ func TestGreedyReadersLeaveASlot(t *testing.T) {
 			}
 			cancel()
 			all.Wait()
-			if l.taken != 0 || len(l.readers) != 0 || len(l.waiting) != 0 {
-				t.Errorf("%s: afterwards %d slots are taken by %v, %d wait",
-					name, l.taken, l.readers, len(l.waiting))
+			if len(l.total) != 0 || len(l.readers) != 0 {
+				t.Errorf("%s: afterwards %d slots are taken by %v", name, len(l.total), l.readers)
 			}
 		}
 	})
 }
 
-// A slot that becomes free goes to who has the fewest, then to who came first.
-func TestSlotsGoAround(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(4, 2, 80, time.Hour)
-		take := func(reader string) func() {
-			release, err := l.acquire(t.Context(), reader)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return release
-		}
-		var release []func()
-		for _, reader := range []string{"a", "a", "b", "c"} {
-			release = append(release, take(reader))
-		}
-		var mu sync.Mutex
-		var order []string
-		var all sync.WaitGroup
-		for _, reader := range []string{"b", "a", "d", "e", "d"} {
-			all.Go(func() {
-				done := take(reader)
-				mu.Lock()
-				order = append(order, reader)
-				mu.Unlock()
-				time.Sleep(time.Minute)
-				done()
-			})
-			synctest.Wait()
-		}
-		for _, done := range release {
-			time.Sleep(time.Second)
-			done()
-			synctest.Wait()
-		}
-		all.Wait()
-		if got := fmt.Sprint(order); got != "[d a b e d]" {
-			t.Errorf("the turns came in the order %s", got)
-		}
-	})
-}
-
+// Over the bounds of all, and over those of its reader, a request waits for its turn, for a time.
 func TestLimiterBounds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(1, 1, 8, time.Second)
-		release, err := l.acquire(t.Context(), "a")
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := newLimiter(3, 2, 2*time.Second)
 		var all sync.WaitGroup
-		began := time.Now()
-		for _, want := range []time.Duration{time.Second, 0, 0} { // one may wait for its second slot
+		began, hold := time.Now(), 3*time.Second
+		try := func(reader string, leave time.Duration, want error, after time.Duration) {
 			all.Go(func() {
-				if _, err := l.acquire(t.Context(), "a"); !errors.Is(err, errBusy) ||
-					time.Since(began) != want {
-					t.Errorf("after %v: %v; want %v", time.Since(began), err, want)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if leave > 0 {
+					time.AfterFunc(leave, cancel)
+				}
+				release, err := l.acquire(ctx, reader)
+				if !errors.Is(err, want) || time.Since(began) != after {
+					t.Errorf("reader %s after %v: %v; want %v after %v",
+						reader, time.Since(began), err, want, after)
+				}
+				if err == nil {
+					time.Sleep(hold)
+					release()
 				}
 			})
 			synctest.Wait()
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		all.Go(func() {
-			if _, err := l.acquire(ctx, "b"); !errors.Is(err, context.Canceled) {
-				t.Errorf("who leaves gets %v", err)
-			}
-		})
-		synctest.Wait()
-		cancel()
+		try("a", 0, nil, 0)
+		try("a", 0, nil, 0)
+		try("a", 0, errBusy, 2*time.Second) // a's own slots are taken
+		try("b", 0, nil, 0)
+		try("c", 0, errBusy, 2*time.Second) // all are
+		try("c", time.Second, context.Canceled, time.Second)
 		all.Wait()
-		release()
-		if release, err = l.acquire(t.Context(), "b"); err != nil {
-			t.Errorf("afterwards: %v", err)
-		} else {
-			release()
+		began, hold = time.Now(), time.Second
+		try("a", 0, nil, 0)
+		try("a", 0, nil, 0)
+		try("a", 0, nil, time.Second)
+		try("b", 0, nil, 0) // although a waits
+		all.Wait()
+		if len(l.total) != 0 || len(l.readers) != 0 {
+			t.Errorf("afterwards %d slots are taken by %v", len(l.total), l.readers)
 		}
 	})
 }

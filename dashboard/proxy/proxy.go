@@ -67,10 +67,9 @@ var panels = []int{1, 2, 3, 4}
 
 // limits bounds what requests may cost.
 type limits struct {
-	Requests      int           // under way, waiting included
-	Queries       int           // data queries that Grafana is given at a time
-	Fetches       int           // other requests that Grafana is given at a time
-	Queue         int           // queries, and other requests, that wait for their turn
+	Requests      int           // under way, waiting included; of one reader 3/32
+	Queries       int           // data queries that Grafana is given at a time; of one reader 1/16
+	Fetches       int           // other requests that Grafana is given at a time; of one reader 1/10
 	QueueTime     time.Duration // until one that waits is answered 503
 	BodyTime      time.Duration // in which the body of a query must come
 	HeaderTime    time.Duration // until Grafana begins its answer
@@ -83,7 +82,7 @@ type limits struct {
 
 func defaultLimits() *limits {
 	return &limits{
-		Requests: 1024, Queries: 16, Fetches: 64, Queue: 512, QueueTime: 5 * time.Second, BodyTime: 10 * time.Second,
+		Requests: 1024, Queries: 32, Fetches: 64, QueueTime: 5 * time.Second, BodyTime: 10 * time.Second,
 		HeaderTime: 30 * time.Second, ResponseTime: time.Minute, ResponseBytes: 64 << 20, Refresh: 2 * time.Second,
 	}
 }
@@ -125,9 +124,9 @@ func New(log *slog.Logger, cfg Config, registerer prometheus.Registerer) *Proxy 
 			Name: "colorstream_page_proxy_requests_total",
 			Help: "Browsers' requests for Grafana's paths, by what became of them.",
 		}, []string{"decision"}),
-		active:  newLimiter(l.Requests, max(1, l.Requests*3/32), 0, 0),
-		queries: newLimiter(l.Queries, max(1, l.Queries/8), l.Queue, l.QueueTime),
-		fetches: newLimiter(l.Fetches, max(1, l.Fetches/4), l.Queue, l.QueueTime),
+		active:  newLimiter(l.Requests, l.Requests*3/32, 0),
+		queries: newLimiter(l.Queries, l.Queries/16, l.QueueTime),
+		fetches: newLimiter(l.Fetches, l.Fetches/10, l.QueueTime),
 		unknown: make(map[string]bool),
 	}
 	for _, label := range []string{labelPass, labelLocal, labelDenied, labelBusy, labelFailed, labelGone} {
@@ -143,7 +142,9 @@ func New(log *slog.Logger, cfg Config, registerer prometheus.Registerer) *Proxy 
 		FlushInterval:  -1,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		ModifyResponse: p.modifyResponse,
-		ErrorHandler:   p.upstreamFailed,
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			answerOf(r.Context()).label = p.fail(w, r, err)
+		},
 	}
 	return p
 }
@@ -177,24 +178,39 @@ type answer struct {
 }
 
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	label := labelFailed // httputil.ReverseProxy panics when an answer breaks off
+	defer func() { p.requests.WithLabelValues(label).Inc() }()
+	label = p.serve(w, r)
+}
+
+// serve answers a request and returns what became of it.
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) (label string) {
 	reader := readerOf(r, p.cfg.TrustProxy)
 	leave, err := p.active.acquire(r.Context(), reader)
 	if err != nil {
-		p.upstreamFailed(w, r, err)
-		return
+		return p.fail(w, r, err)
 	}
 	defer leave()
 	a := p.decide(w, r)
 	if a.rule == nil {
-		label := labelLocal
-		if a.status >= 400 {
-			label = labelDenied
-		}
-		p.requests.WithLabelValues(label).Inc()
 		a.write(w, r)
-		return
+		if a.status >= 400 {
+			return labelDenied
+		}
+		return labelLocal
 	}
-	p.forward(w, r, reader, a)
+	slots := p.fetches
+	if a.rule.decision == query {
+		slots = p.queries
+	}
+	if leave, err = slots.acquire(r.Context(), reader); err != nil {
+		return p.fail(w, r, err)
+	}
+	defer leave()
+	// The server takes the deadline back when the request is over. A test's recorder has none.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.cfg.limits.ResponseTime))
+	p.reverse.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), answerKey{}, a)))
+	return a.label
 }
 
 // decide judges one request. It is here that everything is denied unless a rule says otherwise.

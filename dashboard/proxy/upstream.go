@@ -64,32 +64,6 @@ func answerOf(ctx context.Context) *answer {
 	return a
 }
 
-// forward sends what decide let pass to Grafana.
-func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, reader string, a *answer) {
-	whole := false // httputil.ReverseProxy panics with http.ErrAbortHandler when an answer breaks off
-	defer func() {
-		if !whole {
-			a.label = labelFailed
-		}
-		p.requests.WithLabelValues(a.label).Inc()
-	}()
-	r = r.WithContext(context.WithValue(r.Context(), answerKey{}, a))
-	slots := p.fetches
-	if a.rule.decision == query {
-		slots = p.queries
-	}
-	leave, err := slots.acquire(r.Context(), reader)
-	if err != nil {
-		p.upstreamFailed(w, r, err)
-	} else {
-		defer leave()
-		// The server takes the deadline back when the request is over. A test's recorder has none.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.cfg.limits.ResponseTime))
-		p.reverse.ServeHTTP(w, r)
-	}
-	whole = true
-}
-
 // rewrite makes the request that goes up: from the rule and what was checked, not from what came.
 func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
 	a, out := answerOf(pr.In.Context()), pr.Out
@@ -116,7 +90,6 @@ var (
 	// errRedirect is Grafana's wish to send the browser elsewhere: to a login, or to another host.
 	// Nothing that passes needs that.
 	errRedirect = errors.New("a redirect from Grafana: it asks for a login, or has another root address")
-	errTooLarge = errors.New("an answer from Grafana that is too large")
 	errPrefix   = errors.New("a panel's document from Grafana that cannot be shown under a path prefix")
 )
 
@@ -169,27 +142,27 @@ func adapt(document []byte, prefix string) ([]byte, error) {
 	return document, nil
 }
 
-// upstreamFailed answers a request that may pass and got no usable answer from Grafana.
-func (p *Proxy) upstreamFailed(w http.ResponseWriter, r *http.Request, err error) {
+// fail answers a request that may pass and got no usable answer from Grafana, and returns what became
+// of it.
+func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) (label string) {
 	label, failed := labelFailed, answer{status: http.StatusBadGateway, body: "Grafana does not answer"}
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
 	switch {
 	case errors.Is(err, errBusy):
 		label, failed = labelBusy, answer{status: http.StatusServiceUnavailable, body: err.Error()}
 		w.Header().Set("Retry-After", "1")
-	case errors.Is(err, errRedirect), errors.Is(err, errPrefix), errors.Is(err, errTooLarge):
+	case errors.Is(err, errRedirect), errors.Is(err, errPrefix):
 		failed.body = err.Error()
+	case tooLarge:
+		failed.body = "an answer from Grafana that is too large"
 	case isTimeout(err):
 		failed = answer{status: http.StatusGatewayTimeout, body: "Grafana does not answer in time"}
 	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		label = labelGone // nobody reads the answer
 	}
 	p.log.Debug("a request to Grafana failed", "path", clip(r.URL.Path, 200), "error", err)
-	if a, ok := r.Context().Value(answerKey{}).(*answer); ok {
-		a.label = label
-	} else {
-		p.requests.WithLabelValues(label).Inc()
-	}
 	failed.write(w, r)
+	return label
 }
 
 func isTimeout(err error) bool {
@@ -232,35 +205,19 @@ func (t *boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		end()
 		return nil, fmt.Errorf("ask Grafana: %w", err)
 	}
-	if response.ContentLength > t.limits.ResponseBytes {
-		response.Body.Close()
-		end()
-		return nil, errTooLarge
-	}
-	return &http.Response{ // a copy, so that trailers that come later have no way down
-		Status: response.Status, StatusCode: response.StatusCode, Proto: response.Proto,
-		ProtoMajor: response.ProtoMajor, ProtoMinor: response.ProtoMinor,
-		Header: response.Header, ContentLength: response.ContentLength, Request: r,
-		Body: &boundedBody{response.Body, t.limits.ResponseBytes, end},
-	}, nil
+	copied := *response // trailers that come later have no way down
+	copied.Trailer, copied.Request = nil, r
+	copied.Body = boundedBody{http.MaxBytesReader(nil, response.Body, t.limits.ResponseBytes), end}
+	return &copied, nil
 }
 
-// A boundedBody fails when more comes than it may hold.
+// A boundedBody fails when more comes than it may hold, and tells its end.
 type boundedBody struct {
 	io.ReadCloser
-	left int64
 	done func()
 }
 
-func (b *boundedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		return 0, errTooLarge
-	}
-	return n, err
-}
-
-func (b *boundedBody) Close() error {
+func (b boundedBody) Close() error {
 	defer b.done()
 	return b.ReadCloser.Close()
 }
