@@ -3,25 +3,25 @@ package main
 import (
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
+
+	"colorstream/generator/service/servicetest"
 )
 
 func TestHTTP(t *testing.T) {
 	t.Parallel()
 	m := miniredis.RunT(t)
-	p := begin(t, strings.NewReader("color,value\nred,1\nred,x\n"+strings.Repeat("red,2\n", 1000)),
-		nil,
-		"REDIS_URL=redis://"+m.Addr(), "GENERATOR_ADDR=127.0.0.1:0", "GENERATOR_INPUT=-", "GENERATOR_INTERVAL=50ms")
+	rows := "color,value\nred,1\nred,x\n" + strings.Repeat("red,2\n", 1000)
+	p := begin(t, strings.NewReader(rows), nil, "REDIS_URL=redis://"+m.Addr(),
+		"GENERATOR_ADDR=127.0.0.1:0", "GENERATOR_INPUT=-", "GENERATOR_INTERVAL=50ms")
 	var address string
-	eventually(t, "it listens", func() bool {
-		if found := regexp.MustCompile(`msg=listening.* address=(\S+)`).FindStringSubmatch(p.stderr.String()); found != nil {
-			address = found[1]
-		}
-		return address != ""
+	servicetest.Eventually(t, "it listens", func() bool {
+		_, after, listening := strings.Cut(p.stderr.String(), "msg=listening program=generator address=")
+		address, _, _ = strings.Cut(after, "\n")
+		return listening && address != ""
 	})
 	get := func(path string) (int, string) {
 		response, err := http.Get("http://" + address + path)
@@ -35,16 +35,22 @@ func TestHTTP(t *testing.T) {
 		}
 		return response.StatusCode, string(body)
 	}
-	eventually(t, "it is ready", func() bool { status, _ := get("/readyz"); return status == http.StatusOK })
+	ready := func(want int) func() bool {
+		return func() bool { status, _ := get("/readyz"); return status == want }
+	}
+	servicetest.Eventually(t, "it is ready", ready(http.StatusOK))
 	if status, _ := get("/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz answers %d", status)
 	}
 	var metrics string
-	eventually(t, "it has rejected a line", func() bool {
+	servicetest.Eventually(t, "it has rejected a line", func() bool {
 		_, metrics = get("/metrics")
 		return strings.Contains(metrics, `colorstream_generator_rejected_total{reason="value_type"} 1`)
 	})
-	for _, name := range []string{"published_total", "publish_errors_total", "receivers", "no_subscribers_total", "unacknowledged_total", "read_total"} {
+	for _, name := range []string{
+		"published_total", "publish_errors_total", "receivers", "no_subscribers_total",
+		"unacknowledged_total", "read_total",
+	} {
 		if !strings.Contains(metrics, "\ncolorstream_generator_"+name+" ") {
 			t.Errorf("no metric %s", name)
 		}
@@ -62,8 +68,7 @@ func TestHTTP(t *testing.T) {
 		[]string{"replay", "-"}, "GENERATOR_ADDR="+address, "REDIS_URL=redis://"+m.Addr())
 	beside.wantStatus(t, 3) // nobody is subscribed
 	m.Close()
-	eventually(t, "it is not ready without Redis",
-		func() bool { status, _ := get("/readyz"); return status == http.StatusServiceUnavailable })
+	servicetest.Eventually(t, "it is not ready without Redis", ready(http.StatusServiceUnavailable))
 	p.stop()
 	if err := p.wait(t); err != nil {
 		t.Error(err)

@@ -24,7 +24,8 @@ func TestConfigDefaults(t *testing.T) {
 		Interval: time.Second, Pace: PaceSteady, Speed: 1,
 		Colors: List{"red", "blue", "green", "yellow"}, Names: List{"value_name"}, Min: 1, Max: 100,
 		Source:    source.Options{Color: "color", Name: "name", Value: "value", Time: "ts", Zone: "UTC"},
-		StreamMax: 10_000_000, WorkerAddr: "127.0.0.1:8051", Addr: "127.0.0.1:8052", Log: service.Log{Format: "text"},
+		StreamMax: 10_000_000, WorkerAddr: "127.0.0.1:8051", Addr: "127.0.0.1:8052",
+		Log: service.Log{Format: "text"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -47,18 +48,23 @@ func TestConfigValues(t *testing.T) {
 	if got := parse("GENERATOR_RATE", "500000").interval(); got != 2000 {
 		t.Errorf("interval %g", got)
 	}
-	if got := parse("GENERATOR_COLORS", "red, light blue ,#ff0000").Colors; !cmp.Equal(got, List{"red", "light blue", "#ff0000"}) {
-		t.Errorf("colors %q", got)
+	colors := parse("GENERATOR_COLORS", "red, light blue ,#ff0000").Colors
+	if !cmp.Equal(colors, List{"red", "light blue", "#ff0000"}) {
+		t.Errorf("colors %q", colors)
 	}
 	if got := parse("GENERATOR_SEED", "0").Seed; got == nil || *got != 0 {
 		t.Errorf("seed %v", got)
 	}
-	for text, want := range map[string]source.Separator{";": ";", "tab": "\t", `\t`: "\t", "§": "§", "": ""} {
+	for text, want := range map[string]source.Separator{
+		";": ";", "tab": "\t", `\t`: "\t", "§": "§", "": "",
+	} {
 		if got := parse("GENERATOR_INPUT_SEPARATOR", text).Source.Separator; got != want {
 			t.Errorf("separator %q is %q", text, got)
 		}
 	}
-	for text, want := range map[string]source.Decimal{"comma": source.Comma, ",": source.Comma, ".": source.Point} {
+	for text, want := range map[string]source.Decimal{
+		"comma": source.Comma, ",": source.Comma, ".": source.Point,
+	} {
 		if got := parse("GENERATOR_INPUT_DECIMAL", text).Source.Decimal; got != want {
 			t.Errorf("decimal %q is %q", text, got)
 		}

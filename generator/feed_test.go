@@ -75,7 +75,9 @@ func (l *list) Next(ctx context.Context, wait bool) (source.Record, error) {
 
 func values(n int) (records []any) {
 	for i := range n {
-		records = append(records, source.Record{Message: message.Message{Color: "red", Value: float64(i)}, Line: i + 1})
+		record := source.Record{Line: i + 1}
+		record.Color, record.Value = "red", float64(i)
+		records = append(records, record)
 	}
 	return records
 }
@@ -114,7 +116,8 @@ func TestFeedPaces(t *testing.T) {
 	inBubble(t, &feed{records: &list{values(2), broken}, pacer: pace.Max{}}, broken, "0s [0 1]")
 
 	at := func(value float64, after time.Duration) source.Record {
-		return source.Record{Message: message.Message{Color: "red", Value: value, Time: time.Unix(1e9, 0).Add(after)}}
+		m := message.Message{Color: "red", Value: value, Time: time.Unix(1e9, 0).Add(after)}
+		return source.Record{Message: m}
 	}
 	timed := []any{at(1, 0), at(2, 0), at(3, 3*time.Second), at(4, time.Second), at(5, time.Hour)}
 	inBubble(t, &feed{records: &list{timed, io.EOF}, pacer: pace.NewTimes(1)},
@@ -123,7 +126,7 @@ func TestFeedPaces(t *testing.T) {
 		nil, "0s [1 2]", "833.333µs [3 4]", "1s [5]")
 }
 
-func TestFeedCountsRefusedLines(t *testing.T) {
+func TestFeedCountsRejectedLines(t *testing.T) {
 	t.Parallel()
 	records := values(2)
 	records = slices.Insert(records, 1,
@@ -143,30 +146,26 @@ func TestFeedOfASilentInput(t *testing.T) {
 }
 
 // After an outage a steady pace goes on, without a burst of what it missed; and every message is
-// there.
-func TestFeedAfterAnOutage(t *testing.T) {
+// there. An error of Redis that does not pass ends the feed.
+func TestFeedAndRedis(t *testing.T) {
 	t.Parallel()
-	o := &outlet{before: func(n int) (bool, error) {
-		if n == 1 {
-			time.Sleep(10 * time.Second)
-			return true, nil
-		}
-		return false, nil
-	}}
-	inBubble(t, &feed{sink: o, records: &list{values(5), io.EOF}}, nil,
+	second := func(then func() (bool, error)) *outlet {
+		return &outlet{before: func(n int) (bool, error) {
+			if n == 1 {
+				return then()
+			}
+			return false, nil
+		}}
+	}
+	away := second(func() (bool, error) {
+		time.Sleep(10 * time.Second)
+		return true, nil
+	})
+	inBubble(t, &feed{sink: away, records: &list{values(5), io.EOF}}, nil,
 		"0s [0]", "11s [1]", "11s [2]", "11.75s [3]", "12.75s [4]")
-}
-
-func TestFeedEndsWithRedis(t *testing.T) {
-	t.Parallel()
 	rejected := errors.New("NOPERM")
-	o := &outlet{before: func(n int) (bool, error) {
-		if n == 1 {
-			return false, rejected
-		}
-		return false, nil
-	}}
-	inBubble(t, &feed{sink: o, records: &list{values(5), io.EOF}}, rejected, "0s [0]")
+	denied := second(func() (bool, error) { return false, rejected })
+	inBubble(t, &feed{sink: denied, records: &list{values(5), io.EOF}}, rejected, "0s [0]")
 }
 
 func TestFeedStops(t *testing.T) {
@@ -193,12 +192,8 @@ func TestFeedStops(t *testing.T) {
 			if err := f.run(ctx); err != nil {
 				t.Errorf("%T: %v", p, err)
 			}
-			sent := 0
-			for range o.flushes {
-				sent++
-			}
-			if sent == 0 || o.Waiting() != 0 {
-				t.Errorf("%T: %d flushes, %d messages left", p, sent, o.Waiting())
+			if len(o.flushes) == 0 || o.Waiting() != 0 {
+				t.Errorf("%T: %d flushes, %d messages left", p, len(o.flushes), o.Waiting())
 			}
 		})
 	}
@@ -237,11 +232,10 @@ func TestFeedRate(t *testing.T) {
 // BenchmarkFeed is the generator without Redis: making, encoding into nothing, pacing.
 func BenchmarkFeed(b *testing.B) {
 	f := &feed{
-		log: slog.New(slog.DiscardHandler), sink: new(hole), pacer: pace.NewSteady(time.Now(),
-			1), tally: tally.New(),
+		log: slog.New(slog.DiscardHandler), sink: new(hole), tally: tally.New(),
+		pacer: pace.NewSteady(time.Now(), 1), count: int64(b.N),
 		records: source.NewRandom(1, []string{"red", "blue", "green", "yellow"},
 			[]string{"value_name"}, 1, 100),
-		count: int64(b.N),
 	}
 	if err := f.run(b.Context()); err != nil {
 		b.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"colorstream/generator/publish"
-	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
 	"colorstream/generator/service/servicetest"
 	"colorstream/generator/tally"
@@ -17,15 +16,20 @@ import (
 // transport.
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
-	for transport, heading := range map[publish.Transport]string{publish.PubSub: "Generator, Pub/Sub", publish.Stream: "Generator, stream"} {
-		config := Config{Redis: redisurl.Config{URL: "redis://127.0.0.1:1/0"}, Channel: "colors", Transport: transport}
+	for transport, heading := range map[publish.Transport]string{
+		publish.PubSub: "Generator, Pub/Sub", publish.Stream: "Generator, stream",
+	} {
+		config := Config{Channel: "colors", Transport: transport}
+		config.Redis.URL = "redis://127.0.0.1:1/0"
 		publisher, err := publish.New(slog.New(slog.DiscardHandler),
 			config.publishOptions(), func(error) {})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer publisher.Close()
-		g := &generator{config: config, tally: tally.New(), health: new(service.Health), publisher: publisher}
+		g := &generator{
+			config: config, tally: tally.New(), health: new(service.Health), publisher: publisher,
+		}
 		g.health.Condition("redis", "")
 		servicetest.CheckMetrics(t, "../worker/docs/metrics.md",
 			heading, g.metrics().(*prometheus.Registry))

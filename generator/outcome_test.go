@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/redis/go-redis/v9"
 
 	"colorstream/generator/source"
 )
@@ -28,20 +27,23 @@ func TestReplayAsksTheWorker(t *testing.T) {
 		status           int
 		says             []string
 	}{
-		"all":        {row, 10, 0, 0, 0, []string{"accepted 10 by the worker\n"}},
-		"beside":     {row, 10, 5, 0, 0, []string{"accepted 10 by the worker\n"}},
-		"late":       {row, 10, 0, 4, 3, []string{"accepted 6 by", "not accepted 4 late 4\n", "4 were late: ", "WORKER_LATENESS", "make import"}},
+		"all":    {row, 10, 0, 0, 0, []string{"accepted 10 by the worker\n"}},
+		"beside": {row, 10, 5, 0, 0, []string{"accepted 10 by the worker\n"}},
+		"late": {row, 10, 0, 4, 3, []string{
+			"accepted 6 by", "not accepted 4 late 4\n", "4 were late: ", "WORKER_LATENESS", "make import",
+		}},
 		"late, both": {row, 10, 5, 4, 3, []string{"accepted 6 by", "not accepted 4 late 4\n"}},
-		"lost":       {row, 7, 0, 0, 3, []string{"accepted 7 by", "not received 3 by any worker\n", "does it run"}},
-		"bad rows":   {row + "red,x\n", 10, 0, 0, 3, []string{"rejected 1 value_type 1\n", "1 rows make no message"}},
-		"restarted":  {row, -1, 0, 0, 0, []string{"cannot be asked", "restarted"}},
+		"lost": {row, 7, 0, 0, 3, []string{
+			"accepted 7 by", "not received 3 by any worker\n", "does it run",
+		}},
+		"bad rows": {row + "red,x\n", 10, 0, 0, 3, []string{
+			"rejected 1 value_type 1\n", "1 rows make no message",
+		}},
+		"restarted": {row, -1, 0, 0, 0, []string{"cannot be asked", "restarted"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := miniredis.RunT(t)
-			client := redis.NewClient(&redis.Options{Addr: m.Addr()})
-			t.Cleanup(func() { _ = client.Close() })
-			listen(t, client)
+			url, _ := embedded(t)
 			var asked atomic.Int64
 			worker := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				received, late := int64(1000), int64(50)
@@ -57,7 +59,7 @@ func TestReplayAsksTheWorker(t *testing.T) {
 			}))
 			t.Cleanup(worker.Close)
 			p := begin(t, strings.NewReader(header+c.input),
-				[]string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(),
+				[]string{"replay", "-"}, url,
 				"GENERATOR_PACE=max", "WORKER_ADDR="+strings.TrimPrefix(worker.URL, "http://"))
 			p.wantStatus(t, c.status)
 			text := p.stdout.String() + p.stderr.String()
@@ -77,7 +79,9 @@ func TestReplayAsksTheWorker(t *testing.T) {
 // What the worker says cannot be told from a stranger's words otherwise.
 func TestAskWorker(t *testing.T) {
 	t.Parallel()
-	for status, words := range map[int]string{http.StatusOK: "is no worker", http.StatusNotFound: "404"} {
+	for status, words := range map[int]string{
+		http.StatusOK: "is no worker", http.StatusNotFound: "404",
+	} {
 		stranger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
 			_, _ = io.WriteString(w, "hello\n")

@@ -5,9 +5,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-
-	"github.com/alicebob/miniredis/v2"
-	"github.com/redis/go-redis/v9"
 )
 
 // Every command of this folder's README is run as it stands there, but for the tests themselves.
@@ -17,10 +14,7 @@ func TestReadmeCommands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := miniredis.RunT(t)
-	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
-	t.Cleanup(func() { _ = client.Close() })
-	listen(t, client)
+	url, _ := embedded(t)
 	commands := 0
 	for line := range strings.Lines(string(text)) {
 		command, ok := strings.CutPrefix(line, "    ")
@@ -29,8 +23,7 @@ func TestReadmeCommands(t *testing.T) {
 		}
 		commands++
 		cmd := exec.Command("sh", "-c", command)
-		cmd.Env = append(os.Environ(), "REDIS_URL=redis://"+m.Addr(),
-			"WORKER_ADDR=127.0.0.1:1", "GENERATOR_ADDR=off")
+		cmd.Env = append(os.Environ(), url, "WORKER_ADDR=127.0.0.1:1", "GENERATOR_ADDR=off")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", command, err, out)
 		}

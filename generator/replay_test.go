@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -13,10 +14,10 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/google/go-cmp/cmp"
-	"github.com/redis/go-redis/v9"
 
 	"colorstream/generator/message"
 	"colorstream/generator/redistest"
+	"colorstream/generator/service/servicetest"
 )
 
 func TestReplayDiamonds(t *testing.T) {
@@ -72,18 +73,19 @@ func TestReplayDiamonds(t *testing.T) {
 func TestBadLines(t *testing.T) {
 	t.Parallel()
 	m := miniredis.RunT(t)
-	p := begin(t, strings.NewReader("color,value,ts\nred,1,1760000000\nred,x,\nblue\nred,2,\n"+strings.Repeat(",1,\n", 9)),
-		[]string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
+	rows := "color,value,ts\nred,1,1760000000\nred,x,\nblue\nred,2,\n" + strings.Repeat(",1,\n", 9)
+	p := begin(t, strings.NewReader(rows), []string{"replay", "-"},
+		"REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
 	p.wantStatus(t, 3)
 	if sums := p.sums(t); sums["read"] != 13 ||
 		sums["published"] != 2 || sums["no_subscribers"] != 2 || sums["rejected"] != 11 {
 		t.Errorf("%v", sums)
 	}
 	for _, words := range []string{
-		"color_empty 9, ", `rejected line 3: value "x" is not a number` + "\n", "rejected line 4: has 1 cells instead of 3\n",
-		"rejected line 8: color is empty\n",
+		"color_empty 9, ", `rejected line 3: value "x" is not a number` + "\n",
+		"rejected line 4: has 1 cells instead of 3\n", "rejected line 8: color is empty\n",
 	} {
-		if !strings.Contains(p.stdout.String(), words) {
+		if p.stdout.Count(words) == 0 {
 			t.Errorf("the tally does not say %q", words)
 		}
 	}
@@ -101,10 +103,12 @@ func TestNothingToPublish(t *testing.T) {
 		}
 	}
 	fails("color,value\n", "nothing was published: standard input holds no messages")
-	fails("color,value\nred,x\nred,y\n", `nothing was published: all 2 lines of standard input were rejected, the first: line 2: value "x" is not a number`)
+	fails("color,value\nred,x\nred,y\n", "nothing was published: all 2 lines of standard input "+
+		`were rejected, the first: line 2: value "x" is not a number`)
 	fails("", "is empty")
 	fails("colour,value\n", "GENERATOR_INPUT_COLOR to one of")
-	fails("color,value\nred,1\n\"", "line 3: a quotation mark is never closed") // what came before is published
+	// What came before is published.
+	fails("color,value\nred,1\n\"", "line 3: a quotation mark is never closed")
 	fails("{}\n", `there is no field "color"`, "GENERATOR_INPUT_FORMAT=jsonl")
 	p := begin(t, nil, []string{"replay", "no/such.csv"}, "REDIS_URL=redis://"+m.Addr())
 	if err := p.wait(t); err == nil ||
@@ -116,12 +120,9 @@ func TestNothingToPublish(t *testing.T) {
 // A file out of order is published in the order of its times, and the log says so.
 func TestReplaySortsAFile(t *testing.T) {
 	t.Parallel()
-	m := miniredis.RunT(t)
-	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
-	t.Cleanup(func() { _ = client.Close() })
-	received := listen(t, client)
+	url, received := embedded(t)
 	const name = "source/testdata/files/f3-one-row-out.csv"
-	p := begin(t, nil, []string{"replay", name}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
+	p := begin(t, nil, []string{"replay", name}, url, "GENERATOR_PACE=max")
 	if err := p.wait(t); err != nil {
 		t.Fatal(err)
 	}
@@ -132,9 +133,10 @@ func TestReplaySortsAFile(t *testing.T) {
 	if diff := cmp.Diff([]float64{1, 2, 9, 10, 20}, values); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	const said = "times are such as 2025-02-03T09:00:01Z, 2025-02-03T09:00:01Z to 2025-02-03T09:00:21Z; " +
-		"not in order (line 5: time 2025-02-03T09:00:04Z is before 2025-02-03T09:00:20Z of line 4): sorted by time"
-	if strings.Count(p.stderr.String(), said) != 1 {
+	const disorder = "line 5: time 2025-02-03T09:00:04Z is before 2025-02-03T09:00:20Z of line 4"
+	const said = "times are such as 2025-02-03T09:00:01Z, " +
+		"2025-02-03T09:00:01Z to 2025-02-03T09:00:21Z; not in order (" + disorder + "): sorted by time"
+	if p.stderr.Count(said) != 1 {
 		t.Errorf("the log does not say once: %s", said)
 	}
 
@@ -142,74 +144,60 @@ func TestReplaySortsAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stdin := begin(t, strings.NewReader(string(text)),
-		[]string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
-	const rejected = "line 5: time 2025-02-03T09:00:04Z is before 2025-02-03T09:00:20Z of line 4"
-	if err := stdin.wait(t); err == nil || !strings.Contains(err.Error(), rejected) {
+	stdin := begin(t, bytes.NewReader(text), []string{"replay", "-"}, url, "GENERATOR_PACE=max")
+	if err := stdin.wait(t); err == nil || !strings.Contains(err.Error(), disorder) {
 		t.Errorf("standard input: %v", err)
 	}
 	if sums := stdin.sums(t); sums["published"] != 3 {
 		t.Errorf("%v", sums)
 	}
-	allowed := begin(t, strings.NewReader(string(text)),
-		[]string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(),
+	allowed := begin(t, bytes.NewReader(text), []string{"replay", "-"}, url,
 		"GENERATOR_PACE=max", "GENERATOR_INPUT_DISORDER=16s")
 	if err := allowed.wait(t); err != nil {
 		t.Errorf("standard input with disorder: %v", err)
 	}
 }
 
-// Rows of CSV are published as they come too.
-func TestLiveCSV(t *testing.T) {
+// Rows are published as they come, not when the input ends; and a silent input can be stopped.
+func TestLiveInput(t *testing.T) {
 	t.Parallel()
-	m := miniredis.RunT(t)
-	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
-	t.Cleanup(func() { _ = client.Close() })
-	received := listen(t, client)
-	stdin, writer := io.Pipe()
-	p := begin(t, stdin, []string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
-	for i := range 3 {
-		row := fmt.Sprintf("red;%d,5;2025-02-03 09:00:0%d\n", i, i)
-		if i == 0 {
-			row = "# a logger\ncolor;value;ts\n" + row
+	for name, rows := range map[string][]string{
+		"CSV": {
+			"# a logger\ncolor;value;ts\nred;0,5;2025-02-03 09:00:00\n",
+			"red;1,5;2025-02-03 09:00:01\n", "red;2,5;2025-02-03 09:00:02\n",
+		},
+		"JSON": {
+			`{"color":"red","value":0.5,"ts":"2025-02-03T09:00:00Z"}` + "\n",
+			`{"color":"red","value":1.5,"ts":"2025-02-03T09:00:01Z"}` + "\n",
+			`{"color":"red","value":2.5,"ts":"2025-02-03T09:00:02Z"}` + "\n",
+		},
+	} {
+		for _, stopped := range []bool{false, true} {
+			url, received := embedded(t)
+			stdin, writer := io.Pipe()
+			defer writer.Close()
+			p := begin(t, stdin, []string{"replay", "-"}, url, "GENERATOR_PACE=max")
+			for i, row := range rows {
+				if _, err := io.WriteString(writer, row); err != nil {
+					t.Fatal(err)
+				}
+				got := receive(t, received, 1)[0]
+				if got.Value != float64(i)+0.5 || got.Time.Second() != i {
+					t.Errorf("%s: row %d gives %+v", name, i, got)
+				}
+			}
+			if stopped {
+				p.stop()
+			} else {
+				writer.Close()
+			}
+			if err := p.wait(t); err != nil {
+				t.Errorf("%s, stopped %v: %v", name, stopped, err)
+			}
+			if sums := p.sums(t); sums["published"] != 3 {
+				t.Errorf("%s, stopped %v: %v", name, stopped, sums)
+			}
 		}
-		if _, err := io.WriteString(writer, row); err != nil {
-			t.Fatal(err)
-		}
-		if got := receive(t, received, 1)[0]; got.Value != float64(i)+0.5 || got.Time.Second() != i {
-			t.Errorf("row %d gives %+v", i, got)
-		}
-	}
-	_ = writer.Close()
-	if err := p.wait(t); err != nil {
-		t.Error(err)
-	}
-}
-
-// Lines are published as they come, not when the input ends; and a silent input can be stopped.
-func TestLiveStandardInput(t *testing.T) {
-	t.Parallel()
-	m := miniredis.RunT(t)
-	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
-	t.Cleanup(func() { _ = client.Close() })
-	received := listen(t, client)
-	stdin, writer := io.Pipe()
-	defer writer.Close()
-	p := begin(t, stdin, []string{"replay", "-"}, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_PACE=max")
-	for i := range 3 {
-		if _, err := fmt.Fprintf(writer, `{"color":"red","value":%d}`+"\n", i); err != nil {
-			t.Fatal(err)
-		}
-		if got := receive(t, received, 1)[0].Value; got != float64(i) {
-			t.Errorf("line %d gives %g", i, got)
-		}
-	}
-	p.stop()
-	if err := p.wait(t); err != nil {
-		t.Errorf("stopped: %v", err)
-	}
-	if sums := p.sums(t); sums["published"] != 3 {
-		t.Errorf("%v", sums)
 	}
 }
 
@@ -236,22 +224,19 @@ func TestReplayOverKilledRedis(t *testing.T) {
 			for range 2 {
 				time.Sleep(300 * time.Millisecond) // not to wait for anything: to strike in the middle
 				server.Kill()
-				eventually(t, "it says that Redis is away", func() bool {
-					text := p.stderr.String()
-					return strings.Count(text, "cannot publish") > strings.Count(text, "publishing again")
-				})
+				away := func() bool {
+					return p.stderr.Count("cannot publish") > p.stderr.Count("publishing again")
+				}
+				servicetest.Eventually(t, "it says that Redis is away", away)
 				server.Restart()
-				eventually(t, "it says that Redis is back", func() bool {
-					text := p.stderr.String()
-					return strings.Count(text, "cannot publish") == strings.Count(text, "publishing again")
-				})
+				servicetest.Eventually(t, "it says that Redis is back", func() bool { return !away() })
 			}
 			p.wantStatus(t, 3)
 			sums := p.sums(t)
 			if sums["read"] != n || sums["unsent"] != 0 || sums["errors"] == 0 {
 				t.Errorf("%v", sums)
 			}
-			if text := p.stderr.String(); strings.Count(text, "cannot publish") != 2 {
+			if p.stderr.Count("cannot publish") != 2 {
 				t.Error("it says it more than once")
 			}
 			if transport == "stream" {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,44 +16,30 @@ import (
 	"colorstream/generator/message"
 	"colorstream/generator/redistest"
 	"colorstream/generator/service"
+	"colorstream/generator/service/servicetest"
 )
 
 // A program is one run of the generator.
 type program struct {
-	stdout, stderr output
+	stdout, stderr servicetest.Output
 	stop           context.CancelFunc
 	done           chan struct{}
 	err            error // after done
-}
-
-// output is safe for concurrent use.
-type output struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
 
 // begin starts the generator with variables such as "GENERATOR_COUNT=3" besides those that keep it
 // by itself.
 func begin(t testing.TB, stdin io.Reader, args []string, variables ...string) *program {
 	t.Helper()
-	environ := service.Environ(append([]string{"GENERATOR_ADDR=off", "WORKER_ADDR=127.0.0.1:1"}, variables...))
+	alone := []string{"GENERATOR_ADDR=off", "WORKER_ADDR=127.0.0.1:1"}
+	environ := service.Environ(append(alone, variables...))
 	ctx, cancel := context.WithCancel(t.Context())
 	p := &program{stop: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
-		p.err = run(ctx, service.Process{Args: args, Environ: environ, Stdin: stdin, Stdout: &p.stdout, Stderr: &p.stderr})
+		p.err = run(ctx, service.Process{
+			Args: args, Environ: environ, Stdin: stdin, Stdout: &p.stdout, Stderr: &p.stderr,
+		})
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -109,13 +94,13 @@ func (p *program) sums(t testing.TB) map[string]int {
 	return sums
 }
 
-func eventually(t testing.TB, what string, ok func() bool) {
+// embedded starts an embedded Redis with a subscriber to the channel colors.
+func embedded(t testing.TB) (url string, received <-chan *redis.Message) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 20 seconds: %s", what)
-		}
-	}
+	m := miniredis.RunT(t)
+	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	return "REDIS_URL=redis://" + m.Addr(), listen(t, client)
 }
 
 // listen subscribes to the channel colors.
@@ -162,13 +147,16 @@ func TestRandomMessages(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	received := listen(t, server.Client())
-	settings := []string{"REDIS_URL=" + server.URL(), "GENERATOR_PACE=max", "GENERATOR_COUNT=5000", "GENERATOR_SEED=7"}
+	settings := []string{
+		"REDIS_URL=" + server.URL(), "GENERATOR_PACE=max", "GENERATOR_COUNT=5000", "GENERATOR_SEED=7",
+	}
 	first := begin(t, nil, nil, settings...)
 	if err := first.wait(t); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]int{
-		"read": 5000, "published": 5000, "no_subscribers": 0, "rejected": 0, "unacknowledged": 0, "unsent": 0, "errors": 0,
+		"read": 5000, "published": 5000, "no_subscribers": 0,
+		"rejected": 0, "unacknowledged": 0, "unsent": 0, "errors": 0,
 	}
 	if diff := cmp.Diff(want, first.sums(t)); diff != "" {
 		t.Errorf("tally: -want +got\n%s", diff)
@@ -192,7 +180,8 @@ func TestStop(t *testing.T) {
 	t.Parallel()
 	m := miniredis.RunT(t)
 	p := begin(t, nil, nil, "REDIS_URL=redis://"+m.Addr(), "GENERATOR_RATE=10000", "GENERATOR_OOPS=1")
-	eventually(t, "it publishes", func() bool { return strings.Contains(p.stderr.String(), "nobody is subscribed") })
+	servicetest.Eventually(t, "it publishes",
+		func() bool { return p.stderr.Count("nobody is subscribed") > 0 })
 	p.stop()
 	if err := p.wait(t); err != nil {
 		t.Fatal(err)
@@ -201,14 +190,16 @@ func TestStop(t *testing.T) {
 	if sums["published"] == 0 || sums["no_subscribers"] != sums["published"] || sums["unsent"] != 0 {
 		t.Errorf("%v", sums)
 	}
-	for _, words := range []string{"variable=GENERATOR_OOPS", "msg=start", "config.GENERATOR_RATE=10000", "msg=stop", "seed="} {
-		if !strings.Contains(p.stderr.String(), words) {
+	for _, words := range []string{
+		"variable=GENERATOR_OOPS", "msg=start", "config.GENERATOR_RATE=10000", "msg=stop", "seed=",
+	} {
+		if p.stderr.Count(words) == 0 {
 			t.Errorf("the log does not say %q", words)
 		}
 	}
 
 	away := begin(t, nil, nil, "REDIS_URL=redis://127.0.0.1:1")
-	eventually(t, "it waits", func() bool { return strings.Contains(away.stderr.String(), "cannot publish") })
+	servicetest.Eventually(t, "it waits", func() bool { return away.stderr.Count("cannot publish") > 0 })
 	away.stop()
 	if err := away.wait(t); err != nil {
 		t.Errorf("stopped while it waits: %v", err)

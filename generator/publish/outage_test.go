@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"log/slog"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"colorstream/generator/redistest"
+	"colorstream/generator/service/servicetest"
 )
 
 // publishAll publishes numbered messages in batches of many sizes until stop is closed, and tells
@@ -36,35 +36,21 @@ func publishAll(t testing.TB, r *rig, stop <-chan struct{}) <-chan int {
 	return total
 }
 
-// quick makes a rig whose client gives up soon.
-func quick(t testing.TB, url string, transport Transport) *rig {
-	t.Helper()
-	r := newRig(t, url, transport)
-	p, err := New(slog.New(slog.NewTextHandler(r.log, nil)), Options{
-		Target: target(t, url), Channel: "colors", Transport: transport, timeout: 200 * time.Millisecond,
-	}, func(error) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = p.Close() })
-	r.Publisher = p
-	return r
-}
-
-// trouble does something to Redis again and again while messages are published, each time when some
+// disturb does something to Redis again and again while messages are published, each time when some
 // hundred more have arrived, and gives back how many were handed to the publisher in all.
-func trouble(t *testing.T, r *rig, times int, strike func()) int {
+func disturb(t *testing.T, r *rig, times int, strike func()) int {
 	t.Helper()
 	stop := make(chan struct{})
 	total := publishAll(t, r, stop)
 	for range times {
 		goal := r.Counts().Published + 100 + rand.Uint64N(5000)
-		eventually(t, "messages are published", func() bool { return r.Counts().Published >= goal })
+		servicetest.Eventually(t, "messages are published",
+			func() bool { return r.Counts().Published >= goal })
 		time.Sleep(rand.N(3 * time.Millisecond)) // strike at any moment of a round trip
 		strike()
 	}
 	goal := r.Counts().Published + 2*BatchSize
-	eventually(t, "messages are published in the end",
+	servicetest.Eventually(t, "messages are published in the end",
 		func() bool { return r.Counts().Published >= goal })
 	close(stop)
 	return <-total
@@ -76,7 +62,7 @@ func TestStreamOverKilledRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	r := newRig(t, server.URL(), Stream)
-	total := trouble(t, r, 8, func() {
+	total := disturb(t, r, 8, func() {
 		server.Kill()
 		server.Restart()
 	})
@@ -84,7 +70,7 @@ func TestStreamOverKilledRedis(t *testing.T) {
 		t.Errorf("%d messages: %+v", total, got)
 	}
 	checkStream(t, server.Client(), total)
-	if down, up := r.log.count("cannot publish"), r.log.count("publishing again"); down != up ||
+	if down, up := r.log.Count("cannot publish"), r.log.Count("publishing again"); down != up ||
 		down > 8 {
 		t.Errorf("%d times down and %d times up", down, up)
 	}
@@ -95,11 +81,11 @@ func TestStreamOverKilledRedis(t *testing.T) {
 func TestStreamOverHangingRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	r := quick(t, server.URL(), Stream)
-	total := trouble(t, r, 6, func() {
+	r := newRig(t, server.URL(), Stream, func(o *Options) { o.timeout = 200 * time.Millisecond })
+	total := disturb(t, r, 6, func() {
 		server.Stop()
 		before := r.Counts().Errors
-		eventually(t, "the time-out", func() bool { return r.Counts().Errors > before })
+		servicetest.Eventually(t, "the time-out", func() bool { return r.Counts().Errors > before })
 		server.Resume()
 	})
 	checkStream(t, server.Client(), total)
@@ -111,13 +97,15 @@ func TestStreamOverCutConnections(t *testing.T) {
 	server := redistest.Start(t)
 	client := server.Client()
 	r := newRig(t, server.URL(), Stream)
-	total := trouble(t, r, 20, func() { client.ClientKillByFilter(t.Context(), "TYPE", "normal", "SKIPME", "yes") })
+	total := disturb(t, r, 20, func() {
+		client.ClientKillByFilter(t.Context(), "TYPE", "normal", "SKIPME", "yes")
+	})
 	checkStream(t, client, total)
 }
 
 // Pub/Sub cannot know more than it does, but nothing is doubled or out of order, and everything is
 // counted.
-func TestPubSubOverTrouble(t *testing.T) {
+func TestPubSubIsDisturbed(t *testing.T) {
 	t.Parallel()
 	run := func(name string, times int, strike func(*redistest.Server, *redis.Client)) {
 		t.Run(name, func(t *testing.T) {
@@ -131,7 +119,9 @@ func TestPubSubOverTrouble(t *testing.T) {
 			received := make(chan int)
 			go func() {
 				last, n := -1, 0
-				for m := range sub.Channel(redis.WithChannelSize(1<<20), redis.WithChannelSendTimeout(time.Minute)) {
+				messages := sub.Channel(redis.WithChannelSize(1<<20),
+					redis.WithChannelSendTimeout(time.Minute))
+				for m := range messages {
 					for _, got := range numbers(t, m.Payload) {
 						if got <= last {
 							t.Errorf("number %d comes after %d", got, last)
@@ -143,7 +133,7 @@ func TestPubSubOverTrouble(t *testing.T) {
 				received <- n
 			}()
 			r := newRig(t, server.URL(), PubSub)
-			total := trouble(t, r, times, func() { strike(server, client) })
+			total := disturb(t, r, times, func() { strike(server, client) })
 			counts := r.Counts()
 			if counts.Published+counts.Unacknowledged != uint64(total) {
 				t.Errorf("%d messages: %+v", total, counts)
@@ -175,15 +165,8 @@ func TestRedisComesLater(t *testing.T) {
 			server.Kill()
 			r := newRig(t, server.URL(), transport)
 			r.add(0, 10)
-			done := make(chan error, 1)
-			go func() {
-				waited, err := r.Flush(t.Context())
-				if !waited {
-					t.Error("it did not wait")
-				}
-				done <- err
-			}()
-			eventually(t, "a failed attempt", func() bool { return r.Counts().Errors > 0 })
+			done := r.flushing(t)
+			servicetest.Eventually(t, "a failed attempt", func() bool { return r.Counts().Errors > 0 })
 			server.Restart()
 			if err := <-done; err != nil {
 				t.Fatal(err)

@@ -19,49 +19,38 @@ import (
 	"colorstream/generator/message"
 	"colorstream/generator/redistest"
 	"colorstream/generator/redisurl"
+	"colorstream/generator/service/servicetest"
 )
 
 // A rig is a publisher and what it says.
 type rig struct {
 	*Publisher
-	log   *logBuffer
+	log   *servicetest.Output
 	mu    sync.Mutex
 	state error
 }
 
-// logBuffer is safe for concurrent use.
-type logBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logBuffer) count(words string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), words)
-}
-
-func newRig(t testing.TB, url string, transport Transport) *rig {
+// newRig makes a publisher on the channel colors, which tune may change.
+func newRig(t testing.TB, url string, transport Transport, tune ...func(*Options)) *rig {
 	t.Helper()
-	r := &rig{log: new(logBuffer)}
-	p, err := New(slog.New(slog.NewTextHandler(r.log, nil)),
-		Options{Target: target(t, url), Channel: "colors", Transport: transport},
-		func(err error) {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.state = err
-		})
+	target, err := redisurl.Parse(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = p.Close() })
-	r.Publisher = p
+	r := &rig{log: new(servicetest.Output)}
+	o := Options{Target: target, Channel: "colors", Transport: transport}
+	for _, change := range tune {
+		change(&o)
+	}
+	r.Publisher, err = New(slog.New(slog.NewTextHandler(r.log, nil)), o, func(err error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.state = err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
 	return r
 }
 
@@ -99,13 +88,17 @@ func numbers(t testing.TB, payload string) (all []int) {
 	return all
 }
 
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 20 seconds: %s", what)
+// flushing publishes on another goroutine, and gives the error.
+func (r *rig) flushing(t testing.TB) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		waited, err := r.Flush(t.Context())
+		if !waited {
+			t.Error("it did not wait")
 		}
-	}
+		done <- err
+	}()
+	return done
 }
 
 // both runs a test against an embedded and a real Redis.
@@ -155,11 +148,12 @@ func TestPubSub(t *testing.T) {
 				t.Fatalf("payload %d has %d messages, from %d", batch, len(got), got[0])
 			}
 		}
-		if got, want := r.Counts(), (Counts{Published: 3 + 3*BatchSize, NoSubscribers: 3, Receivers: 1}); got != want {
+		want := Counts{Published: 3 + 3*BatchSize, NoSubscribers: 3, Receivers: 1}
+		if got := r.Counts(); got != want {
 			t.Errorf("%+v, want %+v", got, want)
 		}
-		if r.log.count("nobody is subscribed") != 1 || r.log.count("has subscribers again") != 1 {
-			t.Errorf("log:\n%s", r.log.text.String())
+		if r.log.Count("nobody is subscribed") != 1 || r.log.Count("has subscribers again") != 1 {
+			t.Errorf("log:\n%s", r.log)
 		}
 		if err := r.currentState(); err != nil {
 			t.Errorf("state: %v", err)
@@ -175,11 +169,13 @@ func TestStream(t *testing.T) {
 			r.add(batch*BatchSize, BatchSize)
 			r.flush(t)
 		}
-		if got, want := r.Counts(), (Counts{Published: 3 * BatchSize, StreamWaiting: 3 * BatchSize}); got != want {
+		want := Counts{Published: 3 * BatchSize, StreamWaiting: 3 * BatchSize}
+		if got := r.Counts(); got != want {
 			t.Errorf("%+v, want %+v", got, want)
 		}
 		checkStream(t, client, 3*BatchSize)
-		if keys := client.Keys(t.Context(), "*").Val(); len(keys) != 2 { // the stream, and the number of its partitions
+		// The stream, and the number of its partitions.
+		if keys := client.Keys(t.Context(), "*").Val(); len(keys) != 2 {
 			t.Errorf("keys: %v", keys)
 		}
 	})
@@ -250,12 +246,8 @@ func waits(t *testing.T, r *rig, words string, enter, leave func()) {
 	r.flush(t)
 	enter()
 	r.add(10, 10)
-	done := make(chan error, 1)
-	go func() {
-		_, err := r.Flush(t.Context())
-		done <- err
-	}()
-	eventually(t, "two attempts failed", func() bool { return r.Counts().Errors >= 2 })
+	done := r.flushing(t)
+	servicetest.Eventually(t, "two attempts failed", func() bool { return r.Counts().Errors >= 2 })
 	if err := r.currentState(); err == nil || !strings.Contains(err.Error(), words) {
 		t.Errorf("state: %v, want %q", err, words)
 	}
@@ -266,12 +258,12 @@ func waits(t *testing.T, r *rig, words string, enter, leave func()) {
 	if got := r.Counts(); got.Published != 20 || got.Unsent != 0 || got.Unacknowledged != 0 {
 		t.Errorf("%+v", got)
 	}
-	if r.log.count("cannot publish") != 1 || r.log.count("publishing again") != 1 {
-		t.Errorf("log:\n%s", r.log.text.String())
+	if r.log.Count("cannot publish") != 1 || r.log.Count("publishing again") != 1 {
+		t.Errorf("log:\n%s", r.log)
 	}
 }
 
-// What a real Redis can be brought to refuse for a while. TRYAGAIN it says to commands of several
+// What a real Redis can be brought to answer for a while. TRYAGAIN it says to commands of several
 // keys alone, which a publisher has none of.
 func TestTemporaryErrors(t *testing.T) {
 	t.Parallel()
@@ -304,7 +296,7 @@ func TestTemporaryErrors(t *testing.T) {
 			}
 			if words == "CLUSTERDOWN" {
 				do(c.leave)
-				eventually(t, "the node serves", func() bool {
+				servicetest.Eventually(t, "the node serves", func() bool {
 					return client.Set(t.Context(), "key", "value", 0).Err() == nil
 				})
 			}
@@ -320,7 +312,7 @@ func TestTemporaryErrors(t *testing.T) {
 				}
 				do(c.enter)
 				if words == "MISCONF" {
-					eventually(t, "saving fails", func() bool {
+					servicetest.Eventually(t, "saving fails", func() bool {
 						info := client.Info(t.Context(), "persistence").Val()
 						return strings.Contains(info, "rdb_last_bgsave_status:err")
 					})
@@ -331,11 +323,11 @@ func TestTemporaryErrors(t *testing.T) {
 	}
 }
 
-// Every refusal that passes by itself, as an answer and as that of a script or transaction that it
+// Every error that passes by itself, as an answer and as that of a script or transaction that it
 // ended.
-func TestEveryTemporaryRefusal(t *testing.T) {
+func TestEveryTemporaryError(t *testing.T) {
 	t.Parallel()
-	for _, refusal := range []string{
+	for _, text := range []string{
 		"OOM command not allowed when used memory > 'maxmemory'.",
 		"LOADING Redis is loading the dataset in memory",
 		"READONLY You can't write against a read only replica.",
@@ -344,18 +336,20 @@ func TestEveryTemporaryRefusal(t *testing.T) {
 		"NOREPLICAS Not enough good replicas to write.",
 		"CLUSTERDOWN The cluster is down",
 		"TRYAGAIN Multiple keys request during rehashing of slot",
+		"BUSY Redis is busy running a script.",
+		"ERR max number of clients reached",
 	} {
 		for _, answer := range []string{
-			refusal,
-			"ERR Error running script (call to f_1): @user_script:7: " + refusal,
-			"-" + refusal + " script: f_1, on @user_script:7.",
-			"EXECABORT Transaction discarded because of: " + refusal,
+			text,
+			"ERR Error running script (call to f_1): @user_script:7: " + text,
+			text + " script: f_1, on @user_script:7.",
+			"EXECABORT Transaction discarded because of: " + text,
 		} {
 			for _, transport := range []Transport{PubSub, Stream} {
 				server := miniredis.RunT(t)
-				word, _, _ := strings.Cut(refusal, " ")
+				word, _, _ := strings.Cut(text, " ")
 				waits(t, newRig(t, "redis://"+server.Addr(), transport), word,
-					func() { server.SetError(strings.TrimPrefix(answer, "-")) }, func() { server.SetError("") })
+					func() { server.SetError(answer) }, func() { server.SetError("") })
 			}
 		}
 	}
@@ -374,7 +368,7 @@ func TestLoading(t *testing.T) {
 			t.Fatal(err)
 		}
 		go client.Do(t.Context(), "debug", "reload") // its answer comes when all is loaded
-		eventually(t, "Redis loads", func() bool {
+		servicetest.Eventually(t, "Redis loads", func() bool {
 			err := s.Client().Get(t.Context(), "key").Err()
 			return err != nil && strings.HasPrefix(err.Error(), "LOADING")
 		})
@@ -398,20 +392,35 @@ func TestNewestCause(t *testing.T) {
 	}, func() { server.SetError("") })
 }
 
+// Whatever passes by itself is waited for, nothing else; of several errors, all must.
+func TestTemporary(t *testing.T) {
+	for text, want := range map[string]bool{
+		"MOVED 3999 127.0.0.1:6381":           true,
+		"UNBLOCKED instance state changed":    true,
+		"NOPERM this user has no permissions": false,
+		"WRONGTYPE Operation against a key":   false,
+		"NOAUTH Authentication required.":     false,
+		"ERR unknown command":                 false,
+	} {
+		answer, reset := redisError(text), errors.New("read: connection reset")
+		if temporary(answer) != want || temporary(errors.Join(reset, answer)) != want {
+			t.Errorf("%s: not temporary %v", text, want)
+		}
+	}
+	if !temporary(errors.New("read: connection reset")) {
+		t.Error("a broken connection is not temporary")
+	}
+}
+
 func TestStreamMax(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, url string, client *redis.Client) {
-		r := newRig(t, url, Stream)
-		r.options.StreamMax = 15
+		r := newRig(t, url, Stream, func(o *Options) { o.StreamMax = 15 })
 		r.add(0, 16)
 		r.flush(t)
 		r.add(16, 4)
-		done := make(chan error, 1)
-		go func() {
-			_, err := r.Flush(t.Context())
-			done <- err
-		}()
-		eventually(t, "it waits", func() bool { return r.Counts().Errors >= 2 })
+		done := r.flushing(t)
+		servicetest.Eventually(t, "it waits", func() bool { return r.Counts().Errors >= 2 })
 		if n := client.XLen(t.Context(), "colors").Val(); n != 1 {
 			t.Errorf("%d entries while it should wait", n)
 		}
@@ -432,38 +441,20 @@ func TestStreamMax(t *testing.T) {
 	})
 }
 
-func target(t testing.TB, url string) redisurl.Target {
-	t.Helper()
-	target, err := redisurl.Parse(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return target
-}
-
 // TestPartitions: a colour is always in its partition, and another number of partitions is
 // rejected.
 func TestPartitions(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	client := server.Client()
-	open := func(partitions int) *Publisher {
-		p, err := New(slog.New(slog.DiscardHandler), Options{
-			Target: target(t, server.URL()), Channel: "colors", Transport: Stream, Partitions: partitions,
-		}, func(error) {})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = p.Close() })
-		return p
+	open := func(partitions int) *rig {
+		return newRig(t, server.URL(), Stream, func(o *Options) { o.Partitions = partitions })
 	}
 	p := open(4)
 	for i := range 400 {
 		p.Add(message.Message{Color: fmt.Sprint("c", i%40), Value: float64(i)})
 	}
-	if _, err := p.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	p.flush(t)
 	total := 0
 	for i := range 4 {
 		for _, e := range client.XRange(t.Context(), fmt.Sprintf("colors:{%d}", i), "-", "+").Val() {
@@ -487,42 +478,6 @@ func TestPartitions(t *testing.T) {
 	if _, err := q.Flush(t.Context()); err == nil ||
 		!strings.Contains(err.Error(), "REDIS_PARTITIONS is 8, but the stream colors was begun with 4") {
 		t.Errorf("another number of partitions: %v", err)
-	}
-}
-
-// TestTemporary: whatever passes by itself is waited for, wherever Redis says it.
-func TestTemporary(t *testing.T) {
-	for text, want := range map[string]bool{
-		"OOM command not allowed when used memory > 'maxmemory'.":                         true,
-		"LOADING Redis is loading the dataset in memory":                                  true,
-		"READONLY You can't write against a read only replica.":                           true,
-		"MISCONF Redis is configured to save RDB snapshots":                               true,
-		"MASTERDOWN Link with MASTER is down":                                             true,
-		"NOREPLICAS Not enough good replicas to write.":                                   true,
-		"CLUSTERDOWN The cluster is down":                                                 true,
-		"TRYAGAIN Multiple keys request during rehashing of slot":                         true,
-		"BUSY Redis is busy running a script.":                                            true,
-		"MOVED 3999 127.0.0.1:6381":                                                       true,
-		"ERR max number of clients reached":                                               true,
-		"EXECABORT Transaction discarded because of: OOM command not allowed":             true,
-		"ERR Error running script (call to f_1): @user_script:1: OOM command not allowed": true,
-		"READONLY script: 123, on @user_script:1.":                                        true,
-		"NOPERM this user has no permissions":                                             false,
-		"WRONGTYPE Operation against a key":                                               false,
-		"NOAUTH Authentication required.":                                                 false,
-		"ERR unknown command":                                                             false,
-	} {
-		if got := temporary(redisError(text)); got != want {
-			t.Errorf("%s: temporary %v, want %v", text, got, want)
-		}
-	}
-	if !temporary(errors.New("read: connection reset")) {
-		t.Error("a broken connection is not temporary")
-	}
-	unblocked, denied := redisError("UNBLOCKED instance state changed"), redisError("NOPERM no")
-	both := errors.Join(errors.New("0 replicas"), unblocked)
-	if !temporary(both) || temporary(errors.Join(both, denied)) {
-		t.Error("several errors are temporary if all are")
 	}
 }
 

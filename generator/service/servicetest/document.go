@@ -1,5 +1,6 @@
-// Package servicetest holds the documents of a program against its code: the tables of variables
-// and of metrics. `make generate` writes them anew.
+// Package servicetest helps to test programs: it holds the tables of variables and of metrics in
+// their documents against the code (`make generate` writes them anew), and reads what a running
+// program writes.
 package servicetest
 
 import (
