@@ -199,7 +199,8 @@ func TestStop(t *testing.T) {
 	}
 
 	away := begin(t, nil, nil, "REDIS_URL=redis://127.0.0.1:1")
-	servicetest.Eventually(t, "it waits", func() bool { return away.stderr.Count("cannot publish") > 0 })
+	servicetest.Eventually(t, "it waits",
+		func() bool { return away.stderr.Count("cannot publish") > 0 })
 	away.stop()
 	if err := away.wait(t); err != nil {
 		t.Errorf("stopped while it waits: %v", err)

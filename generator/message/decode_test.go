@@ -137,7 +137,8 @@ func TestDecode(t *testing.T) {
 		TimeInvalid, "a number in quotation marks")
 	reject(`{"color":"red","name":"n","value":1,"ts":946684799999}`, Past, "1999-12-31T23:59:59Z")
 	reject(`{"color":"red","value":1,"ts":1760000000}`, Past,
-		"taken for milliseconds since 1970, which is 1970-01-21T08:53:20Z; as seconds it is 2025-10-09T08:53:20Z")
+		"taken for milliseconds since 1970, which is 1970-01-21T08:53:20Z; "+
+			"as seconds it is 2025-10-09T08:53:20Z")
 	reject(`{"color":"red","value":1,"ts":20251009}`, Past, "which is 1970-01-01T05:37:31Z")
 	reject(`{"color":"red","value":1,"ts":-1}`, Past, "1969-12-31T23:59:59Z")
 	reject(`{"color":"red","value":1,"ts":-1e400}`, Past, "-1e400")

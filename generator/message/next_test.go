@@ -69,8 +69,8 @@ func TestWireCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"w-bom1", "w-null2", "value_type", "w-lead5", "w-lead7", "past", "w-float6", "ts_invalid", "ts_invalid",
-		"w-basic14", "w-nullts3",
+		"w-bom1", "w-null2", "value_type", "w-lead5", "w-lead7", "past", "w-float6", "ts_invalid",
+		"ts_invalid", "w-basic14", "w-nullts3",
 	}
 	var lines []string
 	for line := range strings.Lines(string(text)) {
@@ -119,7 +119,9 @@ func FuzzNext(f *testing.F) {
 	for _, c := range payloadCases(f) {
 		f.Add(c.Payload, c.Payload)
 	}
-	for _, number := range []string{"0", "-0", "0.1", "123456789012345", "0.000000000000001", "1e22", "00", "1.", "-"} {
+	for _, number := range []string{
+		"0", "-0", "0.1", "123456789012345", "0.000000000000001", "1e22", "00", "1.", "-",
+	} {
 		f.Add(`{"color":"red","name":"n","value":`+number+`}`, "\n")
 		f.Add(`{"color":"red","name":"n","value":1,"ts":176000000000`+number+`}`, "")
 	}

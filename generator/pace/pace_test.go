@@ -39,7 +39,7 @@ func TestSteadyDoesNotDrift(t *testing.T) {
 	for _, rate := range []float64{3, 7, 999, 1000, 1001, 123_456, 500_000, 1e6 / 3} {
 		p := NewSteady(epoch, float64(time.Second)/rate)
 		var due time.Time
-		n := int(rate*10) + 1 // the last one is due after ten seconds, or within the last message's interval
+		n := int(rate*10) + 1 // the last is due after ten seconds, or within the last interval
 		last := epoch
 		for range n {
 			due = p.Next(last, time.Time{})

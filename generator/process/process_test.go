@@ -81,7 +81,8 @@ func self(t *testing.T) string {
 
 func waitFor(t *testing.T, p *Process, text string) string {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	deadline := time.Now().Add(10 * time.Second)
+	for ; time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		for _, line := range p.Tail() {
 			if rest, ok := strings.CutPrefix(line, text); ok {
 				return strings.TrimSpace(rest)

@@ -50,7 +50,9 @@ func TestStoppedServerHangs(t *testing.T) {
 	s.Stop()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	client := redis.NewClient(&redis.Options{Addr: s.Addr(), ContextTimeoutEnabled: true, MaxRetries: -1})
+	client := redis.NewClient(&redis.Options{
+		Addr: s.Addr(), ContextTimeoutEnabled: true, MaxRetries: -1,
+	})
 	defer client.Close()
 	if err := client.Ping(ctx).Err(); err == nil {
 		t.Error("a stopped server answers")

@@ -24,7 +24,9 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: cluster %v", text, target.IsCluster())
 		}
 	}
-	for _, text := range []string{"", "http://host", "redis://host/x", "redis://u:secret@%zz", "redis://u:secret@h/0?nonsense=1"} {
+	for _, text := range []string{
+		"", "http://host", "redis://host/x", "redis://u:secret@%zz", "redis://u:secret@h/0?nonsense=1",
+	} {
 		if _, err := Parse(text); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: error %v", text, err)
 		}
@@ -103,7 +105,8 @@ func TestFailoverIsNoticed(t *testing.T) {
 	}
 	old.Kill()
 	want := cluster.WaitFailover("colors", old).Addr()
-	for deadline := time.Now().Add(5 * time.Second); node() != want; time.Sleep(50 * time.Millisecond) {
+	deadline := time.Now().Add(5 * time.Second)
+	for ; node() != want; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("five seconds after the failover to %s it still asks %s", want, node())
 		}

@@ -58,7 +58,8 @@ func TestParseConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	defaults := config{
-		Every: 5 * time.Second, Count: 3, Words: []string{"a", "b"}, URL: "redis://localhost", Token: "x", Log: Log{Format: "text"},
+		Every: 5 * time.Second, Count: 3, Words: []string{"a", "b"}, URL: "redis://localhost",
+		Token: "x", Log: Log{Format: "text"},
 	}
 	parse := func(want func(*config), variables ...string) {
 		t.Helper()
@@ -76,7 +77,8 @@ func TestParseConfig(t *testing.T) {
 	parse(func(*config) {})
 	parse(func(*config) {}, "T_EVERY=", "T_COUNT=", "LOG_LEVEL=", "T_URL=") // empty is unset
 	parse(func(c *config) { c.Every = 1500 * time.Millisecond }, "T_EVERY=1.5")
-	parse(func(c *config) { c.Every = 1001 * time.Millisecond }, "T_EVERY=1.001") // not a nanosecond less
+	// Not a nanosecond less.
+	parse(func(c *config) { c.Every = 1001 * time.Millisecond }, "T_EVERY=1.001")
 	parse(func(c *config) { c.Every = 90 * time.Second }, "T_EVERY=1m30s")
 	parse(func(c *config) { c.Token = "s3cret" }, "T_TOKEN=", "T_TOKEN_FILE="+secret)
 	parse(func(c *config) { c.URL = "s3cret" }, "T_URL_FILE="+secret) // a file goes before a default
@@ -143,9 +145,10 @@ func TestParseConfigErrors(t *testing.T) {
 // All at once, those of Validate too, but none twice.
 func TestParseConfigTellsAllAtOnce(t *testing.T) {
 	t.Parallel()
-	_, err := ParseConfig[config](map[string]string{"T_EVERY": "soon", "T_COUNT": "1000", "T_PIN": "12345"})
+	_, err := ParseConfig[config](Environ([]string{"T_EVERY=soon", "T_COUNT=1000", "T_PIN=12345"}))
 	for _, line := range []string{
-		`T_EVERY="soon": is not a duration`, "T_TOKEN: is required", `T_COUNT="1000": is more than 100`, `T_PIN: "***" is not four digits`,
+		`T_EVERY="soon": is not a duration`, "T_TOKEN: is required",
+		`T_COUNT="1000": is more than 100`, `T_PIN: "***" is not four digits`,
 	} {
 		if strings.Count(fmt.Sprint(err), "\n  "+line) != 1 {
 			t.Errorf("not just one line %q in\n%v", line, err)
@@ -164,19 +167,18 @@ func TestSecretFileErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	absent := filepath.Join(dir, "absent")
-	for _, c := range []struct {
-		environ map[string]string
-		want    string
-	}{
-		{map[string]string{"T_TOKEN_FILE": absent}, fmt.Sprintf("T_TOKEN_FILE=%q: cannot be read: no such file or directory", absent)},
-		{map[string]string{"T_TOKEN_FILE": empty}, fmt.Sprintf("T_TOKEN_FILE=%q: is an empty file", empty)},
-		{map[string]string{"T_TOKEN": "s3cret", "T_TOKEN_FILE": empty}, "T_TOKEN: is set, and T_TOKEN_FILE too: give one of them"},
-	} {
-		_, err := ParseConfig[config](c.environ)
-		if err == nil || !strings.HasSuffix(err.Error(), ":\n  "+c.want) {
-			t.Errorf("%v: %v, want only %q", c.environ, err, c.want)
+	fails := func(want string, variables ...string) {
+		t.Helper()
+		_, err := ParseConfig[config](Environ(variables))
+		if err == nil || !strings.HasSuffix(err.Error(), ":\n  "+want) {
+			t.Errorf("%v: %v, want only %q", variables, err, want)
 		} else if strings.Contains(err.Error(), "s3cret") {
-			t.Errorf("%v: the error shows the secret: %v", c.environ, err)
+			t.Errorf("%v: the error shows the secret: %v", variables, err)
 		}
 	}
+	fails(fmt.Sprintf("T_TOKEN_FILE=%q: cannot be read: no such file or directory", absent),
+		"T_TOKEN_FILE="+absent)
+	fails(fmt.Sprintf("T_TOKEN_FILE=%q: is an empty file", empty), "T_TOKEN_FILE="+empty)
+	fails("T_TOKEN: is set, and T_TOKEN_FILE too: give one of them",
+		"T_TOKEN=s3cret", "T_TOKEN_FILE="+empty)
 }

@@ -25,7 +25,8 @@ func TestListen(t *testing.T) {
 	defer l.Close()
 	taken := l.Addr().String()
 	_, err = Listen("T_ADDR", taken)
-	want := "T_ADDR: cannot listen on " + taken + ": bind: address already in use (set T_ADDR to another address)"
+	want := "T_ADDR: cannot listen on " + taken +
+		": bind: address already in use (set T_ADDR to another address)"
 	if err == nil || err.Error() != want {
 		t.Errorf("port taken: %v, want %s", err, want)
 	}
@@ -38,7 +39,9 @@ func TestListen(t *testing.T) {
 }
 
 // serve runs a server until the test or stop ends it; done gives Serve's result.
-func serve(t *testing.T, handler http.Handler) (address string, stop context.CancelFunc, done <-chan error) {
+func serve(t *testing.T, handler http.Handler) (
+	address string, stop context.CancelFunc, done <-chan error,
+) {
 	t.Helper()
 	l, err := Listen("T_ADDR", "127.0.0.1:0")
 	if err != nil {
@@ -51,16 +54,16 @@ func serve(t *testing.T, handler http.Handler) (address string, stop context.Can
 	return l.Addr().String(), cancel, result
 }
 
-func fetch(t *testing.T, url string) (int, string) {
-	t.Helper()
+// fetch is the status and the text of an answer, or the error.
+func fetch(url string) (status int, text string) {
 	response, err := http.Get(url)
 	if err != nil {
-		t.Fatal(err)
+		return 0, err.Error()
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		t.Fatal(err)
+		return 0, err.Error()
 	}
 	return response.StatusCode, string(body)
 }
@@ -68,7 +71,7 @@ func fetch(t *testing.T, url string) (int, string) {
 func TestMux(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "colorstream_test_total", Help: "A test."})
+	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "colorstream_test_total"})
 	registry.MustRegister(counter)
 	counter.Inc()
 	h := new(Health)
@@ -76,7 +79,7 @@ func TestMux(t *testing.T) {
 	address, stop, done := serve(t, Mux(h, registry))
 	want := func(path string, status int, words string) {
 		t.Helper()
-		if got, body := fetch(t, "http://"+address+path); got != status ||
+		if got, body := fetch("http://" + address + path); got != status ||
 			!strings.Contains(body, words) {
 			t.Errorf("%s answers %d %s", path, got, body)
 		}
@@ -128,104 +131,65 @@ func TestCheckHealthOfAnotherServer(t *testing.T) {
 	}
 }
 
-// A request under way is finished when the server stops; it sees the stop.
-func TestServeStopsGracefully(t *testing.T) {
+// A request under way sees the stop, and is finished; one that does not end is cut off after two
+// seconds.
+func TestServeStops(t *testing.T) {
 	t.Parallel()
-	begun, sawStop := make(chan struct{}), make(chan struct{})
-	address, stop, done := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		close(begun)
-		<-r.Context().Done()
-		close(sawStop)
-		_, _ = io.WriteString(w, "finished")
-	}))
-	body := make(chan string, 1)
-	go func() {
-		response, err := http.Get("http://" + address)
-		if err != nil {
-			body <- err.Error()
-			return
+	for _, ends := range []bool{true, false} {
+		begun, release := make(chan struct{}), make(chan struct{})
+		address, stop, done := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			close(begun)
+			<-r.Context().Done()
+			if !ends {
+				<-release
+			}
+			_, _ = io.WriteString(w, "finished")
+		}))
+		answer := make(chan string, 1)
+		go func() {
+			_, text := fetch("http://" + address)
+			answer <- text
+		}()
+		<-begun
+		start := time.Now()
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("stopped: %v", err)
 		}
-		defer response.Body.Close()
-		text, err := io.ReadAll(response.Body)
-		body <- string(text) + errorText(err)
-	}()
-	<-begun
-	stop()
-	<-sawStop
-	if got := <-body; got != "finished" {
-		t.Errorf("the client gets %q", got)
-	}
-	if err := <-done; err != nil {
-		t.Errorf("stopped: %v", err)
-	}
-}
-
-func errorText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
-}
-
-// A request that does not end is cut off after two seconds.
-func TestServeCutsOff(t *testing.T) {
-	t.Parallel()
-	begun, release := make(chan struct{}), make(chan struct{})
-	address, stop, done := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		close(begun)
-		<-release
-	}))
-	defer close(release)
-	cut := make(chan error, 1)
-	go func() {
-		response, err := http.Get("http://" + address)
-		if err == nil {
-			response.Body.Close()
+		if took := time.Since(start); !ends && took < time.Second || took > 10*time.Second {
+			t.Errorf("ends %v: stopping took %s", ends, took)
 		}
-		cut <- err
-	}()
-	<-begun
-	start := time.Now()
-	stop()
-	if err := <-done; err != nil {
-		t.Errorf("stopped: %v", err)
-	}
-	if took := time.Since(start); took < time.Second || took > 10*time.Second {
-		t.Errorf("stopping took %s", took)
-	}
-	if err := <-cut; err == nil {
-		t.Error("the request was answered")
+		if got := <-answer; (got == "finished") != ends {
+			t.Errorf("ends %v: the client gets %q", ends, got)
+		}
+		close(release)
 	}
 }
 
-func TestServeFails(t *testing.T) {
+func TestServeWithoutListener(t *testing.T) {
 	t.Parallel()
-	l, err := Listen("T_ADDR", "127.0.0.1:0")
+	serve := func(ctx context.Context, l net.Listener) error {
+		return Serve(ctx, slog.New(slog.DiscardHandler), l, http.NotFoundHandler())
+	}
+	closed, err := Listen("T_ADDR", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
+	closed.Close()
+	if err := serve(t.Context(), closed); !errors.Is(err, net.ErrClosed) ||
+		!strings.Contains(err.Error(), "serve HTTP on "+closed.Addr().String()) {
+		t.Errorf("a closed listener: %v", err)
 	}
-	err = Serve(t.Context(), slog.New(slog.DiscardHandler), l, http.NotFoundHandler())
-	if !errors.Is(err, net.ErrClosed) ||
-		!strings.Contains(err.Error(), "serve HTTP on "+l.Addr().String()) {
-		t.Errorf("%v", err)
-	}
-}
-
-func TestServeThatIsStoppedAlready(t *testing.T) {
-	t.Parallel()
-	l, err := Listen("T_ADDR", "127.0.0.1:0")
+	open, err := Listen("T_ADDR", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := Serve(ctx, slog.New(slog.DiscardHandler), l, http.NotFoundHandler()); err != nil {
-		t.Error(err)
+	if err := serve(ctx, open); err != nil {
+		t.Errorf("stopped before it begins: %v", err)
 	}
-	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+	if _, err := open.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the listener is left open: %v", err)
 	}
 }

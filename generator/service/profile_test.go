@@ -16,7 +16,8 @@ func TestProfiles(t *testing.T) {
 	t.Parallel()
 	for address, ok := range map[string]bool{
 		"": true, "127.0.0.1:6060": true, "localhost:0": true, "[::1]:6060": true, "127.3.2.1:1": true,
-		":6060": false, "0.0.0.0:6060": false, "10.0.0.1:6060": false, "example.com:6060": false, "127.0.0.1": false, "[::]:1": false,
+		":6060": false, "0.0.0.0:6060": false, "10.0.0.1:6060": false, "example.com:6060": false,
+		"127.0.0.1": false, "[::]:1": false,
 	} {
 		if err := service.CheckLoopback("X_PPROF_ADDR", address); (err == nil) != ok ||
 			err != nil && !strings.Contains(err.Error(), "X_PPROF_ADDR") {
@@ -94,7 +95,9 @@ func TestRegistry(t *testing.T) {
 			got[f.GetName()+condition] = m.GetGauge().GetValue()
 		}
 	}
-	for name, want := range map[string]float64{"colorstream_build_info": 1, "colorstream_readyredis": 0, "colorstream_readystore": 1} {
+	for name, want := range map[string]float64{
+		"colorstream_build_info": 1, "colorstream_readyredis": 0, "colorstream_readystore": 1,
+	} {
 		if got[name] != want {
 			t.Errorf("%s is %v, want %v", name, got[name], want)
 		}

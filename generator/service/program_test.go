@@ -22,13 +22,17 @@ func TestProgram(t *testing.T) {
 	p := Program{
 		Name: "tester", About: "tester tests.", Notes: "Notes.\n\n", Config: config{}, Addr: "T_ADDR",
 		Commands: []Command{
-			{"run", "go on", ran("run")}, {"replay FILE", "play", ran("replay ")}, {"import FILE...", "read", ran("import ")},
+			{"run", "go on", ran("run")},
+			{"replay FILE", "play", ran("replay ")},
+			{"import FILE...", "read", ran("import ")},
 		},
 	}
 	want := func(p Program, want string, words string, variables ...string) {
 		t.Helper()
 		var out strings.Builder
-		err := p.Run(t.Context(), Process{Args: strings.Fields(words), Environ: Environ(variables), Stdout: &out})
+		err := p.Run(t.Context(), Process{
+			Args: strings.Fields(words), Environ: Environ(variables), Stdout: &out,
+		})
 		exit, isUsage := errors.AsType[*ExitError](err)
 		if err != nil && isUsage != strings.HasPrefix(want, "usage: ") {
 			t.Errorf("%s: %v", words, err)
@@ -68,7 +72,8 @@ variables:
 		want(p, usage, words)
 	}
 	want(p, "not healthy: ", "healthcheck")
-	want(p, "T_ADDR is off", "healthcheck", "T_ADDR=off", "T_COUNT=many") // which needs no other variable
+	// It needs no other variable.
+	want(p, "T_ADDR is off", "healthcheck", "T_ADDR=off", "T_COUNT=many")
 	want(p, `usage: no command "sing": it is one of run, replay, import, healthcheck, version, help`,
 		"sing")
 	want(p, "usage: write `tester replay FILE`", "replay")

@@ -25,7 +25,8 @@ func TestVariables(t *testing.T) {
 		}
 	}
 	want := []string{
-		"T_EVERY", "T_COUNT", "T_SIZE", "T_SHARE", "T_ON", "T_WORDS", "T_URL", "T_TOKEN", "T_FORMAT", "T_PIN", "LOG_LEVEL", "LOG_FORMAT",
+		"T_EVERY", "T_COUNT", "T_SIZE", "T_SHARE", "T_ON", "T_WORDS", "T_URL", "T_TOKEN",
+		"T_FORMAT", "T_PIN", "LOG_LEVEL", "LOG_FORMAT",
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -58,9 +59,12 @@ func TestLogValue(t *testing.T) {
 		slog.New(slog.NewTextHandler(&b, nil)).Info("start", "config", LogValue(c))
 		return b.String()
 	}
-	text := shown(config{Count: 7, URL: "redis://user:s3cret@host:6379/0", Token: "https://s3cret@token", Pin: "s3cr"})
+	text := shown(config{
+		Count: 7, URL: "redis://user:s3cret@host:6379/0", Token: "https://s3cret@token", Pin: "s3cr",
+	})
 	for _, words := range []string{
-		"config.T_COUNT=7", "config.T_URL=redis://user:xxxxx@host:6379/0", "config.T_TOKEN=***", "config.T_PIN=***", "config.T_ON=false",
+		"config.T_COUNT=7", "config.T_URL=redis://user:xxxxx@host:6379/0", "config.T_TOKEN=***",
+		"config.T_PIN=***", "config.T_ON=false",
 	} {
 		if !strings.Contains(text, words) {
 			t.Errorf("no %q in %s", words, text)
@@ -83,7 +87,8 @@ func TestLogValue(t *testing.T) {
 func TestUnknownVariables(t *testing.T) {
 	t.Parallel()
 	got := UnknownVariables(map[string]string{
-		"T_COUNT": "1", "T_CUONT": "1", "T_TOKEN_FILE": "f", "T_COUNT_FILE": "f", "PATH": "p", "T": "", "T_": "",
+		"T_COUNT": "1", "T_CUONT": "1", "T_TOKEN_FILE": "f", "T_COUNT_FILE": "f",
+		"PATH": "p", "T": "", "T_": "",
 	}, "T_", config{})
 	if diff := cmp.Diff([]string{"T_", "T_COUNT_FILE", "T_CUONT"}, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

@@ -24,7 +24,6 @@ const shown = 5
 type Tally struct {
 	start        time.Time
 	read, offset atomic.Int64
-	line         atomic.Int64
 
 	mu       sync.Mutex // guards the fields below
 	rejected map[message.Reason]int64
@@ -37,67 +36,60 @@ func New() *Tally {
 }
 
 // Read enters a record that is going to be published.
-func (l *Tally) Read(r source.Record) {
-	l.read.Add(1)
-	if r.Line > 0 {
-		l.line.Store(int64(r.Line))
-		l.offset.Store(r.Offset)
-	}
+func (t *Tally) Read(r source.Record) {
+	t.read.Add(1)
+	t.offset.Store(r.Offset)
 }
 
 // ReadRejected enters a line that is no message.
-func (l *Tally) ReadRejected(r *source.Rejected) {
-	l.read.Add(1)
-	l.line.Store(int64(r.Line))
-	l.offset.Store(r.Offset)
-	l.Reject(r)
+func (t *Tally) ReadRejected(r *source.Rejected) {
+	t.read.Add(1)
+	t.offset.Store(r.Offset)
+	t.Reject(r)
 }
 
 // Reject enters that a record that was read is no good after all.
-func (l *Tally) Reject(r *source.Rejected) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.rejected[r.Reason]++
-	if len(l.first) < shown {
-		l.first = append(l.first, r)
+func (t *Tally) Reject(r *source.Rejected) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rejected[r.Reason]++
+	if len(t.first) < shown {
+		t.first = append(t.first, r)
 	}
 }
 
 // ReadTotal is the number of records read, the rejected ones among them.
-func (l *Tally) ReadTotal() int64 { return l.read.Load() }
+func (t *Tally) ReadTotal() int64 { return t.read.Load() }
 
 // Offset is how many bytes of the input are used up.
-func (l *Tally) Offset() int64 { return l.offset.Load() }
-
-// Line is the number of the newest line.
-func (l *Tally) Line() int64 { return l.line.Load() }
+func (t *Tally) Offset() int64 { return t.offset.Load() }
 
 // Rejected counts the rejected lines by reason.
-func (l *Tally) Rejected() map[message.Reason]int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return maps.Clone(l.rejected)
+func (t *Tally) Rejected() map[message.Reason]int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.rejected)
 }
 
 // RejectedTotal is their sum.
-func (l *Tally) RejectedTotal() (total int64) {
-	for _, n := range l.Rejected() {
+func (t *Tally) RejectedTotal() (total int64) {
+	for _, n := range t.Rejected() {
 		total += n
 	}
 	return total
 }
 
 // Elapsed is the time since New.
-func (l *Tally) Elapsed() time.Duration { return time.Since(l.start) }
+func (t *Tally) Elapsed() time.Duration { return time.Since(t.start) }
 
 // FirstRejected is the first rejected line, nil if there is none.
-func (l *Tally) FirstRejected() *source.Rejected {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.first) == 0 {
+func (t *Tally) FirstRejected() *source.Rejected {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.first) == 0 {
 		return nil
 	}
-	return l.first[0]
+	return t.first[0]
 }
 
 // A Sum is a line of what Print writes. The note is left out if the count is 0.
@@ -109,9 +101,9 @@ type Sum struct {
 
 // Print writes the counts for a person: what was read and rejected, the sums, and the first
 // rejected lines.
-func (l *Tally) Print(w io.Writer, sums ...Sum) error {
+func (t *Tally) Print(w io.Writer, sums ...Sum) error {
 	var text strings.Builder
-	rows := []Sum{{Name: "read", Count: l.ReadTotal()}, {"rejected", l.RejectedTotal(), l.reasons()}}
+	rows := []Sum{{Name: "read", Count: t.ReadTotal()}, {"rejected", t.RejectedTotal(), t.reasons()}}
 	for _, s := range append(rows, sums...) {
 		if s.Count == 0 {
 			s.Note = ""
@@ -119,9 +111,9 @@ func (l *Tally) Print(w io.Writer, sums ...Sum) error {
 		line := fmt.Sprintf("%-16s %12d  %s", s.Name, s.Count, s.Note)
 		text.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, r := range l.first {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, r := range t.first {
 		fmt.Fprintf(&text, "rejected %v\n", r)
 	}
 	_, err := io.WriteString(w, text.String())
@@ -129,8 +121,8 @@ func (l *Tally) Print(w io.Writer, sums ...Sum) error {
 }
 
 // reasons lists the reasons for rejections, the most frequent first.
-func (l *Tally) reasons() (text string) {
-	rejected := l.Rejected()
+func (t *Tally) reasons() (text string) {
+	rejected := t.Rejected()
 	for _, reason := range slices.SortedFunc(maps.Keys(rejected), func(a, b message.Reason) int {
 		return int(rejected[b] - rejected[a])
 	}) {

@@ -8,26 +8,32 @@ import (
 	"colorstream/generator/source"
 )
 
-func TestLedger(t *testing.T) {
+func TestTally(t *testing.T) {
 	t.Parallel()
 	l := New()
 	l.Read(source.Record{Line: 2, Offset: 10})
 	l.Read(source.Record{Line: 3, Offset: 20})
 	for i := range 6 {
-		l.ReadRejected(&source.Rejected{Line: 4 + i, Reason: message.ValueType, Detail: "value is wrong", Offset: 30})
+		l.ReadRejected(&source.Rejected{
+			Line: 4 + i, Reason: message.ValueType, Detail: "value is wrong", Offset: 30,
+		})
 	}
-	l.ReadRejected(&source.Rejected{Line: 10, Reason: source.Columns, Detail: "cells are missing", Offset: 40})
+	l.ReadRejected(&source.Rejected{
+		Line: 10, Reason: source.Columns, Detail: "cells are missing", Offset: 40,
+	})
 	if l.ReadTotal() != 9 || l.RejectedTotal() != 7 ||
 		l.Offset() != 40 || l.Rejected()[message.ValueType] != 6 || l.FirstRejected().Line != 4 {
 		t.Errorf("%d read, %d rejected, offset %d", l.ReadTotal(), l.RejectedTotal(), l.Offset())
 	}
 	var text strings.Builder
-	if err := l.Print(&text, Sum{"published", 2, "in a second"}, Sum{"unsent", 0, "given up"}); err != nil {
+	sums := []Sum{{"published", 2, "in a second"}, {"unsent", 0, "given up"}}
+	if err := l.Print(&text, sums...); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range []string{
 		"read                        9\nrejected                    7  value_type 6, columns 1\n" +
-			"published                   2  in a second\nunsent                      0\nrejected line 4: value is wrong\n",
+			"published                   2  in a second\nunsent                      0\n" +
+			"rejected line 4: value is wrong\n",
 		"rejected line 8: value is wrong\n",
 	} {
 		if !strings.Contains(text.String(), line) {
