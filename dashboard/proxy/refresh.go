@@ -37,9 +37,9 @@ type refresher struct {
 	transport *http.Transport
 	read      func(context.Context) (*dashboard, error) // readDashboard
 
-	reading sync.Mutex // held by who reads the dashboard; guards the next two
-	path    string     // the address that answered last, tried first
-	began   time.Time  // the newest read
+	reading chan struct{} // held by who reads the dashboard; guards the next two
+	path    string        // the address that answered last, tried first
+	began   time.Time     // the newest read
 
 	mu        sync.Mutex
 	failures  int // in a row
@@ -58,7 +58,7 @@ const (
 
 func newRefresher(log *slog.Logger, cfg Config, transport *http.Transport) *refresher {
 	f := &refresher{
-		log: log, cfg: cfg, transport: transport, path: addresses[0],
+		log: log, cfg: cfg, transport: transport, reading: make(chan struct{}, 1), path: addresses[0],
 		state: State{Since: time.Now(), Reason: "Grafana has not been asked yet"},
 	}
 	f.read = f.readDashboard
@@ -104,8 +104,12 @@ func (f *refresher) run(ctx context.Context) {
 // it.
 func (f *refresher) refresh(ctx context.Context) {
 	called := time.Now()
-	f.reading.Lock()
-	defer f.reading.Unlock()
+	select {
+	case f.reading <- struct{}{}:
+		defer func() { <-f.reading }()
+	case <-ctx.Done():
+		return
+	}
 	if f.began.After(called) {
 		return
 	}
