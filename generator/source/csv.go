@@ -87,7 +87,7 @@ func (c *csvRows) findFirst() error {
 			return err
 		}
 		for _, t := range list {
-			if len(t.cells) < need || c.decimals.fits(strings.TrimSpace(t.cells[value-1])) == 0 {
+			if len(t.cells) < need || !c.isValue(t.cells[value-1]) {
 				continue
 			}
 			c.separator, c.width, c.first = t.separator, len(t.cells), t.cells
@@ -102,6 +102,12 @@ func (c *csvRows) findFirst() error {
 	}
 	return fmt.Errorf("line %d: no line up to here has a number in column %d, "+
 		"which is to be the value (%s)", c.lines.number, value, valueVariable)
+}
+
+// isValue reports whether a cell is a number.
+func (c *csvRows) isValue(cell string) bool {
+	point, comma := c.decimals.fits(strings.TrimSpace(cell))
+	return point || comma
 }
 
 // A candidate is a line as one separator splits it.

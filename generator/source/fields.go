@@ -3,7 +3,6 @@ package source
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -13,7 +12,7 @@ import (
 // extract takes the texts of the fields out of j.text, which is a valid JSON object.
 func (j *jsonRows) extract() (r row, err error) {
 	if !utf8.Valid(j.text) {
-		return r, &message.Error{Reason: message.InvalidUTF8, Detail: "the object is not valid UTF-8"}
+		return r, wrong(message.InvalidUTF8, "the object is not valid UTF-8")
 	}
 	j.members = members(j.members[:0], j.text)
 	for i, to := range [...]*string{&r.color, &r.name, &r.value, &r.time} {
@@ -48,10 +47,7 @@ func find(object []member, name string) (value []byte, err error) {
 			continue
 		}
 		if value != nil {
-			return nil, &message.Error{
-				Reason: message.DuplicateField,
-				Detail: fmt.Sprintf("field %q stands twice", name),
-			}
+			return nil, wrong(message.DuplicateField, "field %q stands twice", name)
 		}
 		value = m.value
 	}
@@ -110,21 +106,16 @@ func text(raw []byte, f *field) (string, error) {
 		s := unescape(raw[1 : len(raw)-1])
 		if strings.ContainsRune(s, utf8.RuneError) && !bytes.ContainsRune(raw, utf8.RuneError) &&
 			!strings.Contains(strings.ToLower(string(raw)), `\ufffd`) {
-			return "", &message.Error{
-				Reason: message.InvalidUTF8,
-				Detail: fmt.Sprintf("%s has half of a surrogate pair (field %q)", f.role, f.name),
-			}
+			return "", wrong(message.InvalidUTF8,
+				"%s has half of a surrogate pair (field %q)", f.role, f.name)
 		}
 		return strings.TrimSpace(s), nil
 	case c == '-' || c >= '0' && c <= '9', (c == 't' || c == 'f') &&
 		(f.role == "color" || f.role == "name"):
 		return string(raw), nil
 	}
-	return "", &message.Error{
-		Reason: f.wrong,
-		Detail: fmt.Sprintf("%s %s is neither a string nor a number (field %q)",
-			f.role, quote(string(raw)), f.name),
-	}
+	return "", wrong(f.wrong, "%s %s is neither a string nor a number (field %q)",
+		f.role, quote(string(raw)), f.name)
 }
 
 // unescape returns what a JSON string between its quotation marks means.
@@ -142,9 +133,6 @@ func (j *jsonRows) missing(f *field) error {
 	for _, m := range j.members {
 		names = append(names, unescape(m.key))
 	}
-	return &message.Error{
-		Reason: f.missing,
-		Detail: fmt.Sprintf("there is no field %q for the %s: set %s to one of %q",
-			f.name, f.role, f.variable, names),
-	}
+	return wrong(f.missing, "there is no field %q for the %s: set %s to one of %q",
+		f.name, f.role, f.variable, names)
 }

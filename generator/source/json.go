@@ -192,5 +192,5 @@ func invalid(text []byte) error {
 	if _, err := message.Decode(strings.TrimSpace(string(text))); err != nil {
 		return err
 	}
-	return &message.Error{Reason: message.NotJSON, Detail: "is not a JSON object"}
+	return wrong(message.NotJSON, "is not a JSON object")
 }

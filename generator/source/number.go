@@ -1,7 +1,7 @@
 package source
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,28 +15,13 @@ import (
 type decimals struct {
 	mark     Decimal // set once it is known
 	possible Decimal // the mark of all numbers so far that have but one; "" without one
-	doubtful string  // the first number with a comma that may be either
-	line     int     // its line
+	doubtful example // the first number with a comma that may be either
 }
 
-// marks is a set of decimal marks.
-type marks uint8
-
-const (
-	withPoint marks = 1 << iota
-	withComma
-)
-
-// fits tells with which decimal marks a text is a number. A number without point and comma is one
-// with both.
-func (d *decimals) fits(text string) (m marks) {
-	if d.mark != Comma && number(text, '.', ',') != "" {
-		m |= withPoint
-	}
-	if d.mark != Point && number(text, ',', '.') != "" {
-		m |= withComma
-	}
-	return m
+// fits reports with which decimal marks a text is a number.
+func (d *decimals) fits(text string) (point, comma bool) {
+	return d.mark != Comma && number(text, '.', ',') != "",
+		d.mark != Point && number(text, ',', '.') != ""
 }
 
 // observe takes a value as evidence. Values with a point win over those with a comma, so that one
@@ -45,67 +30,57 @@ func (d *decimals) observe(text string, line int) {
 	if d.mark != "" || !strings.ContainsAny(text, ".,") {
 		return
 	}
-	switch d.fits(text) {
-	case withPoint:
+	switch point, comma := d.fits(text); {
+	case point && comma && strings.Contains(text, ","):
+		d.doubtful = cmp.Or(d.doubtful, example{text, line})
+	case point && !comma:
 		d.possible = Point
-	case withComma:
-		if d.possible == "" {
-			d.possible = Comma
-		}
-	case withPoint | withComma:
-		if d.doubtful == "" && strings.Contains(text, ",") {
-			d.doubtful, d.line = text, line
-		}
+	case comma && !point:
+		d.possible = cmp.Or(d.possible, Comma)
 	}
 }
 
 // settle decides by the evidence.
 func (d *decimals) settle() error {
-	switch {
-	case d.mark != "":
-	case d.possible != "":
-		d.mark = d.possible
-	case d.doubtful != "":
-		n, _ := strconv.ParseFloat(number(d.doubtful, ',', '.'), 64)
-		m, _ := strconv.ParseFloat(number(d.doubtful, '.', ','), 64)
-		return fmt.Errorf("line %d: value %s is %g or %g: set GENERATOR_INPUT_DECIMAL to point or comma",
-			d.line, quote(d.doubtful), n, m)
+	d.mark = cmp.Or(d.mark, d.possible)
+	if d.mark != "" || d.doubtful.line == 0 {
+		return nil
 	}
-	return nil
+	n, _ := strconv.ParseFloat(number(d.doubtful.text, ',', '.'), 64)
+	m, _ := strconv.ParseFloat(number(d.doubtful.text, '.', ','), 64)
+	return fmt.Errorf("line %d: value %s is %g or %g: set GENERATOR_INPUT_DECIMAL to point or comma",
+		d.doubtful.line, quote(d.doubtful.text), n, m)
 }
 
 // parse reads a value.
 func (d *decimals) parse(text string, line int) (float64, error) {
 	if text == "" {
-		return 0, &message.Error{Reason: message.ValueMissing, Detail: "there is no value"}
+		return 0, wrong(message.ValueMissing, "there is no value")
 	}
 	mark := d.mark
 	if mark == "" {
 		d.observe(text, line)
 		if err := d.settle(); err != nil {
-			return 0, &message.Error{Reason: message.ValueType, Detail: err.Error()}
+			return 0, wrong(message.ValueType, "%v", err)
 		}
-		if mark = d.mark; mark == "" {
-			mark = Point // 1234 and 1.234, as long as nothing speaks for a comma
-		}
+		mark = cmp.Or(d.mark, Point) // 1234 and 1.234, as long as nothing speaks for a comma
 	}
 	plain := number(text, '.', ',')
 	if mark == Comma {
 		plain = number(text, ',', '.')
 	}
 	if plain == "" {
-		detail := fmt.Sprintf("value %s is not a number", quote(text))
+		hint := ""
 		if strings.Contains(text, ",") {
-			detail += fmt.Sprintf(" (decimals follow a %s in this input: GENERATOR_INPUT_DECIMAL)", mark)
+			hint = fmt.Sprintf(" (decimals follow a %s in this input: GENERATOR_INPUT_DECIMAL)", mark)
 		}
-		return 0, &message.Error{Reason: message.ValueType, Detail: detail}
+		return 0, wrong(message.ValueType, "value %s is not a number%s", quote(text), hint)
 	}
 	f, err := strconv.ParseFloat(plain, 64)
-	if errors.Is(err, strconv.ErrRange) {
-		detail := fmt.Sprintf("value %s does not fit a double", quote(text))
-		return 0, &message.Error{Reason: message.ValueRange, Detail: detail}
+	if err != nil {
+		return 0, wrong(message.ValueRange, "value %s does not fit a double", quote(text))
 	}
-	return f, err
+	return f, nil
 }
 
 // number rewrites a number as strconv reads it: 1.234,5 becomes 1234.5. It returns "" for what is

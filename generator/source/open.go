@@ -11,8 +11,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"colorstream/generator/message"
 )
 
 // Stdin is the path that means standard input.
@@ -212,7 +210,7 @@ func (in *Input) record(r row) (record Record, err error) {
 	case !in.options.History:
 		err = record.ValidateAge()
 	case record.Time.IsZero():
-		err = &message.Error{Reason: NoTime, Detail: "there is no time"}
+		err = wrong(NoTime, "there is no time")
 	}
 	return record, err
 }

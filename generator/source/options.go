@@ -50,15 +50,19 @@ const (
 )
 
 // UnmarshalText rejects every other word.
-func (f *Format) UnmarshalText(text []byte) error {
-	switch *f = Format(text); *f {
-	case CSV, JSON:
-		return nil
-	case "jsonl", "ndjson":
-		*f = JSON
-		return nil
+func (f *Format) UnmarshalText(text []byte) (err error) {
+	meanings := map[string]Format{"csv": CSV, "json": JSON, "jsonl": JSON, "ndjson": JSON}
+	*f, err = choose(text, meanings, "is neither csv nor json")
+	return err
+}
+
+// choose returns what a word means.
+func choose[T any](word []byte, meanings map[string]T, otherwise string) (T, error) {
+	meaning, ok := meanings[string(word)]
+	if !ok {
+		return meaning, errors.New(otherwise)
 	}
-	return errors.New("is neither csv nor json")
+	return meaning, nil
 }
 
 // Separator is the character between the cells of CSV; empty means that the header tells.
@@ -87,16 +91,10 @@ const (
 )
 
 // UnmarshalText accepts the marks themselves too.
-func (d *Decimal) UnmarshalText(text []byte) error {
-	switch string(text) {
-	case "point", ".":
-		*d = Point
-	case "comma", ",":
-		*d = Comma
-	default:
-		return errors.New("is neither point nor comma")
-	}
-	return nil
+func (d *Decimal) UnmarshalText(text []byte) (err error) {
+	meanings := map[string]Decimal{"point": Point, ".": Point, "comma": Comma, ",": Comma}
+	*d, err = choose(text, meanings, "is neither point nor comma")
+	return err
 }
 
 // Zone is the name of a time zone: one of the IANA database, or an offset such as +02:00.

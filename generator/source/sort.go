@@ -178,25 +178,23 @@ func (s *Sorter) record(r sortRow) Record {
 // open reads the first record of every run; the last run is in memory.
 func (s *Sorter) open() (merge runs, err error) {
 	start := int64(0)
-	for i, end := range s.runs {
-		// Many runs share the memory that one would take.
-		size := max(4096, min(bufferSize, 64<<20/len(s.runs)))
-		section := io.NewSectionReader(s.file, start, end-start)
-		merge = append(merge, &sortRun{number: i, file: bufio.NewReaderSize(section, size)})
-		start = end
-	}
-	merge = append(merge, &sortRun{number: len(s.runs), rows: s.rows})
-	open := merge[:0]
-	for _, r := range merge {
-		switch err := r.next(); {
+	for i := range len(s.runs) + 1 {
+		run := &sortRun{number: i, rows: s.rows}
+		if i < len(s.runs) {
+			// Many runs share the memory that one would take.
+			size := max(4096, min(bufferSize, 64<<20/len(s.runs)))
+			section := io.NewSectionReader(s.file, start, s.runs[i]-start)
+			run.file, start = bufio.NewReaderSize(section, size), s.runs[i]
+		}
+		switch err := run.next(); {
 		case err == nil:
-			open = append(open, r)
+			merge = append(merge, run)
 		case !errors.Is(err, io.EOF):
 			return nil, err
 		}
 	}
-	heap.Init(&open)
-	return open, nil
+	heap.Init(&merge)
+	return merge, nil
 }
 
 // Close frees the file.

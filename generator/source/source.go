@@ -59,6 +59,11 @@ type row struct {
 // rows is a format: CSV or JSON. The error of next is as that of Input.Next.
 type rows interface{ next() (row, error) }
 
+// wrong says why a row is no message.
+func wrong(reason message.Reason, format string, args ...any) error {
+	return &message.Error{Reason: reason, Detail: fmt.Sprintf(format, args...)}
+}
+
 // reject makes a Rejected of an error of package message; every other remains what it is.
 func reject(line int, err error) error {
 	if e, ok := errors.AsType[*message.Error](err); ok {

@@ -161,8 +161,7 @@ func (t *times) parse(text string, line int) (time.Time, error) {
 		at, err = t.parseDate(text, line)
 	}
 	if err != nil {
-		detail := fmt.Sprintf("time %s %s", quote(text), err)
-		return at, &message.Error{Reason: message.TimeInvalid, Detail: detail}
+		return at, wrong(message.TimeInvalid, "time %s %v", quote(text), err)
 	}
 	return inRange(text, at)
 }
@@ -247,10 +246,8 @@ func (t *times) String() string {
 // for none.
 func inRange(text string, t time.Time) (time.Time, error) {
 	if t.IsZero() || (message.Message{Color: "-", Time: t}).Validate() != nil {
-		return time.Time{}, &message.Error{
-			Reason: message.TimeRange,
-			Detail: fmt.Sprintf("time %s is outside the years 1678 to 2262", quote(text)),
-		}
+		return time.Time{}, wrong(message.TimeRange,
+			"time %s is outside the years 1678 to 2262", quote(text))
 	}
 	return t.UTC(), nil
 }
