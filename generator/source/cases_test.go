@@ -92,7 +92,9 @@ func windows(next func() (Record, error)) ([]string, error) {
 			sum += x
 		}
 		n := len(v)
-		points = append(points, point(key[0], key[1], sum/float64(n), (v[(n-1)/2]+v[n/2])/2, v[0], v[n-1], float64(n)))
+		median := (v[(n-1)/2] + v[n/2]) / 2
+		points = append(points,
+			point(key[0], key[1], sum/float64(n), median, v[0], v[n-1], float64(n)))
 	}
 	slices.Sort(points)
 	return points, nil

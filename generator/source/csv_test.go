@@ -29,12 +29,15 @@ func TestCSV(t *testing.T) {
 	expect(t, "color value\nred 1\n", Options{Separator: " "}, red(2, "1"))
 	expect(t, "color,value\n", std)
 	expect(t, "color,value\nvert émeraude,1e3\n🟥,-.5\n", std,
-		`2: {"color":"vert émeraude","name":"","value":1000}`, `3: {"color":"🟥","name":"","value":-0.5}`)
-	expect(t, "color,value\nred,1,\nred,2,,\n", std, red(2, "1"), red(3, "2")) // a separator at the end
+		`2: {"color":"vert émeraude","name":"","value":1000}`,
+		`3: {"color":"🟥","name":"","value":-0.5}`)
+	// A separator at the end.
+	expect(t, "color,value\nred,1,\nred,2,,\n", std, red(2, "1"), red(3, "2"))
 	// A hash is a comment unless its row has the cells of all others.
 	expect(t, "color,value\n# a comment\n#ff0000,1\n# red,1,2,3\n",
 		std, `3: {"color":"#ff0000","name":"","value":1}`)
-	expect(t, "color,value\nred,1\ncolor,value\nred,2\n", std, red(2, "1"), red(4, "2")) // files appended
+	// Files appended.
+	expect(t, "color,value\nred,1\ncolor,value\nred,2\n", std, red(2, "1"), red(4, "2"))
 }
 
 func TestCSVHeader(t *testing.T) {
@@ -47,7 +50,8 @@ func TestCSVHeader(t *testing.T) {
 	expect(t, "level\n1\n2\n", Options{Color: "=red", Value: "level"},
 		`2: {"color":"red","name":"level","value":1}`, `3: {"color":"red","name":"level","value":2}`)
 	expect(t, strings.Repeat("x\n", headerLines)+"color,value\nred,1\n", std,
-		`end: standard input: line 1: there is no column "color" for the color: set GENERATOR_INPUT_COLOR to one of ["x"], `+
+		`end: standard input: line 1: there is no column "color" for the color: set `+
+			`GENERATOR_INPUT_COLOR to one of ["x"], `+
 			`to =red for a constant, to @file for the file's name, or to 3 for the third column`+"\n"+
 			`line 1: there is no column "value" for the value: set GENERATOR_INPUT_VALUE to one of ["x"]`)
 
@@ -55,13 +59,16 @@ func TestCSVHeader(t *testing.T) {
 	numbers := Options{Color: "1", Value: "2"}
 	expect(t, "red,1\nred,2\n", numbers, red(1, "1"), red(2, "2"))
 	expect(t, "a title\nred;1,5\n", numbers, red(2, "1.5"))
-	expect(t, "farbe,wert,ts\nred,1,2025-02-03\n", numbers, red(2, `1,"ts":1738540800000`)) // a header after all
+	// A header after all.
+	expect(t, "farbe,wert,ts\nred,1,2025-02-03\n", numbers, red(2, `1,"ts":1738540800000`))
 	expect(t, "5\n6\n", Options{Color: "=red", Value: "1"}, red(1, "5"), red(2, "6"))
 	expect(t, "red,x\nred,y\n", numbers,
-		"end: standard input: line 2: no line up to here has a number in column 2, which is to be the value (GENERATOR_INPUT_VALUE)")
+		"end: standard input: line 2: no line up to here has a number in column 2, which is to be the "+
+			"value (GENERATOR_INPUT_VALUE)")
 	expect(t, "color,x,value\nred,5,1\n", Options{Color: "1"}, red(2, "1"))
 	expect(t, "color,value\nred,1\n", Options{Color: "7"},
-		"end: standard input: line 1: there is no column 7 for the color (GENERATOR_INPUT_COLOR): the line has 2")
+		"end: standard input: line 1: there is no column 7 for the color (GENERATOR_INPUT_COLOR): the "+
+			"line has 2")
 	expect(t, "color,value\nred,1\n", Options{Value: "=1"},
 		"open: GENERATOR_INPUT_VALUE==1: the value is to be a column or field")
 	expect(t, "color,value\nred,1\n", Options{Color: "@file"},
@@ -70,8 +77,8 @@ func TestCSVHeader(t *testing.T) {
 
 func TestCSVRejections(t *testing.T) {
 	t.Parallel()
-	expect(t, "color,value\nred,1\nred\nred,1,2\n,1\nred,\nred,abc\nred,NaN\nred,1e999\nred\\,1\nred,0x10\nred,1_0\nred,7\n",
-		Options{},
+	expect(t, "color,value\nred,1\nred\nred,1,2\n,1\nred,\nred,abc\nred,NaN\nred,1e999\n"+
+		"red\\,1\nred,0x10\nred,1_0\nred,7\n", Options{},
 		red(2, "1"),
 		`3 columns: has 1 cells instead of 2`,
 		`4 columns: has 3 cells instead of 2`,
@@ -108,18 +115,25 @@ func TestCSVColumns(t *testing.T) {
 	expect(t, diamonds, Options{Color: "=all", Name: "=gems", Value: "price"},
 		`2: {"color":"all","name":"gems","value":326}`)
 	expect(t, diamonds, Options{Color: "colour", Value: "Price", Time: "time"},
-		`end: standard input: line 1: there is no column "colour" for the color: set GENERATOR_INPUT_COLOR to one of ["cut" "color" "price"], `+
+		`end: standard input: line 1: there is no column "colour" for the color: set `+
+			`GENERATOR_INPUT_COLOR to one of ["cut" "color" "price"], `+
 			`to =red for a constant, to @file for the file's name, or to 3 for the third column`+"\n"+
-			`line 1: there is no column "Price" for the value: set GENERATOR_INPUT_VALUE to one of ["cut" "color" "price"]`+"\n"+
-			`line 1: there is no column "time" for the time: set GENERATOR_INPUT_TIME to one of ["cut" "color" "price"]`)
+			`line 1: there is no column "Price" for the value: set GENERATOR_INPUT_VALUE to one of ["cut" `+
+			`"color" "price"]`+"\n"+
+			`line 1: there is no column "time" for the time: set GENERATOR_INPUT_TIME to one of ["cut" `+
+			`"color" "price"]`)
 	expect(t, "color,value,value\nred,1,2\n", Options{},
-		`end: standard input: line 1: two columns are called "value", which is to be the value (GENERATOR_INPUT_VALUE)`)
+		`end: standard input: line 1: two columns are called "value", which is to be the value `+
+			`(GENERATOR_INPUT_VALUE)`)
 	expect(t, "color,x,x,value\nred,1,2,3\n", Options{}, red(2, "3"))
 }
 
 // What encoding/csv reads, split reads alike.
 func FuzzSplit(f *testing.F) {
-	for _, text := range []string{"a,b", `"a","b ""c"" d",` + "\n", "\"a\nb\",c", ` "a" , b`, `a"b,c`, "\"\"\n", ",\r\n", "x\r", `"a"b`} {
+	for _, text := range []string{
+		"a,b", `"a","b ""c"" d",` + "\n", "\"a\nb\",c", ` "a" , b`, `a"b,c`,
+		"\"\"\n", ",\r\n", "x\r", `"a"b`,
+	} {
 		f.Add(text, uint8(0))
 		f.Add(strings.ReplaceAll(text, ",", ";"), uint8(1))
 	}

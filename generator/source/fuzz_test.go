@@ -11,10 +11,13 @@ import (
 // message pass that the worker would reject.
 func FuzzInput(f *testing.F) {
 	for _, text := range []string{
-		"color,value\nred,1\n", "color;value;name\r\nred;1,5;\"n\"\r\n", "color,value,ts\nred,1,1760000000.5\nred,1",
+		"color,value\nred,1\n", "color;value;name\r\nred;1,5;\"n\"\r\n",
+		"color,value,ts\nred,1,1760000000.5\nred,1",
 		"\ufeffcolor\tvalue\n\"re\"\"d\"\t1e5\n", "color,value\n\"red\n", "color,value\nred\",1\n", "",
-		`{"color":"red","value":1}` + "\n", `{"color":"red","value":1,"ts":"2025-10-09 08:53:20"}`, "[1]\n{}", "\x1f\x8b",
-		"{\n\"color\":\"red\",\n\"value\":1\n}\n", `[{"color":{"a":"x"},"value":"1,5"}]`, "# x\nred;1;01/02/2025\n", "\x28\xb5\x2f\xfd",
+		`{"color":"red","value":1}` + "\n", `{"color":"red","value":1,"ts":"2025-10-09 08:53:20"}`,
+		"[1]\n{}", "\x1f\x8b",
+		"{\n\"color\":\"red\",\n\"value\":1\n}\n", `[{"color":{"a":"x"},"value":"1,5"}]`,
+		"# x\nred;1;01/02/2025\n", "\x28\xb5\x2f\xfd",
 		`{"color":"re` + "\n{\"color\":\"red\",\"value\":1}\n",
 	} {
 		for kind := range uint8(8) {

@@ -10,14 +10,16 @@ import (
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	std := Options{}
-	expect(t, `{"color":"red","name":"n","value":42}`+"\n\r\n  \n"+` {"value":1,"color":"blue","ts":1760000000000} `+"\r\n"+`{"color":"x","value":2}`, std,
+	expect(t, `{"color":"red","name":"n","value":42}`+"\n\r\n  \n"+
+		` {"value":1,"color":"blue","ts":1760000000000} `+"\r\n"+`{"color":"x","value":2}`, std,
 		`1: {"color":"red","name":"n","value":42}`,
 		`4: {"color":"blue","name":"","value":1,"ts":1760000000000}`,
 		`5: {"color":"x","name":"","value":2}`)
 	expect(t, "# a comment\n{\"color\":\"red\",\"value\":1}{\"color\":\"red\",\"value\":2}\n",
 		std, red(2, "1"), red(2, "2"))
 	expect(t, `[{"color":"red","value":1},{"color":"red","value":2}]`, std, red(1, "1"), red(1, "2"))
-	expect(t, "\ufeff[\r\n{\"color\":\"red\",\r\n\"value\":1}\r\n,{\"color\":\"red\",\"value\":2}\r\n]\r\n", std, red(2, "1"), red(4, "2"))
+	expect(t, "\ufeff[\r\n{\"color\":\"red\",\r\n\"value\":1}\r\n,"+
+		"{\"color\":\"red\",\"value\":2}\r\n]\r\n", std, red(2, "1"), red(4, "2"))
 	expect(t, "[]", std)
 	expect(t, "[{\"color\":\"red\",\"value\":1},\n", std,
 		red(1, "1"), "end: read standard input: line 2: the array is not closed: the file is cut short")
@@ -26,15 +28,18 @@ func TestJSON(t *testing.T) {
 			"1"), "3 not_object: the message is not a JSON object")
 	expect(t, "", Options{Format: JSON})
 	expect(t, `{"color":"red","value":1}`, Options{Color: "2"},
-		"end: standard input: GENERATOR_INPUT_COLOR=2: JSON has no columns with numbers: give the field's name")
+		"end: standard input: GENERATOR_INPUT_COLOR=2: JSON has no columns with numbers: give the "+
+			"field's name")
 }
 
 // A wrong object costs itself alone.
 func TestJSONRejections(t *testing.T) {
 	t.Parallel()
 	const good = `{"color":"red","value":7}`
-	expect(t, `{"color":"red"}`+"\n{\n"+good+"\nx\n"+good+" 2\n\"team\"\n"+good+"}\n"+`{"color":"re`+"\n"+good, Options{},
-		`1 value_missing: there is no field "value" for the value: set GENERATOR_INPUT_VALUE to one of ["color"]`,
+	expect(t, `{"color":"red"}`+"\n{\n"+good+"\nx\n"+good+" 2\n\"team\"\n"+good+"}\n"+
+		`{"color":"re`+"\n"+good, Options{},
+		`1 value_missing: there is no field "value" for the value: set GENERATOR_INPUT_VALUE to one of `+
+			`["color"]`,
 		"2 not_json: the message is not JSON: it is cut short",
 		red(3, "7"),
 		"4 not_json: the message is not JSON: invalid character 'x' looking for beginning of value",
@@ -50,8 +55,14 @@ func TestJSONRejections(t *testing.T) {
 		"1 not_json: the message is not JSON: it is cut short",
 		red(6, "7"),
 		"7 not_json: the message is not JSON: it is cut short")
-	expect(t, "{\"color\":\"red\",\"value\":[1]}\n{\"color\":{},\"value\":1}\n{\"color\":\"red\",\"value\":true}\n{\"color\":null,\"value\":1}\n"+
-		`{"color":"red","value":null}`+"\n"+`{"color":"red","color":"x","value":1}`+"\n"+`{"color":"\ud800","value":1}`+"\n{\"color\":\"\xff\",\"value\":1}\n", Options{},
+	expect(t, `{"color":"red","value":[1]}
+{"color":{},"value":1}
+{"color":"red","value":true}
+{"color":null,"value":1}
+{"color":"red","value":null}
+{"color":"red","color":"x","value":1}
+{"color":"\ud800","value":1}
+`+"{\"color\":\"\xff\",\"value\":1}\n", Options{},
 		`1 value_type: value "[1]" is neither a string nor a number (field "value")`,
 		`2 color_type: color "{}" is neither a string nor a number (field "color")`,
 		`3 value_type: value "true" is neither a string nor a number (field "value")`,
@@ -75,13 +86,17 @@ func TestJSONFields(t *testing.T) {
 		`1: {"color":"red","name":"price","value":3}`)
 	expect(t, `{"value":3}`, Options{Color: "=red"}, red(1, "3"))
 	expect(t, `{"a":"red","value":3}`+"\n"+`{"team":"red","value":3}`, Options{Color: "team"},
-		`1 color_missing: there is no field "team" for the color: set GENERATOR_INPUT_COLOR to one of ["a" "value"]`, red(2, "3"))
+		`1 color_missing: there is no field "team" for the color: set GENERATOR_INPUT_COLOR to one of `+
+			`["a" "value"]`, red(2, "3"))
 }
 
 func TestJSONTooLong(t *testing.T) {
 	t.Parallel()
-	long := func(n int) string { return `{"color":"red","value":1,"x":"` + strings.Repeat("x", n) + `"}` }
-	expect(t, long(100)+"\n"+long(100_000)+"\n"+long(MaxLine)+"\n"+long(3*MaxLine)+"\n"+long(1)+"\n"+long(MaxLine), Options{Format: JSON},
+	var text string
+	for _, length := range []int{100, 100_000, MaxLine, 3 * MaxLine, 1, MaxLine} {
+		text += `{"color":"red","value":1,"x":"` + strings.Repeat("x", length) + `"}` + "\n"
+	}
+	expect(t, strings.TrimSuffix(text, "\n"), Options{Format: JSON},
 		red(1, "1"), red(2, "1"),
 		"3 too_long: is longer than 1048576 bytes",
 		"4 too_long: is longer than 1048576 bytes",
@@ -91,7 +106,10 @@ func TestJSONTooLong(t *testing.T) {
 
 // What find reads in an object is what encoding/json reads.
 func FuzzFind(f *testing.F) {
-	for _, text := range []string{`{"a":1}`, `{"a":{"b":"x\""},"c":[1,{"a":2}]}`, `{ "a" : "\\" , "b":null}`, `{}`} {
+	for _, text := range []string{
+		`{"a":1}`, `{"a":{"b":"x\""},"c":[1,{"a":2}]}`,
+		`{ "a" : "\\" , "b":null}`, `{}`,
+	} {
 		f.Add(text, "a")
 		f.Add(text, "a.b")
 	}

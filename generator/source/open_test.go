@@ -171,9 +171,11 @@ func TestPlan(t *testing.T) {
 	}
 	says("color,value\nred,1\n", Options{}, "CSV; it has no times")
 	says("x\ncolor;value;ts\nred;1,5;1709251200\nred;1;1711843200\n", Options{},
-		`CSV with ';', header in line 2, decimals after a comma; times are seconds, at first 2024-03-01 to 2024-03-31`)
+		`CSV with ';', header in line 2, decimals after a comma; times are seconds, at first `+
+			`2024-03-01 to 2024-03-31`)
 	says("1\t2025-02-07 10:00\n", Options{Color: "=red", Value: "1", Time: "2", Zone: "Europe/Berlin"},
-		`CSV with tabs without a header; times are such as 2025-02-07 10:00 in Europe/Berlin, at first 2025-02-07T09:00:00Z to 2025-02-07T09:00:00Z`)
+		`CSV with tabs without a header; times are such as 2025-02-07 10:00 in Europe/Berlin, at first `+
+			`2025-02-07T09:00:00Z to 2025-02-07T09:00:00Z`)
 	says(`{"color":"red","value":1,"ts":1999}`, Options{History: true},
 		"JSON; times are years in UTC, at first 1999-01-01T00:00:00Z to 1999-01-01T00:00:00Z")
 }

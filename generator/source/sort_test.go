@@ -21,7 +21,10 @@ func TestSorter(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var records []Record
 	for i := range 1000 {
-		m := message.Message{Color: []string{"red", "blue", ""}[random.IntN(3)], Name: "n", Value: random.NormFloat64()}
+		m := message.Message{
+			Color: []string{"red", "blue", ""}[random.IntN(3)], Name: "n",
+			Value: random.NormFloat64(),
+		}
 		if random.IntN(5) > 0 {
 			m.Time = time.Unix(int64(random.IntN(100)-50), int64(random.IntN(2))).UTC()
 		}
@@ -120,7 +123,8 @@ func TestOpenOrdered(t *testing.T) {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	_, err = openOrdered(t.Context(), path, nil, Options{}, 0, 2)
-	if err == nil || !strings.Contains(err.Error(), "line 4: time 2025-10-09T08:53:21Z is before 2025-10-09T08:53:22Z of line 2") ||
+	const disorder = "line 4: time 2025-10-09T08:53:21Z is before 2025-10-09T08:53:22Z of line 2"
+	if err == nil || !strings.Contains(err.Error(), disorder) ||
 		!strings.Contains(err.Error(), "`worker import`") {
 		t.Errorf("too many rows: %v", err)
 	}
@@ -134,7 +138,7 @@ func TestOpenOrdered(t *testing.T) {
 	if got := piped(time.Second); strings.Contains(got, "end:") {
 		t.Errorf("standard input with as much disorder as is allowed: %s", got)
 	}
-	if got := piped(0); !strings.Contains(got, "end: standard input: line 4: time 2025-10-09T08:53:21Z is before") {
+	if got := piped(0); !strings.Contains(got, "end: standard input: "+disorder) {
 		t.Errorf("standard input out of order: %s", got)
 	}
 }
@@ -146,7 +150,8 @@ func BenchmarkSorter(b *testing.B) {
 				s := NewSorter(limit, b.TempDir())
 				for i := range 1 << 20 {
 					at := time.Unix(int64(i*7919%(1<<20)), 0)
-					if err := s.Add(Record{Message: message.Message{Color: "red", Value: 1, Time: at}}); err != nil {
+					m := message.Message{Color: "red", Value: 1, Time: at}
+					if err := s.Add(Record{Message: m}); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -51,7 +51,8 @@ func TestTimes(t *testing.T) {
 	auto := Options{}
 	ok(auto, "1760000000", "2025-10-09T08:53:20Z",
 		"", "none", "1760000000.5", "2025-10-09T08:53:20.5Z",
-		"1760000000.123456789999", "2025-10-09T08:53:20.123456789Z", "1760000001,25", "2025-10-09T08:53:21.25Z", "1.76e9", "2025-10-09T08:53:20Z")
+		"1760000000.123456789999", "2025-10-09T08:53:20.123456789Z", "1760000001,25",
+		"2025-10-09T08:53:21.25Z", "1.76e9", "2025-10-09T08:53:20Z")
 	ok(auto, "1760000000123", "2025-10-09T08:53:20.123Z",
 		"1760000000123.25", "2025-10-09T08:53:20.12325Z")
 	ok(auto, "1760000000123456", "2025-10-09T08:53:20.123456Z")
@@ -62,7 +63,8 @@ func TestTimes(t *testing.T) {
 	ok(auto, "20250204101500", "2025-02-04T10:15:00Z")
 	ok(auto, "20250204101500250", "2025-02-04T10:15:00.25Z")
 	ok(auto, "2025-02-11T10:00:00Z", "2025-02-11T10:00:00Z", "1739268002000", "2025-02-11T10:00:02Z")
-	ok(auto, "02/13/2025", "2025-02-13T00:00:00Z", "03/04/2025", "2025-03-04T00:00:00Z") // the 13th tells
+	// The 13th tells.
+	ok(auto, "02/13/2025", "2025-02-13T00:00:00Z", "03/04/2025", "2025-03-04T00:00:00Z")
 	ok(auto, "03/04/2025", "2025-04-03T00:00:00Z", "13/04/2025", "2025-04-13T00:00:00Z")
 	ok(auto, "03.04.2025", "2025-04-03T00:00:00Z") // nobody writes a month first before a point
 	ok(Options{TimeFormat: "day-first"}, "03/04/2025 10:00", "2025-04-03T10:00:00Z")
@@ -101,13 +103,18 @@ func TestTimesRejected(t *testing.T) {
 		}
 	}
 	auto := Options{}
-	wrong(auto, `line 2: time "01/03/2024" is 1 March 2024 or 3 January 2024: set GENERATOR_INPUT_TIME_FORMAT to day-first or month-first`, "", "01/03/2024")
-	wrong(auto, `line 1: time 2025020410 is 2034-03-03T17:40:10Z (seconds since 1970) or 2025-02-04T10:00:00Z: set GENERATOR_INPUT_TIME_FORMAT to s or %Y%m%d%H`, "2025020410")
-	wrong(auto, `line 2: time "02/13/2025" (month first) is not of one format with "13/02/2025" (day first) of line 1`,
+	wrong(auto, `line 2: time "01/03/2024" is 1 March 2024 or 3 January 2024: set `+
+		`GENERATOR_INPUT_TIME_FORMAT to day-first or month-first`, "", "01/03/2024")
+	wrong(auto, `line 1: time 2025020410 is 2034-03-03T17:40:10Z (seconds since 1970) or `+
+		`2025-02-04T10:00:00Z: set GENERATOR_INPUT_TIME_FORMAT to s or %Y%m%d%H`, "2025020410")
+	wrong(auto, `line 2: time "02/13/2025" (month first) is not of one format with "13/02/2025" `+
+		`(day first) of line 1`,
 		"13/02/2025", "02/13/2025")
 	wrong(auto, `time "5" is a number that does not tell its unit`, "2025-02-11T10:00:00Z", "5")
-	wrong(auto, `line 2: time "1760000000000" (milliseconds) is not of one format with "1760000000" (seconds) of line 1`, "1760000000", "1760000000000")
-	wrong(auto, `line 1: time "5" is not in a format that tells itself: set GENERATOR_INPUT_TIME_FORMAT`, "5", "6")
+	wrong(auto, `line 2: time "1760000000000" (milliseconds) is not of one format with "1760000000" `+
+		`(seconds) of line 1`, "1760000000", "1760000000000")
+	wrong(auto, `line 1: time "5" is not in a format that tells itself: set `+
+		`GENERATOR_INPUT_TIME_FORMAT`, "5", "6")
 	wrong(auto, `line 1: time "soon" is not in a format`, "soon")
 	wrong(auto, `time "5" is none of the seconds that the other times are`, "1760000000", "5")
 	wrong(auto, `time "soon" is no time such as`, "1760000000", "soon")
@@ -150,9 +157,12 @@ func TestScanStamp(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2025, 2, 7, 15, 4, 5, 0, time.FixedZone("", 3600))
 	for _, layout := range []string{
-		time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05 -07:00", "2006-01-02 15:04:05Z07", time.RFC1123Z,
-		"2006/01/02 15:04:05 -0700", "02/Jan/2006:15:04:05 -0700", "January 2, 2006, 3:04:05 PM -0700", "2 Jan 2006 15:04:05 -0700",
-		"20060102T150405-0700", "Monday, 02-Jan-06 15:04:05 -0700", time.RubyDate, "2006-Jan-02 15:04:05,000 -0700",
+		time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05 -07:00", "2006-01-02 15:04:05Z07",
+		time.RFC1123Z,
+		"2006/01/02 15:04:05 -0700", "02/Jan/2006:15:04:05 -0700", "January 2, 2006, 3:04:05 PM -0700",
+		"2 Jan 2006 15:04:05 -0700",
+		"20060102T150405-0700", "Monday, 02-Jan-06 15:04:05 -0700", time.RubyDate,
+		"2006-Jan-02 15:04:05,000 -0700",
 		"Jan. 2, 2006 3:04:05\u202fpm -0700", "2006.01.02 15:04:05 -0700",
 	} {
 		text := at.Format(layout)
@@ -163,7 +173,8 @@ func TestScanStamp(t *testing.T) {
 	}
 	local := time.Date(2025, 2, 7, 15, 4, 0, 0, time.UTC)
 	for _, layout := range []string{
-		"2006-01-02T15:04", "2006-01-02 15:04:05.000", "02.01.2006 15:04", "2/1/06 15:04", "02/01/2006, 03:04 p.m.", time.ANSIC, time.UnixDate,
+		"2006-01-02T15:04", "2006-01-02 15:04:05.000", "02.01.2006 15:04", "2/1/06 15:04",
+		"02/01/2006, 03:04 p.m.", time.ANSIC, time.UnixDate,
 		"20060102 1504", "02Jan2006 15:04", "2006-01-02 15:04:05 UTC", "2-1-2006 15:04",
 	} {
 		text := local.Format(layout)
@@ -176,8 +187,10 @@ func TestScanStamp(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"", "2025", "2025-13-01", "2025-02-29", "2025-02-07T24:00", "2025-02-07T10:60", "2025-02-07 10", "2025-02-07T10:00:00+25:00",
-		"2025-02-07 10:00 CET", "yesterday", "7 Febuary 2025", "32/01/2025", "13/13/2025", "0/1/2025", "2025-02-07Z", "1.2.3", "2025-02-07 13:00 PM",
+		"", "2025", "2025-13-01", "2025-02-29", "2025-02-07T24:00", "2025-02-07T10:60", "2025-02-07 10",
+		"2025-02-07T10:00:00+25:00",
+		"2025-02-07 10:00 CET", "yesterday", "7 Febuary 2025", "32/01/2025", "13/13/2025", "0/1/2025",
+		"2025-02-07Z", "1.2.3", "2025-02-07 13:00 PM",
 		"2025-02-07 10:00:00 2025", "10:00", "Feb 7", "7-2-125",
 	} {
 		if s, ok := scanStamp(text, time.UTC, nil); ok {
@@ -189,7 +202,8 @@ func TestScanStamp(t *testing.T) {
 // scanStamp agrees with time.Parse, and fails on nothing.
 func FuzzTimes(f *testing.F) {
 	for _, text := range []string{
-		"", "1", "-1.5", "1760000000123", "2025-10-09T08:53:20Z", "2025-10-09 08:53:20", "+.", "9e9", "Fri Feb  7 10:00:00 2025", "7/2/25 3:04 PM",
+		"", "1", "-1.5", "1760000000123", "2025-10-09T08:53:20Z", "2025-10-09 08:53:20", "+.", "9e9",
+		"Fri Feb  7 10:00:00 2025", "7/2/25 3:04 PM",
 		"20250207T100000.5+0100", "\u202f", "1.2.2025",
 	} {
 		f.Add(text)
@@ -199,7 +213,10 @@ func FuzzTimes(f *testing.F) {
 		for _, format := range formats {
 			_ = column(Options{TimeFormat: format}, text, text)
 		}
-		for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05", "2006/01/02 15:04", "20060102T150405Z0700", time.RFC1123Z} {
+		for _, layout := range []string{
+			time.RFC3339, "2006-01-02 15:04:05", "2006/01/02 15:04",
+			"20060102T150405Z0700", time.RFC1123Z,
+		} {
 			want, err := time.Parse(layout, text)
 			if err != nil || strings.Count(text, ":") == 2 && len(text) > 40 || want.Year() < 1000 {
 				continue
@@ -213,7 +230,10 @@ func FuzzTimes(f *testing.F) {
 }
 
 func FuzzTimeFormat(f *testing.F) {
-	for _, text := range []string{"", "s", "%Y", "%d.%m.%y", "%Y%m%d%z", "2006-01-02", "%", "%Z", "Mon %Y"} {
+	for _, text := range []string{
+		"", "s", "%Y", "%d.%m.%y", "%Y%m%d%z", "2006-01-02", "%", "%Z",
+		"Mon %Y",
+	} {
 		f.Add(text)
 	}
 	at := time.Date(2025, 2, 7, 15, 4, 5, 0, time.UTC)
