@@ -33,14 +33,12 @@ func startGrafana(t *testing.T, db *influxtest.Server) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command(filepath.Join(home, "bin", "grafana"), "server", "--homepath", home)
+	command := exec.Command(filepath.Join(home, "bin", "grafana"), "server", "--homepath", home,
+		"--config", filepath.Join(folder, "grafana.ini"))
 	command.Env = append(os.Environ(),
 		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT="+port, "GF_PATHS_DATA="+dir, "GF_PATHS_LOGS="+filepath.Join(dir, "log"),
 		"GF_PATHS_PLUGINS="+filepath.Join(dir, "plugins"), "GF_PATHS_PROVISIONING="+filepath.Join(folder, "provisioning"),
-		"GF_LOG_MODE=console", "GF_LOG_LEVEL=error", "GF_ANALYTICS_REPORTING_ENABLED=false", "GF_ANALYTICS_CHECK_FOR_UPDATES=false",
-		"GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false", "GF_NEWS_NEWS_FEED_ENABLED=false", "GF_SECURITY_DISABLE_GRAVATAR=true",
-		"GF_PLUGINS_PREINSTALL_DISABLED=true", "GF_AUTH_ANONYMOUS_ENABLED=true", "GF_AUTH_ANONYMOUS_ORG_NAME=Main Org.",
-		"GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer", "GF_DASHBOARDS_MIN_REFRESH_INTERVAL=5s", "GF_SECURITY_ADMIN_PASSWORD=adminpassword",
+		"GF_LOG_LEVEL=error", "GF_SECURITY_ADMIN_PASSWORD=adminpassword",
 		"INFLUX_URL="+db.URL, "INFLUX_ORG="+db.Org, "INFLUX_BUCKET="+db.Bucket, "INFLUX_TOKEN="+db.GrafanaToken,
 		"WORKER_WINDOW=5s", "GRAFANA_DASHBOARDS="+filepath.Join(folder, "dashboards"),
 	)

@@ -41,21 +41,20 @@ func startGrafana(t *testing.T) *realGrafana {
 		t.Fatal(err)
 	}
 	g.save(t, "", "")
-	provisioning, err := filepath.Abs("testdata/grafana")
+	here, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
 	port := freePort(t)
 	g.URL = "http://127.0.0.1:" + port
-	command := exec.Command(filepath.Join(home, "bin", "grafana"), "server", "--homepath", home)
+	command := exec.Command(filepath.Join(home, "bin", "grafana"), "server", "--homepath", home,
+		"--config", filepath.Join(here, "../../grafana/grafana.ini"))
 	command.Env = append(os.Environ(),
 		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT="+port, "GF_PATHS_DATA="+dir, "GF_PATHS_LOGS="+filepath.Join(dir, "log"),
-		"GF_PATHS_PLUGINS="+filepath.Join(dir,
-			"plugins"), "GF_PATHS_PROVISIONING="+provisioning, "GF_LOG_MODE=console", "GF_LOG_LEVEL=warn",
-		"GF_ANALYTICS_REPORTING_ENABLED=false", "GF_ANALYTICS_CHECK_FOR_UPDATES=false", "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false",
-		"GF_NEWS_NEWS_FEED_ENABLED=false", "GF_SECURITY_DISABLE_GRAVATAR=true", "GF_DASHBOARDS_MIN_REFRESH_INTERVAL=1s",
-		"GF_PLUGINS_PREINSTALL_DISABLED=true", "GF_AUTH_ANONYMOUS_ENABLED=true", "GF_AUTH_ANONYMOUS_ORG_NAME=Main Org.", "GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer",
-		"INFLUX_URL="+db.URL, "INFLUX_BUCKET="+db.Bucket, "INFLUX_TOKEN="+db.GrafanaToken, "DASHBOARDS="+g.dashboards,
+		"GF_PATHS_PLUGINS="+filepath.Join(dir, "plugins"),
+		"GF_PATHS_PROVISIONING="+filepath.Join(here, "testdata/grafana"),
+		"GF_DASHBOARDS_MIN_REFRESH_INTERVAL=1s", "GRAFANA_DASHBOARDS="+g.dashboards,
+		"INFLUX_URL="+db.URL, "INFLUX_BUCKET="+db.Bucket, "INFLUX_TOKEN="+db.GrafanaToken,
 	)
 	command.Stdout, command.Stderr = t.Output(), t.Output()
 	if err := command.Start(); err != nil {

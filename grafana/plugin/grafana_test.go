@@ -97,16 +97,17 @@ func startGrafana(t *testing.T, redisURL string) *realGrafana {
 	l.Close()
 	_, port, _ := net.SplitHostPort(addr)
 	g := &realGrafana{url: "http://" + addr, log: new(lockedBuffer)}
-	cmd := exec.Command(filepath.Join(home, "bin", "grafana"), "server", "--homepath", home)
+	ini, err := filepath.Abs("../grafana.ini")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(home, "bin", "grafana"), "server", "--homepath", home, "--config", ini)
 	cmd.Stdout, cmd.Stderr = g.log, g.log
 	cmd.Env = append(os.Environ(),
 		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT="+port, "GF_PATHS_DATA="+folder("data"), "GF_PATHS_LOGS="+folder("log"),
 		"GF_PATHS_PLUGINS="+filepath.Join(dir,
 			"plugins"), "GF_PATHS_PROVISIONING="+filepath.Join(dir, "provisioning"),
-		"GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS="+pluginID, "GF_PLUGINS_PREINSTALL_DISABLED=true",
-		"GF_ANALYTICS_REPORTING_ENABLED=false", "GF_ANALYTICS_CHECK_FOR_UPDATES=false", "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false",
-		"GF_NEWS_NEWS_FEED_ENABLED=false", "GF_SECURITY_DISABLE_GRAVATAR=true", "GF_LOG_MODE=console", "GF_SECURITY_ADMIN_PASSWORD=admin",
-		"GF_AUTH_ANONYMOUS_ENABLED=true", "GF_AUTH_ANONYMOUS_ORG_NAME=Main Org.", "GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer",
+		"GF_LOG_LEVEL=info", "GF_SECURITY_ADMIN_PASSWORD=admin",
 		"GRAFANA_DASHBOARDS="+dashboards, "REDIS_URL="+redisURL, "REDIS_CHANNEL=colors", "REDIS_TRANSPORT=pubsub", "WORKER_WINDOW=5s", "WORKER_LATENESS=")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
