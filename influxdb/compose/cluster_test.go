@@ -83,6 +83,10 @@ func TestClusterFile(t *testing.T) {
 	if w := project.Services["worker"]; len(w.Ports) > 0 || len(w.Volumes) != 1 {
 		t.Errorf("workers get in each other's way: ports %v, volumes %v", w.Ports, w.Volumes)
 	}
+	scrape := *project.Services["influxdb-init"].Environment["INFLUX_SCRAPE"]
+	if !strings.Contains(scrape, ",worker-3=http://colorstream-worker-3:8051/metrics") {
+		t.Errorf("InfluxDB does not read each worker's metrics: %s", scrape)
+	}
 }
 
 // TestKubernetesExample looks at what the example promises. Its schema was checked with k8s.io/api,
