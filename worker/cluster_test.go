@@ -248,18 +248,24 @@ func (r *clusterRig) endure(redisFaults, workerFaults []fault) {
 	r.cluster.WaitWhole()
 	r.wantLetters()
 	r.wantExact(r.generator)
-	r.eventually("each partition has one owner", 10*time.Second, func() bool {
-		n := 0.0
-		for _, w := range slices.Concat(r.workers, r.far) {
-			n += w.metrics()["partition_owned"]
-		}
-		return n == float64(len(r.keys))
-	})
+	r.wantOwners(slices.Concat(r.workers, r.far))
 	for _, w := range slices.Concat(r.workers, r.far) {
 		m := w.metrics()
 		t.Logf("%v take-overs, %v commits fenced", m["takeovers_total"], m["fenced_commits_total"])
 	}
 	r.wantNoTransactions()
+}
+
+// wantOwners waits until some workers own all partitions.
+func (r *clusterRig) wantOwners(workers []*program) {
+	r.t.Helper()
+	r.eventually("each partition has one owner", 20*time.Second, func() bool {
+		n := 0.0
+		for _, w := range workers {
+			n += w.metrics()["partition_owned"]
+		}
+		return n == float64(len(r.keys))
+	})
 }
 
 // TestClusterFaults endures all faults on three masters with a replica each.
