@@ -9,7 +9,6 @@
 package process
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -86,32 +85,6 @@ func Start(c Command) (*Process, error) {
 		return nil, fmt.Errorf("start %s: %w", c.Path, err)
 	}
 	return p, nil
-}
-
-// WaitReady calls ready until it returns nil. It returns an error with the end of the child's
-// output if the child ends first, and ready's last error if ctx ends first.
-func (p *Process) WaitReady(ctx context.Context, ready func(context.Context) error) error {
-	begin := time.Now()
-	tick := time.NewTicker(readyInterval)
-	defer tick.Stop()
-	var err error
-	for {
-		now := ready(ctx)
-		if now == nil {
-			return nil
-		}
-		if err == nil || ctx.Err() == nil {
-			err = now // not that of an attempt that ctx cut short
-		}
-		select {
-		case <-tick.C:
-		case <-p.done:
-			return p.Ending()
-		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready after %v (%w): %w%s", p.name(),
-				time.Since(begin).Round(time.Millisecond), context.Cause(ctx), err, p.lastLines())
-		}
-	}
 }
 
 // Ending waits for the child's end and returns an error that says how it ended and with which

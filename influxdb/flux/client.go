@@ -3,14 +3,12 @@
 package flux
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"strings"
+
+	"colorstream/influxdb/access"
 )
 
 // Client sends queries to one InfluxDB.
@@ -50,32 +48,7 @@ func (c Client) Write(ctx context.Context, bucket string, lines []byte) error {
 	return err
 }
 
-// Call sends any request to InfluxDB's HTTP API and returns the answer. An error has InfluxDB's
-// words.
+// Call sends any request to InfluxDB's HTTP API and returns the answer.
 func (c Client) Call(ctx context.Context, method, path, contentType string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.URL+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Token "+c.Token)
-	if contentType != "" {
-		req.Header.Set("Content-Type", contentType)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("ask InfluxDB: %w", err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, fmt.Errorf("read InfluxDB's answer: %w", err)
-	}
-	if resp.StatusCode/100 != 2 {
-		var said struct{ Message string }
-		if json.Unmarshal(text, &said) != nil || said.Message == "" {
-			said.Message = strings.TrimSpace(string(text))
-		}
-		return nil, fmt.Errorf("%s: %s", resp.Status, said.Message)
-	}
-	return text, nil
+	return access.Client{URL: c.URL, Token: c.Token}.Call(ctx, method, path, contentType, body)
 }

@@ -2,11 +2,9 @@ package influxd
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,17 +52,17 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("influxd: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	if err := p.WaitReady(ctx, func(ctx context.Context) error { return healthy(ctx, "http://"+config.Addr) }); err != nil {
+	url := "http://" + config.Addr
+	// It answers only after its storage engine has opened.
+	if err := p.WaitHTTP(ctx, startTimeout, url+"/health", `"status":"pass"`); err != nil {
 		p.Kill()
 		return nil, err
 	}
-	return &Server{Process: p, url: "http://" + config.Addr}, nil
+	return &Server{Process: p, url: url}, nil
 }
 
 // QueryLimits are the limits of queries as variables of influxd, in bytes and in queries. Whoever
-// may look at a dashboard may send any query: one that wants more memory ends with an error, and
+// may see a dashboard may send any query: one that wants more memory ends with an error, and
 // all together leave room to write. Many may run at once, each with little memory that is its own:
 // a query that is given up runs on to its end, and short ones must not wait for it.
 // docker-compose.yml has the same ones.
@@ -81,7 +79,7 @@ var QueryLimits = []string{
 }
 
 // Args returns the arguments that make influxd listen on addr and keep its data under dir. It then
-// tells nobody about its use, prints errors only, and refuses Flux that connects to private
+// tells nobody about its use, prints errors only, and rejects Flux that connects to private
 // addresses: whoever may query may not reach the machine's other services through it.
 func Args(addr, dir string) []string {
 	return []string{
@@ -101,24 +99,3 @@ func (s *Server) URL() string { return s.url }
 
 // Stop ends the server: politely first, so that it leaves no lock behind.
 func (s *Server) Stop() error { return s.Process.Stop(stopTimeout) }
-
-// healthy returns nil if influxd answers, which it does only after its storage engine has opened.
-func healthy(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/health", nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	var health struct{ Name, Status string }
-	err = json.NewDecoder(resp.Body).Decode(&health)
-	if err == nil && (health.Name != "influxdb" || health.Status != "pass") {
-		err = fmt.Errorf("%s answers %s", req.URL, resp.Status)
-	}
-	return err
-}

@@ -16,7 +16,7 @@ import (
 
 const (
 	progressInterval = 20 * time.Second
-	killGrace        = 3 * time.Second
+	killTimeout      = 3 * time.Second
 )
 
 // shell runs the commands of a build one after another.
@@ -63,7 +63,7 @@ func (s *shell) run(ctx context.Context, c command) error {
 			fmt.Fprintf(s.out, "      … %v%s\n", time.Since(start).Round(time.Second),
 				lastCompiled(p.Tail()))
 		case <-ctx.Done():
-			_ = p.Stop(killGrace)
+			_ = p.Stop(killTimeout)
 			return context.Cause(ctx)
 		case <-p.Done():
 			if err := p.Err(); err != nil {

@@ -185,7 +185,7 @@ func (s *Server) setUp(tokenDir string) error {
 // the same address with the same data. Not for a shared server.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
-	s.refuseShared(t)
+	s.mustBeOwn(t)
 	if err := s.stop(); err != nil {
 		t.Fatalf("influxtest: stop: %v", err)
 	}
@@ -200,7 +200,7 @@ func (s *Server) Restart(t testing.TB) {
 	}
 }
 
-func (s *Server) refuseShared(t testing.TB) {
+func (s *Server) mustBeOwn(t testing.TB) {
 	t.Helper()
 	if s.isShared() {
 		t.Fatal("influxtest: a shared server must not be stopped: use Start")

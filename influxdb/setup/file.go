@@ -89,7 +89,7 @@ func (s *Server) writeToken(ctx context.Context, folder Folder, want Token) erro
 		if suits {
 			return folder.protect(path, want.Name)
 		}
-		reason = "that in the file was refused or permits something else"
+		reason = "that in the file was rejected or permits something else"
 	}
 	err = s.grant(ctx, want, func(token string) error { return folder.write(path, want.Name, token) })
 	if err != nil {

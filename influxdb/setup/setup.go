@@ -28,7 +28,7 @@ import (
 var (
 	ErrUnreachable = errors.New("InfluxDB does not answer")
 	ErrNotInfluxDB = errors.New("what answers is not InfluxDB 2")
-	ErrPassword    = errors.New("InfluxDB refuses this user and password")
+	ErrPassword    = errors.New("InfluxDB rejects this user and password")
 	ErrOrg         = errors.New("the organisation does not exist and cannot be made")
 )
 
@@ -67,7 +67,7 @@ type Token struct {
 // Admin is who does it: made if the server is new.
 type Admin struct {
 	User, Password string
-	Token          string // an all-access token for a new server; usually "", a random one that nobody gets to know
+	Token          string // an all-access token for a new server; usually "", a random one that nobody learns
 }
 
 // mark begins the descriptions of all tokens, and the names of all scrapers, of
@@ -77,7 +77,7 @@ func (p Plan) mark() string { return "colorstream " + p.Stack + " " }
 // A Server is an InfluxDB 2 at which the administrator has signed in.
 type Server struct {
 	log     *slog.Logger
-	api     *client
+	api     client
 	orgID   string
 	plan    Plan
 	buckets map[string]bucket // by name, those of the plan
@@ -150,13 +150,14 @@ func (s *Server) onboard(ctx context.Context, admin Admin) error {
 }
 
 func (s *Server) signIn(ctx context.Context, admin Admin) error {
-	req, err := http.NewRequestWithContext(ctx,
-		http.MethodPost, s.api.base+"/api/v2/signin", http.NoBody)
+	address, err := url.Parse(s.api.URL)
 	if err != nil {
 		return err
 	}
-	req.SetBasicAuth(admin.User, admin.Password)
-	err = s.api.send(req, nil)
+	address.User = url.UserPassword(admin.User, admin.Password)
+	login := s.api
+	login.URL = address.String()
+	err = login.call(ctx, http.MethodPost, "/api/v2/signin", nil, nil, nil)
 	if hasStatus(err, http.StatusUnauthorized, http.StatusForbidden) {
 		return ErrPassword
 	}

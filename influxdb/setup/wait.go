@@ -1,11 +1,10 @@
 package setup
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -54,34 +53,25 @@ func Wait(ctx context.Context, log *slog.Logger, at access.Config) error {
 	}
 }
 
-// version asks who is there. InfluxDB 2 tells its version in its health
-// report; version 1 has no report like this, version 3 asks for a token.
-func (c *client) version(ctx context.Context) (string, error) {
+// version asks who is there. InfluxDB 2 tells its version in its health report; version 1 has no
+// report like this, version 3 asks for a token.
+func (c client) version(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/health", http.NoBody)
-	if err != nil {
-		return "", err
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	if err != nil {
-		return "", err
-	}
 	var health struct{ Name, Version, Status string }
-	known := json.Unmarshal(text, &health) == nil && health.Name == "influxdb"
+	err := c.call(ctx, http.MethodGet, "/health", nil, nil, &health)
+	answer, isStatus := errors.AsType[*access.StatusError](err)
 	switch version := strings.TrimPrefix(health.Version, "v"); {
-	case known && (strings.HasPrefix(version, "0.") || strings.HasPrefix(version, "1.") || strings.HasPrefix(version, "3.")):
+	case isStatus && answer.Status >= 500: // it, or a proxy before it, is starting
+		return "", err
+	case isStatus, err == nil && health.Name != "influxdb":
+		return "", fmt.Errorf("%w: %w", ErrNotInfluxDB, cmp.Or(err, errors.New("it has another health report")))
+	case err != nil:
+		return "", err
+	case strings.HasPrefix(version, "0."), strings.HasPrefix(version, "1."), strings.HasPrefix(version, "3."):
 		return "", fmt.Errorf("%w: it is InfluxDB %s", ErrNotInfluxDB, version)
-	case known && health.Status == "pass":
-		return version, nil
-	case known || resp.StatusCode >= 500: // it, or a proxy before it, is starting
-		return "", fmt.Errorf("it answers %s", resp.Status)
-	default:
-		return "", fmt.Errorf("%w: %s answers %s", ErrNotInfluxDB, req.URL, resp.Status)
+	case health.Status != "pass":
+		return "", fmt.Errorf("it says %q", health.Status)
 	}
+	return health.Version, nil
 }

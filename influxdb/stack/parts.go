@@ -87,7 +87,7 @@ func (s *stack) parts() []part {
 	if s.grafana.listen != "" {
 		add("grafana", "", "", "", false, func(ctx context.Context) error {
 			url := "http://" + s.grafana.listen + "/api/health"
-			return ready(ctx, s.grafana.process, grafanaTimeout, url, "")
+			return s.grafana.process.WaitHTTP(ctx, grafanaTimeout, url, "")
 		})
 	}
 	return parts

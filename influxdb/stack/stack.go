@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -148,14 +147,15 @@ func (s *stack) spawn(
 	return p, err
 }
 
-// program starts one of our programs and waits until it answers at its address, if it has one.
+// program starts one of our programs and waits until it answers at its address, if it has one. Its
+// /healthz answers with its process id.
 func (s *stack) program(ctx context.Context, name, file, addr string, set map[string]string) error {
 	p, err := s.spawn(&lineWriter{out: s.out, name: name}, name, set, filepath.Join(s.bin, file))
 	if err != nil || addr == addrOff {
 		return err
 	}
 	url := "http://" + reach(addr) + "/healthz"
-	return ready(ctx, p, programTimeout, url, fmt.Sprintf("ok %d\n", p.PID()))
+	return p.WaitHTTP(ctx, programTimeout, url, fmt.Sprintf("ok %d\n", p.PID()))
 }
 
 // command runs one of our programs, which does its work and ends.
@@ -174,37 +174,6 @@ func (s *stack) command(ctx context.Context, file string, set map[string]string)
 	}
 	s.children = s.children[:len(s.children)-1]
 	return nil
-}
-
-// ready waits until a GET gets the answer, or any if that is empty. A program's /healthz answers
-// with its process id, so that a stranger on the same port does not count.
-func ready(
-	ctx context.Context, p *process.Process, timeout time.Duration, url, answer string,
-) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	client := &http.Client{Timeout: 2 * time.Second}
-	return p.WaitReady(ctx, func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-		if err != nil {
-			return err
-		}
-		resp, err := client.Do(req)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
-		switch {
-		case err != nil:
-			return err
-		case resp.StatusCode != http.StatusOK:
-			return fmt.Errorf("%s answers %s", url, resp.Status)
-		case answer != "" && string(body) != answer:
-			return fmt.Errorf("another program answers at %s: %.60q instead of %q", url, body, answer)
-		}
-		return nil
-	})
 }
 
 // watch returns nil when ctx ends, and an error when a program ends before that.

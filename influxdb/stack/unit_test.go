@@ -161,7 +161,7 @@ func TestStrangerDoesNotCountAsReady(t *testing.T) {
 	}))
 	defer stranger.Close()
 	ask := func() error {
-		return ready(t.Context(), child, 200*time.Millisecond,
+		return child.WaitHTTP(t.Context(), 200*time.Millisecond,
 			stranger.URL+"/healthz", fmt.Sprintf("ok %d\n", child.PID()))
 	}
 	for _, text := range []string{"ok\n", "ok 1\n"} {
