@@ -20,16 +20,16 @@ func TestReadmeCommands(t *testing.T) {
 	db := influxtest.Shared(t)
 	commands := 0
 	for line := range strings.Lines(string(text)) {
-		command, ok := strings.CutPrefix(line, "    go run ")
-		if !ok {
+		command, ok := strings.CutPrefix(line, "    ")
+		if !ok || !strings.HasPrefix(command, "go run ") && !strings.HasPrefix(command, "make ") {
 			continue
 		}
 		commands++
-		cmd := exec.Command("sh", "-c", "go run "+command)
+		cmd := exec.Command("sh", "-c", command)
 		cmd.Env = append(os.Environ(), "INFLUX_URL="+db.URL, "INFLUX_SCRAPE=off", "INFLUX_BUCKET=readme",
 			"INFLUX_TOKEN_DIR="+filepath.Join(t.TempDir(), "tokens"))
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("go run %s: %v\n%s", command, err, out)
+			t.Errorf("%s: %v\n%s", command, err, out)
 		}
 	}
 	if commands != 3 {
