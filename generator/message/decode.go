@@ -29,8 +29,8 @@ func Next(payload string) (m Message, n int, err error) {
 	if !ok {
 		m, rest, err = nextStrict(payload)
 	}
-	if rest != "" && rest[0] <= ' ' {
-		rest = strings.TrimLeft(rest, space)
+	for rest != "" && strings.IndexByte(space, rest[0]) >= 0 { // cheaper than TrimLeft for one byte
+		rest = rest[1:]
 	}
 	return m, len(payload) - len(rest), err
 }
