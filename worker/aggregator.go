@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"colorstream/generator/message"
@@ -41,7 +42,11 @@ type aggregator struct {
 	letters *deadletter.Collector
 	commits *committer
 
-	tally     tally          // since the last hand-over
+	// Messages of Pub/Sub never come again: they count at once. Those of a stream count when they are
+	// committed, for a crash brings them again.
+	mu    *sync.Mutex // guards tally
+	tally *tally      // the totals', or what came since the last hand-over
+
 	changed   bool           // since the last hand-over
 	panes     []*window.Pane // to be written
 	handedAt  time.Time
@@ -54,6 +59,7 @@ type aggregator struct {
 
 // Message implements source.Sink.
 func (a *aggregator) Message(payload string) {
+	a.mu.Lock()
 	for {
 		m, n, err := message.Next(payload)
 		if err != nil {
@@ -66,7 +72,7 @@ func (a *aggregator) Message(payload string) {
 		}
 	}
 	a.changed, a.tally.newest = true, a.set.Now()
-	a.commits.count(&a.tally)
+	a.mu.Unlock()
 }
 
 func (a *aggregator) add(m message.Message, raw string) {
@@ -99,7 +105,7 @@ func (a *aggregator) failed(err error, raw string) {
 }
 
 func (a *aggregator) reject(reason message.Reason, payload string) {
-	a.tally.reject(reason)
+	a.tally.reject(reason, 1)
 	a.letters.Add(deadletter.Letter{
 		Reason: string(reason), Payload: payload, At: time.Unix(0, a.set.Now()),
 	})
@@ -107,6 +113,8 @@ func (a *aggregator) reject(reason message.Reason, payload string) {
 
 // Reject implements source.Sink.
 func (a *aggregator) Reject(reason, payload string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.reject(message.Reason(reason), payload)
 	a.changed = true
 }
@@ -119,9 +127,16 @@ func (a *aggregator) Gap(from, to int64) {
 
 // Time implements source.Sink: it writes the windows that are due.
 func (a *aggregator) Time(at int64, position source.Position) {
-	a.panes = append(a.panes, a.set.Advance(at)...)
+	if panes := a.set.Advance(at); len(panes) > 0 {
+		a.mu.Lock()
+		for _, p := range panes {
+			a.tally.pane(p)
+		}
+		a.mu.Unlock()
+		a.panes = append(a.panes, panes...)
+	}
 	a.position = position
-	if a.moved() && (len(a.panes) > 0 || a.changed && time.Since(a.handedAt) >= a.every) {
+	if a.moved() && (len(a.panes) > 0 || a.waits() && time.Since(a.handedAt) >= a.every) {
 		a.handOver()
 	}
 	if a.room != nil {
@@ -133,29 +148,32 @@ func (a *aggregator) Time(at int64, position source.Position) {
 // a later look at the same entry brings waits for the next entry, a tick at the latest.
 func (a *aggregator) moved() bool { return a.keepParts || a.position.ID != a.handedID }
 
+// waits reports whether there is something to be committed: what has changed, or all that open
+// windows hold, since the file that had it is lost.
+func (a *aggregator) waits() bool { return a.changed || a.commits.wantsWhole.Load() }
+
 // handOver gives the committer what has changed. The newest state is what counts: it goes with the
 // position, and with all parts since the last time.
 func (a *aggregator) handOver() {
-	for _, p := range a.panes {
-		a.tally.pane(p)
-	}
 	h := handover{
 		at: time.Now(), panes: a.panes, state: a.set.State(), position: a.position,
-		letters: a.letters.Take(), tally: a.tally,
+		letters: a.letters.Take(),
 	}
 	h.trim = trimTo(h.state, h.position.ID)
 	if a.keepParts {
-		h.whole = a.commits.wantsWhole()
+		h.whole = a.commits.wantsWhole.Swap(false)
 		h.parts = a.set.Parts(h.whole)
+	} else {
+		h.tally, *a.tally = *a.tally, tally{}
 	}
-	a.tally, a.changed, a.panes = tally{}, false, nil
+	a.changed, a.panes = false, nil
 	a.handedAt, a.handedID = time.Now(), a.position.ID
 	a.commits.put(h)
 }
 
 // close hands over what is left when the source has ended.
 func (a *aggregator) close() {
-	if a.moved() && (a.changed || len(a.panes) > 0) {
+	if a.moved() && (a.waits() || len(a.panes) > 0) {
 		a.handOver()
 	}
 	a.commits.close()

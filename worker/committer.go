@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,19 +34,6 @@ const (
 	stopRetry  = 2 * time.Second
 )
 
-// commitStore is what a committer needs of a store.
-type commitStore interface {
-	Commit(context.Context, store.Commit) error
-}
-
-// commitObserver is told of commits, in the committer's goroutine.
-type commitObserver interface {
-	windowsEncoded(took time.Duration)
-	commitTook(took time.Duration, err error)
-	pointsDropped(n int)
-	lettersDropped(n int)
-}
-
 // A handover is what a committer gets: panes to be written, and the state after them.
 type handover struct {
 	at       time.Time
@@ -69,10 +57,9 @@ type savedState struct {
 // leave behind, in a goroutine of its own. What waits for it is bounded by the open windows' values
 // and maxUncommitted.
 type committer struct {
-	log      *slog.Logger
-	store    commitStore
-	totals   *totals
-	observer commitObserver
+	log     *slog.Logger
+	store   store.Store
+	metrics *metrics
 	// committed is told of each commit: the stream is not needed before an entry.
 	committed func(trim string)
 	// retry says that a commit that failed is tried again, together with what came since. Without it
@@ -80,34 +67,34 @@ type committer struct {
 	retry bool
 
 	mu      sync.Mutex
-	pending *handover
+	pending []handover
 	closed  bool
 	wake    chan struct{}
 
-	lastError atomic.Pointer[error]           // of the last commit, nil if it succeeded
-	reached   atomic.Pointer[source.Position] // by the last commit, nil before the first
-	messages  atomic.Int64                    // that were committed; of a stream
-
-	whole       atomic.Bool  // parts are lost: the next ones are to be whole
-	uncommitted atomic.Int64 // bytes of lines, and paneSize for each pane that is no line yet
+	lastError   atomic.Pointer[error]           // of the last commit, nil if it succeeded
+	reached     atomic.Pointer[source.Position] // by the last commit, nil before the first
+	messages    atomic.Int64                    // that were committed; of a stream
+	wantsWhole  atomic.Bool                     // parts are lost: the next ones are to be whole
+	uncommitted atomic.Int64                    // bytes of lines, and paneSize for each pane that is no line yet
 
 	// The rest is run's.
 	next     store.Commit
-	parts    map[int64]*[]byte // of next
-	inStore  map[int64]bool    // windows that have parts in the store
-	tally    tally             // of next
-	trim     string            // of next
-	at       source.Position   // of next
-	position string            // last committed
+	parts    map[int64][]byte // of next
+	whole    bool             // parts of next are all that the open windows hold
+	open     map[int64]bool   // windows, as of next
+	inStore  map[int64]bool   // windows that have parts in the store
+	tally    tally            // of next
+	trim     string           // of next
+	at       source.Position  // of next
+	position string           // last committed
 	failed   bool
 }
 
-func newCommitter(
-	log *slog.Logger, s commitStore, saved store.Saved, totals *totals, observer commitObserver, retry bool,
-) *committer {
+func newCommitter(log *slog.Logger, s store.Store, saved store.Saved, m *metrics, retry bool) *committer {
 	c := &committer{
-		log: log, store: s, totals: totals, observer: observer, retry: retry, committed: func(string) {},
-		wake: make(chan struct{}, 1), parts: make(map[int64]*[]byte), inStore: make(map[int64]bool),
+		log: log, store: s, metrics: m, retry: retry, committed: func(string) {},
+		wake: make(chan struct{}, 1), parts: make(map[int64][]byte),
+		inStore: make(map[int64]bool), open: make(map[int64]bool),
 		position: saved.Position,
 	}
 	for _, p := range saved.Parts {
@@ -116,37 +103,12 @@ func newCommitter(
 	return c
 }
 
-// count adds to the totals what needs no commit: messages of Pub/Sub never come again.
-func (c *committer) count(t *tally) {
-	if !c.retry {
-		return
-	}
-	if t.onlyAccepted() {
-		c.totals.accept(t)
-	} else {
-		c.totals.add(*t)
-	}
-	*t = tally{}
-}
-
 // put takes a handover. It does not wait.
 func (c *committer) put(h handover) {
-	c.count(&h.tally)
 	c.uncommitted.Add(int64(len(h.panes)) * paneSize)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p := c.pending; p == nil {
-		c.pending = &h
-	} else {
-		p.panes = append(p.panes, h.panes...)
-		p.state, p.position, p.trim = h.state, h.position, h.trim
-		if h.whole {
-			p.parts, p.whole = nil, true
-		}
-		p.parts = append(p.parts, h.parts...)
-		p.letters = append(p.letters, h.letters...)
-		p.tally.add(h.tally)
-	}
+	c.pending = append(c.pending, h)
 	c.signal()
 }
 
@@ -164,9 +126,6 @@ func (c *committer) signal() {
 	default:
 	}
 }
-
-// wantsWhole reports whether the next parts are to be all that the open windows hold.
-func (c *committer) wantsWhole() bool { return c.whole.Swap(false) }
 
 // state reports why the last commit failed, nil if it succeeded.
 func (c *committer) state() error {
@@ -194,13 +153,13 @@ func (c *committer) run(ctx context.Context) error {
 		case <-retry:
 		}
 		c.mu.Lock()
-		h, closed := c.pending, c.closed
+		handed, closed := c.pending, c.closed
 		c.pending = nil
 		c.mu.Unlock()
-		if h != nil {
+		for _, h := range handed {
 			c.collect(h)
 		}
-		if h != nil || c.failed {
+		if len(handed) > 0 || c.failed {
 			err := c.commit(ctx)
 			switch {
 			case err == nil:
@@ -221,7 +180,7 @@ func (c *committer) run(ctx context.Context) error {
 		case !c.failed:
 			return nil
 		case time.Now().After(deadline):
-			c.observer.pointsDropped(c.next.Points)
+			c.metrics.dropped.Add(float64(c.next.Points))
 			return fmt.Errorf("%d points were closed and could not be stored", c.next.Points)
 		}
 		backoff = firstRetry
@@ -229,7 +188,7 @@ func (c *committer) run(ctx context.Context) error {
 }
 
 // collect puts a handover into the next commit.
-func (c *committer) collect(h *handover) {
+func (c *committer) collect(h handover) {
 	c.encode(h)
 	state, err := json.Marshal(savedState{h.state, h.position.Entries})
 	if err != nil {
@@ -238,42 +197,25 @@ func (c *committer) collect(h *handover) {
 	c.next.State, c.next.Position, c.at, c.trim = state, h.position.ID, h.position, h.trim
 	if h.whole {
 		clear(c.parts)
+		c.whole = true
 	}
 	for _, p := range h.parts {
-		data := c.parts[p.Start]
-		if data == nil {
-			data = new([]byte)
-			c.parts[p.Start] = data
-		}
-		*data = p.Append(*data)
+		c.parts[p.Start] = p.Append(c.parts[p.Start])
 	}
-	open := make(map[int64]bool, len(h.state.Open))
+	clear(c.open)
 	for _, w := range h.state.Open {
-		open[w.Start] = true
-	}
-	c.next.Parts, c.next.Drop = c.next.Parts[:0], c.next.Drop[:0]
-	for start, data := range c.parts {
-		if !open[start] {
-			delete(c.parts, start)
-			continue
-		}
-		c.next.Parts = append(c.next.Parts, store.Part{Window: start, Data: *data})
-	}
-	for start := range c.inStore {
-		if !open[start] || h.whole {
-			c.next.Drop = append(c.next.Drop, start)
-		}
+		c.open[w.Start] = true
 	}
 	if len(c.next.Letters)+len(h.letters) <= maxUncommittedLetters || len(c.next.Letters) == 0 {
 		c.next.Letters = append(c.next.Letters, h.letters...)
 	} else {
-		c.observer.lettersDropped(bytes.Count(h.letters, []byte("\n")))
+		c.metrics.LettersDropped(bytes.Count(h.letters, []byte("\n")))
 	}
 	c.tally.add(h.tally)
 }
 
 // encode makes lines of windows.
-func (c *committer) encode(h *handover) {
+func (c *committer) encode(h handover) {
 	for _, p := range h.panes {
 		before := len(c.next.Lines)
 		var points int
@@ -284,7 +226,7 @@ func (c *committer) encode(h *handover) {
 			"complete", !p.Incomplete, "again", p.Again)
 	}
 	if len(h.panes) > 0 {
-		c.observer.windowsEncoded(time.Since(h.at))
+		c.metrics.closeSeconds.Observe(time.Since(h.at).Seconds())
 	}
 	if over := len(c.next.Lines) - maxUncommitted; over > 0 && c.failed {
 		c.dropOldest(over)
@@ -311,7 +253,7 @@ func (c *committer) dropOldest(over int) {
 	c.next.Lines = append([]byte(nil), c.next.Lines[end:]...)
 	c.next.Points -= n
 	c.uncommitted.Add(-int64(end))
-	c.observer.pointsDropped(n)
+	c.metrics.dropped.Add(float64(n))
 	c.log.Error("windows were dropped: the store takes nothing, and too much waits in memory", "points", n)
 }
 
@@ -320,18 +262,29 @@ func (c *committer) commit(ctx context.Context) error {
 	if !c.retry && c.next.Position == c.position && len(c.next.Lines) == 0 {
 		return nil // a stream that was not read further
 	}
+	c.next.Parts, c.next.Drop = c.next.Parts[:0], c.next.Drop[:0]
+	maps.DeleteFunc(c.parts, func(start int64, _ []byte) bool { return !c.open[start] })
+	for start, data := range c.parts {
+		c.next.Parts = append(c.next.Parts, store.Part{Window: start, Data: data})
+	}
+	for start := range c.inStore {
+		if !c.open[start] || c.whole {
+			c.next.Drop = append(c.next.Drop, start)
+		}
+	}
 	start := time.Now()
 	err := c.store.Commit(ctx, c.next)
 	if errors.Is(err, store.ErrFresh) {
 		// What open windows held is lost to a crash from now until the aggregator gives it again.
-		c.whole.Store(true)
+		c.wantsWhole.Store(true)
 		clear(c.parts)
 		clear(c.inStore)
 		c.next.Parts, c.next.Drop = nil, nil
 		err = c.store.Commit(ctx, c.next)
 	}
-	c.observer.commitTook(time.Since(start), err)
+	c.metrics.commitSeconds.Observe(time.Since(start).Seconds())
 	if c.lastError.Store(nil); err != nil {
+		c.metrics.commitErrors.Inc()
 		c.lastError.Store(&err)
 		if !c.failed && c.retry {
 			c.log.Error("windows cannot be stored; they wait in memory, and it is tried again",
@@ -351,12 +304,13 @@ func (c *committer) commit(ctx context.Context) error {
 		c.inStore[start] = true
 	}
 	clear(c.parts)
+	c.whole = false
 	c.uncommitted.Add(-int64(len(c.next.Lines)))
 	c.position = c.next.Position
 	at := c.at
 	c.reached.Store(&at)
 	c.messages.Add(c.tally.received())
-	c.totals.add(c.tally)
+	c.metrics.totals.add(c.tally)
 	c.tally = tally{}
 	c.next = store.Commit{}
 	c.committed(c.trim)

@@ -31,7 +31,7 @@ type config struct {
 	Token  string `env:"INFLUX_TOKEN,required" secret:"true" help:"token that may write the bucket"`
 
 	Window     time.Duration     `env:"WORKER_WINDOW" envDefault:"5s" help:"width of the windows"`
-	Lateness   lateness          `env:"WORKER_LATENESS" help:"how long a window stays open after its end, for late messages; unset: one window"`
+	Lateness   *time.Duration    `env:"WORKER_LATENESS" help:"how long a window stays open after its end, for late messages; unset: one window"`
 	Idle       time.Duration     `env:"WORKER_IDLE" envDefault:"5s" help:"silence after which windows of event times (ts) end by themselves"`
 	Statistics series.Statistics `env:"WORKER_STATISTICS" envDefault:"mean,median,min,max" help:"what is computed of a colour's values, beside sum and count: mean, median, min, max, stddev (of a sample), percentiles such as p95 and p99.9"`
 	MaxColors  int               `env:"WORKER_MAX_COLORS" envDefault:"10000" help:"colours in a window; messages of further ones are dead letters"`
@@ -79,32 +79,12 @@ func (k keep) String() string {
 	return ""
 }
 
-// lateness is a duration whose default is the windows' width.
-type lateness struct {
-	set bool
-	d   time.Duration
-}
-
-// UnmarshalText reads a duration or a number of seconds.
-func (l *lateness) UnmarshalText(text []byte) error {
-	d, err := service.ParseDuration(string(text))
-	*l = lateness{true, d}
-	return err
-}
-
-func (l lateness) String() string {
-	if !l.set {
-		return ""
+// lateness is how long a window stays open after its end.
+func (c config) lateness() time.Duration {
+	if c.Lateness == nil {
+		return c.Window
 	}
-	return l.d.String()
-}
-
-// or gives the lateness, or the default.
-func (l lateness) or(width time.Duration) time.Duration {
-	if l.set {
-		return l.d
-	}
-	return width
+	return *c.Lateness
 }
 
 // channels are the names in Channel.
@@ -146,7 +126,7 @@ func (c config) Validate() error {
 	check(c.Partitions >= 1 && c.Partitions <= 1024, "REDIS_PARTITIONS", c.Partitions, "must be from 1 to 1024")
 	errs = append(errs, c.Influx.Validate())
 	check(c.Window >= 10*time.Millisecond && c.Window <= 24*time.Hour, "WORKER_WINDOW", c.Window, "must be from 10ms to 24h")
-	check(c.Lateness.d >= 0 && c.Lateness.d <= 7*24*time.Hour, "WORKER_LATENESS", c.Lateness, "must be from 0s to 168h")
+	check(c.lateness() >= 0 && c.lateness() <= 7*24*time.Hour, "WORKER_LATENESS", c.lateness(), "must be from 0s to 168h")
 	check(c.Idle >= 100*time.Millisecond, "WORKER_IDLE", c.Idle, "must be 100ms or more")
 	check(c.MaxColors > 0, "WORKER_MAX_COLORS", c.MaxColors, "must be above zero")
 	check(c.MaxValues > 0, "WORKER_MAX_VALUES", c.MaxValues, "must be above zero")

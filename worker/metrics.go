@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"colorstream/worker/influx"
 	"colorstream/worker/store"
@@ -28,24 +29,20 @@ type metrics struct {
 const namespace = "colorstream_worker"
 
 func newMetrics(registry prometheus.Registerer) *metrics {
+	factory := promauto.With(registry)
 	counter := func(name, help string) prometheus.Counter {
-		c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
-		registry.MustRegister(c)
-		return c
+		return factory.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
 	}
 	histogram := func(name, help string, first, factor float64, n int) prometheus.Histogram {
-		h := prometheus.NewHistogram(prometheus.HistogramOpts{
+		return factory.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(first, factor, n),
 		})
-		registry.MustRegister(h)
-		return h
 	}
 	vector := func(name, help, label string, values ...influx.Class) *prometheus.CounterVec {
-		v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
+		v := factory.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
 		for _, value := range values { // a counter that appears only with its first event hides that one
 			v.WithLabelValues(string(value))
 		}
-		registry.MustRegister(v)
 		return v
 	}
 	m := &metrics{
@@ -69,26 +66,13 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		rejected: vector("points_rejected_total",
 			"Points that InfluxDB will never take, by class. Those that are not too_old are dead letters.", "class", influx.Rejected, influx.TooOld, influx.TooLarge),
 		writeErrors: vector("write_errors_total", "Failed writes to InfluxDB, by class.", "class", influx.Classes...),
-		lastWrite: prometheus.NewGauge(prometheus.GaugeOpts{
+		lastWrite: factory.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "last_write_timestamp_seconds",
 			Help: "When InfluxDB last acknowledged a write, Unix time.",
 		}),
 	}
-	registry.MustRegister(m.lastWrite, tallyCollector{&m.totals})
+	registry.MustRegister(tallyCollector{&m.totals})
 	return m
-}
-
-// The observers of the worker's parts.
-
-func (m *metrics) windowsEncoded(took time.Duration) { m.closeSeconds.Observe(took.Seconds()) }
-func (m *metrics) pointsDropped(n int)               { m.dropped.Add(float64(n)) }
-func (m *metrics) lettersDropped(n int)              { m.LettersDropped(n) }
-
-func (m *metrics) commitTook(took time.Duration, err error) {
-	m.commitSeconds.Observe(took.Seconds())
-	if err != nil {
-		m.commitErrors.Inc()
-	}
 }
 
 // LettersWritten implements deadletter.Observer.

@@ -61,7 +61,7 @@ func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
 // windows is the configuration of the window sets.
 func (c config) windows() window.Config {
 	return window.Config{
-		Width: c.Window, Lateness: c.Lateness.or(c.Window), Idle: c.Idle, Statistics: c.Statistics,
+		Width: c.Window, Lateness: c.lateness(), Idle: c.Idle, Statistics: c.Statistics,
 		MaxColors: c.MaxColors, MaxValues: c.MaxValues,
 	}
 }

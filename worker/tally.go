@@ -3,7 +3,6 @@ package main
 import (
 	"maps"
 	"sync"
-	"sync/atomic"
 
 	"colorstream/generator/message"
 	"colorstream/worker/window"
@@ -14,27 +13,28 @@ type tally struct {
 	accepted int64
 	rejected map[message.Reason]int64
 	// closed windows were written for the first time, corrected ones again; incomplete are those that
-	// were not complete when they became final.
+	// were not complete when they were closed.
 	closed, corrected, incomplete int64
 	newest                        int64 // source time of the newest message, ns; 0 without one
 	ahead, aheadAt                int64 // of the newest message with an event time, and when that came, ns
 }
 
-func (t *tally) reject(reason message.Reason) {
+func (t *tally) reject(reason message.Reason, n int64) {
 	if t.rejected == nil {
 		t.rejected = make(map[message.Reason]int64)
 	}
-	t.rejected[reason]++
+	t.rejected[reason] += n
 }
 
 func (t *tally) pane(p *window.Pane) {
-	if p.Again {
+	switch {
+	case p.Again:
 		t.corrected++
-	} else {
+	case p.Incomplete:
+		t.incomplete++
+		fallthrough
+	default:
 		t.closed++
-		if p.Incomplete {
-			t.incomplete++
-		}
 	}
 }
 
@@ -50,10 +50,7 @@ func (t *tally) received() int64 {
 func (t *tally) add(u tally) {
 	t.accepted += u.accepted
 	for reason, n := range u.rejected {
-		if t.rejected == nil {
-			t.rejected = make(map[message.Reason]int64)
-		}
-		t.rejected[reason] += n
+		t.reject(reason, n)
 	}
 	t.closed += u.closed
 	t.corrected += u.corrected
@@ -64,23 +61,10 @@ func (t *tally) add(u tally) {
 	}
 }
 
-// onlyAccepted reports whether nothing but messages of source time was counted.
-func (t *tally) onlyAccepted() bool {
-	return t.rejected == nil && t.closed+t.corrected == 0 && t.aheadAt == 0
-}
-
 // totals are the process's tally. Safe for concurrent use.
 type totals struct {
-	accepted, newest atomic.Int64 // counted for each payload: no lock
-
 	mu    sync.Mutex
-	tally tally // all else
-}
-
-// accept adds a tally of nothing but accepted messages.
-func (t *totals) accept(u *tally) {
-	t.accepted.Add(u.accepted)
-	t.newest.Store(u.newest)
+	tally tally
 }
 
 func (t *totals) add(u tally) {
@@ -94,7 +78,5 @@ func (t *totals) get() tally {
 	defer t.mu.Unlock()
 	c := t.tally
 	c.rejected = maps.Clone(c.rejected)
-	c.accepted += t.accepted.Load()
-	c.newest = max(c.newest, t.newest.Load())
 	return c
 }

@@ -51,16 +51,17 @@ func newWorker(
 	log *slog.Logger, s store.Store, saved store.Saved, set *window.Set, position source.Position,
 	m *metrics, to senders, isStream bool,
 ) *worker {
-	commits := newCommitter(log, s, saved, &m.totals, m, !isStream)
+	commits := newCommitter(log, s, saved, m, !isStream)
 	every, stopTimeout := commitEvery, stopPubSub
+	count := &m.totals
 	if isStream {
-		every, stopTimeout = commitStreamEvery, stopStream
+		every, stopTimeout, count = commitStreamEvery, stopStream, new(totals)
 	}
 	return &worker{
 		log: log, store: s, senders: to, commits: commits, stopTimeout: stopTimeout,
 		windows: &aggregator{
 			log: log, set: set, letters: deadletter.NewCollector(m), commits: commits, position: position,
-			handedID: position.ID, keepParts: !isStream, every: every,
+			handedID: position.ID, keepParts: !isStream, every: every, mu: &count.mu, tally: &count.tally,
 		},
 	}
 }
