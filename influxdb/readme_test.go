@@ -21,7 +21,7 @@ func TestReadmeCommands(t *testing.T) {
 	commands := 0
 	for line := range strings.Lines(string(text)) {
 		command, ok := strings.CutPrefix(line, "    ")
-		if !ok || !strings.HasPrefix(command, "go run ") && !strings.HasPrefix(command, "make ") {
+		if !ok || !strings.HasPrefix(command, "go run ") && !strings.HasPrefix(command, "make -C ") {
 			continue
 		}
 		commands++
