@@ -10,6 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"colorstream/generator/certs/certstest"
+	"colorstream/generator/redistest"
+	"colorstream/influxdb/influxtest"
 )
 
 // userLine is the line of docs/redis.md that makes a program's user, as arguments.
@@ -110,5 +112,45 @@ func TestRestrictedUsers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The same users suffice on a cluster, when each node has them.
+func TestRestrictedUsersOnCluster(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	r := newClusterRig(t, c, influxtest.Shared(t).NewBucket(t), 2)
+	env := func(name string) map[string]string {
+		for _, node := range c.Nodes {
+			if err := node.Client().Do(t.Context(), userLine(t, name)...).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return map[string]string{
+			"REDIS_URL":       strings.Replace(c.URL(), "://", "://"+name+":PASSWORD@", 1),
+			"GENERATOR_COUNT": "200",
+		}
+	}
+	worker, generator := env("worker"), env("generator")
+	w := r.start("worker", worker)
+	r.generate(generator)
+	bad := &redis.XAddArgs{Stream: r.keys[0], Values: []string{"foo", "bar"}}
+	if err := r.client.XAdd(t.Context(), bad).Err(); err != nil {
+		t.Fatal(err)
+	}
+	r.waitCount(200)
+	r.eventually("a dead letter", 20*time.Second, func() bool {
+		return r.client.XLen(t.Context(), "colors:rejected").Val() == 1
+	})
+	for name, env := range map[string]map[string]string{"worker": worker, "generator": generator} {
+		if err := r.start(name, env, "check").wait(time.Minute); err != nil {
+			t.Errorf("%s check: %v", name, err)
+		}
+	}
+	w.stop()
+	for _, node := range c.Nodes {
+		if log := node.Client().Do(t.Context(), "acl", "log").Val(); len(log.([]any)) > 0 {
+			t.Errorf("Redis refused %v", log)
+		}
 	}
 }
