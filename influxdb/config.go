@@ -109,8 +109,7 @@ func tokenNames(plan setup.Plan) []string {
 	return names
 }
 
-// retention is a duration that also knows days and weeks, as InfluxDB's own
-// tools do.
+// retention is a duration that also knows days and weeks, as InfluxDB's own tools do.
 type retention struct{ time.Duration }
 
 func (r *retention) UnmarshalText(text []byte) error {

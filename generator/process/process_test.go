@@ -17,8 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The test binary plays the child: a process with this variable does what it
-// says and is no test.
+// The test binary plays the child: a process with this variable does what it says and is no test.
 const role = "PROCESS_TEST_ROLE"
 
 func TestMain(m *testing.M) {

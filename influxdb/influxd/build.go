@@ -20,11 +20,10 @@ const tool = "github.com/influxdata/influxdb/v2/cmd/influxd"
 
 // Builder builds influxd from source.
 //
-// Flux, its query language, is written in Rust, so there are three steps:
-// fetch the sources through the Go module proxy, compile libflux with cargo
-// into a static library, compile influxd against it with Go and a C compiler.
-// All of it happens in a folder beside the result; the module cache is only
-// read. What a failed build has done is kept, so that the next try is quick.
+// Flux, its query language, is written in Rust, so there are three steps: fetch the sources through
+// the Go module proxy, compile libflux with cargo into a static library, compile influxd against it
+// with Go and a C compiler. All of it happens in a folder beside the result; the module cache is
+// only read. What a failed build has done is kept, so that the next try is quick.
 type Builder struct {
 	Server string    // folder of the module that requires influxd
 	Out    io.Writer // progress, for a person
@@ -34,9 +33,8 @@ type Builder struct {
 	Getenv func(string) string
 }
 
-// Build returns the path of the influxd to run as [Find] does, after building
-// it if there is none. Of several builds at the same time one works and the
-// others wait for it.
+// Build returns the path of the influxd to run as [Find] does, after building it if there is none.
+// Of several builds at the same time one works and the others wait for it.
 func (b *Builder) Build(ctx context.Context) (string, error) {
 	path, err := Find(b.Getenv)
 	if !errors.Is(err, ErrNotBuilt) {

@@ -23,9 +23,8 @@ const Version = "2.8.0"
 // ErrNotBuilt tells that there is no influxd yet: one must be built.
 var ErrNotBuilt = errors.New("InfluxDB " + Version + " was not built yet")
 
-// Find returns the path of the influxd to run: the one that the variable
-// INFLUXD names, else the one in the cache. It returns [ErrNotBuilt] if the
-// cache has none.
+// Find returns the path of the influxd to run: the one that the variable INFLUXD names, else the
+// one in the cache. It returns [ErrNotBuilt] if the cache has none.
 func Find(getenv func(string) string) (string, error) {
 	if path := getenv("INFLUXD"); path != "" {
 		if err := executable(path); err != nil {

@@ -32,8 +32,7 @@ type command struct {
 	hint string // what most likely is wrong when it fails
 }
 
-// run keeps the person informed while a command works, and shows the last
-// lines of one that fails.
+// run keeps the person informed while a command works, and shows the last lines of one that fails.
 func (s *shell) run(ctx context.Context, c command) error {
 	logPath := filepath.Join(s.dir, "build.log")
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)

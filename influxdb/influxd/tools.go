@@ -18,8 +18,7 @@ const diskNeeded = 3 << 30
 // goEnv keeps the server module apart from the workspace it lies in.
 var goEnv = []string{"GOWORK=off", "GOFLAGS=-buildvcs=false"}
 
-// check looks for everything that a build needs and reports all that is
-// missing together.
+// check looks for everything that a build needs and reports all that is missing together.
 func (b *Builder) check(cache string) error {
 	var missing []error
 	need := func(program, how string) {

@@ -7,16 +7,14 @@
 //		db.Write(t, "color_metrics,color=red mean=1 1760000000000000000")
 //		rows := db.Query(t, `from(bucket: "`+db.Bucket+`") |> range(start: 0)`)
 //
-// [Shared] is one server for all tests of a package, which keep apart by
-// having a bucket each. A test that stops the server takes one of its own with
-// [Start]; that costs about half a second.
+// [Shared] is one server for all tests of a package, which keep apart by having a bucket each. A
+// test that stops the server takes one of its own with [Start]; that costs about half a second.
 //
 // Where no influxd was built, tests are skipped, or fail if CI=true. The
 // package depends on the standard library only, and on a Unix system.
 package influxtest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -68,7 +66,6 @@ type Server struct {
 // instance is the process behind one or more Servers.
 type instance struct {
 	config influxd.Config
-	log    *lockedBuffer
 
 	mu      sync.Mutex
 	running *influxd.Server // nil when stopped
@@ -93,11 +90,11 @@ func StartEmpty(t testing.TB) *Server {
 		t.Fatalf("influxtest: %v", err)
 	}
 	t.Cleanup(func() {
+		if t.Failed() && s.running != nil {
+			t.Logf("influxd printed:\n%s", strings.Join(s.running.Tail(), "\n"))
+		}
 		if err := s.stop(); err != nil {
 			t.Errorf("influxtest: %v", err)
-		}
-		if t.Failed() && s.log.Len() > 0 {
-			t.Logf("influxd printed:\n%s", s.log)
 		}
 	})
 	return s
@@ -119,8 +116,7 @@ func binary(t testing.TB) string {
 }
 
 func start(binary, dir string) (*Server, error) {
-	in := &instance{log: new(lockedBuffer), config: influxd.Config{Binary: binary, Dir: filepath.Join(dir, "influxdb")}}
-	in.config.Log = in.log
+	in := &instance{config: influxd.Config{Binary: binary, Dir: filepath.Join(dir, "influxdb")}}
 	var err error
 	for range 5 { // another test may take the port between the choice and the start
 		if in.config.Addr, err = freeAddr(); err != nil {
@@ -228,9 +224,8 @@ func (in *instance) stop() error {
 	return err
 }
 
-// freeAddr picks a port that nothing uses. It is not one of those that the
-// system hands out by itself, or a stopped server's port might be another's
-// when it comes back.
+// freeAddr picks a port that nothing uses. It is not one of those that the system hands out by
+// itself, or a stopped server's port might be another's when it comes back.
 func freeAddr() (string, error) {
 	var err error
 	for range 100 {
@@ -241,28 +236,4 @@ func freeAddr() (string, error) {
 		}
 	}
 	return "", fmt.Errorf("find a free port: %w", err)
-}
-
-// lockedBuffer is a buffer that several goroutines may use.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) Len() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Len()
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

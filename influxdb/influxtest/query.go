@@ -20,8 +20,7 @@ import (
 //	| all else         | string    |
 type Row map[string]any
 
-// Query runs Flux with the administrator's token and fails the test if that
-// does not succeed.
+// Query runs Flux with the administrator's token and fails the test if that does not succeed.
 func (s *Server) Query(t testing.TB, query string) []Row {
 	t.Helper()
 	rows, err := s.TryQuery(t, s.AdminToken, query)
@@ -59,8 +58,7 @@ func (s *Server) client(token string) flux.Client {
 	return flux.Client{URL: s.URL, Org: s.Org, Token: token}
 }
 
-// Write writes line protocol with nanoseconds to the bucket, with the worker's
-// token.
+// Write writes line protocol with nanoseconds to the bucket, with the worker's token.
 func (s *Server) Write(t testing.TB, lines string) {
 	t.Helper()
 	if err := s.TryWrite(t, s.WorkerToken, lines); err != nil {

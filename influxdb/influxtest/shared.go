@@ -38,8 +38,7 @@ func (s *Server) isShared() bool {
 	return shared.server != nil && shared.server.instance == s.instance
 }
 
-// Shared returns the server that all tests of the package share, started at
-// the first call.
+// Shared returns the server that all tests of the package share, started at the first call.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	path := binary(t)
@@ -78,8 +77,7 @@ func stopShared() error {
 	return err
 }
 
-// NewBucket returns the same server seen through a new, empty bucket with
-// tokens of its own.
+// NewBucket returns the same server seen through a new, empty bucket with tokens of its own.
 func (s *Server) NewBucket(t testing.TB) *Server {
 	t.Helper()
 	own := *s

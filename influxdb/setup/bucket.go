@@ -75,8 +75,7 @@ func (s *Server) ensureBucket(ctx context.Context, want Bucket) error {
 	return nil
 }
 
-// buckets lists what the client's token or session may read. One page is
-// enough for all uses here.
+// buckets lists what the client's token or session may read. One page is enough for all uses here.
 func (c client) buckets(ctx context.Context, query url.Values) ([]bucket, error) {
 	var found struct{ Buckets []bucket }
 	err := c.call(ctx, http.MethodGet, "/api/v2/buckets", query, nil, &found)

@@ -17,10 +17,9 @@ import (
 
 // Folder is where the tokens' files lie, each named as its token.
 //
-// A file belongs to the user that runs this program and nobody else may read
-// it. Where the programs run under users of their own, each token named in
-// Groups goes to a group that its program is in, which may read it; the folder
-// then lets everyone pass, but not look around. This program needs no
+// A file belongs to the user that runs this program and nobody else may read it. Where the programs
+// run under users of their own, each token named in Groups goes to a group that its program is in,
+// which may read it; the folder then lets everyone pass, but not look around. This program needs no
 // privilege for that, only to be in those groups.
 type Folder struct {
 	Path   string
@@ -30,10 +29,9 @@ type Folder struct {
 // stackFile holds the folder's id, by which InfluxDB knows what this stack made.
 const stackFile = ".stack"
 
-// Stack gives the id of the stack whose tokens lie here: it is made once, and
-// is the folder's for good. Two stacks at one server are told apart by it. If
-// the folder is lost, its tokens stay in InfluxDB, for a person to delete. Call
-// it under [Folder.Lock].
+// Stack gives the id of the stack whose tokens lie here: it is made once, and is the folder's for
+// good. Two stacks at one server are told apart by it. If the folder is lost, its tokens stay in
+// InfluxDB, for a person to delete. Call it under [Folder.Lock].
 func (f Folder) Stack() (string, error) {
 	path := filepath.Join(f.Path, stackFile)
 	old, err := os.ReadFile(path)
@@ -62,9 +60,8 @@ func (f Folder) Lock(ctx context.Context, log *slog.Logger) (io.Closer, error) {
 	})
 }
 
-// WriteTokens sees to it that every file of the plan has a token that suits.
-// One that does is kept, and so the programs that read it at their start need
-// no restart.
+// WriteTokens sees to it that every file of the plan has a token that suits. One that does is kept,
+// and so the programs that read it at their start need no restart.
 func (s *Server) WriteTokens(ctx context.Context, folder Folder) error {
 	for _, token := range s.plan.Tokens {
 		if err := s.writeToken(ctx, folder, token); err != nil {

@@ -7,9 +7,8 @@
 // was cut off completes it. Nothing is changed or deleted that another stack
 // or a person made: what a stack makes bears its id (see [Folder.Stack]).
 //
-// Tokens are never read back from InfluxDB, which from 2.9 on keeps hashes
-// only. Whether a file's token is the right one is found out by trying what it
-// permits.
+// Tokens are never read back from InfluxDB, which from 2.9 on keeps hashes only. Whether a file's
+// token is the right one is found out by trying what it permits.
 package setup
 
 import (
@@ -50,8 +49,7 @@ type Plan struct {
 	Scrapers []Scraper
 }
 
-// A Bucket is made if it is missing, and its retention is changed if it
-// differs.
+// A Bucket is made if it is missing, and its retention is changed if it differs.
 type Bucket struct {
 	Name      string
 	Retention time.Duration // whole seconds; 0 keeps everything

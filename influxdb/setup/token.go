@@ -72,11 +72,10 @@ func (s *Server) revoke(ctx context.Context, id string) error {
 	return err
 }
 
-// suits tells whether a token permits exactly what it should. A token cannot
-// be asked for its permissions, so it is tried: it lists the buckets that it
-// may read, and writes nothing at all into each bucket that it might be
-// permitted to write to. The system's buckets are among those, which gives
-// away a token for everything.
+// suits reports whether a token permits exactly what it should. A token cannot be asked for its
+// permissions, so it is tried: it lists the buckets that it may read, and writes nothing at all
+// into each bucket that it might be permitted to write to. The system's buckets are among those,
+// which gives away a token for everything.
 func (s *Server) suits(ctx context.Context, token string, want Token) (bool, error) {
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return false, nil // no header could carry it

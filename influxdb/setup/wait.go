@@ -19,9 +19,8 @@ const (
 	probeInterval = 250 * time.Millisecond
 )
 
-// Wait returns when an InfluxDB 2 answers at url. Nobody there is what it
-// waits for, as long as ctx lasts, and tells once; something else there is an
-// error at once.
+// Wait returns when an InfluxDB 2 answers at url. Nobody there is what it waits for, as long as ctx
+// lasts, and tells once; something else there is an error at once.
 func Wait(ctx context.Context, log *slog.Logger, at access.Config) error {
 	c, err := newClient(at)
 	if err != nil {
