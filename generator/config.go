@@ -42,7 +42,7 @@ type Config struct {
 	Input  string `env:"GENERATOR_INPUT" help:"replay this file instead: CSV or JSON, plain or compressed with gzip or zstd; - reads standard input"`
 	Source source.Options
 
-	WorkerAddr string `env:"WORKER_ADDR" envDefault:"127.0.0.1:8051" help:"replay: where the worker answers, which is asked in the end what it has accepted"`
+	WorkerAddr string `env:"WORKER_ADDR" envDefault:"127.0.0.1:8051" help:"replay: where the worker answers, which is asked in the end what it has accepted; of several, all of them: host:port,host:port"`
 
 	Disorder time.Duration `env:"GENERATOR_INPUT_DISORDER" envDefault:"0s" help:"standard input: how far a time may be behind the newest one (a file is sorted); WORKER_LATENESS must allow it"`
 

@@ -35,11 +35,21 @@ type workerSample struct {
 var counterLine = regexp.MustCompile(
 	`^colorstream_worker_(received|rejected)_total(?:\{(?:.*,)?reason="([^"]*)".*\}|\{.*\})? (\S+)`)
 
-// askWorker reads /metrics of the worker at the address.
-func askWorker(ctx context.Context, address string) (s workerSample, err error) {
+// askWorkers adds up what the workers say that share a stream.
+func askWorkers(ctx context.Context, addresses string) (s workerSample, err error) {
 	s.rejected = make(map[string]int64)
+	for address := range strings.SplitSeq(addresses, ",") {
+		if err := s.ask(ctx, strings.TrimSpace(address)); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// ask adds /metrics of the worker at the address.
+func (s *workerSample) ask(ctx context.Context, address string) error {
 	found := false
-	err = service.Get(ctx, address, "/metrics", func(body io.Reader) error {
+	err := service.Get(ctx, address, "/metrics", func(body io.Reader) error {
 		lines := bufio.NewScanner(body)
 		for lines.Scan() {
 			m := counterLine.FindStringSubmatch(lines.Text())
@@ -51,9 +61,9 @@ func askWorker(ctx context.Context, address string) (s workerSample, err error) 
 				return err
 			}
 			if found = true; m[1] == "received" {
-				s.received = int64(n)
+				s.received += int64(n)
 			} else {
-				s.rejected[m[2]] = int64(n)
+				s.rejected[m[2]] += int64(n)
 			}
 		}
 		return lines.Err()
@@ -61,7 +71,7 @@ func askWorker(ctx context.Context, address string) (s workerSample, err error) 
 	if err == nil && !found {
 		err = fmt.Errorf("what answers at %s is no worker", address)
 	}
-	return s, err
+	return err
 }
 
 // since is what was counted after an earlier sample. It is an error if the worker was restarted.
@@ -114,7 +124,7 @@ func (g *generator) outcome(ctx context.Context, before workerSample, unknown er
 	}
 	var seen workerSample
 	for begun := time.Now(); unknown == nil && sent > 0; time.Sleep(askEvery) {
-		now, err := askWorker(ctx, g.config.WorkerAddr)
+		now, err := askWorkers(ctx, g.config.WorkerAddr)
 		if err == nil {
 			seen, err = now.since(before)
 		}

@@ -86,13 +86,23 @@ func TestAskWorker(t *testing.T) {
 			w.WriteHeader(status)
 			_, _ = io.WriteString(w, "hello\n")
 		}))
-		_, err := askWorker(t.Context(), strings.TrimPrefix(stranger.URL, "http://"))
+		_, err := askWorkers(t.Context(), strings.TrimPrefix(stranger.URL, "http://"))
 		if err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%d: %v", status, err)
 		}
 		stranger.Close()
 	}
-	if _, err := askWorker(t.Context(), "nowhere"); err == nil {
+	worker := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "colorstream_worker_received_total 3\n"+
+			"colorstream_worker_rejected_total{reason=\"late\"} 1\n")
+	}))
+	t.Cleanup(worker.Close)
+	address := strings.TrimPrefix(worker.URL, "http://")
+	s, err := askWorkers(t.Context(), address+", "+address)
+	if err != nil || s.received != 6 || s.rejected["late"] != 2 {
+		t.Errorf("of two workers: %v, %v", s, err)
+	}
+	if _, err := askWorkers(t.Context(), "nowhere"); err == nil {
 		t.Error("an address without a port")
 	}
 }

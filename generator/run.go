@@ -165,7 +165,7 @@ func (g *generator) run(ctx context.Context, status *progress.Reporter) error {
 	var before workerSample
 	var unknown error
 	if g.input != nil {
-		before, unknown = askWorker(ctx, g.config.WorkerAddr)
+		before, unknown = askWorkers(ctx, g.config.WorkerAddr)
 	}
 	background, stop := context.WithCancel(ctx)
 	defer stop()
