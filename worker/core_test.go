@@ -82,6 +82,7 @@ type core struct {
 	store    *memory
 	windows  *aggregator
 	commits  chan error
+	trimmed  string // a stream's entries before it are gone
 	isStream bool
 }
 
@@ -99,7 +100,8 @@ func (c *core) start(log []step) {
 			}
 			set, position = window.Restore(c.cfg.windows(), state.Windows), source.Position{ID: c.store.saved.Position}
 			for _, s := range log {
-				if at := s.at * int64(time.Millisecond); at >= set.Oldest() && source.CompareIDs(s.id(), position.ID) <= 0 {
+				if at := s.at * int64(time.Millisecond); at >= set.Oldest() &&
+					source.CompareIDs(s.id(), position.ID) <= 0 && source.CompareIDs(s.id(), c.trimmed) >= 0 {
 					replay(set, at, s.payload)
 				}
 			}
@@ -111,6 +113,7 @@ func (c *core) start(log []step) {
 		set = restore(discard, c.cfg.windows(), c.store.saved)
 	}
 	w := newWorker(discard, c.store, c.store.saved, set, position, newMetrics(prometheus.NewRegistry()), senders{}, c.isStream)
+	w.commits.committed = func(trim string) { c.trimmed = trim }
 	c.windows, c.commits = w.windows, make(chan error, 1)
 	go func() { c.commits <- w.commits.run(context.Background()) }()
 }
