@@ -26,6 +26,7 @@ func (m *monotonic) read(wall, mono int64) (now, behind int64) {
 type clock struct {
 	log  *slog.Logger
 	base time.Time
+	wall func(time.Time) int64 // what the machine's clock shows at a time; tests set it
 
 	mu     sync.Mutex // guards the fields below
 	time   monotonic
@@ -35,14 +36,14 @@ type clock struct {
 // newClock makes a clock that is at least at start, in nanoseconds since 1970.
 func newClock(log *slog.Logger, start int64) *clock {
 	now := time.Now()
-	return &clock{log: log, base: now, time: monotonic{now: max(start, now.UnixNano())}}
+	return &clock{log: log, base: now, wall: time.Time.UnixNano, time: monotonic{now: max(start, now.UnixNano())}}
 }
 
 func (c *clock) now() int64 {
 	t := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now, behind := c.time.read(t.UnixNano(), int64(t.Sub(c.base))) // the difference is of monotonic readings
+	now, behind := c.time.read(c.wall(t), int64(t.Sub(c.base))) // the difference is of monotonic readings
 	switch {
 	case behind > int64(time.Second) && !c.behind:
 		c.behind = true

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -216,6 +217,69 @@ func TestSilentLink(t *testing.T) {
 	rec.mu.Unlock()
 	if !covered {
 		t.Errorf("no gap covers the silence: %v", rec.gaps)
+	}
+}
+
+// TestClockIsSet sets the machine's clock forward, as after a sleep, and back, while messages come:
+// what is told never goes back, the time that was jumped over is a gap, and no message is lost or
+// comes twice. Set back, every border is told as before, at half the speed.
+func TestClockIsSet(t *testing.T) {
+	t.Parallel()
+	const width, ahead = 100 * time.Millisecond, int64(time.Hour)
+	server := redistest.Start(t)
+	client := server.Client()
+	rec := newRecorder(t)
+	p := NewPubSub(testLog(t), &redis.Options{Addr: server.Addr()}, []string{"colors"}, width, 0, rec.state)
+	var set atomic.Int64
+	p.clock.wall = func(t time.Time) int64 { return t.UnixNano() + set.Load() }
+	borders := make(map[int64]int)
+	rec.onTime = func(at int64) {
+		if at%int64(width) == 0 {
+			borders[at]++
+		}
+	}
+	start(t, func(ctx context.Context) error { return p.Run(ctx, rec) })
+	rec.wait("subscribed", func() bool { return slices.Contains(rec.states, nil) })
+	published := 0
+	publish := func(d time.Duration) {
+		t.Helper()
+		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+			if err := client.Publish(t.Context(), "colors", fmt.Sprint(published)).Err(); err != nil {
+				t.Fatal(err)
+			}
+			published++
+		}
+	}
+	publish(500 * time.Millisecond)
+	set.Store(ahead)
+	before := time.Now().UnixNano()
+	publish(time.Second)
+	rec.mu.Lock()
+	covered := slices.ContainsFunc(rec.gaps, func(g [2]int64) bool { return g[0] <= before && g[1] >= before+ahead-second })
+	rec.mu.Unlock()
+	if !covered {
+		t.Errorf("set forward: no gap covers the hour: %v", rec.gaps)
+	}
+	set.Store(0) // an hour back
+	rec.mu.Lock()
+	from := rec.now
+	clear(borders)
+	rec.mu.Unlock()
+	publish(2 * time.Second)
+	rec.waitCount(published)
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	for i, payload := range rec.payloads {
+		if payload != fmt.Sprint(i) {
+			t.Fatalf("message %d is %s", i, payload)
+		}
+	}
+	passed := rec.now - from
+	if passed < second/2 || passed > 2*second {
+		t.Errorf("set back: %v passed in two seconds, want about one", time.Duration(passed))
+	}
+	if n := int64(len(borders)); n < passed/int64(width)/2 {
+		t.Errorf("set back: %d borders were told in %v", n, time.Duration(passed))
 	}
 }
 
