@@ -141,29 +141,14 @@ func (s *sum) mean(n int64) float64 {
 	return s.total() / float64(n)
 }
 
-// total rounds the exact total to the nearest double, which is infinite past its range. Adding from
-// the largest part down, the first sum that is not exact decides; if it stands just between two
-// doubles, the next part's sign says which way to round.
+// total rounds the exact total to the nearest double, which is infinite past its range.
 func (s *sum) total() float64 {
-	if s.huge != nil {
-		f, _ := s.huge.Float64()
-		return f
-	}
-	i := len(s.parts) - 1
-	if i < 0 {
+	switch {
+	case s.huge == nil && len(s.parts) == 0:
 		return 0
+	case s.huge == nil && len(s.parts) == 1: // nothing to round
+		return s.parts[0]
 	}
-	high, low := s.parts[i], 0.0
-	for i > 0 && low == 0 {
-		i--
-		x, y := high, s.parts[i]
-		high = x + y
-		low = y - (high - x)
-	}
-	if i > 0 && (low < 0) == (s.parts[i-1] < 0) && low != 0 {
-		if twice := low * 2; high+twice-high == twice {
-			high += twice
-		}
-	}
-	return high
+	f, _ := s.toFloat().Float64()
+	return f
 }
