@@ -108,17 +108,22 @@ func (s *Server) figures(m *moment, r chartRequest) []string {
 	if !c.Complete {
 		count = "≥ " + count
 	}
-	return []string{
-		formatNumber(c.Value(r.stat)), string(r.stat),
-		formatExtreme(c.Value(series.Min)) + " to " + formatExtreme(c.Value(series.Max)), count,
+	figures := []string{formatNumber(c.Value(r.stat)), string(r.stat)}
+	if r.hasRange() {
+		figures = append(figures, formatExtreme(c.Value(series.Min))+" to "+formatExtreme(c.Value(series.Max)))
 	}
+	return append(figures, count)
+}
+
+// hasRange reports whether the worker computes the smallest and the largest value.
+func (r chartRequest) hasRange() bool {
+	return slices.Contains(r.statistics, series.Min) && slices.Contains(r.statistics, series.Max)
 }
 
 // note says how to read the drawing.
 func (r chartRequest) note() string {
 	notes := []string{"Gap: no messages", "Hollow: incomplete"}
-	has := func(s series.Statistic) bool { return slices.Contains(r.statistics, s) }
-	if r.stat != series.StdDev && has(series.Min) && has(series.Max) {
+	if r.stat != series.StdDev && r.hasRange() {
 		band := "Band: min to max"
 		if len(r.colors) > 1 {
 			band += " of " + r.colors[len(r.colors)-1]

@@ -299,6 +299,7 @@ func TestOtherStatistics(t *testing.T) {
 		"/chart.svg?stat=median":                  "stat must be one of mean,stddev,p99.9",
 		"/series?color=red&stat=stddev&width=500": `"statistics":["mean","stddev","p99.9"]`,
 		"/series?color=red&range=5m":              `7.25]`,
+		"/series?color=red&range=1h":              `"figures":["40.00","mean","4 messages"],"note":"Gap: no`,
 	} {
 		if got := get(t, s, path).Body.String(); !strings.Contains(got, want) {
 			t.Errorf("%s has no %s:\n%.1000s", path, want, got)
