@@ -8,6 +8,8 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -54,10 +56,21 @@ func (h *hook) want(want map[string]string) func() error {
 	}
 }
 
-// quicker makes rules fire after seconds, not a minute. Their queries and
-// thresholds stay.
-func quicker(rules string) string {
-	return strings.NewReplacer("interval: 30s", "interval: 10s", "for: 30s", "for: 10s").Replace(rules)
+// quicker makes rules fire after seconds, not a minute. Their queries and thresholds stay.
+func quicker(t *testing.T) func(dir string) {
+	change := strings.NewReplacer("interval: 30s", "interval: 10s", "for: 30s", "for: 10s")
+	return func(dir string) {
+		for _, name := range []string{"rules.yaml", "pipeline.yaml"} {
+			path := filepath.Join(dir, "alerting", name)
+			text, err := os.ReadFile(path)
+			if err == nil {
+				err = os.WriteFile(path, []byte(change.Replace(string(text))), 0o644)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // states returns each rule's state as Grafana shows it.
@@ -115,7 +128,7 @@ func TestAlertsFireAndRecover(t *testing.T) {
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	db := influxtest.Shared(t).NewBucket(t)
-	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Webhook: server.URL + "/alerts", Rules: quicker})
+	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Webhook: server.URL + "/alerts", Edit: quicker(t)})
 	write := func(points ...series.Point) {
 		t.Helper()
 		var lines []byte
@@ -171,6 +184,38 @@ func TestAlertsFireAndRecover(t *testing.T) {
 	}
 }
 
+// A stopped InfluxDB is said once, in whole sentences, and its end too.
+func TestInfluxDBAwayIsOneAlert(t *testing.T) {
+	t.Parallel()
+	h := &hook{told: map[string]string{}, text: map[string]string{}}
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	db := influxtest.Start(t)
+	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Webhook: server.URL, Edit: quicker(t)})
+	healthy := newStack(func(*round) {})
+	db.Write(t, healthy.history(rounds, time.Now()))
+	grafanatest.Eventually(t, 60*time.Second, allIn(g, "inactive"))
+
+	db.Stop(t)
+	const title = "No windows are written"
+	grafanatest.Eventually(t, 120*time.Second, h.want(map[string]string{title: "CRITICAL"}))
+	time.Sleep(30 * time.Second) // the other rules were asked three times more
+	if err := h.want(map[string]string{title: "CRITICAL"})(); err != nil {
+		t.Error(err)
+	}
+	h.mu.Lock()
+	if text := h.text[title]; !strings.Contains(text, "InfluxDB does not answer") || strings.Contains(text, "no value") {
+		t.Errorf("it says %q", text)
+	}
+	h.mu.Unlock()
+
+	db.Restart(t)
+	grafanatest.Eventually(t, 150*time.Second, func() error {
+		db.Write(t, healthy.next(time.Now()))
+		return h.want(map[string]string{title: "RECOVERY"})()
+	})
+}
+
 // visible is what an anonymous visitor may read, and hidden what not.
 var (
 	visible = []string{
@@ -211,7 +256,7 @@ func wantNoSecrets(t *testing.T, g *grafanatest.Server, secrets ...string) {
 func TestNobodyIsToldWithoutAWebhook(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Shared(t).NewBucket(t)
-	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Rules: quicker})
+	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Edit: quicker(t)})
 	var lines []byte
 	for i := range 5 {
 		lines = append(window("blue", 5*time.Minute+time.Duration(i)*5*time.Second, false).AppendLine(lines), '\n')

@@ -37,13 +37,16 @@ const (
 
 // Options says what a Grafana starts with.
 type Options struct {
-	Influx *influxtest.Server
-	Token  string // in place of the file with the token that reads Influx's bucket
+	Influx *influxtest.Server // may be nil
+	Token  string             // in place of the file with the token that reads Influx's bucket
 
 	Webhook string // ALERT_WEBHOOK_URL
 
-	// Rules changes the text of the alert rules, to make them quicker.
-	Rules func(string) string
+	Plugins string // a folder with plugins
+	Redis   string // REDIS_URL, for the live data source
+
+	// Edit changes the folder provisioning, a copy, before Grafana starts.
+	Edit func(dir string)
 }
 
 // Server is a running Grafana.
@@ -71,41 +74,41 @@ func Start(t testing.TB, o Options) *Server {
 	copyFolder(t, filepath.Join(root, "dashboards"), s.Dashboards)
 	provisioning := filepath.Join(dir, "provisioning")
 	copyFolder(t, filepath.Join(root, "provisioning"), provisioning)
-	if o.Rules != nil {
-		for _, name := range []string{"rules.yaml", "pipeline.yaml"} {
-			path := filepath.Join(provisioning, "alerting", name)
-			text, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, []byte(o.Rules(string(text))), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
+	if o.Edit != nil {
+		o.Edit(provisioning)
 	}
 	port := freePort(t)
 	s.URL = "http://127.0.0.1:" + port
+	influx := o.Influx
+	if influx == nil {
+		influx = &influxtest.Server{URL: "http://127.0.0.1:1", Org: "none", Bucket: "none"}
+	}
 	token := o.Token
-	if token == "" {
-		token = "$__file{" + filepath.Join(o.Influx.TokenDir, "grafana") + "}"
+	if token == "" && o.Influx != nil {
+		token = "$__file{" + filepath.Join(influx.TokenDir, "grafana") + "}"
 	}
 	webhookSet := ""
 	if o.Webhook != "" {
 		webhookSet = "yes"
 	}
 	data := filepath.Join(dir, "data")
-	if err := os.MkdirAll(filepath.Join(data, "plugins"), 0o755); err != nil {
-		t.Fatal(err)
+	plugins := o.Plugins
+	if plugins == "" {
+		plugins = filepath.Join(data, "plugins")
+		if err := os.MkdirAll(plugins, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s.config = filepath.Join(root, "grafana.ini")
 	s.environ = append(os.Environ(),
 		"GF_PATHS_DATA="+data, "GF_PATHS_LOGS="+filepath.Join(data, "log"),
-		"GF_PATHS_PLUGINS="+filepath.Join(data, "plugins"), "GF_PATHS_PROVISIONING="+provisioning,
+		"GF_PATHS_PLUGINS="+plugins, "GF_PATHS_PROVISIONING="+provisioning,
 		"GRAFANA_DASHBOARDS="+s.Dashboards, "GF_LOG_LEVEL=info",
 		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT="+port, "GF_SECURITY_ADMIN_PASSWORD="+AdminPassword,
-		"INFLUX_URL="+o.Influx.URL, "INFLUX_ORG="+o.Influx.Org, "INFLUX_BUCKET="+o.Influx.Bucket,
+		"INFLUX_URL="+influx.URL, "INFLUX_ORG="+influx.Org, "INFLUX_BUCKET="+influx.Bucket,
 		// Metrics lie beside the colours here, if a test writes any: the token reads one bucket.
-		"INFLUX_PIPELINE_BUCKET="+o.Influx.Bucket, "INFLUX_TOKEN="+token,
+		"INFLUX_PIPELINE_BUCKET="+influx.Bucket, "INFLUX_TOKEN="+token,
+		"REDIS_URL="+o.Redis,
 		"WORKER_WINDOW=5s", "ALERT_WEBHOOK_URL="+o.Webhook, "ALERT_WEBHOOK_SET="+webhookSet,
 		// A new Grafana takes a minute to look at who is told; alerts that fire sooner go to nobody's
 		// e-mail.
