@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -13,10 +12,9 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
-)
 
-// page is a browser's page, as chromedp takes it.
-type page = context.Context
+	"colorstream/grafana/grafanatest"
+)
 
 // need skips a test without a program, or fails it in CI.
 func need(t testing.TB, how string, programs ...string) string {
@@ -32,25 +30,6 @@ func need(t testing.TB, how string, programs ...string) string {
 	}
 	t.Skip(text)
 	return ""
-}
-
-// browser starts a headless Chromium that ends with the test.
-func browser(t testing.TB, width, height int) page {
-	t.Helper()
-	path := need(t, "install the package chromium", "chromium", "chromium-browser", "google-chrome")
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(width, height),
-		chromedp.NoSandbox, // tests run as root in containers
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("hide-scrollbars", true))
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("start Chromium: %v", err)
-	}
-	return ctx
 }
 
 // react lists a version's packages and where their code is. They are fetched from npm once, into
@@ -121,7 +100,7 @@ func TestTheFrontEndWorksUnderOldAndNewReact(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx := browser(t, 800, 600)
+			ctx := grafanatest.Browser(t, 800, 600)
 			if err := chromedp.Do(ctx, chromedp.Navigate(server.URL+"/page.html")); err != nil {
 				t.Fatal(err)
 			}

@@ -3,30 +3,22 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 
 	"colorstream/generator/redistest"
+	"colorstream/grafana/grafanatest"
 )
-
-// A realGrafana is a running one with this plugin, the live dashboard, and one that the test makes.
-type realGrafana struct {
-	url string
-	log *lockedBuffer
-}
 
 // movingDashboard has panels whose text can be read: the newest value, and the number of messages.
 const movingDashboard = `{"uid":"moving","title":"Moving","schemaVersion":37,"refresh":"","liveNow":true,
@@ -37,121 +29,35 @@ const movingPanel = `{"id":%d,"title":"p","type":"stat","datasource":{"type":"co
 "options":{"graphMode":"none","textMode":"value","colorMode":"none","reduceOptions":{"calcs":["%s"],"fields":"/^red$/","values":false}},
 "targets":[{"refId":"A","datasource":{"type":"colorstream-live-datasource","uid":"colorstream-live"},%s}]}`
 
-// startGrafana starts the one that GRAFANA_HOME names: a folder with bin/grafana, conf and public
-// in it.
-func startGrafana(t *testing.T, redisURL string) *realGrafana {
+// startGrafana starts a real one with this plugin, the live dashboard, and one that the test makes.
+func startGrafana(t *testing.T, redisURL string) *grafanatest.Server {
 	t.Helper()
-	home := os.Getenv("GRAFANA_HOME")
-	if home == "" {
-		t.Skip("this test wants a real Grafana: set GRAFANA_HOME to the folder of an installed one, with bin/grafana in it")
+	plugins := t.TempDir()
+	folder := filepath.Join(plugins, pluginID)
+	if err := os.CopyFS(folder, os.DirFS("web")); err != nil {
+		t.Fatal(err)
 	}
 	binary, err := build()
 	if err != nil {
 		t.Fatalf("build the plugin: %v", err)
 	}
-	dir := t.TempDir()
-	folder := func(parts ...string) string {
-		path := filepath.Join(append([]string{dir}, parts...)...)
-		if err := os.MkdirAll(path, 0o755); err != nil {
+	name := "gpx_colorstream_live_" + runtime.GOOS + "_" + runtime.GOARCH
+	if err := os.Link(binary, filepath.Join(folder, name)); err != nil {
+		t.Fatal(err)
+	}
+	g := grafanatest.Start(t, grafanatest.Options{Plugins: plugins, Redis: redisURL, Edit: func(dir string) {
+		if err := os.RemoveAll(filepath.Join(dir, "alerting")); err != nil { // there is no InfluxDB to ask
 			t.Fatal(err)
 		}
-		return path
+	}})
+	moving := fmt.Sprintf(movingDashboard,
+		fmt.Sprintf(movingPanel, 1, "lastNotNull", `"stream":"windows","show":"running","statistic":"max"`),
+		fmt.Sprintf(movingPanel, 2, "count", `"stream":"messages","colors":["red"]`))
+	body := map[string]any{"dashboard": json.RawMessage(moving)}
+	if status, err := g.Post("/api/dashboards/db", true, body, nil); err != nil || status != http.StatusOK {
+		t.Fatalf("save the dashboard: %d %v", status, err)
 	}
-	read := func(path string) []byte {
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return raw
-	}
-	write := func(path string, raw []byte, mode os.FileMode) {
-		if err := os.WriteFile(path, raw, mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	plugin := folder("plugins", pluginID)
-	if err := os.CopyFS(plugin, os.DirFS("web")); err != nil {
-		t.Fatal(err)
-	}
-	write(filepath.Join(plugin, "gpx_colorstream_live_"+runtime.GOOS+"_"+runtime.GOARCH),
-		read(binary), 0o755)
-	for _, kind := range []string{"alerting", "notifiers", "plugins"} {
-		folder("provisioning", kind)
-	}
-	write(filepath.Join(folder("provisioning", "datasources"), "live.yaml"),
-		read("../provisioning/datasources/live.yaml"), 0o644)
-	write(filepath.Join(folder("provisioning", "dashboards"), "d.yaml"),
-		read("../provisioning/dashboards/colorstream.yaml"), 0o644)
-	dashboards := folder("dashboards")
-	write(filepath.Join(dashboards, "live.json"), read("../dashboards/live.json"), 0o644)
-	write(filepath.Join(dashboards, "moving.json"), fmt.Appendf(nil, movingDashboard,
-		fmt.Sprintf(movingPanel, 1, "lastNotNull",
-			`"stream":"windows","show":"running","statistic":"max"`),
-		fmt.Sprintf(movingPanel, 2, "count", `"stream":"messages","colors":["red"]`)), 0o644)
-
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	g := &realGrafana{url: "http://" + addr, log: new(lockedBuffer)}
-	ini, err := filepath.Abs("../grafana.ini")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(filepath.Join(home, "bin", "grafana"), "server", "--homepath", home, "--config", ini)
-	cmd.Stdout, cmd.Stderr = g.log, g.log
-	cmd.Env = append(os.Environ(),
-		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT="+port, "GF_PATHS_DATA="+folder("data"), "GF_PATHS_LOGS="+folder("log"),
-		"GF_PATHS_PLUGINS="+filepath.Join(dir,
-			"plugins"), "GF_PATHS_PROVISIONING="+filepath.Join(dir, "provisioning"),
-		"GF_LOG_LEVEL=info", "GF_SECURITY_ADMIN_PASSWORD=admin",
-		"GRAFANA_DASHBOARDS="+dashboards, "REDIS_URL="+redisURL, "REDIS_CHANNEL=colors", "REDIS_TRANSPORT=pubsub", "WORKER_WINDOW=5s", "WORKER_LATENESS=")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = cmd.Wait() // its state is in the log
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-ended:
-		case <-time.After(20 * time.Second):
-			_ = cmd.Process.Kill()
-			<-ended
-		}
-		if t.Failed() {
-			t.Logf("Grafana printed:\n%s", g.warnings())
-		}
-	})
-	for deadline := time.Now().Add(3 * timeout); ; time.Sleep(200 * time.Millisecond) {
-		resp, err := http.Get(g.url + "/api/dashboards/uid/moving")
-		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return g
-			}
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("Grafana does not show the dashboard: %s", g.log)
-		}
-	}
-}
-
-// warnings is what Grafana logged as a warning or an error.
-func (g *realGrafana) warnings() string {
-	var out []string
-	for line := range strings.Lines(g.log.String()) {
-		if strings.Contains(line, "level=error") || strings.Contains(line, "level=warn") {
-			out = append(out, line)
-		}
-	}
-	return strings.Join(out, "")
+	return g
 }
 
 // recorder notes, in the browser, when each number is first seen.
@@ -164,7 +70,7 @@ const recorder = `(() => {
 	look();
 })()`
 
-func run[T any](t *testing.T, ctx page, script string) T {
+func run[T any](t *testing.T, ctx grafanatest.Page, script string) T {
 	t.Helper()
 	got, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
 	if err != nil {
@@ -173,7 +79,7 @@ func run[T any](t *testing.T, ctx page, script string) T {
 	return got
 }
 
-func show(t *testing.T, ctx page, url string) {
+func show(t *testing.T, ctx grafanatest.Page, url string) {
 	t.Helper()
 	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
 		t.Fatal(err)
@@ -184,7 +90,7 @@ func TestInARealGrafana(t *testing.T) {
 	server := redistest.Start(t)
 	g := startGrafana(t, server.URL())
 	c := server.Client()
-	ctx := browser(t, 1400, 1060)
+	ctx := grafanatest.Browser(t, 1400, 1060)
 	connections := func() int {
 		list, err := c.Do(t.Context(), "client", "list", "type", "pubsub").Text()
 		if err != nil {
@@ -194,7 +100,7 @@ func TestInARealGrafana(t *testing.T) {
 	}
 
 	// A panel moves soon after a message.
-	show(t, ctx, g.url+"/d-solo/moving/x?orgId=1&hideLogo=true&panelId=1")
+	show(t, ctx, g.URL+"/d-solo/moving/x?orgId=1&hideLogo=true&panelId=1")
 	awaitSubscriber(t, c)
 	run[any](t, ctx, recorder+";0")
 	next := 10_000
@@ -225,7 +131,7 @@ func TestInARealGrafana(t *testing.T) {
 		n, _ := strconv.Atoi(regexp.MustCompile(`[0-9]+`).FindString(text))
 		return n
 	}
-	show(t, ctx, g.url+"/d-solo/moving/x?orgId=1&hideLogo=true&panelId=2")
+	show(t, ctx, g.URL+"/d-solo/moving/x?orgId=1&hideLogo=true&panelId=2")
 	for range 2 {
 		eventually(t, "messages from before the reload", func() bool { return count() == total })
 		if err := chromedp.Do(ctx, chromedp.Reload()); err != nil {
@@ -234,7 +140,7 @@ func TestInARealGrafana(t *testing.T) {
 	}
 
 	// Redis may restart.
-	show(t, ctx, g.url+"/d-solo/moving/x?orgId=1&hideLogo=true&panelId=1")
+	show(t, ctx, g.URL+"/d-solo/moving/x?orgId=1&hideLogo=true&panelId=1")
 	run[any](t, ctx, recorder+";0")
 	move("the panel moves again")
 	server.Kill()
@@ -242,9 +148,14 @@ func TestInARealGrafana(t *testing.T) {
 	awaitSubscriber(t, c)
 	move("the panel moves after Redis has restarted")
 
+	// So may Grafana: the panel subscribes again by itself.
+	g.Restart(t)
+	awaitSubscriber(t, c)
+	move("the panel moves after Grafana has restarted")
+
 	// The live dashboard draws all its panels.
-	show(t, ctx, g.url+"/d/colors-live?kiosk")
-	deadline := time.Now().Add(20 * time.Second)
+	show(t, ctx, g.URL+"/d/colors-live?kiosk")
+	deadline := time.Now().Add(2 * timeout)
 	for i := 0; ; i++ {
 		for _, color := range []string{"red", "blue", "green", "yellow"} {
 			publish(t, c, color, float64((i*37+len(color)*11)%100))
@@ -264,7 +175,7 @@ func TestInARealGrafana(t *testing.T) {
 		strings.Contains(text, "No data") {
 		t.Errorf("the dashboard says %q", text)
 	}
-	screenshot(t, ctx, "live")
+	grafanatest.Save(t, ctx, "live")
 	if n := connections(); n != 1 {
 		t.Errorf("%d connections for a dashboard", n)
 	}
@@ -282,23 +193,12 @@ func TestInARealGrafana(t *testing.T) {
 		time.Since(closed).Round(time.Second))
 
 	// Health, and no warning but the one that is known.
-	req, err := http.NewRequestWithContext(t.Context(),
-		http.MethodGet, g.url+"/api/datasources/uid/colorstream-live/health", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.SetBasicAuth("admin", "admin")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
 	var health struct{ Message string }
-	if err := json.NewDecoder(resp.Body).Decode(&health); err != nil ||
+	if _, err := g.GetAdmin("/api/datasources/uid/colorstream-live/health", &health); err != nil ||
 		!strings.Contains(health.Message, "start the generator") {
 		t.Errorf("health: %v %q", err, health.Message)
 	}
-	for line := range strings.Lines(g.warnings()) {
+	for line := range strings.Lines(g.Warnings()) {
 		ours := strings.Contains(line, pluginID) || strings.Contains(line, "live")
 		known := strings.Contains(line, "Permitting unsigned plugin") ||
 			strings.Contains(line, "elevated privileges") ||
@@ -306,21 +206,5 @@ func TestInARealGrafana(t *testing.T) {
 		if ours && !known {
 			t.Errorf("Grafana complains: %s", line)
 		}
-	}
-}
-
-// screenshot saves what the browser shows, if SCREENSHOTS names a folder.
-func screenshot(t *testing.T, ctx page, name string) {
-	t.Helper()
-	dir := os.Getenv("SCREENSHOTS")
-	if dir == "" {
-		return
-	}
-	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644)
-	}
-	if err != nil {
-		t.Errorf("screenshot %s: %v", name, err)
 	}
 }
