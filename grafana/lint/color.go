@@ -2,14 +2,9 @@ package lint
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 )
-
-// truth says of the four colours where their hue must lie, in degrees.
-var truth = map[string][2]float64{"red": {340, 15}, "yellow": {40, 65}, "green": {80, 165}, "blue": {195, 250}}
 
 // modes are the colour modes of Grafana. One that it does not know breaks the panel.
 var modes = []string{
@@ -63,42 +58,8 @@ func override(p *Panel, name string) (string, bool) {
 	return "", false
 }
 
-// matches reports whether a fixed colour, a name of Grafana's palette or #rrggbb, looks like the
-// colour called name.
+// matches reports whether a fixed colour of Grafana's palette, as semi-dark-red, is called as the
+// series is. A person who writes #rrggbb has looked at it.
 func matches(name, fixed string) bool {
-	if hex, ok := strings.CutPrefix(fixed, "#"); ok {
-		hue, ok := hue(hex)
-		if bounds := truth[name]; bounds[0] > bounds[1] {
-			return ok && (hue >= bounds[0] || hue <= bounds[1])
-		} else {
-			return ok && hue >= bounds[0] && hue <= bounds[1]
-		}
-	}
-	return fixed == name || strings.HasSuffix(fixed, "-"+name)
-}
-
-// hue returns a colour's hue in degrees, or false for grey and for no colour.
-func hue(hex string) (float64, bool) {
-	n, err := strconv.ParseUint(fmt.Sprintf("%.6s", hex), 16, 32)
-	if err != nil || len(hex) < 6 {
-		return 0, false
-	}
-	red, green, blue := float64(n>>16), float64(n>>8&0xff), float64(n&0xff)
-	most, least := max(red, green, blue), min(red, green, blue)
-	if most-least < 32 {
-		return 0, false
-	}
-	var h float64
-	switch most {
-	case red:
-		h = (green - blue) / (most - least)
-	case green:
-		h = (blue-red)/(most-least) + 2
-	default:
-		h = (red-green)/(most-least) + 4
-	}
-	if h *= 60; h < 0 {
-		h += 360
-	}
-	return h, true
+	return fixed == name || strings.HasSuffix(fixed, "-"+name) || strings.HasPrefix(fixed, "#")
 }

@@ -75,7 +75,7 @@ var dashboards = []finding{
 	{"repeat", set(panel+"/repeat", "shade"), `the variable "shade"`},
 	{"color-mode", set(panel+"/fieldConfig/defaults/color/mode", "rainbow"), `"rainbow"`},
 	{"color", set(override, removed), `the series "red" gets any colour`},
-	{"color", set(override+"/properties/0/value/fixedColor", "#5794f2"), "which is not red"},
+	{"color", set(override+"/properties/0/value/fixedColor", "semi-dark-blue"), "which is not red"},
 	{"target", set(target+"/qurey", "x"), `unknown key "qurey"`},
 	{"target", set(target+"/refId", ""), "no refId"},
 	{"target", set(panel+"/targets/-", second), `two queries have the refId "A"`},
