@@ -21,8 +21,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"colorstream/influxdb/series"
@@ -119,14 +119,14 @@ func (q Query) windows() bool { return q.Stream == Running || q.Stream == Closed
 
 // Path is the query as a channel's path.
 func (q Query) Path() string {
-	path := []byte(q.Stream)
+	path := string(q.Stream)
 	if q.windows() {
-		path = append(append(path, '/'), q.Statistic...)
+		path += "/" + string(q.Statistic)
 	}
 	for _, color := range q.Colors {
-		path = appendEscaped(append(path, '/'), color)
+		path += "/" + escape(color)
 	}
-	return string(path)
+	return path
 }
 
 // Channel is the whole channel's name for a data source. It fails if that would be too long.
@@ -177,37 +177,11 @@ func Parse(path string) (Query, error) {
 	return q, nil
 }
 
-func plain(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
-}
+// Grafana takes neither % nor + nor ~, and a path of dots might be tidied away.
+var escaper = strings.NewReplacer("%", "=", "+", "=20", "~", "=7E", ".", "=2E")
 
-func appendEscaped(dst []byte, color string) []byte {
-	for i := range len(color) {
-		if c := color[i]; plain(c) {
-			dst = append(dst, c)
-		} else {
-			dst = fmt.Appendf(dst, "=%02X", c)
-		}
-	}
-	return dst
-}
+func escape(color string) string { return escaper.Replace(url.QueryEscape(color)) }
 
 func unescape(part string) (string, error) {
-	var out []byte
-	for i := 0; i < len(part); i++ {
-		if part[i] != '=' {
-			out = append(out, part[i])
-			continue
-		}
-		if i+3 > len(part) {
-			return "", errPath
-		}
-		c, err := strconv.ParseUint(part[i+1:i+3], 16, 8)
-		if err != nil {
-			return "", errPath
-		}
-		out = append(out, byte(c))
-		i += 2
-	}
-	return string(out), nil
+	return url.QueryUnescape(strings.ReplaceAll(part, "=", "%"))
 }
