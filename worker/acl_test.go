@@ -33,7 +33,7 @@ func userLine(t *testing.T, name string) []any {
 }
 
 // The programs run with the users of docs/redis.md, with TLS and their own certificates; a command
-// that they do not need is refused.
+// that they do not need is denied.
 func TestRestrictedUsers(t *testing.T) {
 	t.Parallel()
 	authority := certstest.New(t)
@@ -89,7 +89,7 @@ func TestRestrictedUsers(t *testing.T) {
 			}
 			p.stop()
 			if log := admin.Do(t.Context(), "acl", "log").Val(); len(log.([]any)) > 0 {
-				t.Errorf("Redis refused %v", log)
+				t.Errorf("Redis denied %v", log)
 			}
 			for _, name := range []string{"worker", "generator"} {
 				opt := *admin.Options()
@@ -150,7 +150,7 @@ func TestRestrictedUsersOnCluster(t *testing.T) {
 	w.stop()
 	for _, node := range c.Nodes {
 		if log := node.Client().Do(t.Context(), "acl", "log").Val(); len(log.([]any)) > 0 {
-			t.Errorf("Redis refused %v", log)
+			t.Errorf("Redis denied %v", log)
 		}
 	}
 }

@@ -65,7 +65,7 @@ func TestFaultSlowConsumer(t *testing.T) {
 		t.Errorf("%v are lost", a.lost())
 	}
 	if a.stored+a.noSubscribers+a.lost() != a.published {
-		t.Errorf("the account does not add up: %+v", a)
+		t.Errorf("the balance does not add up: %+v", a)
 	}
 	w.later(10 * time.Minute)
 	w.wantFiring("ten minutes later", "not-collected") // the generator has ended
@@ -116,11 +116,12 @@ func TestFaultTokenRevoked(t *testing.T) {
 	w.eventually("points are written", 10*time.Second, func() bool { return w.worker.metrics()["points_written_total"] > 0 })
 	w.read(3)
 	admin(t, w.db, http.MethodDelete, "/api/v2/authorizations/"+id, "", nil)
-	w.eventually("the refusal is seen", 20*time.Second, func() bool { return w.worker.metrics()[`write_errors_total{class="denied"}`] > 0 })
+	w.eventually("it is denied", 20*time.Second, func() bool { return w.worker.metrics()[`write_errors_total{class="denied"}`] > 0 })
 	w.eventually("the oldest waits for half a minute", time.Minute, func() bool { return w.worker.metrics()["store_oldest_seconds"] > 31 })
 	w.read(13)
 	w.wantFiring("without the token", "points-waiting")
 	w.wantSaid(1, "points are kept, not sent")
+	w.wantSaid(1, "INFLUX_TOKEN_FILE must hold a token of the InfluxDB")
 	// A new one, as the influxdb command makes.
 	_, token = makeToken(t, w.db)
 	w.secrets = append(w.secrets, token)
@@ -131,30 +132,39 @@ func TestFaultTokenRevoked(t *testing.T) {
 	w.later(2 * time.Minute)
 	w.wantFiring("with a new token")
 	a := w.settle()
-	// What came while there was no worker was heard by nobody; what Redis was sending to it as it stopped, is lost.
+	// What came while there was no worker had no subscriber; what Redis was sending to it as it stopped, is lost.
 	if a.lost() < 0 || a.lost() > 20 {
 		t.Errorf("%v are lost", a.lost())
 	}
 	w.finish()
 }
 
-func TestFaultPointsRefused(t *testing.T) {
+func TestFaultPointsRejected(t *testing.T) {
 	t.Parallel()
 	w := newWatch(t, nil)
 	w.startWorker(nil)
 	w.startGenerator(map[string]string{"GENERATOR_RATE": "50"})
 	w.read(2)
-	// A field of another type at the same point makes InfluxDB refuse it for good.
+	// A field of another type at the same point makes InfluxDB reject it for good.
 	year := time.Now().Add(-365 * 24 * time.Hour).Truncate(time.Second)
 	w.db.Write(t, fmt.Sprintf("color_metrics,color=odd mean=\"text\" %d", year.UnixNano()))
-	publish(t, w.client, fmt.Sprintf(`{"color":"odd","value":1,"ts":%d}`, year.UnixMilli()))
+	// Types hold for a week's points, so the good line, of the same batch, is of another time.
+	publish(t, w.client, fmt.Sprintf(`{"color":"even","value":1,"ts":%d}{"color":"odd","value":1,"ts":%d}`,
+		year.Add(-30*24*time.Hour).UnixMilli(), year.UnixMilli()))
 	w.eventually("it is a dead letter", 20*time.Second, func() bool { return w.worker.metrics()["points_rejected_total"] == 1 })
 	w.read(2)
-	w.wantFiring("after a refusal", "points-rejected")
+	w.wantFiring("after it was rejected", "points-rejected")
 	w.later(10 * time.Minute)
 	w.wantFiring("ten minutes later")
 	w.wantMetric("points_written_total", above(0))
 	w.wantSaid(1, "InfluxDB rejects points")
+	good := w.db.Query(t, `from(bucket: "`+w.db.Bucket+`") |> range(start: 0)
+		|> filter(fn: (r) => r.color == "even" and r._field == "count")`)
+	letters := w.client.XRange(t.Context(), "colors:rejected", "-", "+").Val()
+	if len(good) != 1 || len(letters) != 1 || letters[0].Values["reason"] != "influxdb" ||
+		!strings.Contains(fmt.Sprint(letters[0].Values["payload"]), "field type conflict") {
+		t.Errorf("beside it %v, dead letters %v", good, letters)
+	}
 	w.generator.stop()
 	w.finish()
 }
@@ -242,7 +252,7 @@ func TestFaultClockAhead(t *testing.T) {
 	w.finish()
 }
 
-// A worker that is stopped, or killed, and started again raises no alert: the account leaves out the
+// A worker that is stopped, or killed, and started again raises no alert: the balance leaves out the
 // readings between which a program began anew.
 func TestFaultWorkerRestarted(t *testing.T) {
 	t.Parallel()

@@ -41,7 +41,7 @@ func TestInfluxOutage(t *testing.T) {
 		if outage, err = time.ParseDuration(text); err != nil {
 			t.Fatal(err)
 		}
-		r.env["WORKER_WINDOW"] = "1s" // or the spool's 256 MiB would be full after a few minutes
+		r.env["WORKER_WINDOW"] = "1s" // or the 256 MiB of the store would be full after a few minutes
 	}
 	w := r.worker(nil)
 	client := r.redis.Client()
@@ -82,49 +82,7 @@ func TestInfluxOutage(t *testing.T) {
 	t.Logf("%d messages; memory %d KiB before, %d KiB after %v more of outage", sent, before, after, outage)
 }
 
-// TestRejectedAndHeld: a token that is refused holds points until a good one is given; what InfluxDB refuses for good
-// is a dead letter and nothing else with it.
-func TestRejectedAndHeld(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, nil)
-	r.env["WORKER_WINDOW"] = "1s"
-	w := r.worker(map[string]string{"INFLUX_TOKEN": r.db.DashboardToken})
-	publish(t, r.redis.Client(), `{"color":"red","value":1}`, `{"color":"blue","value":1}`)
-	r.eventually("the refusal is seen", 20*time.Second, func() bool { return w.metrics()[`write_errors_total{class="denied"}`] > 0 })
-	w.stop()
-	if out := w.output(); !strings.Contains(out, "INFLUX_TOKEN") || strings.Contains(out, r.db.DashboardToken) {
-		t.Errorf("the log must name the variable and never hold the token:\n%s", w.tail())
-	}
-	// A field of another type at the same point makes InfluxDB refuse one line for good.
-	key := pointKey{}
-	db := r.db
-	w = r.worker(nil)
-	r.waitCount(2)
-	for k := range r.points() {
-		if k.Color == "red" {
-			key = k
-		}
-	}
-	if key == (pointKey{}) {
-		t.Fatal("no red point")
-	}
-	// Types hold for a week's points, so the good line is of another time.
-	year := time.Now().Add(-365 * 24 * time.Hour).Truncate(time.Second)
-	db.Write(t, fmt.Sprintf("color_metrics,color=odd mean=\"text\" %d", year.UnixNano()))
-	publish(t, r.redis.Client(),
-		fmt.Sprintf(`{"color":"even","value":1,"ts":%d}`, year.Add(-30*24*time.Hour).UnixMilli()),
-		fmt.Sprintf(`{"color":"odd","value":1,"ts":%d}`, year.UnixMilli()))
-	r.eventually("the bad line is a dead letter", 30*time.Second, func() bool { return w.metrics()["points_rejected_total"] == 1 })
-	rows := db.Query(t, `from(bucket: "`+db.Bucket+`") |> range(start: 0) |> filter(fn: (r) => r.color == "even" and r._field == "count")`)
-	if len(rows) != 1 {
-		t.Errorf("the good line beside it: %v", rows)
-	}
-	if m := w.metrics(); m["store_waiting"] != 0 {
-		t.Errorf("%v records wait", m["store_waiting"])
-	}
-}
-
-// TestDiskFull fills the disk under the spool: the worker says so, goes on, is not ready, and writes everything when
+// TestDiskFull fills the disk under the store: the worker says so, goes on, is not ready, and writes everything when
 // there is room again.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// lease is how long a partition stays a worker's that is not heard of any more.
+	// lease is how long a partition stays a worker's that gives no sign of life.
 	lease = 2 * time.Second
 	// publishersLookBack is how long entries are kept for publishers that look for their last batch after
 	// a lost answer.
@@ -70,7 +70,7 @@ func (p *partitions) run(ctx context.Context) error {
 	}
 	members := store.NewMembers(p.node, p.cfg.Channel, p.name, lease, len(keys))
 	var all sync.WaitGroup
-	all.Go(func() { p.beat(ctx, members) })
+	all.Go(func() { p.heartbeat(ctx, members) })
 	all.Go(func() { p.measure(ctx) })
 	for _, key := range keys {
 		all.Go(func() { p.hold(ctx, key) })
@@ -98,9 +98,9 @@ func (p *partitions) check(ctx context.Context) error {
 	}
 }
 
-// beat learns the share until ctx ends, and then leaves: the others take the partitions as they are
+// heartbeat learns the share until ctx ends, and then leaves: the others take the partitions as they are
 // released.
-func (p *partitions) beat(ctx context.Context, members *store.Members) {
+func (p *partitions) heartbeat(ctx context.Context, members *store.Members) {
 	defer func() {
 		leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
@@ -110,7 +110,7 @@ func (p *partitions) beat(ctx context.Context, members *store.Members) {
 		p.mu.Lock()
 		n := len(p.owned)
 		p.mu.Unlock()
-		share, err := members.Beat(ctx, n)
+		share, err := members.Heartbeat(ctx, n)
 		p.mu.Lock()
 		for key, broken := range p.broken {
 			err = errors.Join(err, fmt.Errorf("partition %s: %w", key, broken))

@@ -126,7 +126,7 @@ func TestStandby(t *testing.T) {
 }
 
 // TestStreamSlow: an entry every few windows, among the worker's own ticks, is enough for every
-// window, and no commit is refused.
+// window, and no commit is rejected.
 func TestStreamSlow(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)

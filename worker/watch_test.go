@@ -182,14 +182,14 @@ func (w *watch) later(d time.Duration) {
 	w.read(13)
 }
 
-// An account is what became of all messages.
-type account struct {
+// A balance is what became of all messages.
+type balance struct {
 	published, noSubscribers, unacknowledged, received, accepted, rejected, stored float64
 }
 
 // settle waits until everything that was published is where it will stay: the generator has ended or was stopped, and
 // InfluxDB has all windows. It checks what must hold in any case.
-func (w *watch) settle() account {
+func (w *watch) settle() balance {
 	w.t.Helper()
 	stop := regexp.MustCompile(`msg=stop .*published=(\d+) no_subscribers=(\d+) rejected=\d+ unacknowledged=(\d+)`)
 	match := stop.FindStringSubmatch(w.generator.output())
@@ -197,12 +197,12 @@ func (w *watch) settle() account {
 		w.generator.stop()
 		match = stop.FindStringSubmatch(w.generator.output())
 	}
-	var a account
+	var a balance
 	for i, into := range []*float64{&a.published, &a.noSubscribers, &a.unacknowledged} {
 		*into, _ = strconv.ParseFloat(match[i+1], 64)
 	}
 	// Counters begin at zero with each worker; those that were stopped said their last.
-	var before account
+	var before balance
 	stopped := regexp.MustCompile(`msg=stopped .*?received=(\d+) accepted=(\d+) rejected=(\d+)`)
 	for _, p := range w.programs {
 		if m := stopped.FindStringSubmatch(p.output()); m != nil {
@@ -231,7 +231,7 @@ func (w *watch) settle() account {
 }
 
 // lost is what the dashboard calls not accounted for.
-func (a account) lost() float64 { return a.published - a.noSubscribers - a.received }
+func (a balance) lost() float64 { return a.published - a.noSubscribers - a.received }
 
 // wantMetric checks a number of the worker's.
 func (w *watch) wantMetric(name string, ok func(float64) bool) {

@@ -160,8 +160,8 @@ func TestOutages(t *testing.T) {
 	rec.waitCount(1)
 }
 
-// TestRefused waits for a Redis that does not let this user subscribe.
-func TestRefused(t *testing.T) {
+// TestNotAllowed waits for a Redis that does not let this user subscribe.
+func TestNotAllowed(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	client := server.Client()
@@ -176,7 +176,7 @@ func TestRefused(t *testing.T) {
 	p := NewPubSub(testLog(t), &redis.Options{Addr: server.Addr(), Username: "worker", Password: "secret"},
 		[]string{"colors"}, time.Second, 0, rec.state)
 	start(t, func(ctx context.Context) error { return p.Run(ctx, rec) })
-	rec.wait("refused twice", func() bool { return len(rec.states) >= 2 && rec.states[1] != nil })
+	rec.wait("denied twice", func() bool { return len(rec.states) >= 2 && rec.states[1] != nil })
 	acl("&colors", "+subscribe", "+ping")
 	rec.wait("subscribed", func() bool { return rec.states[len(rec.states)-1] == nil })
 	if err := client.Publish(t.Context(), "colors", "x").Err(); err != nil {

@@ -48,25 +48,25 @@ func NewMembers(node Node, channel, name string, lease time.Duration, partitions
 	}
 }
 
-// beatScript takes a name and a lease in ms, and returns the number of all names and those that are
+// heartbeatScript takes a name and a lease in ms, and returns the number of all names and those that are
 // alive.
-var beatScript = redis.NewScript(allowOOM + now + `
+var heartbeatScript = redis.NewScript(allowOOM + now + `
 	redis.call('ZADD', KEYS[1], now, ARGV[1])
 	local live = redis.call('ZRANGEBYSCORE', KEYS[1], now - ARGV[2], '+inf')
 	return {redis.call('ZCARD', KEYS[1]), live}`)
 
-// Beat says that this worker lives and owns that many partitions, and returns its share. It is to
+// Heartbeat says that this worker lives and owns that many partitions, and returns its share. It is to
 // be called several times in a lease. After an error the share is the last one, with nothing to
 // give up.
-func (m *Members) Beat(ctx context.Context, owned int) (Share, error) {
+func (m *Members) Heartbeat(ctx context.Context, owned int) (Share, error) {
 	m.share.Excess = 0
 	c, err := m.node(ctx, m.key)
 	if err != nil {
-		return m.share, wrap("beat in", m.key, err)
+		return m.share, wrap("heartbeat in", m.key, err)
 	}
-	answer, err := beatScript.Run(ctx, c, []string{m.key}, m.name, m.lease.Milliseconds()).Slice()
+	answer, err := heartbeatScript.Run(ctx, c, []string{m.key}, m.name, m.lease.Milliseconds()).Slice()
 	if err != nil {
-		return m.share, wrap("beat in", m.key, err)
+		return m.share, wrap("heartbeat in", m.key, err)
 	}
 	all, _ := answer[0].(int64)
 	var live []string
@@ -90,7 +90,7 @@ func (m *Members) Beat(ctx context.Context, owned int) (Share, error) {
 	return m.share, wrap("prune", m.key, err)
 }
 
-// prune removes the names of workers that have not beaten for ten leases. It is a command of its
+// prune removes the names of workers that have given no heartbeat for ten leases. It is a command of its
 // own, as each write.
 func (m *Members) prune(ctx context.Context, c *redis.Client) error {
 	t, err := c.Time(ctx).Result()

@@ -284,12 +284,12 @@ func TestRedisFile(t *testing.T) {
 		t.Error(err)
 	}
 	m := NewMembers(nodeOf(client), "s", "me", time.Millisecond, 4)
-	if _, err := m.Beat(ctx, 0); err != nil {
+	if _, err := m.Heartbeat(ctx, 0); err != nil {
 		t.Error(err)
 	}
 	time.Sleep(20 * time.Millisecond)
 	other := NewMembers(nodeOf(client), "s", "other", time.Millisecond, 4)
-	if _, err := other.Beat(ctx, 0); err != nil {
+	if _, err := other.Heartbeat(ctx, 0); err != nil {
 		t.Error(err)
 	}
 	if err := errors.Join(other.Leave(ctx), CheckPartitions(ctx, nodeOf(client), "s", 4)); err != nil {
@@ -325,7 +325,7 @@ func TestMembers(t *testing.T) {
 	}
 	beat := func(i, owned int, want Share) {
 		t.Helper()
-		if got, err := all[i].Beat(t.Context(), owned); err != nil || got != want {
+		if got, err := all[i].Heartbeat(t.Context(), owned); err != nil || got != want {
 			t.Errorf("the share of %s is %+v, %v, not %+v", names[i], got, err, want)
 		}
 	}
@@ -354,8 +354,8 @@ func TestMembers(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got, err := all[0].Beat(ctx, 9); err == nil || got != (Share{1, 8, 0}) {
-		t.Errorf("after a failed beat the share is %+v, %v", got, err)
+	if got, err := all[0].Heartbeat(ctx, 9); err == nil || got != (Share{1, 8, 0}) {
+		t.Errorf("after a failed heartbeat the share is %+v, %v", got, err)
 	}
 	if a, b := OwnerName(time.UnixMilli(999)), OwnerName(time.UnixMilli(1_700_000_000_000)); a >= b || a == OwnerName(time.UnixMilli(999)) {
 		t.Errorf("names %s and %s", a, b)
