@@ -65,8 +65,8 @@ func (r *clusterRig) fenced() (calls int) {
 	return calls
 }
 
-// TestClusterCuts endures all faults of TestClusterFaults, and networks that break, on three masters
-// with two replicas each.
+// TestClusterCuts endures all faults of TestClusterFaults, and networks that break, on three
+// masters with two replicas each.
 func TestClusterCuts(t *testing.T) {
 	t.Parallel()
 	redistest.OnNetwork(t, func(n *redistest.Network) {
@@ -99,9 +99,9 @@ func TestClusterCuts(t *testing.T) {
 		r.far = append(r.far, far.start("worker", nil))
 		key := func(random *rand.Rand) string { return r.keys[random.IntN(len(r.keys))] }
 		cutOff := []*redistest.Host{far.host}
-		r.endure(append(r.redisFaults(), fault{"a master is alone with its clients", func(random *rand.Rand) {
+		r.endure(append(r.redisFaults(), fault{"a master is alone with clients", func(random *rand.Rand) {
 			r.alone(n, key(random), 0, between(random, 0, 2*time.Second))
-		}}, fault{"a master and a replica are alone with their clients", func(random *rand.Rand) {
+		}}, fault{"a master and a replica are alone with clients", func(random *rand.Rand) {
 			r.alone(n, key(random), 1, between(random, 0, 2*time.Second))
 		}}), append(r.workerFaults(), fault{"a worker is cut off from Redis", func(random *rand.Rand) {
 			n.Cut(cutOff, nodes)

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -77,131 +76,10 @@ func (r *clusterRig) say(format string, args ...any) {
 	r.t.Logf("%5.1fs "+format, append([]any{time.Since(r.began).Seconds()}, args...)...)
 }
 
-// A fault is something that goes wrong, and is well again in the end.
-type fault struct {
-	name string
-	do   func(*rand.Rand)
-}
-
-// strike lets all faults happen once, and then again until the end, in a random order.
-func (r *clusterRig) strike(seed uint64, end time.Time, pause time.Duration, faults ...fault) {
-	random := rand.New(rand.NewPCG(seed, 0))
-	for again := false; ; again = true {
-		random.Shuffle(len(faults), func(i, j int) { faults[i], faults[j] = faults[j], faults[i] })
-		for _, f := range faults {
-			if again && time.Now().After(end) || r.t.Failed() {
-				return
-			}
-			time.Sleep(time.Duration(random.Int64N(int64(pause))))
-			r.say("%s", f.name)
-			f.do(random)
-		}
-	}
-}
-
-// between picks a time.
-func between(random *rand.Rand, from, to time.Duration) time.Duration {
-	return from + time.Duration(random.Int64N(int64(to-from)))
-}
-
-// redisFaults are those of the cluster.
-func (r *clusterRig) redisFaults() []fault {
-	c := r.cluster
-	key := func(random *rand.Rand) string { return r.keys[random.IntN(len(r.keys))] }
-	kill := func(random *rand.Rand, key string, master *redistest.Server) {
-		master.Kill()
-		c.WaitFailover(key, master)
-		time.Sleep(between(random, 0, time.Second))
-		master.Restart()
-	}
-	return []fault{
-		{"a master is killed, its replica promoted", func(random *rand.Rand) {
-			key := key(random)
-			kill(random, key, c.Master(key))
-			c.WaitWhole()
-		}},
-		{"a link is cut, and the replica promoted without a vote", func(random *rand.Rand) {
-			key := key(random)
-			replica := c.ReplicaOf(key)
-			mend := r.cut(key, replica)
-			time.Sleep(between(random, 500*time.Millisecond, 2*time.Second))
-			c.Promote(replica, "takeover")
-			mend()
-			c.WaitWhole()
-		}},
-		{"a link is cut, and the master killed", func(random *rand.Rand) {
-			key := key(random)
-			master := c.Master(key)
-			mend := r.cut(key, c.ReplicaOf(key))
-			time.Sleep(between(random, 0, time.Second))
-			kill(random, key, master)
-			mend()
-			c.WaitWhole()
-		}},
-		{"a link is cut and mended", func(random *rand.Rand) {
-			key := key(random)
-			mend := r.cut(key, c.ReplicaOf(key))
-			time.Sleep(between(random, 0, 3*time.Second))
-			mend()
-			c.WaitWhole()
-		}},
-		{"a slot is moved", func(random *rand.Rand) {
-			key, to := key(random), c.Master(key(random))
-			if to != c.Master(key) {
-				c.MoveSlot(key, to)
-			}
-		}},
-		{"a master is out of memory", func(random *rand.Rand) {
-			client := c.Master(key(random)).Client()
-			limit := func(bytes int) {
-				if err := client.ConfigSet(r.t.Context(), "maxmemory", strconv.Itoa(bytes)).Err(); err != nil {
-					r.t.Error(err)
-				}
-			}
-			limit(1)
-			r.eventually("the generator says OOM", 30*time.Second, func() bool {
-				return strings.Contains(r.generator.readyz(), "OOM")
-			})
-			time.Sleep(between(random, 0, 3*time.Second))
-			limit(0)
-		}},
-	}
-}
-
-// workerFaults are those of the workers.
-func (r *clusterRig) workerFaults() []fault {
-	pick := func(random *rand.Rand) *program { return r.workers[random.IntN(len(r.workers))] }
-	remove := func(w *program) {
-		r.workers = slices.DeleteFunc(r.workers, func(p *program) bool { return p == w })
-	}
-	return []fault{
-		{"a worker is killed", func(random *rand.Rand) {
-			w := pick(random)
-			w.kill()
-			remove(w)
-			time.Sleep(between(random, 0, 3*time.Second))
-			r.workers = append(r.workers, r.start("worker", nil))
-		}},
-		{"a worker sleeps for longer than its lease", func(random *rand.Rand) {
-			w := pick(random)
-			_ = w.cmd.Process.Signal(syscall.SIGSTOP)
-			time.Sleep(lease + between(random, 500*time.Millisecond, 3*time.Second))
-			_ = w.cmd.Process.Signal(syscall.SIGCONT)
-		}},
-		{"a worker is added, another stopped", func(random *rand.Rand) {
-			w := pick(random)
-			r.workers = append(r.workers, r.start("worker", nil))
-			time.Sleep(between(random, time.Second, 4*time.Second))
-			w.stop()
-			remove(w)
-		}},
-	}
-}
-
-// endure lets two or three workers run, with two generators and somebody who sends what is rejected,
-// while Redis, the workers, a generator and InfluxDB fail in every way at random: in the end the
-// bucket equals, point for point, what a naive program computes from the streams, they hold each
-// acknowledged message once, and each rejected one has a dead letter.
+// endure lets two or three workers run, with two generators and somebody who sends what is
+// rejected, while Redis, the workers, a generator and InfluxDB fail in every way at random: in the
+// end the bucket equals, point for point, what a naive program computes from the streams, they hold
+// each acknowledged message once, and each rejected one has a dead letter.
 func (r *clusterRig) endure(redisFaults, workerFaults []fault) {
 	t := r.t
 	t.Helper()
@@ -212,7 +90,8 @@ func (r *clusterRig) endure(redisFaults, workerFaults []fault) {
 	quit := make(chan struct{})
 	var faults, rejecting sync.WaitGroup
 	year := r.began.AddDate(-1, 0, 0).Truncate(time.Second)
-	r.db.Write(t, fmt.Sprintf("color_metrics,color=%s mean=\"text\" %d", rejectedColor, year.UnixNano()))
+	const text = `color_metrics,color=%s mean="text" %d`
+	r.db.Write(t, fmt.Sprintf(text, rejectedColor, year.UnixNano()))
 	rejecting.Go(func() { r.sendRejected(year, quit) })
 	duration := 60 * time.Second
 	if testing.Short() {
@@ -277,28 +156,31 @@ func TestClusterFaults(t *testing.T) {
 	r.endure(r.redisFaults(), r.workerFaults())
 }
 
-// sendRejected sends what is rejected: entries that are no messages, and messages of a year in which
-// InfluxDB has a field of another type.
+// sendRejected sends what is rejected: entries that are no messages, and messages of a year in
+// which InfluxDB has a field of another type.
 func (r *clusterRig) sendRejected(year time.Time, quit <-chan struct{}) {
 	for n := 0; ; n++ {
 		values := []any{"foo", n}
 		if n%5 == 0 {
-			values = []any{"m", fmt.Sprintf(`{"color":%q,"value":1,"ts":%d}`, rejectedColor, year.UnixMilli()+1000*int64(n))}
+			ts := year.UnixMilli() + 1000*int64(n)
+			values = []any{"m", fmt.Sprintf(`{"color":%q,"value":1,"ts":%d}`, rejectedColor, ts)}
 		}
+		entry := &redis.XAddArgs{Stream: r.keys[n%len(r.keys)], Values: values}
 		for sent := false; !sent; {
 			select {
 			case <-quit:
 				return
 			case <-time.After(20 * time.Millisecond):
 			}
-			sent = r.client.XAdd(r.t.Context(), &redis.XAddArgs{Stream: r.keys[n%len(r.keys)], Values: values}).Err() == nil
+			sent = r.client.XAdd(r.t.Context(), entry).Err() == nil
 		}
 	}
 }
 
 const rejectedColor = "odd"
 
-// wantLetters wants a dead letter, at least, for all that sendRejected has brought into the streams.
+// wantLetters wants a dead letter, at least, for all that sendRejected has brought into the
+// streams.
 func (r *clusterRig) wantLetters() {
 	r.t.Helper()
 	sent := make(map[string]bool)
@@ -332,8 +214,9 @@ func (r *clusterRig) wantLetters() {
 	})
 	r.say("%d dead letters of %d rejected", letters, len(sent))
 	// The points that InfluxDB rejected are not compared, and their field of another type is not read.
+	const all = `{"start":"1970-01-01T00:00:00Z","stop":"2100-01-01T00:00:00Z","predicate":"color=%s"}`
 	admin(r.t, r.db, http.MethodPost, "/api/v2/delete?org="+r.db.Org+"&bucket="+r.db.Bucket,
-		`{"start":"1970-01-01T00:00:00Z","stop":"2100-01-01T00:00:00Z","predicate":"color=`+rejectedColor+`"}`, nil)
+		fmt.Sprintf(all, rejectedColor), nil)
 }
 
 // account is how many messages each run of a generator has in the streams; what is there twice, or

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"colorstream/generator/redistest"
+)
+
+// A fault is something that goes wrong, and is well again in the end.
+type fault struct {
+	name string
+	do   func(*rand.Rand)
+}
+
+// strike lets all faults happen once, and then again until the end, in a random order.
+func (r *clusterRig) strike(seed uint64, end time.Time, pause time.Duration, faults ...fault) {
+	random := rand.New(rand.NewPCG(seed, 0))
+	for again := false; ; again = true {
+		random.Shuffle(len(faults), func(i, j int) { faults[i], faults[j] = faults[j], faults[i] })
+		for _, f := range faults {
+			if again && time.Now().After(end) || r.t.Failed() {
+				return
+			}
+			time.Sleep(time.Duration(random.Int64N(int64(pause))))
+			r.say("%s", f.name)
+			f.do(random)
+		}
+	}
+}
+
+// between picks a time.
+func between(random *rand.Rand, from, to time.Duration) time.Duration {
+	return from + time.Duration(random.Int64N(int64(to-from)))
+}
+
+// redisFaults are those of the cluster.
+func (r *clusterRig) redisFaults() []fault {
+	c := r.cluster
+	key := func(random *rand.Rand) string { return r.keys[random.IntN(len(r.keys))] }
+	kill := func(random *rand.Rand, key string, master *redistest.Server) {
+		master.Kill()
+		c.WaitFailover(key, master)
+		time.Sleep(between(random, 0, time.Second))
+		master.Restart()
+	}
+	return []fault{
+		{"a master is killed, its replica promoted", func(random *rand.Rand) {
+			key := key(random)
+			kill(random, key, c.Master(key))
+			c.WaitWhole()
+		}},
+		{"a link is cut, and the replica promoted without a vote", func(random *rand.Rand) {
+			key := key(random)
+			replica := c.ReplicaOf(key)
+			mend := r.cut(key, replica)
+			time.Sleep(between(random, 500*time.Millisecond, 2*time.Second))
+			c.Promote(replica, "takeover")
+			mend()
+			c.WaitWhole()
+		}},
+		{"a link is cut, and the master killed", func(random *rand.Rand) {
+			key := key(random)
+			master := c.Master(key)
+			mend := r.cut(key, c.ReplicaOf(key))
+			time.Sleep(between(random, 0, time.Second))
+			kill(random, key, master)
+			mend()
+			c.WaitWhole()
+		}},
+		{"a link is cut and mended", func(random *rand.Rand) {
+			key := key(random)
+			mend := r.cut(key, c.ReplicaOf(key))
+			time.Sleep(between(random, 0, 3*time.Second))
+			mend()
+			c.WaitWhole()
+		}},
+		{"a slot is moved", func(random *rand.Rand) {
+			key, to := key(random), c.Master(key(random))
+			if to != c.Master(key) {
+				c.MoveSlot(key, to)
+			}
+		}},
+		{"a master is out of memory", func(random *rand.Rand) {
+			client := c.Master(key(random)).Client()
+			limit := func(bytes int) {
+				if err := client.ConfigSet(r.t.Context(), "maxmemory", strconv.Itoa(bytes)).Err(); err != nil {
+					r.t.Error(err)
+				}
+			}
+			limit(1)
+			r.eventually("the generator says OOM", 30*time.Second, func() bool {
+				return strings.Contains(r.generator.readyz(), "OOM")
+			})
+			time.Sleep(between(random, 0, 3*time.Second))
+			limit(0)
+		}},
+	}
+}
+
+// workerFaults are those of the workers.
+func (r *clusterRig) workerFaults() []fault {
+	pick := func(random *rand.Rand) *program { return r.workers[random.IntN(len(r.workers))] }
+	remove := func(w *program) {
+		r.workers = slices.DeleteFunc(r.workers, func(p *program) bool { return p == w })
+	}
+	return []fault{
+		{"a worker is killed", func(random *rand.Rand) {
+			w := pick(random)
+			w.kill()
+			remove(w)
+			time.Sleep(between(random, 0, 3*time.Second))
+			r.workers = append(r.workers, r.start("worker", nil))
+		}},
+		{"a worker sleeps for longer than its lease", func(random *rand.Rand) {
+			w := pick(random)
+			_ = w.cmd.Process.Signal(syscall.SIGSTOP)
+			time.Sleep(lease + between(random, 500*time.Millisecond, 3*time.Second))
+			_ = w.cmd.Process.Signal(syscall.SIGCONT)
+		}},
+		{"a worker is added, another stopped", func(random *rand.Rand) {
+			w := pick(random)
+			r.workers = append(r.workers, r.start("worker", nil))
+			time.Sleep(between(random, time.Second, 4*time.Second))
+			w.stop()
+			remove(w)
+		}},
+	}
+}
