@@ -47,10 +47,14 @@ func TestReplayAsksTheWorker(t *testing.T) {
 			var asked atomic.Int64
 			worker := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				received, late := int64(1000), int64(50)
-				if asked.Add(1) > 1 {
-					received, late = received+c.received+c.others, late+c.late
+				asked := asked.Add(1)
+				if asked > 1 {
+					received += c.received + c.others
 				}
-				if c.received < 0 && asked.Load() > 1 {
+				if asked > 3 || asked > 1 && c.others == 0 { // others' messages are counted before ours
+					late += c.late
+				}
+				if c.received < 0 && asked > 1 {
 					received = 3
 				}
 				fmt.Fprintf(w, "# HELP\ncolorstream_worker_received_total{instance=\"a\"} %d\n"+

@@ -47,9 +47,14 @@ func TestAheadOfASilentInput(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		lines := make(chan string)
+		ended := false
 		a := ReadAhead(func() (Record, error) {
 			line, ok := <-lines
 			if !ok {
+				if ended {
+					t.Error("it reads on after the end")
+				}
+				ended = true
 				return Record{}, io.ErrUnexpectedEOF
 			}
 			return Record{Line: len(line)}, nil

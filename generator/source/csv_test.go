@@ -21,6 +21,7 @@ func TestCSV(t *testing.T) {
 	expect(t, `"color","a;b;c","value"`+"\nred,,1\n", std, red(2, "1"))
 	expect(t, " color , value \n red , 1.5 \n", std, red(2, "1.5"))
 	expect(t, "color,value\n\"re\"\"d\", \"2\"\n", std, `2: {"color":"re\"d","name":"","value":2}`)
+	expect(t, "color,value\n \"red\" , \"1\" \t\r\n", std, red(2, "1"))
 	expect(t, "color,value\n5\" pipe,2\n", std, `2: {"color":"5\" pipe","name":"","value":2}`)
 	expect(t, "color,value\n\nred,1\n\nred,2\n", std, red(3, "1"), red(5, "2"))
 	expect(t, "color,value,note\nred,1,\"two\nlines\"\nred,2,\n", std, red(2, "1"), red(4, "2"))
@@ -49,6 +50,7 @@ func TestCSVHeader(t *testing.T) {
 	expect(t, "#datatype,string,double\n,color,value\n,red,1\n", std, red(3, "1"))
 	expect(t, "level\n1\n2\n", Options{Color: "=red", Value: "level"},
 		`2: {"color":"red","name":"level","value":1}`, `3: {"color":"red","name":"level","value":2}`)
+	expect(t, strings.Repeat("x\n", headerLines-1)+"color,value\nred,1\n", std, red(101, "1"))
 	expect(t, strings.Repeat("x\n", headerLines)+"color,value\nred,1\n", std,
 		`end: standard input: line 1: there is no column "color" for the color: set `+
 			`GENERATOR_INPUT_COLOR to one of ["x"], `+
@@ -100,8 +102,11 @@ func TestCSVRejections(t *testing.T) {
 		red(5, "2"))
 	expect(t, "color,value\n\"red\nblue,1\n", Options{},
 		"end: read standard input: line 2: a quotation mark is never closed: nothing after it was read")
-	expect(t, "color,value\nred,1\n\""+strings.Repeat("red,1\n", MaxLine/5), Options{}, red(2, "1"),
-		"end: read standard input: line 3: a quotation mark is never closed: nothing after it was read")
+	for _, end := range []string{"", "\",1\n"} { // closed or not, it is too long
+		expect(t, "color,value\nred,1\n\""+strings.Repeat("red,1\n", MaxLine/5)+end, Options{},
+			red(2, "1"),
+			"end: read standard input: line 3: a quotation mark is never closed: nothing after it was read")
+	}
 	expect(t, "color,value\nred,1\n"+strings.Repeat("x", 2*MaxLine)+"\nred,2\n", Options{},
 		red(2, "1"), "3 too_long: is longer than 1048576 bytes", red(4, "2"))
 }

@@ -55,7 +55,7 @@ func TestDecimals(t *testing.T) {
 	wrong(`line 2: value "1,234" is 1.234 or 1234: set GENERATOR_INPUT_DECIMAL to point or comma`,
 		"5", "1,234")
 	wrong(`value "1,5" is not a number (decimals follow a point in this input: `+
-		`GENERATOR_INPUT_DECIMAL)`, "1,5", "2.5")
+		`GENERATOR_INPUT_DECIMAL)`, "1,5", "2.5", "3,5")
 	for _, text := range []string{
 		"1,2,3", "--1", "1..5", "1,23,456", "1,,234.5", ",123,456.5",
 		"1.5.6", "1e", "e5", "1e5.5", "NaN", "Inf", "0x1", "1_000", "5 %",

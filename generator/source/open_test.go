@@ -122,11 +122,13 @@ func TestDamagedCompressionEndsWithAnError(t *testing.T) {
 // Offsets lead from the start of the input to its end, whatever stands in it.
 func TestOffsets(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{
-		"\ufeffcolor,value\r\nred,1\r\nblue,x\r\n\r\n\"gre\r\nen\",3\r\nred,4",
-		"\ufeff{\"color\":\"red\",\"value\":1}\r\n\n{}\n{\"color\":\"red\",\"value\":1}",
-		gzipped(t, "color,value\nred,1\nblue,x\nred,2\n"),
-		zstandard(t, "color,value\nred,1\nblue,x\nred,2\n"),
+	table := "color,value\nred,1\nblue,x\nred,2\n"
+	packed := gzipped(t, table)
+	for text, first := range map[string]int{ // the offset of the first record
+		"\ufeffcolor,value\r\nred,1\r\nblue,x\r\n\r\n\"gre\r\nen\",3\r\nred,4":           23,
+		"\ufeff{\"color\":\"red\",\"value\":1}\r\n\n{}\n{\"color\":\"red\",\"value\":1}": 31,
+		packed:              len(packed),
+		zstandard(t, table): len(zstandard(t, table)),
 	} {
 		in, err := Open(Stdin, strings.NewReader(text), Options{})
 		if err != nil {
@@ -142,7 +144,7 @@ func TestOffsets(t *testing.T) {
 			if rejected, ok := errors.AsType[*Rejected](err); ok {
 				offset = rejected.Offset
 			}
-			if offset < last || offset > int64(len(text)) {
+			if offset < last || offset > int64(len(text)) || last == 0 && offset != int64(first) {
 				t.Errorf("%q: offset %d after %d of %d", text, offset, last, len(text))
 			}
 			last = offset
@@ -176,6 +178,9 @@ func TestPlan(t *testing.T) {
 	says("1\t2025-02-07 10:00\n", Options{Color: "=red", Value: "1", Time: "2", Zone: "Europe/Berlin"},
 		`CSV with tabs without a header; times are such as 2025-02-07 10:00 in Europe/Berlin, at first `+
 			`2025-02-07T09:00:00Z to 2025-02-07T09:00:00Z`)
+	says("color,value,ts\nred,1,2025-02-07 10:00\nred,1,2025-02-07T10:00Z\n",
+		Options{Zone: "Europe/Berlin"}, "CSV; times are such as 2025-02-07 10:00 in Europe/Berlin, "+
+			"at first 2025-02-07T09:00:00Z to 2025-02-07T10:00:00Z")
 	says(`{"color":"red","value":1,"ts":1999}`, Options{History: true},
 		"JSON; times are years in UTC, at first 1999-01-01T00:00:00Z to 1999-01-01T00:00:00Z")
 }
