@@ -318,8 +318,8 @@ func testReal(t *testing.T, g *realGrafana, prefix string) {
 
 // testRealEdit edits the dashboard's file and sees the panel, loaded again, ask the new query.
 func testRealEdit(t *testing.T, ctx context.Context, g *realGrafana, f *frame) {
-	revision := f.State().Revision
-	g.save(t, " edited "+f.prefix,
+	revision, title := f.State().Revision, strings.TrimSpace("edited "+f.prefix)
+	g.save(t, " "+title,
 		"\n  |> map(fn: (r) => ({r with _value: r._value * 1000.0})) // \"quoted\" <&> é")
 	for deadline := time.Now().Add(45 * time.Second); f.State().Revision == revision; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -328,7 +328,7 @@ func testRealEdit(t *testing.T, ctx context.Context, g *realGrafana, f *frame) {
 	}
 	run(t, ctx, chromedp.Navigate(f.address(1, "dark")))
 	state := waitForPanel(t, ctx, "after an edit")
-	if state.Alerts > 0 || !strings.Contains(state.Text, "mean edited "+f.prefix) {
+	if state.Alerts > 0 || !strings.Contains(state.Text, "mean "+title) {
 		t.Errorf("after an edit: %d alerts, text %q", state.Alerts, state.Text)
 	}
 	screenshot(t, ctx, "after-edit")
