@@ -91,6 +91,7 @@ func TestImportsAreCopied(t *testing.T) {
 	folders := map[string]string{"grafana": "grafana/plugin"}
 	maps.Copy(folders, ours)
 	copied := regexp.MustCompile(`(?m)^COPY (\w+/\w+) `)
+	replaced := regexp.MustCompile(`colorstream/(\S+) => `)
 	for service, folder := range folders {
 		list := exec.Command("go", "list", "-deps", ".")
 		list.Dir, list.Env = filepath.Join(root, folder), append(os.Environ(), "GOWORK=off")
@@ -114,6 +115,12 @@ func TestImportsAreCopied(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: -imported +copied\n%s", file, diff)
+		}
+		// Go looks at all modules that go.mod names, also those that tests alone import.
+		for _, m := range replaced.FindAllStringSubmatch(read(t, folder+"/go.mod"), -1) {
+			if !strings.Contains(read(t, file), "COPY "+m[1]+"/go.mod ") {
+				t.Errorf("%s does not copy %s/go.mod", file, m[1])
+			}
 		}
 	}
 }
