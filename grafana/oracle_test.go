@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -268,6 +269,12 @@ func TestColors(t *testing.T) {
 			"colors/9/A":  nil, // from the first step's begin: color/4/A is held against the oracle
 			"colors/10/A": o.table,
 			"colors/11/A": nil, // colors/8/A, with a name
+			"colors/12/A": func() []row {
+				oddest := slices.MaxFunc(o.table(), func(a, b row) int {
+					return cmp.Compare(math.Abs(a["Off"].(float64)), math.Abs(b["Off"].(float64)))
+				})
+				return []row{{"Colour": oddest["Colour"], "Off": oddest["Off"]}}
+			},
 			"colors/13/A": func() []row { return o.steps(odd, row{"color": sample.Odd}, false, mean) },
 			"colors/16/A": func() []row { return o.bands(odd) },
 			"colors/16/B": func() []row {
@@ -365,11 +372,14 @@ func (o oracle) bands(points []series.Point) []row {
 }
 
 func (o oracle) table() []row {
+	hour := o // the newest
+	for _, p := range o.in("") {
+		hour.start = p.Start.Add(-time.Hour)
+	}
 	var means, widths []float64
 	for _, c := range sample.Colors() {
-		points := o.in(c)
-		means = append(means, mean(points).(float64))
-		widths = append(widths, most(points).(float64)-least(points).(float64))
+		means = append(means, mean(o.in(c)).(float64))
+		widths = append(widths, most(hour.in(c)).(float64)-least(hour.in(c)).(float64))
 	}
 	center, usual := middle(means), middle(widths)
 	var out []row
@@ -377,7 +387,7 @@ func (o oracle) table() []row {
 		points := o.in(c)
 		out = append(out, row{
 			"Colour": c, "Mean": mean(points), "Off": (mean(points).(float64) - center) / usual, "Age": o.age(points),
-			"Messages": float64(messages(points).(int64)), "min": least(points), "max": most(points),
+			"Messages": float64(messages(points).(int64)), "min": least(hour.in(c)), "max": most(hour.in(c)),
 		})
 	}
 	return out
