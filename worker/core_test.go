@@ -52,10 +52,20 @@ func (m *memory) Commit(_ context.Context, c store.Commit) error {
 	for _, p := range c.Parts {
 		m.saved.Parts = append(m.saved.Parts, store.Part{Window: p.Window, Data: slices.Clone(p.Data)})
 	}
-	if err == nil { // else the same lines come again
-		m.lines += string(c.Lines)
+	if err != nil {
+		return err // the same lines come again
 	}
-	return err
+	m.lines += string(c.Lines)
+	var state savedState
+	if err := json.Unmarshal(c.State, &state); err != nil {
+		panic(err)
+	}
+	for _, p := range m.saved.Parts {
+		if !slices.ContainsFunc(state.Windows.Open, func(w window.Head) bool { return w.Start == p.Window }) {
+			panic("parts of a closed window are kept")
+		}
+	}
+	return nil
 }
 
 // points gives the newest line of each colour and window.
@@ -155,6 +165,7 @@ func (c *core) run(log []step, crash func(i int) bool) map[string]string {
 			c.start(nil)
 		}
 	}
+	crash(len(log))
 	last := log[len(log)-1]
 	c.windows.Time(last.at*int64(time.Millisecond), source.Position{ID: last.id()})
 	c.windows.close()
@@ -216,14 +227,17 @@ func TestCommitsAndCrashes(t *testing.T) {
 				var stopping atomic.Bool
 				its := rand.New(rand.NewPCG(seed, 2)) // the store's own
 				got := play(func(i int) bool {
-					stopping.Store(r.IntN(10) == 0 && i < len(log)-100)
-					return stopping.Load()
+					crash := r.IntN(10) == 0 && i < len(log)-100
+					stopping.Store(crash || i == len(log)) // the last commits of a worker that stops succeed
+					return crash
 				}, func() (error, bool) {
+					time.Sleep(time.Duration(its.IntN(4)) * 300 * time.Millisecond) // more comes meanwhile
 					switch n := its.IntN(12); {
 					case isStream: // a stream's worker would end
+					case stopping.Load():
 					case n < 2:
 						return errors.New("disk full"), n == 0
-					case n == 2 && !stopping.Load():
+					case n == 2:
 						return store.ErrFresh, false
 					}
 					return nil, true
