@@ -149,18 +149,21 @@ func eval[T any](b *tab, expression string) T {
 	return value
 }
 
-// await waits until a JavaScript expression is true, and returns how long that took.
+// await waits until a JavaScript expression is true, and returns how long that took. The page may
+// load anew meanwhile.
 func (b *tab) await(expression string) time.Duration {
 	b.t.Helper()
-	begin := time.Now()
-	for !eval[bool](b, "Boolean("+expression+")") {
-		if time.Since(begin) > 15*time.Second {
-			state := eval[string](b, `document.body.innerText + "\n" + document.documentElement.outerHTML.slice(0, 0)`)
-			b.t.Fatalf("not within 15 s: %s\nthe page shows:\n%s", expression, state)
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
+		switch {
+		case is:
+			return time.Since(begin)
+		case err != nil && !strings.Contains(err.Error(), "navigated"):
+			b.t.Fatalf("%v\nin %s", err, expression)
+		case time.Since(begin) > 15*time.Second:
+			b.t.Fatalf("not within 15 s: %s\nthe page shows:\n%s", expression, eval[string](b, `document.body.innerText`))
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
-	return time.Since(begin)
 }
 
 // quoted is a text as JavaScript.

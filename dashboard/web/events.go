@@ -10,10 +10,11 @@ import (
 
 // A tableEvent is a view's table, whole (event rows) or what has changed of it (event change):
 //
-//	{"order":["red","blue"],"rows":{"red":"<tr …>"},"found":2,"total":2,"attention":0,"page":0,"pages":1}
+//	{"statistics":"median,mean","order":["red","blue"],"rows":{"red":"<tr …>"},"found":2,"total":2,"attention":0,"page":0,"pages":1}
 //
 // | field       | meaning                                                        |
 // |-------------|----------------------------------------------------------------|
+// | statistics  | the table's, in order: a page that has others must load anew   |
 // | order       | the rows' colours from top to bottom; absent if it is the same |
 // | rows        | by colour, as they stand in the page; those that have changed  |
 // | found       | colours that the search finds                                  |
@@ -21,19 +22,21 @@ import (
 // | attention   | colours that are stale, silent or incomplete                   |
 // | page, pages | which page this is, from 0 on, of how many                     |
 type tableEvent struct {
-	Order     []string          `json:"order,omitempty"`
-	Rows      map[string]string `json:"rows"`
-	Found     int               `json:"found"`
-	Total     int               `json:"total"`
-	Attention int               `json:"attention"`
-	Page      int               `json:"page"`
-	Pages     int               `json:"pages"`
+	Statistics string            `json:"statistics"`
+	Order      []string          `json:"order,omitempty"`
+	Rows       map[string]string `json:"rows"`
+	Found      int               `json:"found"`
+	Total      int               `json:"total"`
+	Attention  int               `json:"attention"`
+	Page       int               `json:"page"`
+	Pages      int               `json:"pages"`
 }
 
 func (m *moment) event(v view) (tableEvent, error) {
 	t := m.table(v)
 	e := tableEvent{
-		Order: make([]string, len(t.colors)), Rows: make(map[string]string, len(t.colors)),
+		Statistics: m.Statistics.String(),
+		Order:      make([]string, len(t.colors)), Rows: make(map[string]string, len(t.colors)),
 		Found: t.found, Total: len(m.Colors), Attention: t.attention, Page: t.page, Pages: t.pages,
 	}
 	for i, c := range t.colors {

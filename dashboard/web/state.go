@@ -30,13 +30,11 @@ type state struct {
 	Panels   []int    `json:"panels"` // of Grafana, none if it is not there
 	Revision string   `json:"revision"`
 	Parts    string   `json:"parts"` // what the page is connected to
-	// Statistics are the table's, between commas.
-	Statistics string `json:"statistics"`
 }
 
 func (s *Server) state(m *moment, now time.Time) state {
 	g := s.grafana()
-	st := state{Now: now.UnixMilli(), Kind: "live", Word: "Live", Parts: "Data from InfluxDB", Panels: []int{}, Statistics: m.Statistics.String()}
+	st := state{Now: now.UnixMilli(), Kind: "live", Word: "Live", Parts: "Data from InfluxDB", Panels: []int{}}
 	if g.Available {
 		st.Panels, st.Revision, st.Parts = g.Panels, g.Revision, st.Parts+", panels from Grafana"
 	}

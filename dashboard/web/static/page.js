@@ -57,6 +57,7 @@ function place(own) {
   for (const name of rows.keys()) if (!order.includes(name)) rows.delete(name);
 }
 function show(t, own) {
+  if (t.statistics !== page.statistics) return location.reload(); // the worker computes others now
   for (const name in t.rows) renew(name, t.rows[name]);
   if (t.order || own) order = t.order ?? [];
   if (own) state.page = String(t.page);
@@ -84,7 +85,6 @@ function ages() {
 
 // Status. Only the word is spoken, when it changes.
 function tell(s) {
-  if (s.statistics !== page.statistics) return location.reload(); // the worker computes others now
   server = s;
   ahead = s.now_ms - Date.now();
   const updated = newest !== s.newest_ms;
