@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	colorstream/generator v0.0.0
+	colorstream/grafana v0.0.0
 	colorstream/influxdb v0.0.0
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
@@ -28,5 +29,6 @@ require (
 
 replace (
 	colorstream/generator => ../generator
+	colorstream/grafana => ../grafana
 	colorstream/influxdb => ../influxdb
 )

@@ -3,57 +3,15 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"colorstream/grafana/grafanatest"
 	"colorstream/influxdb/influxtest"
 	"colorstream/influxdb/series"
 )
-
-// startGrafana starts a real Grafana with the project's own provisioning.
-func startGrafana(t *testing.T, db *influxtest.Server) (address string) {
-	t.Helper()
-	home := os.Getenv("GRAFANA_HOME")
-	if home == "" {
-		t.Skip("this test wants a real Grafana 9.4 or newer: set GRAFANA_HOME to the folder that holds bin/grafana, conf and public")
-	}
-	folder, err := filepath.Abs("../grafana")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	_, port, err := net.SplitHostPort(freeAddress(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	command := exec.Command(filepath.Join(home, "bin", "grafana"), "server", "--homepath", home,
-		"--config", filepath.Join(folder, "grafana.ini"))
-	command.Env = append(os.Environ(),
-		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT="+port, "GF_PATHS_DATA="+dir, "GF_PATHS_LOGS="+filepath.Join(dir, "log"),
-		"GF_PATHS_PLUGINS="+filepath.Join(dir, "plugins"), "GF_PATHS_PROVISIONING="+filepath.Join(folder, "provisioning"),
-		"GF_LOG_LEVEL=error", "GF_SECURITY_ADMIN_PASSWORD=adminpassword",
-		"INFLUX_URL="+db.URL, "INFLUX_ORG="+db.Org, "INFLUX_BUCKET="+db.Bucket, "INFLUX_TOKEN="+db.GrafanaToken,
-		"WORKER_WINDOW=5s", "GRAFANA_DASHBOARDS="+filepath.Join(folder, "dashboards"),
-	)
-	command.Stdout, command.Stderr = t.Output(), t.Output()
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = command.Process.Signal(syscall.SIGTERM)
-		kill := time.AfterFunc(20*time.Second, func() { _ = command.Process.Kill() })
-		defer kill.Stop()
-		_ = command.Wait() // its status after a signal tells nothing
-	})
-	return "http://127.0.0.1:" + port
-}
 
 // denied are paths of Grafana that the page must not have, whoever asks.
 var denied = []string{
@@ -76,7 +34,7 @@ const watchToasts = `(() => {
 // complains of nothing; all the same where the page is under a path.
 func TestPageWithGrafana(t *testing.T) {
 	db := influxtest.Start(t)
-	grafana := startGrafana(t, db)
+	grafana := grafanatest.Start(t, grafanatest.Options{Influx: db}).URL
 	for _, prefix := range []string{"", "/colors"} {
 		t.Run("prefix"+prefix, func(t *testing.T) { testPageWithGrafana(t, db, grafana, prefix) })
 	}
@@ -112,7 +70,7 @@ func testPageWithGrafana(t *testing.T, db *influxtest.Server, grafana, prefix st
 	}
 
 	b.open(grafana + "/login")
-	login := eval[float64](b, `fetch("/login", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({user: "admin", password: "adminpassword"})}).then((r) => r.status)`)
+	login := eval[float64](b, `fetch("/login", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({user: "admin", password: "`+grafanatest.AdminPassword+`"})}).then((r) => r.status)`)
 	if admin := eval[float64](b, `fetch("/api/admin/settings").then((r) => r.status)`); login != 200 || admin != 200 {
 		t.Fatalf("the login on Grafana's own address: %v, and then %v", login, admin)
 	}

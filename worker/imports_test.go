@@ -31,7 +31,7 @@ var crossings = map[string][]string{
 }
 
 var testCrossings = []string{
-	"generator/certs/certstest", "generator/message", "generator/redistest", "generator/redisurl",
+	"generator/certs/certstest", "grafana/grafanatest", "generator/message", "generator/redistest", "generator/redisurl",
 	"generator/service/servicetest", "influxdb/influxtest", "influxdb/series", "worker/window",
 }
 

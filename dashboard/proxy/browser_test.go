@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"colorstream/dashboard/proxy"
+	"colorstream/grafana/grafanatest"
 )
 
 // A frame is a page that shows one panel, as the page on :8050 does, and counts what the panel asks
@@ -255,13 +256,13 @@ func TestRealGrafana(t *testing.T) {
 	}
 }
 
-func testReal(t *testing.T, g *realGrafana, prefix string) {
+func testReal(t *testing.T, g *grafanatest.Server, prefix string) {
 	f := newFrame(t, g.URL, prefix)
 	ctx, complaints := newBrowser(t)
 
 	// Log in on Grafana's own address. Its cookie is for the host, so the page gets it too.
 	run(t, ctx, chromedp.Navigate(g.URL+"/api/health"))
-	if status, text := fetchIn(t, ctx, "POST", "/login", `{"user":"admin","password":"admin"}`); status != 200 {
+	if status, text := fetchIn(t, ctx, "POST", "/login", `{"user":"admin","password":"`+grafanatest.AdminPassword+`"}`); status != 200 {
 		t.Fatalf("log in: %d %s", status, text)
 	}
 	if status, _ := fetchIn(t, ctx, "GET", "/api/admin/stats", ""); status != 200 {
@@ -317,9 +318,9 @@ func testReal(t *testing.T, g *realGrafana, prefix string) {
 }
 
 // testRealEdit edits the dashboard's file and sees the panel, loaded again, ask the new query.
-func testRealEdit(t *testing.T, ctx context.Context, g *realGrafana, f *frame) {
+func testRealEdit(t *testing.T, ctx context.Context, g *grafanatest.Server, f *frame) {
 	revision, title := f.State().Revision, strings.TrimSpace("edited "+f.prefix)
-	g.save(t, " "+title,
+	save(t, g.Dashboards, " "+title,
 		"\n  |> map(fn: (r) => ({r with _value: r._value * 1000.0})) // \"quoted\" <&> é")
 	for deadline := time.Now().Add(45 * time.Second); f.State().Revision == revision; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -1,86 +1,31 @@
 package proxy_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"colorstream/grafana/grafanatest"
 	"colorstream/influxdb/influxtest"
 )
 
-// A realGrafana is a Grafana that a test started: GRAFANA_HOME names the folder that holds
-// bin/grafana, conf and public.
-type realGrafana struct {
-	URL        string
-	dashboards string // the folder of its dashboards' files
-	db         *influxtest.Server
-}
-
-// startGrafana starts Grafana on an InfluxDB of its own, with the dashboard "colors" of four panels
-// and a quarter of an hour of data.
-func startGrafana(t *testing.T) *realGrafana {
+// startGrafana starts Grafana with the dashboard "colors" of four panels and a quarter of an hour of
+// data.
+func startGrafana(t *testing.T) *grafanatest.Server {
 	t.Helper()
-	home := os.Getenv("GRAFANA_HOME")
-	if home == "" {
-		t.Skip("this test wants a real Grafana 9.4 or newer: set GRAFANA_HOME to the folder that holds bin/grafana, conf and public")
-	}
 	db := influxtest.Start(t)
 	writeColours(t, db)
-	dir := t.TempDir()
-	g := &realGrafana{dashboards: filepath.Join(dir, "dashboards"), db: db}
-	if err := os.Mkdir(g.dashboards, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	g.save(t, "", "")
-	here, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := freePort(t)
-	g.URL = "http://127.0.0.1:" + port
-	command := exec.Command(filepath.Join(home, "bin", "grafana"), "server", "--homepath", home,
-		"--config", filepath.Join(here, "../../grafana/grafana.ini"))
-	command.Env = append(os.Environ(),
-		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT="+port, "GF_PATHS_DATA="+dir, "GF_PATHS_LOGS="+filepath.Join(dir, "log"),
-		"GF_PATHS_PLUGINS="+filepath.Join(dir, "plugins"),
-		"GF_PATHS_PROVISIONING="+filepath.Join(here, "testdata/grafana"),
-		"GF_DASHBOARDS_MIN_REFRESH_INTERVAL=1s", "GRAFANA_DASHBOARDS="+g.dashboards,
-		"INFLUX_URL="+db.URL, "INFLUX_BUCKET="+db.Bucket, "INFLUX_TOKEN="+db.GrafanaToken,
-	)
-	command.Stdout, command.Stderr = t.Output(), t.Output()
-	if err := command.Start(); err != nil {
-		t.Fatalf("start Grafana: %v", err)
-	}
-	t.Cleanup(func() {
-		_ = command.Process.Signal(syscall.SIGTERM)
-		kill := time.AfterFunc(10*time.Second, func() { _ = command.Process.Kill() })
-		defer kill.Stop()
-		_ = command.Wait()
-	})
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		if response, err := http.Get(g.URL + "/api/dashboards/uid/colors"); err == nil {
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return g
-			}
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("Grafana did not show the dashboard within a minute")
-		}
-	}
+	return grafanatest.Start(t, grafanatest.Options{Influx: db, Edit: func(dir string) {
+		save(t, filepath.Join(filepath.Dir(dir), "dashboards"), "", "")
+	}})
 }
 
 // save writes the dashboard's file. title and query are appended to each panel's.
-func (g *realGrafana) save(t *testing.T, title, query string) {
+func save(t *testing.T, folder, title, query string) {
 	t.Helper()
 	type m = map[string]any
 	ref := m{"type": "influxdb", "uid": "colorstream-influxdb"}
@@ -101,7 +46,7 @@ func (g *realGrafana) save(t *testing.T, title, query string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(g.dashboards, "colors.json")
+	file := filepath.Join(folder, "colors.json")
 	if err := os.WriteFile(file+".new", data, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -122,18 +67,4 @@ func writeColours(t *testing.T, db *influxtest.Server) {
 		}
 	}
 	db.Write(t, lines.String())
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
