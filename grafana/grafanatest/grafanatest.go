@@ -141,21 +141,8 @@ func (s *Server) start(t testing.TB) {
 		t.Fatalf("grafanatest: GRAFANA_HOME=%s: %v", s.home, err)
 	}
 	s.process = p
-	deadline := time.Now().Add(startTimeout)
-	for {
-		if status, _ := s.get("/api/health", "", nil); status == http.StatusOK {
-			return
-		}
-		select {
-		case <-p.Done():
-			t.Fatalf("grafanatest: Grafana ended while starting: %v\n%s",
-				p.Err(), strings.Join(p.Tail(), "\n"))
-		case <-time.After(pollInterval):
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("grafanatest: Grafana does not answer after %v:\n%s",
-				startTimeout, strings.Join(p.Tail(), "\n"))
-		}
+	if err := p.WaitHTTP(context.Background(), startTimeout, s.URL+"/api/health", ""); err != nil {
+		t.Fatalf("grafanatest: %v", err)
 	}
 }
 

@@ -61,3 +61,12 @@ func (c client) call(ctx context.Context, method, path string, query url.Values,
 	}
 	return err
 }
+
+// remove deletes what may be gone already.
+func (c client) remove(ctx context.Context, path string) error {
+	err := c.call(ctx, http.MethodDelete, path, nil, nil, nil)
+	if hasStatus(err, http.StatusNotFound) {
+		return nil
+	}
+	return err
+}

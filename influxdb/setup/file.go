@@ -97,7 +97,8 @@ func (s *Server) writeToken(ctx context.Context, folder Folder, want Token) erro
 	return nil
 }
 
-// write replaces the file such that a crash leaves the old one or the new one.
+// write replaces the file such that a crash leaves the old one or the new one. A new file that a
+// crash takes back is made again by the next run.
 func (f Folder) write(path, name, token string) error {
 	file, err := os.CreateTemp(f.Path, "."+name+"-*") // mode 0600
 	if err != nil {
@@ -114,10 +115,7 @@ func (f Folder) write(path, name, token string) error {
 	if err := f.protect(file.Name(), name); err != nil {
 		return err
 	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	return syncFolder(f.Path)
+	return os.Rename(file.Name(), path)
 }
 
 // protect sets the file's mode and group.
@@ -131,13 +129,4 @@ func (f Folder) protect(path, name string) error {
 		return fmt.Errorf("%w (this program must run in group %d to give it the file)", err, group)
 	}
 	return os.Chmod(path, 0o640)
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	return folder.Sync()
 }

@@ -55,7 +55,7 @@ func (s *Server) ensureScrapers(ctx context.Context) error {
 		}
 		_, wanted := want[old.Name]
 		if _, twice := have[old.Name]; twice || !wanted {
-			if err := s.call(ctx, http.MethodDelete, old.ID, nil); err != nil {
+			if err := s.api.remove(ctx, "/api/v2/scrapers/"+old.ID); err != nil {
 				return fmt.Errorf("delete %q: %w", old.Name, err)
 			}
 			s.log.Info("scraper deleted", "scraper", old.Name, "url", redacted(old.URL))
@@ -68,32 +68,20 @@ func (s *Server) ensureScrapers(ctx context.Context) error {
 		if others[scraper{URL: target.URL, BucketID: target.BucketID}] {
 			continue
 		}
-		method := http.MethodPost
+		method, path := http.MethodPost, "/api/v2/scrapers"
 		if target.ID = have[name].ID; target.ID != "" {
-			method = http.MethodPatch
+			method, path = http.MethodPatch, path+"/"+target.ID
 		}
 		if have[name] == target {
 			continue
 		}
-		if err := s.call(ctx, method, target.ID, target); err != nil {
+		if err := s.api.call(ctx, method, path, nil, target, nil); err != nil {
 			return fmt.Errorf("%q: %w", name, err)
 		}
 		s.log.Info("InfluxDB scrapes", "scraper", name, "url", redacted(target.URL),
 			"before", cmp.Or(redacted(have[name].URL), "nothing"))
 	}
 	return nil
-}
-
-func (s *Server) call(ctx context.Context, method, id string, body any) error {
-	path := "/api/v2/scrapers"
-	if id != "" {
-		path += "/" + id
-	}
-	err := s.api.call(ctx, method, path, nil, body, nil)
-	if method == http.MethodDelete && hasStatus(err, http.StatusNotFound) {
-		return nil
-	}
-	return err
 }
 
 // redacted is an address without its password.

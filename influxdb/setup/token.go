@@ -65,11 +65,7 @@ func (s *Server) grant(ctx context.Context, want Token, keep func(token string) 
 }
 
 func (s *Server) revoke(ctx context.Context, id string) error {
-	err := s.api.call(ctx, http.MethodDelete, "/api/v2/authorizations/"+id, nil, nil, nil)
-	if hasStatus(err, http.StatusNotFound) {
-		return nil
-	}
-	return err
+	return s.api.remove(ctx, "/api/v2/authorizations/"+id)
 }
 
 // suits reports whether a token permits exactly what it should. A token cannot be asked for its
