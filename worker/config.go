@@ -11,7 +11,7 @@ import (
 	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
 	"colorstream/influxdb/access"
-	"colorstream/influxdb/series"
+	"colorstream/worker/history"
 	"colorstream/worker/source"
 )
 
@@ -30,12 +30,9 @@ type config struct {
 	Influx access.Config
 	Token  string `env:"INFLUX_TOKEN,required" secret:"true" help:"token that may write the bucket"`
 
-	Window     time.Duration     `env:"WORKER_WINDOW" envDefault:"5s" help:"width of the windows"`
-	Lateness   *time.Duration    `env:"WORKER_LATENESS" help:"how long a window stays open after its end, for late messages; unset: one window"`
-	Idle       time.Duration     `env:"WORKER_IDLE" envDefault:"5s" help:"silence after which windows of event times (ts) end by themselves"`
-	Statistics series.Statistics `env:"WORKER_STATISTICS" envDefault:"mean,median,min,max" help:"what is computed of a colour's values, beside sum and count: mean, median, min, max, stddev (of a sample), percentiles such as p95 and p99.9"`
-	MaxColors  int               `env:"WORKER_MAX_COLORS" envDefault:"10000" help:"colours in a window; messages of further ones are dead letters"`
-	MaxValues  int               `env:"WORKER_MAX_VALUES" envDefault:"16777216" help:"values a window stores one by one, 8 bytes each; past it medians and percentiles are approximate and the point says exact=false"`
+	history.Windows
+	Lateness *time.Duration `env:"WORKER_LATENESS" help:"how long a window stays open after its end, for late messages; unset: one window"`
+	Idle     time.Duration  `env:"WORKER_IDLE" envDefault:"5s" help:"silence after which windows of event times (ts) end by themselves"`
 
 	DataDir  string `env:"WORKER_DATA_DIR" envDefault:"data/worker" help:"pubsub: folder of what is not in InfluxDB yet"`
 	MaxBytes int64  `env:"WORKER_MAX_BYTES" envDefault:"268435456" help:"pubsub: the most bytes that wait there; past it the oldest windows are dropped, and counted"`
@@ -124,12 +121,9 @@ func (c config) Validate() error {
 		check(false, "REDIS_CHANNEL", c.Channel, err.Error())
 	}
 	check(c.Partitions >= 1 && c.Partitions <= 1024, "REDIS_PARTITIONS", c.Partitions, "must be from 1 to 1024")
-	errs = append(errs, c.Influx.Validate())
-	check(c.Window >= 10*time.Millisecond && c.Window <= 24*time.Hour, "WORKER_WINDOW", c.Window, "must be from 10ms to 24h")
+	errs = append(errs, c.Influx.Validate(), c.Windows.Validate())
 	check(c.lateness() >= 0 && c.lateness() <= 7*24*time.Hour, "WORKER_LATENESS", c.lateness(), "must be from 0s to 168h")
 	check(c.Idle >= 100*time.Millisecond, "WORKER_IDLE", c.Idle, "must be 100ms or more")
-	check(c.MaxColors > 0, "WORKER_MAX_COLORS", c.MaxColors, "must be above zero")
-	check(c.MaxValues > 0, "WORKER_MAX_VALUES", c.MaxValues, "must be above zero")
 	check(c.DataDir != "", "WORKER_DATA_DIR", c.DataDir, "must not be empty")
 	check(c.MaxBytes >= 16<<20, "WORKER_MAX_BYTES", c.MaxBytes, "must be 16777216 (16 MiB) or more")
 	_, _, err = net.SplitHostPort(c.Addr)

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"colorstream/worker/history"
 	"colorstream/worker/source"
 	"colorstream/worker/store"
 	"colorstream/worker/window"
@@ -173,6 +174,11 @@ func (c *core) run(log []step, crash func(i int) bool) map[string]string {
 	return c.store.points()
 }
 
+func testConfig(lateness, idle time.Duration) config {
+	windows := history.Windows{Window: time.Second, MaxColors: 10, MaxValues: 1 << 20}
+	return config{Windows: windows, Lateness: &lateness, Idle: idle}
+}
+
 // randomLog makes entries of some messages, with and without ts, late and early, with silences.
 func randomLog(r *rand.Rand) (log []step) {
 	at := int64(1_700_000_000_000)
@@ -214,7 +220,7 @@ func TestCommitsAndCrashes(t *testing.T) {
 				log := randomLog(r)
 				play := func(crash func(int) bool, fail func() (error, bool)) map[string]string {
 					c := &core{
-						cfg:   config{Window: time.Second, Lateness: &lateness, Idle: 2 * time.Second, MaxColors: 10, MaxValues: 1 << 20},
+						cfg:   testConfig(lateness, 2*time.Second),
 						store: &memory{fail: fail}, isStream: isStream,
 					}
 					return c.run(log, func(i int) bool {
@@ -270,7 +276,7 @@ func TestRestartBetweenTimes(t *testing.T) {
 	for restart := range len(log) {
 		synctest.Test(t, func(t *testing.T) {
 			c := &core{
-				cfg:   config{Window: time.Second, Lateness: &lateness, Idle: 5 * time.Second, MaxColors: 10, MaxValues: 100},
+				cfg:   testConfig(lateness, 5*time.Second),
 				store: &memory{fail: func() (error, bool) { return nil, true }}, isStream: true,
 			}
 			restarted := false
