@@ -37,7 +37,7 @@ func TestReplayAsksTheWorker(t *testing.T) {
 			"accepted 7 by", "not received 3 by any worker\n", "does it run",
 		}},
 		"bad rows": {row + "red,x\n", 10, 0, 0, 3, []string{
-			"rejected 1 value_type 1\n", "1 rows make no message",
+			"rejected 1 value_type 1\n", "1 made no message",
 		}},
 		"restarted": {row, -1, 0, 0, 0, []string{"cannot be asked", "restarted"}},
 	} {

@@ -106,7 +106,8 @@ func sums(c publish.Counts, took time.Duration) []tally.Sum {
 func (g *generator) verdict() error {
 	var problems []string
 	if n := g.tally.RejectedTotal(); n > 0 {
-		problems = append(problems, fmt.Sprintf("%d rows make no message: the first are listed above", n))
+		problems = append(problems,
+			fmt.Sprintf("%d made no message: the first are listed above", n))
 	}
 	problems = append(problems, g.result.hints...)
 	if len(problems) == 0 {

@@ -15,18 +15,16 @@ import (
 
 const eraseLine = "\r\x1b[K"
 
-// A Line is safe for concurrent use. What is written to it appears above the line.
-type Line struct {
+// A line stands at the bottom of a terminal; what is written to it appears above. It is safe for
+// concurrent use.
+type line struct {
 	mu   sync.Mutex // guards all below
 	w    io.Writer
 	text string
 }
 
-// New makes an empty line on the terminal w.
-func New(w io.Writer) *Line { return &Line{w: w} }
-
-// Show replaces the line's text; an empty one takes the line away.
-func (l *Line) Show(text string) {
+// show replaces the line's text; an empty one takes the line away.
+func (l *line) show(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if text == l.text {
@@ -37,7 +35,7 @@ func (l *Line) Show(text string) {
 }
 
 // Write writes whole lines.
-func (l *Line) Write(p []byte) (int, error) {
+func (l *line) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.text == "" {
@@ -53,9 +51,9 @@ func (l *Line) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Text composes a line: what share of the work is done (negative if that is unknown), what has been
+// compose makes a line: what share of the work is done (negative if that is unknown), what has been
 // done, how many a second lately, and how long the rest will take at the pace so far.
-func Text(share float64, done string, rate float64, elapsed time.Duration) string {
+func compose(share float64, done string, rate float64, elapsed time.Duration) string {
 	var b strings.Builder
 	if share >= 0 {
 		fmt.Fprintf(&b, "%3.0f%%  ", 100*min(share, 1))

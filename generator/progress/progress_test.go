@@ -10,7 +10,7 @@ import (
 func TestLine(t *testing.T) {
 	t.Parallel()
 	var screen strings.Builder
-	l := New(&screen)
+	l := &line{w: &screen}
 	write := func(text string) {
 		if n, err := fmt.Fprint(l, text); n != len(text) || err != nil {
 			t.Errorf("%d, %v", n, err)
@@ -25,23 +25,23 @@ func TestLine(t *testing.T) {
 	}
 	write("log 1\n")
 	want("log 1\n")
-	l.Show("50%")
+	l.show("50%")
 	want("\r\x1b[K50%")
-	l.Show("50%")
+	l.show("50%")
 	want("")
 	write("log 2\n")
 	want("\r\x1b[Klog 2\n50%")
-	l.Show("")
+	l.show("")
 	want("\r\x1b[K")
 	write("log 3\n")
 	want("log 3\n")
 }
 
-func TestText(t *testing.T) {
+func TestCompose(t *testing.T) {
 	t.Parallel()
 	want := func(share float64, rate float64, elapsed time.Duration, text string) {
 		t.Helper()
-		if got := Text(share, "7 published", rate, elapsed); got != text {
+		if got := compose(share, "7 published", rate, elapsed); got != text {
 			t.Errorf("%q, want %q", got, text)
 		}
 	}

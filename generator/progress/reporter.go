@@ -15,15 +15,15 @@ const logEvery = 30 * time.Second
 // work that has an end, in the log now and then. The log is to be written through it.
 type Reporter struct {
 	io.Writer
-	line *Line // nil if there is no terminal
+	line *line // nil if there is no terminal
 }
 
 // NewReporter writes to w, with a changing line if w is a terminal that can show it (term is the
 // variable TERM) and the log is text.
 func NewReporter(w io.Writer, term, logFormat string) *Reporter {
 	if logFormat == "text" && term != "dumb" && isTerminal(w) {
-		line := New(w)
-		return &Reporter{line, line}
+		l := &line{w: w}
+		return &Reporter{l, l}
 	}
 	return &Reporter{Writer: w}
 }
@@ -52,7 +52,7 @@ func (r *Reporter) Follow(
 	every := logEvery
 	if r.line != nil {
 		every = 200 * time.Millisecond
-		defer r.line.Show("")
+		defer r.line.show("")
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -65,7 +65,7 @@ func (r *Reporter) Follow(
 			s := sample()
 			rate := speed.at(now, s.Count)
 			if r.line != nil {
-				r.line.Show(Text(s.Share, s.Done, rate, elapsed()))
+				r.line.show(compose(s.Share, s.Done, rate, elapsed()))
 			} else if s.Share >= 0 {
 				attrs := []any{"percent", int(100 * s.Share), "per_second", int(rate)}
 				log.Info("progress", append(attrs, s.Attrs...)...)

@@ -6,8 +6,8 @@
 // published, as unacknowledged or as unsent.
 //
 //   - While Redis cannot be reached, or answers that it cannot now (it loads its data, is out of
-//     memory, is a replica …), Flush waits and tries again, in order. It says so once, and once more
-//     when it goes on.
+//     memory, is a replica …), Flush waits and tries again, in order. It says so once, and once
+//     more when it goes on.
 //   - Pub/Sub: when the connection breaks between the command and its answer, nobody can tell
 //     whether Redis has passed the payload on. It is not sent again, since a message received twice
 //     would falsify a statistic, and is counted as unacknowledged. What was certainly not sent is

@@ -95,7 +95,7 @@ func (s *stream) send(ctx context.Context, b *batch) error {
 		s.done(b, id)
 		return nil
 	case strings.HasPrefix(err.Error(), "UNKNOWN"):
-		s.p.log.Error("nobody can tell any more whether messages are in the stream: they are not sent again",
+		s.p.log.Error("nobody can tell any more whether messages are in the stream: not sent again",
 			"stream", b.key, "messages", b.n, "error", err)
 		s.p.unacknowledged.Add(uint64(b.n))
 		state.last, state.inDoubt = "", false
@@ -108,7 +108,9 @@ func (s *stream) send(ctx context.Context, b *batch) error {
 }
 
 // append appends a batch, or finds it, and waits for replicas, in one round trip on one connection.
-func (s *stream) append(ctx context.Context, node *redis.Client, b *batch, number string) (id string, err error) {
+func (s *stream) append(
+	ctx context.Context, node *redis.Client, b *batch, number string,
+) (id string, err error) {
 	pipe := node.Pipeline()
 	var added *redis.Cmd
 	if b.stream.inDoubt {
@@ -166,7 +168,8 @@ func (s *stream) look(ctx context.Context, node *redis.Client, b *batch) error {
 	}
 	b.stream.waiting = b.stream.waiting[done:]
 	if full() {
-		return fmt.Errorf("%d messages wait for the worker, more than GENERATOR_STREAM_MAX=%d: does it run?",
+		return fmt.Errorf("%d messages wait for the worker, more than GENERATOR_STREAM_MAX=%d: "+
+			"does it run?",
 			s.p.streamWaiting.Load(), most)
 	}
 	return nil
