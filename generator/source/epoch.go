@@ -54,7 +54,7 @@ var numerals = []numeral{
 }
 
 // numeral is that of a single reading.
-func (r reading) numeral() numeral { return numerals[bits.TrailingZeros16(uint16(r))] }
+func (r reading) numeral() *numeral { return &numerals[bits.TrailingZeros16(uint16(r))] }
 
 // String names the readings of a set.
 func (r reading) String() string {
@@ -106,7 +106,7 @@ func (r reading) fits(text string) bool {
 // digits are those before and after the decimal mark, without exponent.
 func digits(text string) (whole, decimals string) {
 	text = strings.Replace(text, ",", ".", 1)
-	if strings.ContainsAny(text, "eE") {
+	if strings.Contains(text, "e") || strings.Contains(text, "E") {
 		if f, err := strconv.ParseFloat(text, 64); err == nil {
 			text = strconv.FormatFloat(f, 'f', -1, 64)
 		}
@@ -116,7 +116,7 @@ func digits(text string) (whole, decimals string) {
 }
 
 // read reads a number, exactly to the nanosecond.
-func (n numeral) read(whole, decimals string, zone *time.Location) (time.Time, error) {
+func (n *numeral) read(whole, decimals string, zone *time.Location) (time.Time, error) {
 	if n.layout != "" {
 		if before, _, ok := strings.Cut(n.layout, "."); ok && len(whole) == n.digits {
 			whole = whole[:len(before)] + "." + whole[len(before):]

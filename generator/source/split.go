@@ -15,13 +15,12 @@ var errMisquoted = errors.New("has text after a closing quotation mark")
 func split(
 	cells []string, text string, separator rune, more func() (string, error),
 ) ([]string, error) {
-	if strings.Trim(text, " \t\r\n") == "" && !strings.ContainsRune(text, separator) {
+	if rest := trimBlanks(text, separator); rest == "" || rest == "\n" {
 		return cells, nil
 	}
 	width := utf8.RuneLen(separator)
-	blanks := strings.ReplaceAll(" \t\r", string(separator), "")
 	for {
-		rest := strings.TrimLeft(text, blanks)
+		rest := trimBlanks(text, separator)
 		if !strings.HasPrefix(rest, `"`) {
 			end := strings.IndexRune(text, separator)
 			if end < 0 {
@@ -35,7 +34,7 @@ func split(
 			return cells, err
 		}
 		cells = append(cells, cell)
-		if after = strings.TrimLeft(after, blanks); after == "" || after == "\n" {
+		if after = trimBlanks(after, separator); after == "" || after == "\n" {
 			return cells, nil
 		}
 		var found bool
@@ -45,22 +44,32 @@ func split(
 	}
 }
 
+// trimBlanks drops the white space at the start of a cell.
+func trimBlanks(text string, separator rune) string {
+	for text != "" && strings.IndexByte(" \t\r", text[0]) >= 0 && rune(text[0]) != separator {
+		text = text[1:]
+	}
+	return text
+}
+
 // unquote reads a quoted cell after its first quotation mark. Two quotation marks stand for one.
 func unquote(text string, more func() (string, error)) (cell, rest string, err error) {
 	var b strings.Builder
 	for {
-		before, after, found := strings.Cut(text, `"`)
+		end := strings.IndexByte(text, '"')
 		switch {
-		case !found:
+		case end < 0:
 			b.WriteString(text)
 			if text, err = more(); err != nil {
 				return "", "", err
 			}
-		case strings.HasPrefix(after, `"`):
-			b.WriteString(before + `"`)
-			text = after[1:]
+		case strings.HasPrefix(text[end+1:], `"`):
+			b.WriteString(text[:end+1])
+			text = text[end+2:]
+		case b.Len() == 0: // most cells
+			return text[:end], text[end+1:], nil
 		default:
-			return b.String() + before, after, nil
+			return b.String() + text[:end], text[end+1:], nil
 		}
 	}
 }
