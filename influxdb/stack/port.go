@@ -11,7 +11,7 @@ import (
 
 // checkPorts returns an error that names every port that is taken, before anything starts.
 func checkPorts(parts []part) error {
-	problems := []error{errors.New("nothing was started:")}
+	problems := []error{errors.New("nothing was started")}
 	for _, p := range parts {
 		if p.addr == "" || p.addr == addrOff {
 			continue
