@@ -55,7 +55,7 @@ func ParseConfig[C any](environ map[string]string) (C, error) {
 	if len(errs) == 0 {
 		return config, nil
 	}
-	text := "the configuration is wrong (run with `help` to see every variable):"
+	lines := []string{"the configuration is wrong (run with `help` to see every variable):"}
 	seen := make(map[string]bool) // one error a variable: the first
 	for _, err := range errs {
 		err = explain(err, variables, environ)
@@ -65,9 +65,9 @@ func ParseConfig[C any](environ map[string]string) (C, error) {
 		} else if ok {
 			seen[strings.TrimSuffix(v.variable, "_FILE")] = true
 		}
-		text += "\n  " + err.Error()
+		lines = append(lines, err.Error())
 	}
-	return config, Usage(errors.New(text))
+	return config, Usage(errors.New(strings.Join(lines, "\n  ")))
 }
 
 // readSecrets is the environment without empty variables, and with the content of each NAME_FILE
