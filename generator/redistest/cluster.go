@@ -82,22 +82,34 @@ func (c *Cluster) Client() *redis.ClusterClient {
 	return client
 }
 
-// Master returns the node that serves the key now, as the majority of the nodes that answer has it.
+// Master returns the node that serves the key now, as most nodes have it.
 func (c *Cluster) Master(key string) *Server {
 	c.t.Helper()
-	votes := map[string]int{}
+	master, votes := c.elect(key, nil)
+	if master == nil {
+		c.t.Fatalf("nodes disagree about the master of %q: %v", key, votes)
+	}
+	return master
+}
+
+// elect asks all nodes but one which node serves the key, and returns the one that most name, nil
+// if there is none, and how often each is named.
+func (c *Cluster) elect(key string, but *Server) (master *Server, votes map[string]int) {
+	votes = make(map[string]int)
 	for _, node := range c.Nodes {
+		if node == but {
+			continue
+		}
 		if addr, err := node.ownerOf(c.t.Context(), key); err == nil {
 			votes[addr]++
 		}
 	}
 	for _, node := range c.Nodes {
-		if votes[node.Addr()] > len(c.Nodes)/2-1 {
-			return node
+		if node != but && votes[node.Addr()] > len(c.Nodes)/2-1 {
+			master = node
 		}
 	}
-	c.t.Fatalf("nodes disagree about the master of %q: %v", key, votes)
-	return nil
+	return master, votes
 }
 
 // ownerOf returns the address of the master of the key's slot, as this node knows it.
@@ -198,20 +210,7 @@ func (c *Cluster) WaitFailover(key string, old *Server) *Server {
 	c.t.Helper()
 	var master *Server
 	c.eventually("another node serves the key", func() bool {
-		votes := map[string]int{}
-		for _, node := range c.Nodes {
-			if node != old {
-				addr, err := node.ownerOf(c.t.Context(), key)
-				if err == nil {
-					votes[addr]++
-				}
-			}
-		}
-		for _, node := range c.Nodes {
-			if node != old && votes[node.Addr()] > len(c.Nodes)/2-1 {
-				master = node
-			}
-		}
+		master, _ = c.elect(key, old)
 		return master != nil
 	})
 	return master
