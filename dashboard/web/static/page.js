@@ -73,7 +73,7 @@ function show(t, own) {
   $("pager").hidden = t.pages < 2;
   $("prev").disabled = t.page === 0;
   $("next").disabled = t.page === t.pages - 1;
-  write($("page"), `${whole(first + 1)} to ${whole(first + order.length)} of ${whole(t.found)}${paused ? ", paused" : ""}`);
+  write($("page"), `${whole(first + 1)} to ${whole(first + order.length)} of ${whole(t.found)}`);
   ages();
   if (own) draw();
 }
@@ -225,7 +225,7 @@ table.onkeydown = (e) => { // up and down in a column of controls
   to.querySelector(`.${e.target.className}`).focus();
 };
 addEventListener("keydown", (e) => {
-  if (kiosk && e.key === " ") paused = !paused;
+  if (kiosk && e.key === " ") { e.preventDefault(); paused = $("pager").classList.toggle("paused"); }
   if (e.key !== "/" || kiosk || /INPUT|SELECT/.test(document.activeElement.tagName)) return;
   e.preventDefault();
   $("search").focus();
