@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -173,18 +174,14 @@ func dropped(message string) int {
 
 // explain drops the request's URL from an error of net/http; the rest says it better.
 func explain(err error) error {
-	type urlError interface {
-		error
-		Timeout() bool
-		Unwrap() error
+	e, ok := errors.AsType[*url.Error](err)
+	switch {
+	case !ok:
+		return err
+	case e.Timeout():
+		return fmt.Errorf("no answer in time: %w", e.Err)
 	}
-	if e, ok := errors.AsType[urlError](err); ok && strings.HasPrefix(e.Error(), "Post ") {
-		if e.Timeout() {
-			return fmt.Errorf("no answer in time: %w", e.Unwrap())
-		}
-		return e.Unwrap()
-	}
-	return err
+	return e.Err
 }
 
 func (c *Client) networkAdvice(err error) string {
