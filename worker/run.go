@@ -9,11 +9,11 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"colorstream/generator/service"
 	"colorstream/worker/history"
@@ -138,23 +138,17 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 
 // serveWhile serves for as long as running runs, and ends both when any fails.
 func serveWhile(ctx context.Context, running func(context.Context) error, servers ...func(context.Context) error) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
-	errs := make([]error, len(servers))
-	var group sync.WaitGroup
-	for i, serve := range servers {
-		group.Go(func() {
-			if errs[i] = serve(serving); errs[i] != nil {
-				stop()
-			}
-		})
+	group, ctx := errgroup.WithContext(ctx)
+	for _, serve := range servers {
+		group.Go(func() error { return serve(serving) })
 	}
-	err := running(ctx)
-	stopServing()
-	group.Wait()
-	return errors.Join(append(errs, err)...)
+	group.Go(func() error {
+		defer stopServing()
+		return running(ctx)
+	})
+	return group.Wait()
 }
 
 func newClient(cfg config) (*influx.Client, error) {
