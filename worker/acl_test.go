@@ -60,7 +60,10 @@ func TestRestrictedUsers(t *testing.T) {
 			r.generate(generator)
 			send := func() error { // a dead letter
 				if transport == stream {
-					return admin.XAdd(t.Context(), &redis.XAddArgs{Stream: "colors", Values: []string{"m", "bad"}}).Err()
+					return admin.XAdd(t.Context(), &redis.XAddArgs{
+						Stream: "colors",
+						Values: []string{"m", "bad"},
+					}).Err()
 				}
 				return admin.Publish(t.Context(), "colors", "bad").Err()
 			}

@@ -33,9 +33,9 @@ const (
 	commitStreamEvery = 250 * time.Millisecond
 )
 
-// An aggregator decodes messages, adds them to their windows, and hands over what is to be committed.
-// It is a source.Sink: all of it happens in the source's goroutine, and nothing in it waits, but for
-// room when it reads a stream.
+// An aggregator decodes messages, adds them to their windows, and hands over what is to be
+// committed. It is a source.Sink: all of it happens in the source's goroutine, and nothing in it
+// waits, but for room when it reads a stream.
 type aggregator struct {
 	log     *slog.Logger
 	set     *window.Set

@@ -16,8 +16,8 @@ import (
 	"colorstream/worker/deadletter"
 )
 
-// TestPayloads sends every payload of the wire format's cases through a real Redis: what is accepted is in a point,
-// what is not is in colors:rejected, with its reason.
+// TestPayloads sends every payload of the wire format's cases through a real Redis: what is
+// accepted is in a point, what is not is in colors:rejected, with its reason.
 func TestPayloads(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
@@ -47,7 +47,10 @@ func TestPayloads(t *testing.T) {
 			if err == nil {
 				accepted++
 			} else {
-				rejected = append(rejected, deadletter.Letter{Reason: string(err.(*message.Error).Reason), Payload: rest[:n]})
+				rejected = append(rejected, deadletter.Letter{
+					Reason:  string(err.(*message.Error).Reason),
+					Payload: rest[:n],
+				})
 			}
 			if rest = rest[n:]; rest == "" {
 				break
@@ -64,12 +67,14 @@ func TestPayloads(t *testing.T) {
 		if e.Values["payload"] != rejected[i].Payload || e.Values["reason"] != rejected[i].Reason {
 			t.Errorf("dead letter %v; want %+v", e.Values, rejected[i])
 		}
-		if at, err := time.Parse(time.RFC3339Nano, fmt.Sprint(e.Values["at"])); err != nil || time.Since(at) > time.Minute {
+		if at, err := time.Parse(time.RFC3339Nano, fmt.Sprint(e.Values["at"])); err != nil ||
+			time.Since(at) > time.Minute {
 			t.Errorf("at %v: %v", e.Values["at"], err)
 		}
 	}
 	m := w.metrics()
-	if m["received_total"] != float64(accepted)+float64(len(rejected)) || m["rejected_total"] != float64(len(rejected)) {
+	if m["received_total"] != float64(accepted)+float64(len(rejected)) ||
+		m["rejected_total"] != float64(len(rejected)) {
 		t.Errorf("received %v, rejected %v", m["received_total"], m["rejected_total"])
 	}
 }
@@ -97,7 +102,8 @@ func TestWindows(t *testing.T) {
 		n += p.Count
 	}
 	// 6 s of lateness and 1 s of silence pass before the last window is known to be whole.
-	r.eventually("all windows are written", 60*time.Second, func() bool { return count(r.points()) == n })
+	r.eventually("all windows are written", 60*time.Second,
+		func() bool { return count(r.points()) == n })
 	if diff := same(want, r.points(), false); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
@@ -139,7 +145,8 @@ func parseLine(t *testing.T, line string) (pointKey, point) {
 	return pointKey{start, back.Replace(color)}, p
 }
 
-// TestLedger accounts for every message of the real generator, over both transports: random ones, and a file.
+// TestLedger accounts for every message of the real generator, over both transports: random ones,
+// and a file.
 func TestLedger(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{pubsub, stream} {
@@ -148,7 +155,10 @@ func TestLedger(t *testing.T) {
 			r := newRig(t, nil)
 			r.env["REDIS_TRANSPORT"], r.env["WORKER_WINDOW"] = transport, "1s"
 			w := r.worker(nil)
-			r.generate(map[string]string{"GENERATOR_COUNT": "50000", "GENERATOR_RATE": "25000", "GENERATOR_SEED": "1"})
+			r.generate(map[string]string{
+				"GENERATOR_COUNT": "50000", "GENERATOR_RATE": "25000",
+				"GENERATOR_SEED": "1",
+			})
 			r.waitCount(50_000)
 			r.generate(map[string]string{
 				"GENERATOR_INPUT_VALUE": "price", "GENERATOR_PACE": "max",
@@ -156,7 +166,8 @@ func TestLedger(t *testing.T) {
 			r.waitCount(51_000)
 			m := w.metrics()
 			if m["received_total"] != 51_000 || m["accepted_total"] != 51_000 || m["rejected_total"] != 0 {
-				t.Errorf("received %v, counted %v, rejected %v", m["received_total"], m["accepted_total"], m["rejected_total"])
+				t.Errorf("received %v, counted %v, rejected %v", m["received_total"], m["accepted_total"],
+					m["rejected_total"])
 			}
 			colors := make(map[string]int64)
 			for key, p := range r.points() {

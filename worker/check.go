@@ -17,7 +17,8 @@ import (
 	"colorstream/worker/store"
 )
 
-// check tries what the worker needs and says, a line each, what is well and what to do about what is not.
+// check tries what the worker needs and says, a line each, what is well and what to do about what
+// is not.
 func check(ctx context.Context, p service.Process, cfg config) error {
 	logging.Disable() // go-redis would print each attempt
 	out := p.Stdout
@@ -67,11 +68,14 @@ func checkRedis(ctx context.Context, cfg config) (string, error) {
 	for _, k := range n {
 		subscribers += k
 	}
-	return fmt.Sprintf("%s answers; %s has %d subscribers", target.Address(), cfg.Channel, subscribers), nil
+	return fmt.Sprintf("%s answers; %s has %d subscribers", target.Address(), cfg.Channel,
+		subscribers), nil
 }
 
 // checkStream looks at each partition and at who owns it.
-func checkStream(ctx context.Context, cfg config, client redisurl.Client, address string) (string, error) {
+func checkStream(
+	ctx context.Context, cfg config, client redisurl.Client, address string,
+) (string, error) {
 	key := cfg.Channel + ":partitions"
 	switch there, err := client.Get(ctx, key).Int(); {
 	case err != nil && !errors.Is(err, redis.Nil):
@@ -88,7 +92,8 @@ func checkStream(ctx context.Context, cfg config, client redisurl.Client, addres
 			return "", fmt.Errorf("REDIS_CHANNEL=%q: %s is no stream: %w", cfg.Channel, key, err)
 		}
 		entries += n
-		owner, _, err := store.NewRedis(slog.New(slog.DiscardHandler), client.Node, key, "check", lease, 0).Owner(ctx)
+		owner, _, err := store.NewRedis(slog.New(slog.DiscardHandler), client.Node, key, "check", lease,
+			0).Owner(ctx)
 		if err != nil {
 			return "", err
 		}
@@ -96,7 +101,8 @@ func checkStream(ctx context.Context, cfg config, client redisurl.Client, addres
 	}
 	free := owners[""]
 	delete(owners, "")
-	return fmt.Sprintf("%s answers; the stream %s has %d partitions with %d entries, %d workers, and %d partitions without one",
+	return fmt.Sprintf("%s answers; the stream %s has %d partitions with %d entries, %d workers, "+
+		"and %d partitions without one",
 		address, cfg.Channel, cfg.Partitions, entries, len(owners), free), nil
 }
 

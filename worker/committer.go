@@ -23,8 +23,8 @@ const (
 	maxUncommitted = 64 << 20
 	// maxUncommittedLetters is the same for dead letters.
 	maxUncommittedLetters = 4 << 20
-	// backlog is how much may wait for a commit before a stream is not read further: bytes of lines, and
-	// panes, which are no lines yet and count as paneSize.
+	// backlog is how much may wait for a commit before a stream is not read further: bytes of lines,
+	// and panes, which are no lines yet and count as paneSize.
 	backlog  = 1 << 20
 	paneSize = 16 << 10
 	// firstRetry and lastRetry bound the wait between two attempts at a commit, and stopRetry how long
@@ -53,9 +53,9 @@ type savedState struct {
 	Entries int64        `json:"entries,omitempty"` // as of source.Position
 }
 
-// A committer computes windows' statistics, and makes them durable together with the state that they
-// leave behind, in a goroutine of its own. What waits for it is bounded by the open windows' values
-// and maxUncommitted.
+// A committer computes windows' statistics, and makes them durable together with the state that
+// they leave behind, in a goroutine of its own. What waits for it is bounded by the open windows'
+// values and maxUncommitted.
 type committer struct {
 	log     *slog.Logger
 	store   store.Store
@@ -71,11 +71,12 @@ type committer struct {
 	closed  bool
 	wake    chan struct{}
 
-	lastError   atomic.Pointer[error]           // of the last commit, nil if it succeeded
-	reached     atomic.Pointer[source.Position] // by the last commit, nil before the first
-	messages    atomic.Int64                    // that were committed; of a stream
-	wantsWhole  atomic.Bool                     // parts are lost: the next ones are to be whole
-	uncommitted atomic.Int64                    // bytes of lines, and paneSize for each pane that is no line yet
+	lastError  atomic.Pointer[error]           // of the last commit, nil if it succeeded
+	reached    atomic.Pointer[source.Position] // by the last commit, nil before the first
+	messages   atomic.Int64                    // that were committed; of a stream
+	wantsWhole atomic.Bool                     // parts are lost: the next ones are to be whole
+	// bytes of lines, and paneSize for each pane that is no line yet
+	uncommitted atomic.Int64
 
 	// The rest is run's.
 	next     store.Commit
@@ -90,7 +91,9 @@ type committer struct {
 	failed   bool
 }
 
-func newCommitter(log *slog.Logger, s store.Store, saved store.Saved, m *metrics, retry bool) *committer {
+func newCommitter(
+	log *slog.Logger, s store.Store, saved store.Saved, m *metrics, retry bool,
+) *committer {
 	c := &committer{
 		log: log, store: s, metrics: m, retry: retry, committed: func(string) {},
 		wake: make(chan struct{}, 1), parts: make(map[int64][]byte),
@@ -254,7 +257,8 @@ func (c *committer) dropOldest(over int) {
 	c.next.Points -= n
 	c.uncommitted.Add(-int64(end))
 	c.metrics.dropped.Add(float64(n))
-	c.log.Error("windows were dropped: the store takes nothing, and too much waits in memory", "points", n)
+	c.log.Error("windows were dropped: the store takes nothing, and too much waits in memory",
+		"points", n)
 }
 
 // commit saves what was collected. Whatever it leaves unsaved is in the next commit.

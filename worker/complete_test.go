@@ -53,9 +53,11 @@ func (n *numbering) publish(ctx context.Context, client *redis.Client) {
 	}
 }
 
-// check holds complete points against what was published: all of the window's numbers, and no other,
-// but for those published within onTime of a border, which may stand on its other side.
-func (n *numbering) check(t *testing.T, points map[pointKey]point, width time.Duration) (complete int) {
+// check holds complete points against what was published: all of the window's numbers, and no
+// other, but for those published within onTime of a border, which may stand on its other side.
+func (n *numbering) check(
+	t *testing.T, points map[pointKey]point, width time.Duration,
+) (complete int) {
 	t.Helper()
 	const tolerance = int64(250 * time.Millisecond)
 	for key, p := range points {
@@ -86,9 +88,9 @@ func (n *numbering) check(t *testing.T, points map[pointKey]point, width time.Du
 	return complete
 }
 
-// TestCompleteIsTrue lets the worker, its connection and Redis fail in all ways, at random: a window
-// that calls itself complete holds all that was published in it, and calm windows are complete.
-// FAULTS=200 makes it longer.
+// TestCompleteIsTrue lets the worker, its connection and Redis fail in all ways, at random: a
+// window that calls itself complete holds all that was published in it, and calm windows are
+// complete. FAULTS=200 makes it longer.
 func TestCompleteIsTrue(t *testing.T) {
 	t.Parallel()
 	const width = time.Second

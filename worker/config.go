@@ -112,7 +112,8 @@ func (c config) Validate() error {
 			"cannot be used with a Redis cluster, whose nodes pass messages on without a receipt, so that no window could be "+
 				"called complete: use stream")
 	}
-	check(c.Transport == pubsub || c.Transport == stream, "REDIS_TRANSPORT", c.Transport, "is neither pubsub nor stream")
+	check(c.Transport == pubsub || c.Transport == stream, "REDIS_TRANSPORT", c.Transport,
+		"is neither pubsub nor stream")
 	switch _, err := source.Channels(c.Channel); {
 	case c.Transport == stream:
 		check(c.Channel != "" && !strings.Contains(c.Channel, ","), "REDIS_CHANNEL", c.Channel,
@@ -120,9 +121,11 @@ func (c config) Validate() error {
 	case err != nil:
 		check(false, "REDIS_CHANNEL", c.Channel, err.Error())
 	}
-	check(c.Partitions >= 1 && c.Partitions <= 1024, "REDIS_PARTITIONS", c.Partitions, "must be from 1 to 1024")
+	check(c.Partitions >= 1 && c.Partitions <= 1024, "REDIS_PARTITIONS", c.Partitions,
+		"must be from 1 to 1024")
 	errs = append(errs, c.Influx.Validate(), c.Windows.Validate())
-	check(c.lateness() >= 0 && c.lateness() <= 7*24*time.Hour, "WORKER_LATENESS", c.lateness(), "must be from 0s to 168h")
+	check(c.lateness() >= 0 && c.lateness() <= 7*24*time.Hour, "WORKER_LATENESS", c.lateness(),
+		"must be from 0s to 168h")
 	check(c.Idle >= 100*time.Millisecond, "WORKER_IDLE", c.Idle, "must be 100ms or more")
 	check(c.DataDir != "", "WORKER_DATA_DIR", c.DataDir, "must not be empty")
 	check(c.MaxBytes >= 16<<20, "WORKER_MAX_BYTES", c.MaxBytes, "must be 16777216 (16 MiB) or more")

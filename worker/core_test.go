@@ -49,7 +49,8 @@ func (m *memory) Commit(_ context.Context, c store.Commit) error {
 		m.before = &before
 	}
 	m.saved.State, m.saved.Position = slices.Clone(c.State), c.Position
-	m.saved.Parts = slices.DeleteFunc(m.saved.Parts, func(p store.Part) bool { return slices.Contains(c.Drop, p.Window) })
+	m.saved.Parts = slices.DeleteFunc(m.saved.Parts,
+		func(p store.Part) bool { return slices.Contains(c.Drop, p.Window) })
 	for _, p := range c.Parts {
 		m.saved.Parts = append(m.saved.Parts, store.Part{Window: p.Window, Data: slices.Clone(p.Data)})
 	}
@@ -62,7 +63,8 @@ func (m *memory) Commit(_ context.Context, c store.Commit) error {
 		panic(err)
 	}
 	for _, p := range m.saved.Parts {
-		if !slices.ContainsFunc(state.Windows.Open, func(w window.Head) bool { return w.Start == p.Window }) {
+		if !slices.ContainsFunc(state.Windows.Open,
+			func(w window.Head) bool { return w.Start == p.Window }) {
 			panic("parts of a closed window are kept")
 		}
 	}
@@ -109,7 +111,8 @@ func (c *core) start(log []step) {
 			if err := json.Unmarshal(c.store.saved.State, &state); err != nil {
 				panic(err)
 			}
-			set, position = window.Restore(c.cfg.windows(), state.Windows), source.Position{ID: c.store.saved.Position}
+			set = window.Restore(c.cfg.windows(), state.Windows)
+			position.ID = c.store.saved.Position
 			for _, s := range log {
 				if at := s.at * int64(time.Millisecond); at >= set.Oldest() &&
 					source.CompareIDs(s.id(), position.ID) <= 0 && source.CompareIDs(s.id(), c.trimmed) >= 0 {
@@ -123,7 +126,8 @@ func (c *core) start(log []step) {
 	} else {
 		set = restore(discard, c.cfg.windows(), c.store.saved)
 	}
-	w := newWorker(discard, c.store, c.store.saved, set, position, newMetrics(prometheus.NewRegistry()), senders{}, c.isStream)
+	w := newWorker(discard, c.store, c.store.saved, set, position,
+		newMetrics(prometheus.NewRegistry()), senders{}, c.isStream)
 	w.commits.committed = func(trim string) { c.trimmed = trim }
 	c.windows, c.commits = w.windows, make(chan error, 1)
 	go func() { c.commits <- w.commits.run(context.Background()) }()
@@ -256,8 +260,8 @@ func TestCommitsAndCrashes(t *testing.T) {
 	}
 }
 
-// TestRestartBetweenTimes is the smallest log in which a restart once lost a message: an arrival has
-// opened again a window that was restored without knowing that it holds event times.
+// TestRestartBetweenTimes is the smallest log in which a restart once lost a message: an arrival
+// has opened again a window that was restored without knowing that it holds event times.
 func TestRestartBetweenTimes(t *testing.T) {
 	t.Parallel()
 	lateness := 2 * time.Second
@@ -268,7 +272,9 @@ func TestRestartBetweenTimes(t *testing.T) {
 		return fmt.Sprintf(`{"color":"red","value":1,"ts":%d}`, 1_700_000_000_000+ts)
 	}
 	log := []step{
-		{1_700_001_014_290, message(1_009_215)}, {1_700_001_014_677, message(0)}, {1_700_001_017_940, message(1_014_295)},
+		{1_700_001_014_290, message(1_009_215)},
+		{1_700_001_014_677, message(0)},
+		{1_700_001_017_940, message(1_014_295)},
 	}
 	for i := range int64(30) {
 		log = append(log, step{at: log[2].at + 1000*(i+1)})
@@ -288,7 +294,8 @@ func TestRestartBetweenTimes(t *testing.T) {
 				return now
 			})
 			text := fmt.Sprint(points)
-			if strings.Count(text, "count=") != 2 || !strings.Contains(text, "1009000000000:mean=1,median=1,min=1,max=1,sum=1,count=1i") ||
+			if strings.Count(text, "count=") != 2 ||
+				!strings.Contains(text, "1009000000000:mean=1,median=1,min=1,max=1,sum=1,count=1i") ||
 				!strings.Contains(text, "1014000000000:mean=1,median=1,min=1,max=1,sum=2,count=2i") {
 				t.Errorf("a restart after entry %d: %s", restart+1, text)
 			}

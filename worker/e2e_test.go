@@ -27,8 +27,8 @@ import (
 	"colorstream/influxdb/influxtest"
 )
 
-// The tests of this file and its neighbours run the real programs against a real Redis and a real InfluxDB, and
-// read the bucket back.
+// The tests of this file and its neighbours run the real programs against a real Redis and a real
+// InfluxDB, and read the bucket back.
 
 func TestMain(m *testing.M) { influxtest.Main(m) }
 
@@ -101,7 +101,10 @@ type program struct {
 
 func (r *rig) start(name string, env map[string]string, args ...string) *program {
 	r.t.Helper()
-	p := &program{rig: r, addr: freeAddr(r.t), out: filepath.Join(r.t.TempDir(), name+".log"), done: make(chan error, 1)}
+	p := &program{
+		rig: r, addr: freeAddr(r.t), out: filepath.Join(r.t.TempDir(), name+".log"),
+		done: make(chan error, 1),
+	}
 	command := append([]string{filepath.Join(r.dir, name)}, args...)
 	if r.host != nil {
 		command = slices.Concat(r.host.Within, command)
@@ -219,7 +222,8 @@ func (p *program) waitReady(condition string) {
 	})
 }
 
-// metrics reads /metrics; a labelled metric's values stand under name{labels} and are added up under name.
+// metrics reads /metrics; a labelled metric's values stand under name{labels} and are added up
+// under name.
 func (p *program) metrics() map[string]float64 {
 	p.rig.t.Helper()
 	response, err := http.Get("http://" + p.addr + "/metrics")
@@ -338,7 +342,8 @@ func (r *rig) waitCount(n int64) {
 	}
 }
 
-// same compares points but for a relative error of 1e-12, and for `complete` only if that is wanted.
+// same compares points but for a relative error of 1e-12, and for `complete` only if that is
+// wanted.
 func same(want, got map[pointKey]point, complete bool) string {
 	near := cmp.Comparer(func(a, b float64) bool {
 		return a == b || math.Abs(a-b) <= 1e-12*max(math.Abs(a), math.Abs(b))

@@ -48,7 +48,10 @@ func TestFaultSlowConsumer(t *testing.T) {
 	t.Parallel()
 	w := newWatch(t, nil, "--client-output-buffer-limit", "pubsub 1mb 0 0")
 	w.startWorker(nil)
-	w.startGenerator(map[string]string{"GENERATOR_RATE": "500", "GENERATOR_NAMES": strings.Repeat("x", 20_000)})
+	w.startGenerator(map[string]string{
+		"GENERATOR_RATE":  "500",
+		"GENERATOR_NAMES": strings.Repeat("x", 20_000),
+	})
 	w.read(3)
 	w.wantFiring("before")
 	_ = w.worker.cmd.Process.Signal(syscall.SIGSTOP)
@@ -56,7 +59,8 @@ func TestFaultSlowConsumer(t *testing.T) {
 		return w.client.PubSubNumSub(t.Context(), "colors").Val()["colors"] == 0
 	})
 	_ = w.worker.cmd.Process.Signal(syscall.SIGCONT)
-	w.eventually("the worker is back", 20*time.Second, func() bool { return w.worker.metrics()["reconnects_total"] == 1 })
+	w.eventually("the worker is back", 20*time.Second,
+		func() bool { return w.worker.metrics()["reconnects_total"] == 1 })
 	w.worker.waitReady("redis")
 	w.read(3)
 	w.wantFiring("after a cut", "unaccounted-loss")
@@ -82,8 +86,10 @@ func TestFaultInfluxDBStopped(t *testing.T) {
 	w.startGenerator(map[string]string{"GENERATOR_RATE": "100"})
 	w.read(3)
 	db.Stop(t)
-	w.eventually("windows wait", 10*time.Second, func() bool { return w.worker.metrics()["store_waiting"] > 5 })
-	w.eventually("the oldest waits for half a minute", time.Minute, func() bool { return w.worker.metrics()["store_oldest_seconds"] > 31 })
+	w.eventually("windows wait", 10*time.Second,
+		func() bool { return w.worker.metrics()["store_waiting"] > 5 })
+	w.eventually("the oldest waits for half a minute", time.Minute,
+		func() bool { return w.worker.metrics()["store_oldest_seconds"] > 31 })
 	w.read(13)
 	w.wantFiring("without InfluxDB", "points-waiting")
 	if state := w.worker.readyz(); !strings.Contains(state, `"name":"influxdb","ok":false`) || !strings.Contains(state, `"since":"`) {
@@ -113,11 +119,13 @@ func TestFaultTokenRevoked(t *testing.T) {
 	w.env["INFLUX_TOKEN"], w.env["WORKER_WINDOW"] = token, "100ms"
 	w.startWorker(nil)
 	w.startGenerator(map[string]string{"GENERATOR_RATE": "100"})
-	w.eventually("points are written", 10*time.Second, func() bool { return w.worker.metrics()["points_written_total"] > 0 })
+	w.eventually("points are written", 10*time.Second,
+		func() bool { return w.worker.metrics()["points_written_total"] > 0 })
 	w.read(3)
 	admin(t, w.db, http.MethodDelete, "/api/v2/authorizations/"+id, "", nil)
 	w.eventually("it is denied", 20*time.Second, func() bool { return w.worker.metrics()[`write_errors_total{class="denied"}`] > 0 })
-	w.eventually("the oldest waits for half a minute", time.Minute, func() bool { return w.worker.metrics()["store_oldest_seconds"] > 31 })
+	w.eventually("the oldest waits for half a minute", time.Minute,
+		func() bool { return w.worker.metrics()["store_oldest_seconds"] > 31 })
 	w.read(13)
 	w.wantFiring("without the token", "points-waiting")
 	w.wantSaid(1, "points are kept, not sent")
@@ -132,7 +140,8 @@ func TestFaultTokenRevoked(t *testing.T) {
 	w.later(2 * time.Minute)
 	w.wantFiring("with a new token")
 	a := w.settle()
-	// What came while there was no worker had no subscriber; what Redis was sending to it as it stopped, is lost.
+	// What came while there was no worker had no subscriber; what Redis was sending to it as it
+	// stopped, is lost.
 	if a.lost() < 0 || a.lost() > 20 {
 		t.Errorf("%v are lost", a.lost())
 	}
@@ -151,7 +160,8 @@ func TestFaultPointsRejected(t *testing.T) {
 	// Types hold for a week's points, so the good line, of the same batch, is of another time.
 	publish(t, w.client, fmt.Sprintf(`{"color":"even","value":1,"ts":%d}{"color":"odd","value":1,"ts":%d}`,
 		year.Add(-30*24*time.Hour).UnixMilli(), year.UnixMilli()))
-	w.eventually("it is a dead letter", 20*time.Second, func() bool { return w.worker.metrics()["points_rejected_total"] == 1 })
+	w.eventually("it is a dead letter", 20*time.Second,
+		func() bool { return w.worker.metrics()["points_rejected_total"] == 1 })
 	w.read(2)
 	w.wantFiring("after it was rejected", "points-rejected")
 	w.later(10 * time.Minute)
@@ -210,14 +220,18 @@ func TestFaultMalformedFlood(t *testing.T) {
 	for range each {
 		publish(t, w.client, bad...)
 	}
-	w.eventually("all are rejected", 20*time.Second, func() bool { return w.worker.metrics()["rejected_total"] == float64(each*len(bad)) })
+	w.eventually("all are rejected", 20*time.Second,
+		func() bool { return w.worker.metrics()["rejected_total"] == float64(each*len(bad)) })
 	w.read(3)
 	w.wantFiring("in a flood")
 	a := w.settle()
 	if lost := a.lost() + each*float64(len(bad)); lost != 0 { // the flood is not the generator's
 		t.Errorf("%v are lost", lost)
 	}
-	for _, reason := range []string{"not_json", "value_missing", "value_type", "color_type", "empty", "not_object", "invalid_utf8"} {
+	for _, reason := range []string{
+		"not_json", "value_missing", "value_type", "color_type", "empty",
+		"not_object", "invalid_utf8",
+	} {
 		w.wantMetric(`rejected_total{reason="`+reason+`"}`, above(each-1))
 	}
 	if n := w.client.XLen(t.Context(), "colors:rejected").Val(); n < 9_000 || n > 12_000 {
@@ -242,7 +256,8 @@ func TestFaultClockAhead(t *testing.T) {
 	w.wantFiring("an hour ahead", "clock-skew")
 	w.wantMetric("event_ahead_seconds", func(v float64) bool { return v > 3590 && v < 3601 })
 	stamped(0)
-	w.eventually("it is counted", 10*time.Second, func() bool { return w.worker.metrics()["event_ahead_seconds"] < 1 })
+	w.eventually("it is counted", 10*time.Second,
+		func() bool { return w.worker.metrics()["event_ahead_seconds"] < 1 })
 	w.later(3 * time.Minute)
 	w.wantFiring("with a clock set right")
 	a := w.settle()
@@ -252,8 +267,8 @@ func TestFaultClockAhead(t *testing.T) {
 	w.finish()
 }
 
-// A worker that is stopped, or killed, and started again raises no alert: the balance leaves out the
-// readings between which a program began anew.
+// A worker that is stopped, or killed, and started again raises no alert: the balance leaves out
+// the readings between which a program began anew.
 func TestFaultWorkerRestarted(t *testing.T) {
 	t.Parallel()
 	w := newWatch(t, nil)

@@ -36,7 +36,8 @@ func makeToken(t *testing.T, db *influxtest.Server) (id, token string) {
 // admin asks InfluxDB's API as the administrator.
 func admin(t testing.TB, db *influxtest.Server, method, path, body string, answer func([]byte)) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, db.URL+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(t.Context(), method, db.URL+path,
+		strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,8 @@ func admin(t testing.TB, db *influxtest.Server, method, path, body string, answe
 	}
 	defer response.Body.Close()
 	var text strings.Builder
-	if _, err := bufio.NewReader(response.Body).WriteTo(&text); err != nil || response.StatusCode/100 != 2 {
+	if _, err := bufio.NewReader(response.Body).WriteTo(&text); err != nil ||
+		response.StatusCode/100 != 2 {
 		t.Fatalf("%s %s: %s: %v %s", method, path, response.Status, err, text.String())
 	}
 	if answer != nil {

@@ -74,18 +74,25 @@ func (r *rig) file(name, text string) string {
 
 const sourceFiles = "../generator/source/testdata/files/"
 
-// TestImportFilesAsTheyAre imports files as people have them; what must come of each was computed by a naive program.
+// TestImportFilesAsTheyAre imports files as people have them; what must come of each was computed
+// by a naive program.
 func TestImportFilesAsTheyAre(t *testing.T) {
 	t.Parallel()
 	r := importer(t)
 	settings := map[string]map[string]string{
-		"f10-no-colour.csv":  {"GENERATOR_INPUT_COLOR": "=tank", "GENERATOR_INPUT_VALUE": "level"},
-		"f10-no-header.csv":  {"GENERATOR_INPUT_COLOR": "1", "GENERATOR_INPUT_VALUE": "2", "GENERATOR_INPUT_TIME": "3"},
+		"f10-no-colour.csv": {"GENERATOR_INPUT_COLOR": "=tank", "GENERATOR_INPUT_VALUE": "level"},
+		"f10-no-header.csv": {
+			"GENERATOR_INPUT_COLOR": "1", "GENERATOR_INPUT_VALUE": "2",
+			"GENERATOR_INPUT_TIME": "3",
+		},
 		"f10-berlin.csv":     {"GENERATOR_INPUT_TIME_ZONE": "Europe/Berlin"},
 		"f10-day-first.csv":  {"GENERATOR_INPUT_TIME_FORMAT": "day-first"},
 		"f10-day-only.csv":   {"GENERATOR_INPUT_TIME_FORMAT": "day-first"},
 		"f10-dotted-day.csv": {"GENERATOR_INPUT_TIME_FORMAT": "day-first"},
-		"f10-nested.jsonl":   {"GENERATOR_INPUT_COLOR": "tags.color", "GENERATOR_INPUT_VALUE": "data.value"},
+		"f10-nested.jsonl": {
+			"GENERATOR_INPUT_COLOR": "tags.color",
+			"GENERATOR_INPUT_VALUE": "data.value",
+		},
 	}
 	text, err := os.ReadFile(sourceFiles + "expected.csv")
 	if err != nil {
@@ -198,20 +205,23 @@ func TestImportOverwrites(t *testing.T) {
 	}
 	const head = "color,value,ts\n"
 	first := r.file("first.csv", head+"gold,1,2025-04-01T00:00:00Z\ngold,3000,2025-04-01T00:00:01Z\n")
-	corrected := r.file("corrected.csv", head+"gold,1,2025-04-01T00:00:00Z\ngold,3,2025-04-01T00:00:01Z\n")
+	corrected := r.file("corrected.csv",
+		head+"gold,1,2025-04-01T00:00:00Z\ngold,3,2025-04-01T00:00:01Z\n")
 	other := r.file("other.csv", head+"silver,1,2025-04-01T00:00:00Z\ngold,9,2025-04-01T00:00:05Z\n")
 	r.expectImport(nil, 0, "points written 1", first)
 	r.expectImport(nil, 0, "overwritten 0", first) // the same points
 	few := map[string]string{"WORKER_STATISTICS": "mean"}
 	r.expectImport(few, 0, "overwritten 0", first) // and of fewer statistics
 	r.expectImport(few, 1, "gold 2025-04-01T00:00:00Z: mean is 1500.5 and would be 2\n", corrected)
-	r.expectImport(nil, 1, "1 points are in the bucket already, with other values:\n gold 2025-04-01T00:00:00Z: ", corrected)
+	r.expectImport(nil, 1,
+		"1 points are in the bucket already, with other values:\n gold 2025-04-01T00:00:00Z: ", corrected)
 	r.wantPoints(naive(gold("00", 1, 3000)))
 	r.expectImport(map[string]string{"INFLUX_READ_TOKEN": ""}, 2, "INFLUX_READ_TOKEN_FILE", corrected)
 	r.wantPoints(naive(gold("00", 1, 3000)))
 	r.expectImport(nil, 0, "overwritten 1 had other values before", "--overwrite", corrected)
 	r.wantPoints(naive(gold("00", 1, 3)))
-	r.expectImport(map[string]string{"INFLUX_READ_TOKEN": ""}, 0, "overwritten without a look", first, "--overwrite")
+	r.expectImport(map[string]string{"INFLUX_READ_TOKEN": ""}, 0, "overwritten without a look", first,
+		"--overwrite")
 
 	want := gold("00", 1, 3000, 1, 3)
 	for key, values := range gold("05", 9) {
@@ -245,21 +255,29 @@ func TestImportStatuses(t *testing.T) {
 	r := importer(t)
 	const head = "color,value,ts\n"
 	good := r.file("good.csv", head+"red,1,2025-04-01T00:00:00Z\n")
-	mixed := r.file("mixed.csv", head+"red,1,2025-04-01T00:00:00Z\nred,x,2025-04-01T00:00:00Z\nred,1,\nred\n")
+	mixed := r.file("mixed.csv",
+		head+"red,1,2025-04-01T00:00:00Z\nred,x,2025-04-01T00:00:00Z\nred,1,\nred\n")
 	r.expectImport(nil, 3, "rejected 3 ", mixed)
-	r.expectImport(nil, 3, "rejected line 3: value \"x\" is not a number\nrejected line 4: there is no time\nrejected line 5: has 1 cells instead of 3\n", mixed)
-	r.expectImport(nil, 3, "rejected line 3: value \"x\" is not a number ("+mixed+")\n", "--overwrite", good, mixed)
+	r.expectImport(nil, 3,
+		"rejected line 3: value \"x\" is not a number\nrejected line 4: there is no time\nrejected line 5: has 1 cells instead of 3\n", mixed)
+	r.expectImport(nil, 3, "rejected line 3: value \"x\" is not a number ("+mixed+")\n", "--overwrite",
+		good, mixed)
 	r.expectImport(map[string]string{"WORKER_MAX_COLORS": "1"}, 3, "too_many_colors 1\n",
 		r.file("colors.csv", head+"red,1,2025-04-02T00:00:00Z\nblue,1,2025-04-02T00:00:01Z\n"))
-	r.expectImport(nil, 1, "nothing was imported: all 1 rows were rejected, the first: line 2: ", r.file("bad.csv", head+"red,x,2025-04-01\n"))
+	r.expectImport(nil, 1, "nothing was imported: all 1 rows were rejected, the first: line 2: ",
+		r.file("bad.csv", head+"red,x,2025-04-01\n"))
 	r.expectImport(nil, 1, "nothing was imported: there are no rows", r.file("none.csv", head))
 	r.expectImport(nil, 1, `no column "ts" for the time: set GENERATOR_INPUT_TIME to one of ["color" "value" "when"]`,
 		r.file("when.csv", "color,value,when\nred,1,2025-04-01\n"))
 	r.expectImport(nil, 1, "no such file", "absent.csv")
 	r.expectImport(map[string]string{"INFLUX_TOKEN": r.db.DashboardToken}, 1, "may not write", good)
-	r.expectImport(map[string]string{"INFLUX_READ_TOKEN": r.db.WorkerToken}, 1, "INFLUX_READ_TOKEN", good)
-	r.expectImport(map[string]string{"INFLUX_TOKEN": "", "INFLUX_TOKEN_DIR": t.TempDir()}, 2, "INFLUX_TOKEN: is required", good)
-	r.expectImport(map[string]string{"INFLUX_TOKEN": r.db.AdminToken, "INFLUX_READ_TOKEN": ""}, 1, "with other values", good) // it may read
+	r.expectImport(map[string]string{"INFLUX_READ_TOKEN": r.db.WorkerToken}, 1, "INFLUX_READ_TOKEN",
+		good)
+	r.expectImport(map[string]string{"INFLUX_TOKEN": "", "INFLUX_TOKEN_DIR": t.TempDir()}, 2,
+		"INFLUX_TOKEN: is required", good)
+	// it may read
+	r.expectImport(map[string]string{"INFLUX_TOKEN": r.db.AdminToken, "INFLUX_READ_TOKEN": ""}, 1,
+		"with other values", good)
 	for list, problem := range map[string]string{
 		"mean,p101": `"p101" is none of mean,`, "average": `"average"`, "p95,,max": "has an empty entry",
 		"max,p95,max": "names max twice", "sum": "sum is always written",
@@ -272,7 +290,10 @@ func TestImportStatuses(t *testing.T) {
 	r.expectImport(nil, 2, "needs a file")
 	r.expectImport(nil, 0, "GENERATOR_INPUT_TIME_FORMAT", "--help")
 	// The tokens that the stack has written suffice.
-	r.expectImport(map[string]string{"INFLUX_TOKEN": "", "INFLUX_READ_TOKEN": "", "INFLUX_TOKEN_DIR": r.db.TokenDir}, 0, "accepted", "--overwrite", good)
+	r.expectImport(map[string]string{
+		"INFLUX_TOKEN": "", "INFLUX_READ_TOKEN": "",
+		"INFLUX_TOKEN_DIR": r.db.TokenDir,
+	}, 0, "accepted", "--overwrite", good)
 }
 
 // TestImportTooOld: the bucket does not keep points of the file's times.
@@ -288,7 +309,8 @@ func TestImportTooOld(t *testing.T) {
 	})
 	admin(t, db, http.MethodPatch, "/api/v2/buckets/"+id, `{"retentionRules":[{"type":"expire","everySeconds":86400,"shardGroupDurationSeconds":3600}]}`, func([]byte) {})
 	now := time.Now().Truncate(5 * time.Second)
-	file := r.file("old.csv", fmt.Sprintf("color,value,ts\nred,1,%d\nred,2,%d\n", now.Unix(), now.Add(-48*time.Hour).Unix()))
+	file := r.file("old.csv", fmt.Sprintf("color,value,ts\nred,1,%d\nred,2,%d\n", now.Unix(),
+		now.Add(-48*time.Hour).Unix()))
 	r.expectImport(nil, 3, "points rejected 1", file)
 	r.wantPoints(naive(map[pointKey][]float64{{now.UnixNano(), "red"}: {1}}))
 }
@@ -323,7 +345,8 @@ func TestImportReadme(t *testing.T) {
 		for name, value := range r.env {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
-		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "see them at http://localhost:3000/d/colors?from=17435") {
+		if out, err := cmd.CombinedOutput(); err != nil ||
+			!strings.Contains(string(out), "see them at http://localhost:3000/d/colors?from=17435") {
 			t.Errorf("%s: %v\n%s", command, err, out)
 		}
 	}

@@ -11,11 +11,14 @@ import (
 	"testing"
 )
 
-// crossings are the packages that another module may import, and which of them. Tests may also import those in
-// testCrossings. Whatever is not here does not cross a module's border.
+// crossings are the packages that another module may import, and which of them. Tests may also
+// import those in testCrossings. Whatever is not here does not cross a module's border.
 var crossings = map[string][]string{
 	"generator": {},
-	"influxdb":  {"generator/certs", "generator/process", "generator/redisserver", "generator/service"},
+	"influxdb": {
+		"generator/certs", "generator/process", "generator/redisserver",
+		"generator/service",
+	},
 	"worker": {
 		"generator/certs", "generator/tally", "generator/message", "generator/progress", "generator/redisurl", "generator/service",
 		"generator/source", "influxdb/access", "influxdb/series",
@@ -42,7 +45,10 @@ var pure = map[string][]string{
 }
 
 // strangers are packages of the worker that do not know each other.
-var strangers = []string{"worker/window", "worker/source", "worker/store", "worker/influx", "worker/deadletter"}
+var strangers = []string{
+	"worker/window", "worker/source", "worker/store", "worker/influx",
+	"worker/deadletter",
+}
 
 const prefix = "colorstream/"
 
@@ -78,7 +84,8 @@ func inModule(pkg, module string) bool {
 	return ok && (module != "grafana" || !strings.HasPrefix(rest, "plugin/"))
 }
 
-// TestImportDirections holds the directions in which the modules, and the worker's packages, know each other.
+// TestImportDirections holds the directions in which the modules, and the worker's packages, know
+// each other.
 func TestImportDirections(t *testing.T) {
 	seen := 0
 	for module, allowed := range crossings {
@@ -88,8 +95,10 @@ func TestImportDirections(t *testing.T) {
 				for _, path := range imports {
 					path, ours := strings.CutPrefix(path, prefix)
 					if !ours {
-						if _, is := pure[name]; is && strings.Contains(strings.Split(path, "/")[0], ".") && kind == "" {
-							t.Errorf("%s imports %s; of other modules it may import the standard library only", name, path)
+						if _, is := pure[name]; is && strings.Contains(strings.Split(path, "/")[0], ".") &&
+							kind == "" {
+							t.Errorf("%s imports %s; of other modules it may import the standard library only", name,
+								path)
 						}
 						continue
 					}

@@ -1,4 +1,5 @@
-// Command worker computes the statistics of each colour over windows of time and writes them to InfluxDB.
+// Command worker computes the statistics of each colour over windows of time and writes them to
+// InfluxDB.
 package main
 
 import "colorstream/generator/service"

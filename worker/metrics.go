@@ -35,11 +35,13 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	}
 	histogram := func(name, help string, first, factor float64, n int) prometheus.Histogram {
 		return factory.NewHistogram(prometheus.HistogramOpts{
-			Namespace: namespace, Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(first, factor, n),
+			Namespace: namespace, Name: name, Help: help,
+			Buckets: prometheus.ExponentialBuckets(first, factor, n),
 		})
 	}
 	vector := func(name, help, label string, values ...influx.Class) *prometheus.CounterVec {
-		v := factory.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
+		v := factory.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help},
+			[]string{label})
 		for _, value := range values { // a counter that appears only with its first event hides that one
 			v.WithLabelValues(string(value))
 		}
@@ -48,13 +50,17 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	m := &metrics{
 		registry: registry,
 		closeSeconds: histogram("window_close_seconds",
-			"Seconds from a window's end being known to its lines being computed.", 0.0001, 4, 9), // to 6.5 s
+			// to 6.5 s
+			"Seconds from a window's end being known to its lines being computed.", 0.0001, 4, 9),
 		commitSeconds: histogram("commit_seconds",
 			"Seconds that one commit took, whether it succeeded or not.", 0.0001, 4, 9),
 		writeSeconds: histogram("write_seconds",
-			"Seconds that one write to InfluxDB took, whether it succeeded or not.", 0.001, 2.5, 11), // to 9.5 s
+			// to 9.5 s
+			"Seconds that one write to InfluxDB took, whether it succeeded or not.", 0.001, 2.5, 11),
 		delivery: histogram("delivery_seconds",
-			"Seconds from a commit to InfluxDB's acknowledgement; an outage shows here afterwards.", 0.005, 2, 25), // to 23 h
+			// to 23 h
+			"Seconds from a commit to InfluxDB's acknowledgement; an outage shows here afterwards.",
+			0.005, 2, 25),
 		written: counter("points_written_total", "Points that InfluxDB has acknowledged."),
 		dropped: counter("points_dropped_total",
 			"Points lost because the store did not take them for too long."),
@@ -62,10 +68,13 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		letters:      counter("dead_letters_total", "Dead letters that Redis has taken."),
 		lost:         counter("lost_total", "Stream entries that others deleted before they were read."),
 		takeovers:    counter("takeovers_total", "Partitions that this worker has taken."),
-		fenced:       counter("fenced_commits_total", "Partitions lost to another owner, which a commit or the lease found out."),
+		fenced: counter("fenced_commits_total",
+			"Partitions lost to another owner, which a commit or the lease found out."),
 		rejected: vector("points_rejected_total",
-			"Points that InfluxDB will never take, by class. Those that are not too_old are dead letters.", "class", influx.Rejected, influx.TooOld, influx.TooLarge),
-		writeErrors: vector("write_errors_total", "Failed writes to InfluxDB, by class.", "class", influx.Classes...),
+			"Points that InfluxDB will never take, by class. Those that are not too_old are dead letters.",
+			"class", influx.Rejected, influx.TooOld, influx.TooLarge),
+		writeErrors: vector("write_errors_total", "Failed writes to InfluxDB, by class.", "class",
+			influx.Classes...),
 		lastWrite: factory.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "last_write_timestamp_seconds",
 			Help: "When InfluxDB last acknowledged a write, Unix time.",
@@ -104,24 +113,29 @@ func (m *metrics) delivered(waited time.Duration) { m.delivery.Observe(max(0, wa
 
 // gauge and counter register a figure that is read when asked for.
 func (m *metrics) gauge(name, help string, value func() float64) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, value))
+	o := prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}
+	m.registry.MustRegister(prometheus.NewGaugeFunc(o, value))
 }
 
 func (m *metrics) counter(name, help string, value func() float64) {
-	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, value))
+	o := prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}
+	m.registry.MustRegister(prometheus.NewCounterFunc(o, value))
 }
 
 // watchStore registers what a store holds.
 func (m *metrics) watchStore(stats func() store.Stats) {
-	m.gauge("store_bytes", "Bytes of batches that wait in the store.", func() float64 { return float64(stats().Bytes) })
-	m.gauge("store_waiting", "Batches of lines that wait for InfluxDB.", func() float64 { return float64(stats().Batches) })
-	m.gauge("store_oldest_seconds", "Age of the oldest batch that waits for InfluxDB.", func() float64 {
-		oldest := stats().Oldest
-		if oldest.IsZero() {
-			return 0
-		}
-		return time.Since(oldest).Seconds()
-	})
+	m.gauge("store_bytes", "Bytes of batches that wait in the store.",
+		func() float64 { return float64(stats().Bytes) })
+	m.gauge("store_waiting", "Batches of lines that wait for InfluxDB.",
+		func() float64 { return float64(stats().Batches) })
+	m.gauge("store_oldest_seconds", "Age of the oldest batch that waits for InfluxDB.",
+		func() float64 {
+			oldest := stats().Oldest
+			if oldest.IsZero() {
+				return 0
+			}
+			return time.Since(oldest).Seconds()
+		})
 	m.counter("store_dropped_total", "Points that the store dropped because it was full or damaged.",
 		func() float64 { return float64(stats().DroppedPoints) })
 	m.counter("dead_letters_dropped_total",
@@ -136,14 +150,13 @@ func (m *metrics) watchPartitions(p *partitions) {
 	m.registry.MustRegister(partitionCollector{p})
 }
 
-// watchPubSub registers what only Pub/Sub's worker has: a connection to keep, and a disk. What of the
-// disk cannot be asked is left out.
+// watchPubSub registers what only Pub/Sub's worker has: a connection to keep, and a disk. What of
+// the disk cannot be asked is left out.
 func (m *metrics) watchPubSub(cfg config, reconnects, uncommitted func() float64) {
 	m.counter("reconnects_total", "How often Redis was connected again after it was lost.", reconnects)
 	m.gauge("uncommitted_bytes", "Bytes of lines that wait in memory for the store.", uncommitted)
-	m.gauge("store_max_bytes", "The most bytes that may wait in the store, WORKER_MAX_BYTES.", func() float64 {
-		return float64(cfg.MaxBytes)
-	})
+	m.gauge("store_max_bytes", "The most bytes that may wait in the store, WORKER_MAX_BYTES.",
+		func() float64 { return float64(cfg.MaxBytes) })
 	free, size := diskSpace(cfg.DataDir)
 	if size == 0 {
 		return
@@ -160,7 +173,8 @@ func (m *metrics) watchPubSub(cfg config, reconnects, uncommitted func() float64
 	})
 }
 
-// diskSpace is the free and the whole space of a folder's file system, 0 and 0 if it cannot be asked.
+// diskSpace is the free and the whole space of a folder's file system, 0 and 0 if it cannot be
+// asked.
 func diskSpace(dir string) (free, size uint64) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
@@ -178,16 +192,20 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	receivedDesc   = desc("received_total", "Messages received: accepted or rejected.")
-	acceptedDesc   = desc("accepted_total", "Messages that are in a window.")
-	rejectedDesc   = desc("rejected_total", "Messages that are in no window, by reason.", "reason")
-	lateDesc       = desc("late_total", "Messages whose window was final; they are among the rejected.")
+	receivedDesc = desc("received_total", "Messages received: accepted or rejected.")
+	acceptedDesc = desc("accepted_total", "Messages that are in a window.")
+	rejectedDesc = desc("rejected_total", "Messages that are in no window, by reason.", "reason")
+	lateDesc     = desc("late_total",
+		"Messages whose window was final; they are among the rejected.")
 	closedDesc     = desc("windows_closed_total", "Windows written when they ended.")
 	correctedDesc  = desc("windows_corrected_total", "Windows written again, with late messages.")
-	incompleteDesc = desc("windows_incomplete_total", "Windows that may miss messages, when they ended.")
-	newestDesc     = desc("newest_message_timestamp_seconds", "Source time of the newest message, Unix time.")
-	aheadDesc      = desc("event_ahead_seconds",
-		"How far the newest message's own time (ts) was ahead of source time, negative if behind; absent if none came for a minute.")
+	incompleteDesc = desc("windows_incomplete_total",
+		"Windows that may miss messages, when they ended.")
+	newestDesc = desc("newest_message_timestamp_seconds",
+		"Source time of the newest message, Unix time.")
+	aheadDesc = desc("event_ahead_seconds",
+		"How far the newest message's own time (ts) was ahead of source time, negative if behind; "+
+			"absent if none came for a minute.")
 )
 
 // aheadFor is how long the newest message's clock is shown.
@@ -196,7 +214,8 @@ const aheadFor = time.Minute
 // Describe implements prometheus.Collector.
 func (c tallyCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		receivedDesc, acceptedDesc, rejectedDesc, lateDesc, closedDesc, correctedDesc, incompleteDesc, newestDesc, aheadDesc,
+		receivedDesc, acceptedDesc, rejectedDesc, lateDesc, closedDesc, correctedDesc,
+		incompleteDesc, newestDesc, aheadDesc,
 	} {
 		out <- d
 	}

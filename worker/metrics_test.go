@@ -15,8 +15,12 @@ import (
 // TestMetricsAreDocumented holds docs/metrics.md against all that a worker may show.
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
-	log, cfg := slog.New(slog.DiscardHandler), config{DataDir: t.TempDir(), MaxBytes: 16 << 20, Partitions: 1}
-	client := redisurl.Client{UniversalClient: redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})} // nobody is asked
+	log, cfg := slog.New(slog.DiscardHandler), config{
+		DataDir: t.TempDir(), MaxBytes: 16 << 20,
+		Partitions: 1,
+	}
+	// nobody is asked
+	client := redisurl.Client{UniversalClient: redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})}
 	defer client.Close()
 	registry := service.NewRegistry("worker")
 	var health service.Health

@@ -28,8 +28,9 @@ func residentKiB(t *testing.T, pid int) int {
 	return n
 }
 
-// TestInfluxOutage takes InfluxDB away while a thousand colors are counted: memory does not grow with the backlog,
-// everything is written afterwards, once, and /readyz says what is wrong meanwhile. OUTAGE=10m makes it as long.
+// TestInfluxOutage takes InfluxDB away while a thousand colors are counted: memory does not grow
+// with the backlog, everything is written afterwards, once, and /readyz says what is wrong
+// meanwhile. OUTAGE=10m makes it as long.
 func TestInfluxOutage(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Start(t)
@@ -79,11 +80,12 @@ func TestInfluxOutage(t *testing.T) {
 	send(2 * time.Second)
 	r.waitCount(sent)
 	w.waitReady("influxdb")
-	t.Logf("%d messages; memory %d KiB before, %d KiB after %v more of outage", sent, before, after, outage)
+	t.Logf("%d messages; memory %d KiB before, %d KiB after %v more of outage", sent, before, after,
+		outage)
 }
 
-// TestDiskFull fills the disk under the store: the worker says so, goes on, is not ready, and writes everything when
-// there is room again.
+// TestDiskFull fills the disk under the store: the worker says so, goes on, is not ready, and
+// writes everything when there is room again.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -62,9 +62,12 @@ type partitionCollector struct{ p *partitions }
 
 var (
 	ownedDesc   = desc("partition_owned", "1 if the partition is this worker's, else 0.", "partition")
-	entriesDesc = desc("partition_entries", "Entries in the partition's stream, of its owner.", "partition")
-	backlogDesc = desc("partition_backlog_messages", "Messages of the partition's stream that are in no commit yet, about, of its owner.", "partition")
-	lagDesc     = desc("partition_lag_seconds", "Seconds from the last commit's entry to the newest one, of the partition's owner.", "partition")
+	entriesDesc = desc("partition_entries", "Entries in the partition's stream, of its owner.",
+		"partition")
+	backlogDesc = desc("partition_backlog_messages",
+		"Messages of the partition's stream that are in no commit yet, about, of its owner.", "partition")
+	lagDesc = desc("partition_lag_seconds",
+		"Seconds from the last commit's entry to the newest one, of the partition's owner.", "partition")
 )
 
 // Describe implements prometheus.Collector.

@@ -23,15 +23,16 @@ import (
 const (
 	// lease is how long a partition stays a worker's that gives no sign of life.
 	lease = 2 * time.Second
-	// publishersLookBack is how long entries are kept for publishers that look for their last batch after
-	// a lost answer.
+	// publishersLookBack is how long entries are kept for publishers that look for their last batch
+	// after a lost answer.
 	publishersLookBack = 10 * time.Second
 	trimEvery          = time.Second
 )
 
-// partitions works on those partitions of a stream that are this worker's share: all of them if it is
-// the only one, none if it is a standby. A partition is a worker of its own. Whatever fails ends it,
-// and the next owner goes on from its last commit: start, crash, failover and hand-over are one path.
+// partitions works on those partitions of a stream that are this worker's share: all of them if it
+// is the only one, none if it is a standby. A partition is a worker of its own. Whatever fails ends
+// it, and the next owner goes on from its last commit: start, crash, failover and hand-over are one
+// path.
 type partitions struct {
 	log     *slog.Logger
 	cfg     config
@@ -52,7 +53,8 @@ type partitions struct {
 }
 
 func newPartitions(
-	log *slog.Logger, cfg config, client redisurl.Client, m *metrics, to senders, condition *service.Condition,
+	log *slog.Logger, cfg config, client redisurl.Client, m *metrics, to senders,
+	condition *service.Condition,
 ) *partitions {
 	return &partitions{
 		log: log, cfg: cfg, client: client,
@@ -98,8 +100,8 @@ func (p *partitions) check(ctx context.Context) error {
 	}
 }
 
-// heartbeat learns the share until ctx ends, and then leaves: the others take the partitions as they are
-// released.
+// heartbeat learns the share until ctx ends, and then leaves: the others take the partitions as
+// they are released.
 func (p *partitions) heartbeat(ctx context.Context, members *store.Members) {
 	defer func() {
 		leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -116,7 +118,8 @@ func (p *partitions) heartbeat(ctx context.Context, members *store.Members) {
 			err = errors.Join(err, fmt.Errorf("partition %s: %w", key, broken))
 		}
 		if p.share != share.Partitions {
-			p.log.Info("partitions are shared", "workers", share.Workers, "mine", share.Partitions, "of", p.cfg.Partitions)
+			p.log.Info("partitions are shared", "workers", share.Workers, "mine", share.Partitions, "of",
+				p.cfg.Partitions)
 		}
 		p.share, p.excess = share.Partitions, share.Excess
 		p.mu.Unlock()
@@ -292,7 +295,8 @@ func (p *partitions) work(ctx context.Context, log *slog.Logger, key string, s *
 	p.mu.Unlock()
 	p.metrics.takeovers.Inc()
 	p.say()
-	log.Info("partition acquired", "position", position.ID, "took", time.Since(start).Round(time.Millisecond))
+	log.Info("partition acquired", "position", position.ID, "took",
+		time.Since(start).Round(time.Millisecond))
 	defer func() {
 		p.mu.Lock()
 		delete(p.owned, key)
@@ -312,12 +316,15 @@ func keepNewest(c chan string, value string) {
 }
 
 // trim trims the stream now and then.
-func (p *partitions) trim(ctx context.Context, log *slog.Logger, s *store.Redis, oldest <-chan string) {
+func (p *partitions) trim(
+	ctx context.Context, log *slog.Logger, s *store.Redis, oldest <-chan string,
+) {
 	failed := false
 	for pause(ctx, trimEvery) {
 		select {
 		case before := <-oldest:
-			_, err := s.Trim(ctx, before, max(p.cfg.StreamKeep.age, publishersLookBack), p.cfg.StreamKeep.count)
+			_, err := s.Trim(ctx, before, max(p.cfg.StreamKeep.age, publishersLookBack),
+				p.cfg.StreamKeep.count)
 			if err != nil && ctx.Err() == nil && !failed {
 				log.Warn("the stream is not trimmed", "error", err)
 			}
@@ -327,17 +334,19 @@ func (p *partitions) trim(ctx context.Context, log *slog.Logger, s *store.Redis,
 	}
 }
 
-// resume makes the windows of a partition as they were at its last commit: the state holds no values,
-// which are read from the stream again.
+// resume makes the windows of a partition as they were at its last commit: the state holds no
+// values, which are read from the stream again.
 func resume(
-	ctx context.Context, log *slog.Logger, client redis.UniversalClient, key string, cfg window.Config, saved store.Saved,
+	ctx context.Context, log *slog.Logger, client redis.UniversalClient, key string,
+	cfg window.Config, saved store.Saved,
 ) (*window.Set, source.Position, error) {
 	if len(saved.State) == 0 {
 		return window.NewSet(cfg), source.Position{}, nil
 	}
 	var state savedState
 	if err := json.Unmarshal(saved.State, &state); err != nil {
-		return nil, source.Position{}, fmt.Errorf("the state of the stream %s cannot be read (field state of %s:worker): %w", key, key, err)
+		return nil, source.Position{}, fmt.Errorf(
+			"the state of the stream %s cannot be read (field state of %s:worker): %w", key, key, err)
 	}
 	set := window.Restore(cfg, state.Windows)
 	position := source.Position{ID: saved.Position, Entries: state.Entries}

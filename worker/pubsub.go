@@ -58,7 +58,8 @@ func restore(log *slog.Logger, cfg window.Config, saved store.Saved) *window.Set
 		}
 	}
 	if missing := set.Check(state.Windows); missing > 0 {
-		log.Error("messages of open windows are not in the store: the windows are incomplete", "messages", missing)
+		log.Error("messages of open windows are not in the store: the windows are incomplete", "messages",
+			missing)
 	}
 	return set
 }

@@ -14,8 +14,8 @@ import (
 	"colorstream/generator/message"
 )
 
-// TestReplayOfLongAgo publishes a file of a year ago as fast as Redis takes it, over both transports: one pass gives all
-// its windows, whatever their width.
+// TestReplayOfLongAgo publishes a file of a year ago as fast as Redis takes it, over both
+// transports: one pass gives all its windows, whatever their width.
 func TestReplayOfLongAgo(t *testing.T) {
 	t.Parallel()
 	const n = 100_000
@@ -69,7 +69,8 @@ func TestReplayOfLongAgo(t *testing.T) {
 	}
 }
 
-// TestReplayKnowsItsEnd replays a file that the worker accepts, and one whose rows come when their window is final.
+// TestReplayKnowsItsEnd replays a file that the worker accepts, and one whose rows come when their
+// window is final.
 func TestReplayKnowsItsEnd(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{pubsub, stream} {
@@ -87,12 +88,15 @@ func TestReplayKnowsItsEnd(t *testing.T) {
 				if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 					got = exit.ExitCode()
 				}
-				if out := spaces.ReplaceAllString(p.output(), " "); got != status || !strings.Contains(out, words) {
+				if out := spaces.ReplaceAllString(p.output(), " "); got != status ||
+					!strings.Contains(out, words) {
 					t.Errorf("status %d, want %d and %q:\n%s", got, status, words, out)
 				}
 			}
-			replay(0, "accepted 24 by the worker\n not accepted 0\n", map[string]string{"GENERATOR_PACE": "max"}, sourceFiles+"f3-two-sensors.csv")
-			replay(3, "accepted 1 by the worker\n not accepted 4 late 4\n", map[string]string{"GENERATOR_INTERVAL": "2s"}, sourceFiles+"slow.csv")
+			replay(0, "accepted 24 by the worker\n not accepted 0\n",
+				map[string]string{"GENERATOR_PACE": "max"}, sourceFiles+"f3-two-sensors.csv")
+			replay(3, "accepted 1 by the worker\n not accepted 4 late 4\n",
+				map[string]string{"GENERATOR_INTERVAL": "2s"}, sourceFiles+"slow.csv")
 		})
 	}
 }

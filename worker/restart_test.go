@@ -27,8 +27,8 @@ func restarts(t *testing.T) int {
 	return 50
 }
 
-// watch reads the bucket again and again until the test's end, or until stop is called: no point's count may ever
-// become smaller.
+// watch reads the bucket again and again until the test's end, or until stop is called: no point's
+// count may ever become smaller.
 func (r *rig) watch() (stop func()) {
 	quit := make(chan struct{})
 	var done sync.WaitGroup
@@ -49,7 +49,8 @@ func (r *rig) watch() (stop func()) {
 				key := pointKey{row["_time"].(time.Time).UnixNano(), row["color"].(string)}
 				n := row["_value"].(int64)
 				if n < seen[key] {
-					r.t.Errorf("the point of %s at %v went from %d messages to %d", key.Color, time.Unix(0, key.Start).UTC(), seen[key], n)
+					r.t.Errorf("the point of %s at %v went from %d messages to %d", key.Color,
+						time.Unix(0, key.Start).UTC(), seen[key], n)
 				}
 				seen[key] = n
 			}
@@ -111,9 +112,9 @@ func (r *rig) entries(client redis.UniversalClient, key string) iter.Seq[redis.X
 	}
 }
 
-// TestStreamCrashes kills the worker at random moments while the generator publishes 20 000 messages a second, and
-// InfluxDB or Redis now and then: in the end the bucket equals, point for point, what a naive program computes from
-// the stream.
+// TestStreamCrashes kills the worker at random moments while the generator publishes 20 000
+// messages a second, and InfluxDB or Redis now and then: in the end the bucket equals, point for
+// point, what a naive program computes from the stream.
 func TestStreamCrashes(t *testing.T) {
 	t.Parallel()
 	run := func(name string, redisToo bool) {
@@ -147,7 +148,8 @@ func TestStreamCrashes(t *testing.T) {
 			generator.stop()
 			r.start("worker", nil)
 			want, entries := r.streamOracle(client, width)
-			r.eventually("all entries are in points", 90*time.Second, func() bool { return count(r.points()) >= int64(entries) })
+			r.eventually("all entries are in points", 90*time.Second,
+				func() bool { return count(r.points()) >= int64(entries) })
 			got := r.points()
 			stopWatching()
 			if diff := same(want, got, false); diff != "" {
@@ -155,7 +157,8 @@ func TestStreamCrashes(t *testing.T) {
 			}
 			for key, p := range got {
 				if !p.Complete {
-					t.Errorf("the point of %s at %v is incomplete; a stream loses nothing", key.Color, time.Unix(0, key.Start).UTC())
+					t.Errorf("the point of %s at %v is incomplete; a stream loses nothing", key.Color,
+						time.Unix(0, key.Start).UTC())
 				}
 			}
 			t.Logf("%d kills, %d entries, %d points compared", restarts(t), entries, len(want))
@@ -165,8 +168,8 @@ func TestStreamCrashes(t *testing.T) {
 	run("worker, InfluxDB and Redis", true)
 }
 
-// publishCounting publishes 1, 2, 3 … of one color until quit is closed, about a thousand a second, and returns the
-// last number. Window by window, numbers that are missing show what was lost.
+// publishCounting publishes 1, 2, 3 … of one color until quit is closed, about a thousand a second,
+// and returns the last number. Window by window, numbers that are missing show what was lost.
 func publishCounting(t *testing.T, client *redis.Client, quit <-chan struct{}) (last int) {
 	for {
 		select {
@@ -183,8 +186,8 @@ func publishCounting(t *testing.T, client *redis.Client, quit <-chan struct{}) (
 	}
 }
 
-// checkCounting holds each point against the numbers: a complete window misses none, and nor does what lies between
-// two complete windows that touch.
+// checkCounting holds each point against the numbers: a complete window misses none, and nor does
+// what lies between two complete windows that touch.
 func checkCounting(t *testing.T, points map[pointKey]point, width time.Duration) (incomplete int) {
 	keys := make([]pointKey, 0, len(points))
 	for key := range points {
@@ -208,10 +211,12 @@ func checkCounting(t *testing.T, points map[pointKey]point, width time.Duration)
 			t.Errorf("the window at %v: %+v", at, p)
 		}
 		n := float64(p.Count)
-		if p.P95 != 0 && math.Abs(p.P95-p.Min-0.95*(n-1)) > 1e-6 || p.StdDev != 0 && math.Abs(p.StdDev-math.Sqrt(n*(n+1)/12)) > 1e-6 {
+		if p.P95 != 0 && math.Abs(p.P95-p.Min-0.95*(n-1)) > 1e-6 || p.StdDev != 0 &&
+			math.Abs(p.StdDev-math.Sqrt(n*(n+1)/12)) > 1e-6 {
 			t.Errorf("the window at %v: %+v", at, p)
 		}
-		if i > 0 && points[keys[i-1]].Complete && keys[i-1].Start+int64(width) == key.Start && points[keys[i-1]].Max+1 != p.Min {
+		if i > 0 && points[keys[i-1]].Complete && keys[i-1].Start+int64(width) == key.Start &&
+			points[keys[i-1]].Max+1 != p.Min {
 			t.Errorf("messages are missing before %v", at)
 		}
 	}
@@ -220,8 +225,8 @@ func checkCounting(t *testing.T, points map[pointKey]point, width time.Duration)
 
 var stopLine = regexp.MustCompile(`msg=stopped .*?received=(\d+) accepted=(\d+)`)
 
-// TestPubSubRestarts stops the worker with SIGTERM inside windows, again and again: every message that it had received
-// is in exactly one point, and no window with a gap calls itself complete.
+// TestPubSubRestarts stops the worker with SIGTERM inside windows, again and again: every message
+// that it had received is in exactly one point, and no window with a gap calls itself complete.
 func TestPubSubRestarts(t *testing.T) {
 	t.Parallel()
 	const width = 2 * time.Second
@@ -263,8 +268,8 @@ func TestPubSubRestarts(t *testing.T) {
 		restarts(t), total, received, int64(total)-received, incomplete, len(points))
 }
 
-// TestPubSubKills kills the worker with SIGKILL: what it had received since the last checkpoint is lost, about a second,
-// and the windows say so; and no point ever becomes smaller.
+// TestPubSubKills kills the worker with SIGKILL: what it had received since the last checkpoint is
+// lost, about a second, and the windows say so; and no point ever becomes smaller.
 func TestPubSubKills(t *testing.T) {
 	t.Parallel()
 	const width = time.Second
@@ -296,7 +301,8 @@ func TestPubSubKills(t *testing.T) {
 	stopWatching()
 	points := r.points()
 	incomplete := checkCounting(t, points, width)
-	t.Logf("%d kills: %d published, %d counted; %d of %d windows incomplete", restarts(t)/2, total, count(points), incomplete, len(points))
+	t.Logf("%d kills: %d published, %d counted; %d of %d windows incomplete", restarts(t)/2, total,
+		count(points), incomplete, len(points))
 	if n := count(points); n > int64(total) {
 		t.Errorf("%d messages counted, %d published", n, total)
 	}

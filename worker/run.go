@@ -33,9 +33,14 @@ func run(ctx context.Context, p service.Process) error {
 			{Usage: "run", Help: "work until interrupted", Run: service.Configured(start)},
 			{
 				Usage: "import FILE...", Help: "write files of any time to InfluxDB, without Redis (worker import --help)",
-				Run: func(ctx context.Context, p service.Process) error { return history.Run(ctx, p, p.Args, appendPane) },
+				Run: func(ctx context.Context, p service.Process) error {
+					return history.Run(ctx, p, p.Args, appendPane)
+				},
 			},
-			{Usage: "check", Help: "try the configuration: Redis, InfluxDB and the data folder", Run: service.Configured(check)},
+			{
+				Usage: "check", Help: "try the configuration: Redis, InfluxDB and the data folder",
+				Run: service.Configured(check),
+			},
 		},
 	}.Run(ctx, p)
 }
@@ -50,8 +55,8 @@ func start(ctx context.Context, p service.Process, cfg config) error {
 	return work(ctx, log, cfg)
 }
 
-// redisLog is where go-redis's own log lines go. They repeat with every attempt what the worker says
-// once.
+// redisLog is where go-redis's own log lines go. They repeat with every attempt what the worker
+// says once.
 type redisLog struct{ log *slog.Logger }
 
 func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
@@ -69,8 +74,8 @@ func (c config) windows() window.Config {
 // work runs the worker, and HTTP beside it, until ctx ends. HTTP is served until the last window is
 // stored.
 func work(ctx context.Context, log *slog.Logger, cfg config) error {
-	// The worker holds little between two windows: without this the garbage collector would run dozens of
-	// times a second.
+	// The worker holds little between two windows: without this the garbage collector would run dozens
+	// of times a second.
 	debug.SetGCPercent(400)
 	target, err := cfg.Redis.Target()
 	if err != nil {
@@ -97,8 +102,10 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 	redisState := health.Condition("redis", "not connected yet")
 	registry := prometheus.NewRegistry()
 	labelled := prometheus.Registerer(registry)
-	if cfg.Transport == stream { // there may be several workers, and InfluxDB's scraper does not tell which it reads
-		labelled = prometheus.WrapRegistererWith(prometheus.Labels{"instance": instance(listener.Addr())}, registry)
+	// there may be several workers, and InfluxDB's scraper does not tell which it reads
+	if cfg.Transport == stream {
+		labelled = prometheus.WrapRegistererWith(
+			prometheus.Labels{"instance": instance(listener.Addr())}, registry)
 	}
 	service.RegisterShared(labelled, "worker")
 	service.WatchHealth(labelled, "worker", &health)
@@ -123,10 +130,13 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 		running, stats = w.run, file.Stats
 	}
 	m.watchStore(stats)
-	health.Probe("influxdb", func() error { return delivered(cfg, stats(), to.lines.LastError(), time.Now()) })
+	health.Probe("influxdb", func() error {
+		return delivered(cfg, stats(), to.lines.LastError(), time.Now())
+	})
 	defer func() {
 		t := m.totals.get()
-		log.Info("stopped", "received", t.received(), "accepted", t.accepted, "rejected", t.received()-t.accepted,
+		log.Info("stopped", "received", t.received(), "accepted", t.accepted, "rejected",
+			t.received()-t.accepted,
 			"windows", t.closed, "waiting", stats().Batches)
 	}()
 	return serveWhile(ctx, running, func(ctx context.Context) error {
@@ -137,7 +147,9 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 }
 
 // serveWhile serves for as long as running runs, and ends both when any fails.
-func serveWhile(ctx context.Context, running func(context.Context) error, servers ...func(context.Context) error) error {
+func serveWhile(
+	ctx context.Context, running func(context.Context) error, servers ...func(context.Context) error,
+) error {
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	group, ctx := errgroup.WithContext(ctx)
@@ -174,5 +186,6 @@ func delivered(cfg config, stats store.Stats, lastError error, now time.Time) er
 	if lastError == nil {
 		lastError = errors.New("it is slow, or there is much to send")
 	}
-	return fmt.Errorf("the oldest window has waited for InfluxDB for %v: %w", now.Sub(stats.Oldest).Round(time.Second), lastError)
+	return fmt.Errorf("the oldest window has waited for InfluxDB for %v: %w",
+		now.Sub(stats.Oldest).Round(time.Second), lastError)
 }

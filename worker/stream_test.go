@@ -41,7 +41,10 @@ func TestStreamMixedTimes(t *testing.T) {
 						}
 						lines = append(lines, line+"}")
 					}
-					p.XAdd(t.Context(), &redis.XAddArgs{Stream: "colors", Values: []any{"m", strings.Join(lines, "\n")}})
+					p.XAdd(t.Context(), &redis.XAddArgs{
+						Stream: "colors",
+						Values: []any{"m", strings.Join(lines, "\n")},
+					})
 				}
 				return nil
 			})
@@ -68,7 +71,8 @@ func TestStreamMixedTimes(t *testing.T) {
 	}
 	for key, p := range got {
 		if !p.Complete {
-			t.Errorf("the point of %s at %v is incomplete; a stream loses nothing", key.Color, time.Unix(0, key.Start).UTC())
+			t.Errorf("the point of %s at %v is incomplete; a stream loses nothing", key.Color,
+				time.Unix(0, key.Start).UTC())
 		}
 	}
 	w.stop()
@@ -86,13 +90,15 @@ func TestStandby(t *testing.T) {
 	client := r.redis.Client()
 	owner := func() string { return client.HGet(t.Context(), "colors:worker", "owner").Val() }
 	owns := func(p *program) bool {
-		return strings.Contains(p.readyz(), "owns 1 of 1 partitions") && p.metrics()["partition_owned"] == 1
+		return strings.Contains(p.readyz(), "owns 1 of 1 partitions") &&
+			p.metrics()["partition_owned"] == 1
 	}
 	generator := r.start("generator", map[string]string{"GENERATOR_RATE": "2000"})
 	first := r.worker(nil)
 	r.eventually("the first works", 10*time.Second, func() bool { return owns(first) })
 	second := r.worker(nil)
-	r.eventually("the second is a standby", 10*time.Second, func() bool { return strings.Contains(second.readyz(), "standby") })
+	r.eventually("the second is a standby", 10*time.Second,
+		func() bool { return strings.Contains(second.readyz(), "standby") })
 	if !strings.Contains(second.readyz(), `"ready":true`) {
 		t.Errorf("a standby is not ready: %s", second.readyz())
 	}
@@ -109,7 +115,8 @@ func TestStandby(t *testing.T) {
 		t.Error("the owner's name is the same")
 	}
 	third := r.worker(nil)
-	r.eventually("the third is a standby", 10*time.Second, func() bool { return strings.Contains(third.readyz(), "standby") })
+	r.eventually("the third is a standby", 10*time.Second,
+		func() bool { return strings.Contains(third.readyz(), "standby") })
 	start = time.Now()
 	second.stop()
 	r.eventually("the third takes over", 5*time.Second, func() bool { return owns(third) })
@@ -164,7 +171,10 @@ func TestStreamTrimmedByOthers(t *testing.T) {
 	add := func(n int) {
 		t.Helper()
 		for range n {
-			if err := client.XAdd(t.Context(), &redis.XAddArgs{Stream: "colors", Values: []any{"color", "red", "value", "1"}}).Err(); err != nil {
+			if err := client.XAdd(t.Context(), &redis.XAddArgs{
+				Stream: "colors",
+				Values: []any{"color", "red", "value", "1"},
+			}).Err(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -210,7 +220,10 @@ func TestStreamFields(t *testing.T) {
 		{"data", `{"color":"rust","value":45,"ts":` + ts + "}"},
 		{"foo", "bar"},
 	} {
-		if err := client.XAdd(t.Context(), &redis.XAddArgs{Stream: "colors", Values: values}).Err(); err != nil {
+		if err := client.XAdd(t.Context(), &redis.XAddArgs{
+			Stream: "colors",
+			Values: values,
+		}).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -224,7 +237,8 @@ func TestStreamFields(t *testing.T) {
 	if diff := same(want, r.points(), true); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	r.eventually("a dead letter", 10*time.Second, func() bool { return client.XLen(t.Context(), "colors:rejected").Val() == 1 })
+	r.eventually("a dead letter", 10*time.Second,
+		func() bool { return client.XLen(t.Context(), "colors:rejected").Val() == 1 })
 	letter := client.XRange(t.Context(), "colors:rejected", "-", "+").Val()[0]
 	if letter.Values["reason"] != "fields" || letter.Values["payload"] != `foo="bar"` {
 		t.Errorf("dead letter %v", letter.Values)
@@ -242,17 +256,21 @@ func TestCheckPartitions(t *testing.T) {
 		return p.output(), err
 	}
 	w := r.worker(nil)
-	r.eventually("it owns both", 10*time.Second, func() bool { return w.metrics()["partition_owned"] == 2 })
+	r.eventually("it owns both", 10*time.Second,
+		func() bool { return w.metrics()["partition_owned"] == 2 })
 	text, err := check("2")
-	if err != nil || !strings.Contains(text, "2 partitions with 0 entries, 1 workers, and 0 partitions without one") {
+	if err != nil || !strings.Contains(text,
+		"2 partitions with 0 entries, 1 workers, and 0 partitions without one") {
 		t.Errorf("%v\n%s", err, text)
 	}
 	text, err = check("3")
-	if err == nil || !strings.Contains(text, "REDIS_PARTITIONS=3: the stream colors was begun with 2") {
+	if err == nil || !strings.Contains(text,
+		"REDIS_PARTITIONS=3: the stream colors was begun with 2") {
 		t.Errorf("%v\n%s", err, text)
 	}
 	w.stop()
-	if text, err = check("2"); err != nil || !strings.Contains(text, "0 workers, and 2 partitions without one") {
+	if text, err = check("2"); err != nil ||
+		!strings.Contains(text, "0 workers, and 2 partitions without one") {
 		t.Errorf("%v\n%s", err, text)
 	}
 }

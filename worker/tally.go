@@ -16,7 +16,8 @@ type tally struct {
 	// were not complete when they were closed.
 	closed, corrected, incomplete int64
 	newest                        int64 // source time of the newest message, ns; 0 without one
-	ahead, aheadAt                int64 // of the newest message with an event time, and when that came, ns
+	// of the newest message with an event time, and when that came, ns
+	ahead, aheadAt int64
 }
 
 func (t *tally) reject(reason message.Reason, n int64) {

@@ -10,8 +10,8 @@ import (
 	"colorstream/influxdb/influxtest"
 )
 
-// BenchmarkCloseToVisible measures the time from a window's end to all its points being readable in InfluxDB, at 1000
-// colors a window. The query itself, some milliseconds, is part of it.
+// BenchmarkCloseToVisible measures the time from a window's end to all its points being readable in
+// InfluxDB, at 1000 colors a window. The query itself, some milliseconds, is part of it.
 //
 //	cd worker && go test -run '^$' -bench CloseToVisible -benchtime 60x
 func BenchmarkCloseToVisible(b *testing.B) {
@@ -23,7 +23,10 @@ func BenchmarkCloseToVisible(b *testing.B) {
 	client := r.redis.Client()
 	payloads := make([]string, colors)
 	for i := range payloads {
-		payloads[i] = string(message.Message{Color: fmt.Sprint("color", i), Value: float64(i)}.AppendJSON(nil))
+		payloads[i] = string(message.Message{
+			Color: fmt.Sprint("color", i),
+			Value: float64(i),
+		}.AppendJSON(nil))
 	}
 	var took []time.Duration
 	for b.Loop() {

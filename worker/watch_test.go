@@ -18,8 +18,9 @@ import (
 	"colorstream/influxdb/influxtest"
 )
 
-// What the tests of this file have in common: a stack that something happens to, its metrics written to a bucket as
-// InfluxDB's scrapers write them, and the alerts' own queries asked of that bucket.
+// What the tests of this file have in common: a stack that something happens to, its metrics
+// written to a bucket as InfluxDB's scrapers write them, and the alerts' own queries asked of that
+// bucket.
 
 // A watch is a rig with a generator, a worker, and somebody who reads their metrics.
 type watch struct {
@@ -37,12 +38,18 @@ const redisPassword = "a-word-that-no-log-may-hold"
 // newWatch starts nothing yet. db is as for newRig.
 func newWatch(t *testing.T, db *influxtest.Server, redisArgs ...string) *watch {
 	t.Helper()
-	w := &watch{rig: newRig(t, db, redisArgs...), metrics: influxtest.Shared(t).NewBucket(t), at: time.Now().Add(-time.Hour)}
+	w := &watch{
+		rig: newRig(t, db, redisArgs...), metrics: influxtest.Shared(t).NewBucket(t),
+		at: time.Now().Add(-time.Hour),
+	}
 	w.env["WORKER_WINDOW"] = "500ms"
 	w.client = w.redis.Client()
 	w.user()
 	w.env["REDIS_URL"] = "redis://tester:" + redisPassword + "@" + w.redis.Addr()
-	w.secrets = []string{redisPassword, w.db.WorkerToken, w.db.AdminToken, w.db.GrafanaToken, influxtest.Password}
+	w.secrets = []string{
+		redisPassword, w.db.WorkerToken, w.db.AdminToken, w.db.GrafanaToken,
+		influxtest.Password,
+	}
 	return w
 }
 
@@ -50,7 +57,8 @@ func newWatch(t *testing.T, db *influxtest.Server, redisArgs ...string) *watch {
 func (w *watch) user() {
 	w.t.Helper()
 	w.eventually("Redis has the user", 10*time.Second, func() bool {
-		return w.client.Do(w.t.Context(), "acl", "setuser", "tester", "on", ">"+redisPassword, "~*", "&*", "+@all").Err() == nil
+		return w.client.Do(w.t.Context(), "acl", "setuser", "tester", "on", ">"+redisPassword, "~*", "&*",
+			"+@all").Err() == nil
 	})
 }
 
@@ -101,7 +109,8 @@ func (w *watch) read(times int) {
 				kinds[f[2]] = f[3]
 			}
 			m := sample.FindStringSubmatch(line)
-			if m == nil || kinds[m[1]] != "counter" && kinds[m[1]] != "gauge" || strings.HasPrefix(m[1], "go_") {
+			if m == nil || kinds[m[1]] != "counter" && kinds[m[1]] != "gauge" ||
+				strings.HasPrefix(m[1], "go_") {
 				continue
 			}
 			tags := ""
@@ -136,7 +145,10 @@ func alerts(t testing.TB) map[string]alert {
 		}
 		seconds, _ := strconv.Atoi(back[1])
 		limit, _ := strconv.ParseFloat(than[2], 64)
-		found[strings.TrimPrefix(uid, "colorstream-")] = alert{query, time.Duration(seconds) * time.Second, than[1] == "lt", limit}
+		found[strings.TrimPrefix(uid, "colorstream-")] = alert{
+			query,
+			time.Duration(seconds) * time.Second, than[1] == "lt", limit,
+		}
 	}
 	return found
 }
@@ -187,8 +199,8 @@ type balance struct {
 	published, noSubscribers, unacknowledged, received, accepted, rejected, stored float64
 }
 
-// settle waits until everything that was published is where it will stay: the generator has ended or was stopped, and
-// InfluxDB has all windows. It checks what must hold in any case.
+// settle waits until everything that was published is where it will stay: the generator has ended
+// or was stopped, and InfluxDB has all windows. It checks what must hold in any case.
 func (w *watch) settle() balance {
 	w.t.Helper()
 	stop := regexp.MustCompile(`msg=stop .*published=(\d+) no_subscribers=(\d+) rejected=\d+ unacknowledged=(\d+)`)

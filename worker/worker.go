@@ -33,8 +33,9 @@ type receiver interface {
 //	(receives)                       (pure)                    (one atomic commit)
 //
 // Each arrow is a goroutine's end: the source's goroutine adds messages to windows and never waits,
-// the committer computes statistics and saves them with the state they leave behind, and the senders
-// bring lines to InfluxDB and dead letters to Redis, and remove them when they are acknowledged.
+// the committer computes statistics and saves them with the state they leave behind, and the
+// senders bring lines to InfluxDB and dead letters to Redis, and remove them when they are
+// acknowledged.
 type worker struct {
 	log     *slog.Logger
 	source  receiver

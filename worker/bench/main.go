@@ -6,9 +6,9 @@
 //	cd worker && go run ./bench [-n messages] [-runs runs] [-only regexp]
 //
 // It prints a table: messages a second from the first to the last, CPU time (user and system) a
-// message, of the consumers and of Redis, peak memory, the mean time of a commit, and messages lost.
-// Figures are medians; on a noisy machine look at ratios. With WORKER_PPROF_ADDR set, the workers
-// serve profiles there.
+// message, of the consumers and of Redis, peak memory, the mean time of a commit, and messages
+// lost. Figures are medians; on a noisy machine look at ratios. With WORKER_PPROF_ADDR set, the
+// workers serve profiles there.
 package main
 
 import (
@@ -93,9 +93,11 @@ func compare(n int64, runs int, only string) error {
 	if err != nil {
 		return fmt.Errorf("-only=%q: %w", only, err)
 	}
-	rows := slices.DeleteFunc(slices.Clone(consumers), func(c consumer) bool { return !pattern.MatchString(c.name) })
+	rows := slices.DeleteFunc(slices.Clone(consumers),
+		func(c consumer) bool { return !pattern.MatchString(c.name) })
 	if err := exec.Command("python3", "-c", "import redis").Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "the plain Python worker is left out: python3 has no module redis (apt-get install python3-redis)")
+		fmt.Fprintln(os.Stderr,
+			"the plain Python worker is left out: python3 has no module redis (apt-get install python3-redis)")
 		rows = slices.DeleteFunc(rows, func(c consumer) bool { return c.name == plainPython })
 	}
 	dir, err := build()
@@ -125,7 +127,8 @@ func compare(n int64, runs int, only string) error {
 		}
 		return all[len(all)/2]
 	}
-	fmt.Printf("%d cores, %s, %s, %d messages, median of %d runs\n\n", runtime.NumCPU(), runtime.Version(), redisVersion(), n, runs)
+	fmt.Printf("%d cores, %s, %s, %d messages, median of %d runs\n\n", runtime.NumCPU(),
+		runtime.Version(), redisVersion(), n, runs)
 	fmt.Println("| consumer | messages/s | CPU ns/message | against go-redis | Redis' CPU ns/message | peak MiB | commit ms | lost |")
 	fmt.Println("|---|---|---|---|---|---|---|---|")
 	cpu := func(r result) float64 { return r.cpu }
@@ -147,7 +150,8 @@ func build() (dir string, err error) {
 	for name, folder := range map[string]string{"worker": ".", "bench": "./bench"} {
 		cmd := exec.Command("go", "build", "-C", folder, "-o", filepath.Join(dir, name), ".")
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return "", errors.Join(fmt.Errorf("build %s (run this in the worker's folder): %w\n%s", name, err, out), os.RemoveAll(dir))
+			return "", errors.Join(fmt.Errorf("build %s (run this in the worker's folder): %w\n%s", name,
+				err, out), os.RemoveAll(dir))
 		}
 	}
 	return dir, nil

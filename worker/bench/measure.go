@@ -77,7 +77,10 @@ func (c consumer) measure(ctx context.Context, dir string, n int64) (r result, e
 	if err != nil {
 		return r, err
 	}
-	r = result{rate: float64(n) / end.Sub(start).Seconds(), redis: (after - before) / float64(n), lost: n - received}
+	r = result{
+		rate: float64(n) / end.Sub(start).Seconds(), redis: (after - before) / float64(n),
+		lost: n - received,
+	}
 	var seconds, commits float64
 	for _, p := range all {
 		if c.workers > 0 {
@@ -229,7 +232,8 @@ func (c consumer) drained(
 // startRedis starts a server with its default limits, without persistence.
 func startRedis(ctx context.Context, address string) (*redis.Client, error) {
 	_, port, _ := net.SplitHostPort(address)
-	server := exec.CommandContext(ctx, "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--loglevel", "warning")
+	server := exec.CommandContext(ctx, "redis-server", "--port", port, "--bind", "127.0.0.1", "--save",
+		"", "--loglevel", "warning")
 	if err := server.Start(); err != nil {
 		return nil, fmt.Errorf("start redis-server: %w", err)
 	}

@@ -8,8 +8,8 @@
 //
 // A [Collector] gathers the letters of one commit, the store saves them with it, and a [Writer]
 // brings them from the store to Redis. Each is written at least once, to as many replicas as
-// REDIS_REPLICAS says, and again after a lost answer or a failover. Letters are a help, not a tally:
-// past the collector's bound and the store's they are only counted.
+// REDIS_REPLICAS says, and again after a lost answer or a failover. Letters are a help, not a
+// tally: past the collector's bound and the store's they are only counted.
 package deadletter
 
 import (

@@ -39,7 +39,8 @@ func newWriter(t *testing.T, server *redistest.Server, hooks ...redis.Hook) (*Wr
 	}
 	seen := new(counts)
 	node := func(context.Context, string) (*redis.Client, error) { return client, nil }
-	return NewWriter(slog.New(slog.NewTextHandler(t.Output(), nil)), node, "colors:rejected", 0, seen), seen
+	return NewWriter(slog.New(slog.NewTextHandler(t.Output(), nil)), node, "colors:rejected", 0,
+		seen), seen
 }
 
 // once tries an act once.
@@ -114,7 +115,8 @@ func TestRedisFails(t *testing.T) {
 				}
 			}
 		}, encode(letter("1"), letter("2")))
-		if n := seen.written.Load() - before; err != nil || failures < 2 || n != 2 || seen.dropped.Load() != 0 {
+		if n := seen.written.Load() - before; err != nil || failures < 2 || n != 2 ||
+			seen.dropped.Load() != 0 {
 			t.Errorf("%s: %v after %d failures, %d of 2 written", c.name, err, failures, n)
 		}
 	}
@@ -156,8 +158,10 @@ func TestSomeAreTaken(t *testing.T) {
 		got = append(got, entry.Values["payload"].(string))
 	}
 	want := []string{"0", "1", "2", "3", "4"}
-	if diff := cmp.Diff(want, got); err != nil || tries != 3 || seen.written.Load() != 5 || diff != "" {
-		t.Errorf("%v after %d tries, %d written, entries (-want +got):\n%s", err, tries, seen.written.Load(), diff)
+	if diff := cmp.Diff(want, got); err != nil || tries != 3 || seen.written.Load() != 5 ||
+		diff != "" {
+		t.Errorf("%v after %d tries, %d written, entries (-want +got):\n%s", err, tries,
+			seen.written.Load(), diff)
 	}
 }
 

@@ -60,7 +60,8 @@ func (f *fakeInflux) write(_ context.Context, body []byte) error {
 		}
 	}
 	if len(bad) > 0 {
-		return &WriteError{Class: Rejected, Status: 400, Message: "unable to parse '" + bad[0] + "': who knows"}
+		return &WriteError{Class: Rejected, Status: 400, Message: "unable to parse '" + bad[0] +
+			"': who knows"}
 	}
 	for _, line := range good {
 		f.stored[line]++
@@ -108,7 +109,8 @@ func deliver(t testing.TB, f *fakeInflux, lines []string) (rejected []string, ol
 	}
 	old = seen.rejected[TooOld]
 	if seen.written+len(rejected)+old != len(lines) {
-		t.Errorf("%d written, %d rejected, %d too old of %d", seen.written, len(rejected), old, len(lines))
+		t.Errorf("%d written, %d rejected, %d too old of %d", seen.written, len(rejected), old,
+			len(lines))
 	}
 	return rejected, old
 }
@@ -196,18 +198,19 @@ func TestTry(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	requests, seen := 0, newTally()
-	w := newWriter(slog.New(slog.NewTextHandler(&log, nil)), func(_ context.Context, body []byte) error {
-		requests++
-		switch {
-		case requests == 2:
-			return &WriteError{Class: Throttled}
-		case bytes.Contains(body, []byte("x")):
-			return &WriteError{Class: Rejected, Status: 400, Message: "it has an x"}
-		case bytes.Contains(body, []byte("old")):
-			return &WriteError{Class: TooOld, Status: 422, Message: tooOld20, Dropped: 1}
-		}
-		return nil
-	}, seen)
+	w := newWriter(slog.New(slog.NewTextHandler(&log, nil)),
+		func(_ context.Context, body []byte) error {
+			requests++
+			switch {
+			case requests == 2:
+				return &WriteError{Class: Throttled}
+			case bytes.Contains(body, []byte("x")):
+				return &WriteError{Class: Rejected, Status: 400, Message: "it has an x"}
+			case bytes.Contains(body, []byte("old")):
+				return &WriteError{Class: TooOld, Status: 422, Message: tooOld20, Dropped: 1}
+			}
+			return nil
+		}, seen)
 	twice := func(act func() error) error {
 		if act() == nil {
 			return nil

@@ -22,9 +22,9 @@
 //
 // InfluxDB rejects in two ways. At 400 it could not parse some line and wrote none. At 422 it wrote
 // the others and says how many it dropped: those that are older than the bucket's retention, or
-// those whose field has another type. Which of the latter is known if it is all; otherwise, as after
-// 400, the request is halved until single lines are left. Writing a line twice does no harm: a point's time
-// and colour stay the same.
+// those whose field has another type. Which of the latter is known if it is all; otherwise, as
+// after 400, the request is halved until single lines are left. Writing a line twice does no harm:
+// a point's time and colour stay the same.
 //
 // Requests go through WriteAPIBlocking of the official client, compressed, at most 5000 lines and
 // 4 MiB each. No proxy of the environment is used, and no redirect is followed. An error never

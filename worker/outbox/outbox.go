@@ -76,8 +76,8 @@ func (s *Sender) LastError() error {
 }
 
 // Run delivers what waits in a queue until ctx ends, and then what is left there, for at most
-// stopTimeout and as long as nothing fails; the rest stays in the store. Each queue has a Run of its
-// own.
+// stopTimeout and as long as nothing fails; the rest stays in the store. Each queue has a Run of
+// its own.
 func (s *Sender) Run(ctx context.Context, from Store, q store.Queue, stopTimeout time.Duration) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -105,7 +105,9 @@ func (s *Sender) Run(ctx context.Context, from Store, q store.Queue, stopTimeout
 
 // sendOldest delivers the oldest batches and removes them. It returns false if there are none, and
 // an error only when the sender is to stop.
-func (s *Sender) sendOldest(ctx context.Context, from Store, q store.Queue, try Try) (sent bool, err error) {
+func (s *Sender) sendOldest(
+	ctx context.Context, from Store, q store.Queue, try Try,
+) (sent bool, err error) {
 	var batches []store.Batch
 	err = try(func() (err error) {
 		batches, err = from.Oldest(ctx, q)

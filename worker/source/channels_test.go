@@ -66,7 +66,8 @@ func TestNothingComesTwice(t *testing.T) {
 			}
 		}
 		_ = sub.Close()
-		for client.PubSubNumPat(t.Context()).Val() > 0 || client.PubSubNumSub(t.Context(), name).Val()[name] > 0 {
+		for client.PubSubNumPat(t.Context()).Val() > 0 ||
+			client.PubSubNumSub(t.Context(), name).Val()[name] > 0 {
 			time.Sleep(time.Millisecond)
 		}
 	}

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// A monotonic makes of a wall clock, which may be set, one that never goes backward, so that a final
-// window never gets a message. It is the wall clock, but where that was set back, it goes on at half
-// speed until the wall clock has caught up: windows stay regular, and an hour is made good in two.
+// A monotonic makes of a wall clock, which may be set, one that never goes backward, so that a
+// final window never gets a message. It is the wall clock, but where that was set back, it goes on
+// at half speed until the wall clock has caught up: windows stay regular, and an hour is made good
+// in two.
 //
 // Its caller gives both readings of the same moment: the wall clock, and a monotonic one that is
 // never set. [time.Now] has both. All are nanoseconds.
@@ -36,14 +37,18 @@ type clock struct {
 // newClock makes a clock that is at least at start, in nanoseconds since 1970.
 func newClock(log *slog.Logger, start int64) *clock {
 	now := time.Now()
-	return &clock{log: log, base: now, wall: time.Time.UnixNano, time: monotonic{now: max(start, now.UnixNano())}}
+	return &clock{
+		log: log, base: now, wall: time.Time.UnixNano,
+		time: monotonic{now: max(start, now.UnixNano())},
+	}
 }
 
 func (c *clock) now() int64 {
 	t := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now, behind := c.time.read(c.wall(t), int64(t.Sub(c.base))) // the difference is of monotonic readings
+	// the difference is of monotonic readings
+	now, behind := c.time.read(c.wall(t), int64(t.Sub(c.base)))
 	switch {
 	case behind > int64(time.Second) && !c.behind:
 		c.behind = true

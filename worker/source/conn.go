@@ -36,7 +36,8 @@ const writeTimeout = 2 * time.Second
 // The command is whole, and nothing else writes on a subscribed connection.
 func (c *conn) ping(payload string) {
 	_ = c.SetWriteDeadline(time.Now().Add(writeTimeout))
-	if _, err := fmt.Fprintf(c, "*2\r\n$4\r\nPING\r\n$%d\r\n%s\r\n", len(payload), payload); err != nil {
+	_, err := fmt.Fprintf(c, "*2\r\n$4\r\nPING\r\n$%d\r\n%s\r\n", len(payload), payload)
+	if err != nil {
 		_ = c.Close() // half a command may have been written
 	}
 }

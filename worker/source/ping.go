@@ -13,8 +13,8 @@ const (
 	// onTime is how late after a window's border its ping may be sent for the windows on both sides to
 	// be complete. A process that is stopped, or starved, sends later.
 	onTime = 250 * time.Millisecond
-	// silentMost is how long a connection may bring nothing, not even an answer to a ping, before it is
-	// given up.
+	// silentMost is how long a connection may bring nothing, not even an answer to a ping, before it
+	// is given up.
 	silentMost = 5 * time.Second
 	// lateMark ends the payload of a ping that was sent too late.
 	lateMark = "!"

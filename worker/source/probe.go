@@ -9,9 +9,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// probeScript looks at the stream for what others may have deleted: whether an entry is still there,
-// and what XINFO STREAM says, which alone would send the first and the last entry, too. It writes
-// nothing.
+// probeScript looks at the stream for what others may have deleted: whether an entry is still
+// there, and what XINFO STREAM says, which alone would send the first and the last entry, too. It
+// writes nothing.
 const probeScript = `
 local answer = {#redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]), '', '', '', redis.call('XLEN', KEYS[1])}
 local info = redis.pcall('XINFO', 'STREAM', KEYS[1])

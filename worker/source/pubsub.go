@@ -20,8 +20,8 @@ const (
 
 // A PubSub receives Redis Pub/Sub channels.
 //
-// It uses go-redis's Receive in a loop of its own: the library's Go channel drops messages when it is
-// full, and reconnects unseen.
+// It uses go-redis's Receive in a loop of its own: the library's Go channel drops messages when it
+// is full, and reconnects unseen.
 type PubSub struct {
 	log      *slog.Logger
 	opt      *redis.Options
@@ -46,8 +46,8 @@ type PubSub struct {
 }
 
 // NewPubSub makes a source for channels; one with *, ? or [ in its name is a pattern, as PSUBSCRIBE
-// takes it. The sink learns the time at every multiple of width. It never learns one before start, in
-// nanoseconds since 1970: what an earlier run had reached.
+// takes it. The sink learns the time at every multiple of width. It never learns one before start,
+// in nanoseconds since 1970: what an earlier run had reached.
 func NewPubSub(
 	log *slog.Logger, opt *redis.Options, channels []string, width time.Duration, start int64, state State,
 ) *PubSub {
@@ -125,7 +125,8 @@ func (p *PubSub) connected() {
 		_ = c.SetReadDeadline(time.Time{}) // the one of the handshake would end the connection
 	}
 	p.pongs = 0
-	p.gap(p.clock.now() + 1) // later than a border that is now: its window was not received from its start
+	// later than a border that is now: its window was not received from its start
+	p.gap(p.clock.now() + 1)
 	p.subscribed.Store(true)
 	p.state(nil)
 	if p.ever {
@@ -154,7 +155,8 @@ func (p *PubSub) disconnected(err error) {
 	p.state(err)
 	if !p.failed {
 		p.failed, p.failedAt = true, time.Now()
-		p.log.Warn("not connected to Redis; trying again", "address", p.opt.Addr, "channel", p.names(), "error", err)
+		p.log.Warn("not connected to Redis; trying again", "address", p.opt.Addr, "channel", p.names(),
+			"error", err)
 	}
 }
 

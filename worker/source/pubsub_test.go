@@ -15,7 +15,9 @@ import (
 	"colorstream/generator/redistest"
 )
 
-func startPubSub(t *testing.T, address string, width time.Duration, rec *recorder, channels ...string) *PubSub {
+func startPubSub(
+	t *testing.T, address string, width time.Duration, rec *recorder, channels ...string,
+) *PubSub {
 	if len(channels) == 0 {
 		channels = []string{"colors"}
 	}
@@ -28,7 +30,10 @@ func startPubSub(t *testing.T, address string, width time.Duration, rec *recorde
 // TestPubSub runs against the real Redis and its stand-in.
 func TestPubSub(t *testing.T) {
 	t.Parallel()
-	for name, address := range map[string]string{"redis": redistest.Start(t).Addr(), "miniredis": miniredis.RunT(t).Addr()} {
+	for name, address := range map[string]string{
+		"redis":     redistest.Start(t).Addr(),
+		"miniredis": miniredis.RunT(t).Addr(),
+	} {
 		t.Run(name, func(t *testing.T) {
 			rec := newRecorder(t)
 			startPubSub(t, address, time.Second, rec)
@@ -54,8 +59,8 @@ func TestPubSub(t *testing.T) {
 	}
 }
 
-// TestTimeProvesMessages publishes as fast as it can: whatever Redis has taken before an instant that
-// is told was handed on before it is told, and each border is told.
+// TestTimeProvesMessages publishes as fast as it can: whatever Redis has taken before an instant
+// that is told was handed on before it is told, and each border is told.
 func TestTimeProvesMessages(t *testing.T) {
 	t.Parallel()
 	const width = 200 * time.Millisecond
@@ -167,13 +172,19 @@ func TestNotAllowed(t *testing.T) {
 	client := server.Client()
 	acl := func(rules ...any) {
 		t.Helper()
-		if err := client.Do(t.Context(), append([]any{"acl", "setuser", "worker", "reset", "on", ">secret"}, rules...)...).Err(); err != nil {
+		if err := client.Do(t.Context(), append([]any{
+			"acl", "setuser", "worker", "reset", "on",
+			">secret",
+		}, rules...)...).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	acl("+ping", "+hello", "+auth")
 	rec := newRecorder(t)
-	p := NewPubSub(testLog(t), &redis.Options{Addr: server.Addr(), Username: "worker", Password: "secret"},
+	p := NewPubSub(testLog(t), &redis.Options{
+		Addr: server.Addr(), Username: "worker",
+		Password: "secret",
+	},
 		[]string{"colors"}, time.Second, 0, rec.state)
 	start(t, func(ctx context.Context) error { return p.Run(ctx, rec) })
 	rec.wait("denied twice", func() bool { return len(rec.states) >= 2 && rec.states[1] != nil })
@@ -229,7 +240,8 @@ func TestClockIsSet(t *testing.T) {
 	server := redistest.Start(t)
 	client := server.Client()
 	rec := newRecorder(t)
-	p := NewPubSub(testLog(t), &redis.Options{Addr: server.Addr()}, []string{"colors"}, width, 0, rec.state)
+	p := NewPubSub(testLog(t), &redis.Options{Addr: server.Addr()}, []string{"colors"}, width, 0,
+		rec.state)
 	var set atomic.Int64
 	p.clock.wall = func(t time.Time) int64 { return t.UnixNano() + set.Load() }
 	borders := make(map[int64]int)
@@ -255,7 +267,8 @@ func TestClockIsSet(t *testing.T) {
 	before := time.Now().UnixNano()
 	publish(time.Second)
 	rec.mu.Lock()
-	covered := slices.ContainsFunc(rec.gaps, func(g [2]int64) bool { return g[0] <= before && g[1] >= before+ahead-second })
+	covered := slices.ContainsFunc(rec.gaps,
+		func(g [2]int64) bool { return g[0] <= before && g[1] >= before+ahead-second })
 	rec.mu.Unlock()
 	if !covered {
 		t.Errorf("set forward: no gap covers the hour: %v", rec.gaps)
@@ -298,7 +311,8 @@ func TestStamp(t *testing.T) {
 		{12000 * ms, 5000 * ms, "12000000000!", true},
 	} {
 		if payload, passed := stamp(c.now, c.border, width); payload != c.payload || passed != c.passed {
-			t.Errorf("stamp(%d, %d) = %q, %v; want %q, %v", c.now, c.border, payload, passed, c.payload, c.passed)
+			t.Errorf("stamp(%d, %d) = %q, %v; want %q, %v", c.now, c.border, payload, passed, c.payload,
+				c.passed)
 		}
 	}
 	if payload, _ := stamp(25*ms, 10*ms, 10*time.Millisecond); payload != "25000000!" {
@@ -317,7 +331,8 @@ func TestLatePong(t *testing.T) {
 	p.pong("11000000000#3")
 	p.pong("13000000000#5") // the fourth was lost
 	p.pong("14000000000#6")
-	if rec.now != 14*second || !slices.Equal(rec.gaps, [][2]int64{{5 * second, 12 * second}, {12 * second, 13 * second}}) {
+	if rec.now != 14*second || !slices.Equal(rec.gaps,
+		[][2]int64{{5 * second, 12 * second}, {12 * second, 13 * second}}) {
 		t.Errorf("now %d, gaps %v", rec.now, rec.gaps)
 	}
 }

@@ -45,8 +45,8 @@ type Stream struct {
 
 // NewStream makes a reader that begins after a position, or at the stream's beginning if it is
 // empty. due tells the time at which somebody waits for time to pass; if no entry comes, the reader
-// then appends a tick. It may be nil: the reader then only reads. lost is told how many entries were
-// deleted before they were read.
+// then appends a tick. It may be nil: the reader then only reads. lost is told how many entries
+// were deleted before they were read.
 func NewStream(
 	log *slog.Logger, client redis.UniversalClient, key string, after Position,
 	due func() (int64, bool), lost func(entries float64),
@@ -63,8 +63,8 @@ type batch struct {
 	probe   probe
 }
 
-// Run reads until ctx ends, or Redis does not answer or says no: then it ends with the error, and all
-// that it read has been handed on. Whoever goes on makes a new Stream.
+// Run reads until ctx ends, or Redis does not answer or says no: then it ends with the error, and
+// all that it read has been handed on. Whoever goes on makes a new Stream.
 func (s *Stream) Run(ctx context.Context, sink Sink) error {
 	s.sink = sink
 	parent := ctx
@@ -107,7 +107,8 @@ func (s *Stream) read(ctx context.Context, out chan<- batch) error {
 	count := mostEntries / 10
 	for ctx.Err() == nil {
 		pipe := s.client.Pipeline()
-		read := pipe.Do(ctx, "xread", "count", count, "block", blockFor.Milliseconds(), "streams", s.key, after)
+		read := pipe.Do(ctx, "xread", "count", count, "block", blockFor.Milliseconds(), "streams", s.key,
+			after)
 		looked := pipe.Eval(ctx, probeScript, []string{s.key}, after)
 		_, _ = pipe.Exec(ctx) // each command has its own error
 		b := batch{after: after}

@@ -89,8 +89,8 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// TestDeleted counts what others trim or delete before it is read, and tells of a gap; what was read
-// before it is deleted is none.
+// TestDeleted counts what others trim or delete before it is read, and tells of a gap; what was
+// read before it is deleted is none.
 func TestDeleted(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -106,8 +106,16 @@ func TestDeleted(t *testing.T) {
 		{"trimmed unread", func(c *redis.Client, ids []string) error {
 			return c.XTrimMinID(t.Context(), "colors", ids[150]).Err()
 		}, 50, true},
-		{"trimmed all", func(c *redis.Client, ids []string) error { return c.XTrimMaxLen(t.Context(), "colors", 0).Err() }, 100, true},
-		{"deleted what was read", func(c *redis.Client, ids []string) error { return c.XDel(t.Context(), "colors", ids[50]).Err() }, 0, false},
+		{"trimmed all", func(c *redis.Client,
+			ids []string,
+		) error {
+			return c.XTrimMaxLen(t.Context(), "colors", 0).Err()
+		}, 100, true},
+		{"deleted what was read", func(c *redis.Client,
+			ids []string,
+		) error {
+			return c.XDel(t.Context(), "colors", ids[50]).Err()
+		}, 0, false},
 		{"deleted unread", func(c *redis.Client, ids []string) error {
 			return c.XDel(t.Context(), "colors", ids[150], ids[160]).Err()
 		}, 2, true},
@@ -126,7 +134,10 @@ func TestDeleted(t *testing.T) {
 			}
 			add(t, client, 200, 201)
 			r := read(t, client, first.position, nil)
-			r.wait("the last entry", func() bool { return len(r.payloads) > 0 && r.payloads[len(r.payloads)-1] == "200" })
+			r.wait("the last entry", func() bool {
+				return len(r.payloads) > 0 &&
+					r.payloads[len(r.payloads)-1] == "200"
+			})
 			r.wait("the loss is counted", func() bool { return r.lost.Load() >= c.lost })
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -190,7 +201,8 @@ func TestStreamEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := NewStream(testLog(t), client, "colors", Position{}, nil, func(float64) {})
-	if err := s.Run(t.Context(), newRecorder(t)); err == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
+	if err := s.Run(t.Context(), newRecorder(t)); err == nil ||
+		!strings.Contains(err.Error(), "WRONGTYPE") {
 		t.Errorf("error %v", err)
 	}
 	server.Kill()
@@ -211,12 +223,13 @@ func TestReplay(t *testing.T) {
 	}
 	from := Milliseconds(ids[1000])
 	var got []string
-	err := Replay(t.Context(), client, "colors", from*1e6, Position{ID: ids[3500]}, func(at int64, payload string) {
-		if at < from*1e6 {
-			t.Errorf("an entry of %d", at)
-		}
-		got = append(got, payload)
-	})
+	err := Replay(t.Context(), client, "colors", from*1e6, Position{ID: ids[3500]},
+		func(at int64, payload string) {
+			if at < from*1e6 {
+				t.Errorf("an entry of %d", at)
+			}
+			got = append(got, payload)
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +276,8 @@ func TestContent(t *testing.T) {
 	}
 }
 
-// FuzzPlainMessage: whatever an entry's fields hold, the message made of them is JSON, or not UTF-8.
+// FuzzPlainMessage: whatever an entry's fields hold, the message made of them is JSON, or not
+// UTF-8.
 func FuzzPlainMessage(f *testing.F) {
 	f.Add("red", "42", "n", "1738573200000")
 	f.Add("a\"b\\\x00", "-0.5e-7", "\xff", "2025")

@@ -30,12 +30,16 @@ func (l load) commit(i int) Commit {
 	second := int64(i)
 	c := Commit{
 		State: random(80 * 3 * l.colors), Position: position(i + 1),
-		Parts: []Part{{second / 5, random(8 * l.values * 9 / 10)}, {second/5 - 1, random(8 * l.values / 10)}},
+		Parts: []Part{
+			{second / 5, random(8 * l.values * 9 / 10)},
+			{second/5 - 1, random(8 * l.values / 10)},
+		},
 	}
 	if i%5 == 4 {
 		var lines strings.Builder
 		for n := range l.colors {
-			fmt.Fprintf(&lines, "color_metrics,color=color%d mean=%v,median=%v,min=1,max=100,sum=%v,count=%di,complete=true %d\n",
+			fmt.Fprintf(&lines,
+				"color_metrics,color=color%d mean=%v,median=%v,min=1,max=100,sum=%v,count=%di,complete=true %d\n",
 				n, rng.Float64(), rng.IntN(100), rng.IntN(1e6), rng.IntN(1000), second*1e9)
 		}
 		c.Lines, c.Points = []byte(lines.String()), l.colors

@@ -74,8 +74,8 @@ func openBolt(path string) (db *bolt.DB, file *os.File, err error) {
 	return nil, nil, err
 }
 
-// check reads the whole file: each value's checksum, and whether all are there. The last number that
-// a key was made of is known then.
+// check reads the whole file: each value's checksum, and whether all are there. The last number
+// that a key was made of is known then.
 func (b *Bolt) check() error {
 	return guard(func() error {
 		return b.db.View(func(tx *bolt.Tx) error {

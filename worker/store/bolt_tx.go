@@ -65,7 +65,8 @@ func checksum(bucket string, key, value []byte) uint32 {
 }
 
 func seal(bucket string, key, value []byte) []byte {
-	sealed := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(value)), checksum(bucket, key, value))
+	sealed := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(value)),
+		checksum(bucket, key, value))
 	return append(sealed, value...)
 }
 

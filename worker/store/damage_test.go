@@ -27,7 +27,10 @@ func fill(t testing.TB, b *Bolt, rng *rand.Rand) (saved, before Saved, queues ma
 	for i := range 40 {
 		lines := fmt.Sprintf("%d %s\n", i, strings.Repeat("l", rng.IntN(3000)))
 		letters := fmt.Sprintf("%d %s\n", i, strings.Repeat("x", rng.IntN(300)))
-		c := Commit{State: fmt.Appendf(nil, "state %d", i), Lines: []byte(lines), Points: 1, Letters: []byte(letters)}
+		c := Commit{
+			State: fmt.Appendf(nil, "state %d", i), Lines: []byte(lines), Points: 1,
+			Letters: []byte(letters),
+		}
 		for w := range 3 {
 			c.Parts = append(c.Parts, Part{int64(i/5 + w), bytes.Repeat([]byte{byte(i)}, rng.IntN(2000))})
 		}
@@ -106,7 +109,8 @@ func TestBoltDamage(t *testing.T) {
 			t.Fatalf("%s: %v", what, err)
 		}
 		same := fmt.Sprint(got) == fmt.Sprint(saved)
-		if !same && (got.State != nil || got.Parts != nil) && fmt.Sprint(got) != fmt.Sprint(before) { // before, if the newest meta page is damaged
+		// before, if the newest meta page is damaged
+		if !same && (got.State != nil || got.Parts != nil) && fmt.Sprint(got) != fmt.Sprint(before) {
 			t.Errorf("%s: state and parts are others", what)
 		}
 		for q, want := range queues {
@@ -192,10 +196,14 @@ func TestBoltRemoved(t *testing.T) {
 	}{
 		{"removed", func() error { return os.Remove(path) }, "", false},
 		{"replaced", func() error {
-			return errors.Join(os.Rename(path, path+".old"), os.WriteFile(path, []byte("something else"), 0o600))
+			return errors.Join(os.Rename(path, path+".old"),
+				os.WriteFile(path, []byte("something else"), 0o600))
 		}, "damaged", false},
 		{"truncated", func() error { return os.Truncate(path, 0) }, "damaged", true},
-		{"overwritten", func() error { return os.WriteFile(path, make([]byte, 1<<20), 0o600) }, "damaged", true},
+		{
+			"overwritten", func() error { return os.WriteFile(path, make([]byte, 1<<20), 0o600) }, "damaged",
+			true,
+		},
 	} {
 		t.Run(act.name, func(t *testing.T) {
 			if err := os.RemoveAll(dir); err != nil {
@@ -207,7 +215,10 @@ func TestBoltRemoved(t *testing.T) {
 			if err := act.do(); err != nil {
 				t.Fatal(err)
 			}
-			second := Commit{State: []byte("2"), Parts: []Part{{1, []byte("second")}}, Lines: []byte("two\n"), Points: 1}
+			second := Commit{
+				State: []byte("2"), Parts: []Part{{1, []byte("second")}},
+				Lines: []byte("two\n"), Points: 1,
+			}
 			err := b.Commit(t.Context(), second)
 			if !errors.Is(err, ErrFresh) {
 				t.Fatalf("the commit says %v", err)

@@ -75,7 +75,8 @@ func (p *proxy) serve(client net.Conn, addr string) {
 		if err != nil {
 			return
 		}
-		cut := strings.Contains(strings.ToLower(string(buf[:n])), "eval") || strings.Contains(string(buf[:n]), "hmget")
+		cut := strings.Contains(strings.ToLower(string(buf[:n])), "eval") ||
+			strings.Contains(string(buf[:n]), "hmget")
 		cut = cut && p.left.Add(-1) >= 0
 		if cut && !p.after.Load() {
 			return
@@ -98,7 +99,10 @@ func (p *proxy) serve(client net.Conn, addr string) {
 func TestRedisFailures(t *testing.T) {
 	server := redistest.Start(t)
 	p := startProxy(t, server.Addr())
-	steps := []string{"acquire", "load", "renew", "commit", "oldest", "remove", "letters", "release", "owner"}
+	steps := []string{
+		"acquire", "load", "renew", "commit", "oldest", "remove", "letters", "release",
+		"owner",
+	}
 	for _, mode := range []string{fails, failsDone} {
 		for _, retries := range []int{-1, 3} {
 			for _, failing := range steps {
@@ -162,7 +166,10 @@ func TestRedisFailures(t *testing.T) {
 						if r.position >= "2-0" { // it was done, as the reload told
 							return nil
 						}
-						return r.Commit(ctx, Commit{Position: "2-0", Lines: []byte(batchTwo), Points: 1, Letters: []byte(batchLetter)})
+						return r.Commit(ctx, Commit{
+							Position: "2-0", Lines: []byte(batchTwo), Points: 1,
+							Letters: []byte(batchLetter),
+						})
 					}, again)
 					do("oldest", func() error { _, err := r.Oldest(ctx, Lines); return err }, nil)
 					ids := expect(t, r, Lines, batchOne, batchTwo)
@@ -212,7 +219,8 @@ func TestRedisFailover(t *testing.T) {
 		}
 	}
 	promoted := replica.Client()
-	if err := promoted.Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err(); err != nil { // cuts the link
+	// cuts the link
+	if err := promoted.Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
 	commit(t, r, Commit{Position: "2-0", Lines: []byte(batchTwo), Points: 1})
@@ -231,7 +239,8 @@ func TestRedisFailover(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The token is on the new master, but what follows was not committed there.
-	if err := r.Commit(t.Context(), Commit{Position: "3-0", State: []byte("3")}); !errors.Is(err, ErrFenced) {
+	if err := r.Commit(t.Context(), Commit{Position: "3-0", State: []byte("3")}); !errors.Is(err,
+		ErrFenced) {
 		t.Errorf("a commit after one that is missing: %v", err)
 	}
 	if got := again(); got != "1-0" {
@@ -333,7 +342,8 @@ func TestBoltFullDisk(t *testing.T) {
 		line := fmt.Sprintf("%d%s\n", next, strings.Repeat("l", 10_000))
 		next++
 		want = append(want, line)
-		held.State, held.Lines, held.Points = fmt.Append(nil, next), append(held.Lines, line...), held.Points+1
+		held.State, held.Lines, held.Points = fmt.Append(nil, next), append(held.Lines,
+			line...), held.Points+1
 		held.Parts[0].Data = append(held.Parts[0].Data, byte(next))
 		err := b.Commit(t.Context(), held)
 		if err == nil {

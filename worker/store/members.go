@@ -22,8 +22,9 @@ func OwnerName(start time.Time) string {
 }
 
 // Members shares the partitions of a channel between its live workers, whose names are in the
-// sorted set <channel>:workers with the time of their last heartbeat, in milliseconds of Redis' TIME. It
-// is for balance only: what keeps two workers from writing one partition is the token in Redis.
+// sorted set <channel>:workers with the time of their last heartbeat, in milliseconds of Redis'
+// TIME. It is for balance only: what keeps two workers from writing one partition is the token in
+// Redis.
 type Members struct {
 	node       Node
 	key        string
@@ -41,22 +42,23 @@ type Share struct {
 	Excess     int // to be given up; not before the second heartbeat in a row that finds it
 }
 
-// NewMembers makes the members' list of a channel. Until the first heartbeat succeeds the share is none.
+// NewMembers makes the members' list of a channel. Until the first heartbeat succeeds the share is
+// none.
 func NewMembers(node Node, channel, name string, lease time.Duration, partitions int) *Members {
 	return &Members{
 		node: node, key: channel + ":workers", name: name, lease: lease, partitions: partitions,
 	}
 }
 
-// heartbeatScript takes a name and a lease in ms, and returns the number of all names and those that are
-// alive.
+// heartbeatScript takes a name and a lease in ms, and returns the number of all names and those
+// that are alive.
 var heartbeatScript = redis.NewScript(allowOOM + now + `
 	redis.call('ZADD', KEYS[1], now, ARGV[1])
 	local live = redis.call('ZRANGEBYSCORE', KEYS[1], now - ARGV[2], '+inf')
 	return {redis.call('ZCARD', KEYS[1]), live}`)
 
-// Heartbeat says that this worker lives and owns that many partitions, and returns its share. It is to
-// be called several times in a lease. After an error the share is the last one, with nothing to
+// Heartbeat says that this worker lives and owns that many partitions, and returns its share. It is
+// to be called several times in a lease. After an error the share is the last one, with nothing to
 // give up.
 func (m *Members) Heartbeat(ctx context.Context, owned int) (Share, error) {
 	m.share.Excess = 0
@@ -90,8 +92,8 @@ func (m *Members) Heartbeat(ctx context.Context, owned int) (Share, error) {
 	return m.share, wrap("prune", m.key, err)
 }
 
-// prune removes the names of workers that have given no heartbeat for ten leases. It is a command of its
-// own, as each write.
+// prune removes the names of workers that have given no heartbeat for ten leases. It is a command
+// of its own, as each write.
 func (m *Members) prune(ctx context.Context, c *redis.Client) error {
 	t, err := c.Time(ctx).Result()
 	if err != nil {

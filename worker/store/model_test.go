@@ -86,12 +86,15 @@ func difference(want, got model, hasParts bool) string {
 
 // testModel compares a store with the model through random operations and crashes. Crash runs an
 // operation, and then leaves what a crash in the middle of it might leave.
-func testModel(t *testing.T, steps int, hasParts bool, open func() Store, crash func(*rand.Rand, func())) {
+func testModel(
+	t *testing.T, steps int, hasParts bool, open func() Store, crash func(*rand.Rand, func()),
+) {
 	seed := rand.Uint64()
 	t.Log("seed", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	text := func(kind string, most int) []byte {
-		return []byte(fmt.Sprintf("%s%x\n", kind, rng.Uint64())[:4] + strings.Repeat(kind, rng.IntN(most)) + "\n")
+		return []byte(fmt.Sprintf("%s%x\n", kind, rng.Uint64())[:4] +
+			strings.Repeat(kind, rng.IntN(most)) + "\n")
 	}
 	want := model{parts: map[int64]string{}, queues: map[Queue][]string{}}
 	s := open()
@@ -248,7 +251,8 @@ func TestRedisModel(t *testing.T) {
 		server.Restart()
 	})
 	name, _ := file()
-	if text, err := os.ReadFile(name); err != nil || bytes.Contains(bytes.ToUpper(text), []byte("\r\nMULTI\r\n")) {
+	if text, err := os.ReadFile(name); err != nil ||
+		bytes.Contains(bytes.ToUpper(text), []byte("\r\nMULTI\r\n")) {
 		t.Errorf("the file holds a transaction, %v", err)
 	}
 }

@@ -34,7 +34,10 @@ func olderOwnerCommits(t *testing.T, client *redis.Client) bool {
 	if _, err := newer.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	err := older.Commit(t.Context(), Commit{State: []byte("older"), Position: position(2), Lines: []byte("x\n"), Points: 1})
+	err := older.Commit(t.Context(), Commit{
+		State: []byte("older"), Position: position(2),
+		Lines: []byte("x\n"), Points: 1,
+	})
 	if err != nil && !errors.Is(err, ErrFenced) {
 		t.Fatal(err)
 	}
@@ -75,7 +78,8 @@ func lateCommitIsTaken(t *testing.T, client *redis.Client) bool {
 	t.Helper()
 	r := openTestRedis(t, client, t.Name())
 	commit(t, r, Commit{State: []byte("1"), Position: position(1)})
-	late := []any{r.own(), position(1), position(2), "2"} // what is on its way while the client repeats it
+	// what is on its way while the client repeats it
+	late := []any{r.own(), position(1), position(2), "2"}
 	commit(t, r, Commit{State: []byte("2"), Position: position(2)})
 	if err := r.run(t.Context(), commitScript, late...).Err(); err != nil {
 		t.Errorf("a repeated commit says %v", err)
@@ -100,7 +104,10 @@ func TestRedisLateCommit(t *testing.T) {
 func TestRedisLease(t *testing.T) {
 	client := redistest.Start(t).Client()
 	const lease = 300 * time.Millisecond
-	owner := func(name string) *Redis { return NewRedis(logger(t), nodeOf(client), "s", name, lease, 0) }
+	owner := func(name string) *Redis {
+		return NewRedis(logger(t), nodeOf(client), "s", name, lease,
+			0)
+	}
 	a, b := owner("a"), owner("b")
 	if name, _, err := b.Owner(t.Context()); name != "" || err != nil {
 		t.Fatalf("at first %q owns it, %v", name, err)
@@ -110,7 +117,8 @@ func TestRedisLease(t *testing.T) {
 	if ok, err := b.Acquire(t.Context()); ok || err != nil {
 		t.Fatalf("a second owner acquires: %v, %v", ok, err)
 	}
-	if name, left, err := b.Owner(t.Context()); name != "a" || left <= 0 || left > lease || err != nil {
+	if name, left, err := b.Owner(t.Context()); name != "a" || left <= 0 || left > lease ||
+		err != nil {
 		t.Fatalf("%q owns it for %v, %v", name, left, err)
 	}
 	for range 8 {
@@ -141,7 +149,10 @@ func TestRedisPosition(t *testing.T) {
 	r := openTestRedis(t, redistest.Start(t).Client(), "s")
 	commit(t, r, Commit{Position: "5-10", Lines: []byte("one\n"), Points: 1})
 	for _, p := range []string{"5-10", "5-9", "4-11", ""} {
-		if err := r.Commit(t.Context(), Commit{Position: p, Lines: []byte("two\n"), Points: 1}); err == nil {
+		if err := r.Commit(t.Context(), Commit{
+			Position: p, Lines: []byte("two\n"),
+			Points: 1,
+		}); err == nil {
 			t.Errorf("lines at %q are taken after 5-10", p)
 		}
 	}
@@ -230,7 +241,10 @@ func TestRedisTrim(t *testing.T) {
 	ctx := t.Context()
 	pipe := client.Pipeline()
 	for i := range int64(5000) {
-		pipe.XAdd(ctx, &redis.XAddArgs{Stream: "s", ID: fmt.Sprintf("%d-0", now-5000+i), Values: []string{"m", "x"}})
+		pipe.XAdd(ctx, &redis.XAddArgs{
+			Stream: "s", ID: fmt.Sprintf("%d-0", now-5000+i),
+			Values: []string{"m", "x"},
+		})
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		t.Fatal(err)
@@ -254,7 +268,8 @@ func TestRedisTrim(t *testing.T) {
 		}
 		got := client.XLen(ctx, "s").Val()
 		// A node of ten entries goes as a whole; the second of age has moved on meanwhile.
-		if got < c.left-1000 && c.age == time.Second || got < c.left && c.age != time.Second || got > c.left+10 {
+		if got < c.left-1000 && c.age == time.Second || got < c.left && c.age != time.Second ||
+			got > c.left+10 {
 			t.Errorf("%+v: %d are left", c, got)
 		}
 	}
@@ -263,13 +278,17 @@ func TestRedisTrim(t *testing.T) {
 // TestRedisFile looks for transactions in Redis' append-only file.
 func TestRedisFile(t *testing.T) {
 	dir := t.TempDir()
-	client := redistest.Start(t, "--dir", dir, "--appendonly", "yes", "--appendfsync", "always").Client()
+	client := redistest.Start(t, "--dir", dir, "--appendonly", "yes", "--appendfsync",
+		"always").Client()
 	ctx := t.Context()
 	client.XAdd(ctx, &redis.XAddArgs{Stream: "s", ID: "1-0", Values: []string{"m", "x"}})
 	r := openTestRedis(t, client, "s")
 	r.replicas = 0
 	for i := range 5 {
-		commit(t, r, Commit{Position: position(i + 1), State: []byte("s"), Lines: []byte("l\n"), Letters: []byte("x\n")})
+		commit(t, r, Commit{
+			Position: position(i + 1), State: []byte("s"), Lines: []byte("l\n"),
+			Letters: []byte("x\n"),
+		})
 	}
 	_, ids := data(t, r, Lines)
 	remove(t, r, Lines, ids, "rejected\n")
@@ -295,7 +314,8 @@ func TestRedisFile(t *testing.T) {
 	// The other may be dead by its own lease now, and pruned.
 	third := NewMembers(nodeOf(client), "s", "third", time.Hour, 4)
 	_, err := third.Heartbeat(ctx, 0)
-	if err = errors.Join(err, third.Leave(ctx), CheckPartitions(ctx, nodeOf(client), "s", 4)); err != nil {
+	if err = errors.Join(err, third.Leave(ctx),
+		CheckPartitions(ctx, nodeOf(client), "s", 4)); err != nil {
 		t.Error(err)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "appendonlydir", "*.incr.aof"))
@@ -310,7 +330,10 @@ func TestRedisFile(t *testing.T) {
 		if regexp.MustCompile(`(?i)\r\n(multi|exec)\r\n`).Match(text) {
 			t.Errorf("%s holds a transaction", name)
 		}
-		for _, want := range []string{"HSET", "HDEL", "ZADD", "ZREMRANGEBYSCORE", "ZREM\r", "XTRIM", "SET"} {
+		for _, want := range []string{
+			"HSET", "HDEL", "ZADD", "ZREMRANGEBYSCORE", "ZREM\r", "XTRIM",
+			"SET",
+		} {
 			if !strings.Contains(strings.ToUpper(string(text)), want) {
 				t.Errorf("%s holds no %s: the test sees too little", name, want)
 			}
@@ -360,7 +383,8 @@ func TestMembers(t *testing.T) {
 	if got, err := all[0].Heartbeat(ctx, 9); err == nil || got != (Share{1, 8, 0}) {
 		t.Errorf("after a failed heartbeat the share is %+v, %v", got, err)
 	}
-	if a, b := OwnerName(time.UnixMilli(999)), OwnerName(time.UnixMilli(1_700_000_000_000)); a >= b || a == OwnerName(time.UnixMilli(999)) {
+	if a, b := OwnerName(time.UnixMilli(999)), OwnerName(time.UnixMilli(1_700_000_000_000)); a >= b ||
+		a == OwnerName(time.UnixMilli(999)) {
 		t.Errorf("names %s and %s", a, b)
 	}
 }
@@ -373,7 +397,8 @@ func TestCheckPartitions(t *testing.T) {
 		}
 	}
 	err := CheckPartitions(t.Context(), node, "c", 4)
-	if err == nil || !strings.Contains(err.Error(), "REDIS_PARTITIONS is 4") || !strings.Contains(err.Error(), "8 partitions") {
+	if err == nil || !strings.Contains(err.Error(), "REDIS_PARTITIONS is 4") ||
+		!strings.Contains(err.Error(), "8 partitions") {
 		t.Error(err)
 	}
 	if got := fmt.Sprint(Streams("c", 1), Streams("c", 3)); got != "[c] [c:{0} c:{1} c:{2}]" {

@@ -174,15 +174,18 @@ func TestConformance(t *testing.T) {
 
 		run("state, position and parts", func(t *testing.T, open func() Store) {
 			s := open()
-			commit(t, s, withParts(Commit{State: []byte("1"), Position: position(1)}, Part{5, []byte("a")}, Part{-5, []byte("b")}))
+			commit(t, s, withParts(Commit{State: []byte("1"), Position: position(1)}, Part{5, []byte("a")},
+				Part{-5, []byte("b")}))
 			load(t, s, Saved{[]byte("1"), position(1), []Part{{-5, []byte("b")}, {5, []byte("a")}}})
-			commit(t, s, withParts(Commit{State: []byte("2"), Position: position(2)}, Part{5, []byte("c")}, Part{10, []byte("")}))
+			commit(t, s, withParts(Commit{State: []byte("2"), Position: position(2)}, Part{5, []byte("c")},
+				Part{10, []byte("")}))
 			commit(t, s, Commit{State: []byte("3"), Position: position(2), Drop: []int64{-5, 77}})
 			want := Saved{[]byte("3"), position(2), []Part{{5, []byte("a")}, {5, []byte("c")}, {10, nil}}}
 			load(t, s, want)
 			load(t, open(), want)
 			s = open()
-			commit(t, s, withParts(Commit{State: []byte("4"), Position: position(9), Drop: []int64{5}}, Part{5, []byte("again")}))
+			commit(t, s, withParts(Commit{State: []byte("4"), Position: position(9), Drop: []int64{5}},
+				Part{5, []byte("again")}))
 			load(t, open(), Saved{[]byte("4"), position(9), []Part{{5, []byte("again")}, {10, nil}}})
 		})
 
@@ -200,8 +203,12 @@ func TestConformance(t *testing.T) {
 			if signalled(s, Lines) || !signalled(s, Letters) {
 				t.Error("letters, and only they, are not signalled")
 			}
-			commit(t, s, Commit{Position: position(3), Lines: []byte("two\n"), Points: 1, Letters: []byte("z\n")})
-			if got := s.Stats(); got.Batches != 2 || got.LetterBatches != 2 || got.Oldest.IsZero() || got.Bytes < 14 {
+			commit(t, s, Commit{
+				Position: position(3), Lines: []byte("two\n"), Points: 1,
+				Letters: []byte("z\n"),
+			})
+			if got := s.Stats(); got.Batches != 2 || got.LetterBatches != 2 || got.Oldest.IsZero() ||
+				got.Bytes < 14 {
 				t.Errorf("%+v", got)
 			}
 			s = open()
@@ -230,7 +237,10 @@ func TestConformance(t *testing.T) {
 
 		run("rejected lines are letters", func(t *testing.T, open func() Store) {
 			s := open()
-			commit(t, s, Commit{Position: position(1), Lines: []byte("one\n"), Points: 1, Letters: []byte("x\n")})
+			commit(t, s, Commit{
+				Position: position(1), Lines: []byte("one\n"), Points: 1,
+				Letters: []byte("x\n"),
+			})
 			commit(t, s, Commit{Position: position(2), Lines: []byte("two\n"), Points: 1})
 			commit(t, s, Commit{Position: position(3), Lines: []byte("three\n"), Points: 1})
 			ids := expect(t, s, Lines, "one\n", "two\n", "three\n")
@@ -275,7 +285,10 @@ func TestConformance(t *testing.T) {
 		run("the times", func(t *testing.T, open func() Store) {
 			s := open()
 			now := time.Now()
-			commit(t, s, Commit{Position: fmt.Sprintf("%d-0", now.UnixMilli()), Lines: []byte("x\n"), Points: 1})
+			commit(t, s, Commit{
+				Position: fmt.Sprintf("%d-0", now.UnixMilli()), Lines: []byte("x\n"),
+				Points: 1,
+			})
 			batches, err := s.Oldest(t.Context(), Lines)
 			if err != nil {
 				t.Fatal(err)
@@ -292,7 +305,8 @@ func TestConformance(t *testing.T) {
 func TestBoltLocked(t *testing.T) {
 	dir := t.TempDir()
 	b := openTestBolt(t, dir, 1<<20)
-	if _, err := NewBolt(logger(t), dir, 1<<20); err == nil || !strings.Contains(err.Error(), ErrLocked.Error()) {
+	if _, err := NewBolt(logger(t), dir, 1<<20); err == nil ||
+		!strings.Contains(err.Error(), ErrLocked.Error()) {
 		t.Errorf("a second store says %v", err)
 	}
 	if err := b.Close(); err != nil {
