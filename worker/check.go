@@ -119,26 +119,20 @@ func checkInflux(ctx context.Context, cfg config) (string, error) {
 }
 
 func checkFolder(cfg config) (string, error) {
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return "", fmt.Errorf("WORKER_DATA_DIR=%q: %w", cfg.DataDir, err)
-	}
-	f, err := os.CreateTemp(cfg.DataDir, ".check-*")
-	if err != nil {
-		return "", fmt.Errorf("WORKER_DATA_DIR=%q: cannot be written: %w", cfg.DataDir, err)
-	}
-	name := f.Name()
-	_, err = f.WriteString("check")
-	if err == nil {
-		err = f.Sync()
-	}
-	_ = f.Close() // nothing is kept
-	_ = os.Remove(name)
-	if err != nil {
-		return "", fmt.Errorf("WORKER_DATA_DIR=%q: cannot be written: %w", cfg.DataDir, err)
-	}
 	path, err := filepath.Abs(cfg.DataDir)
+	if err == nil {
+		err = os.MkdirAll(path, 0o700)
+	}
+	var f *os.File
+	if err == nil {
+		f, err = os.CreateTemp(path, ".check-*")
+	}
+	if err == nil {
+		_, err = f.WriteString("check")
+		err = errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))
+	}
 	if err != nil {
-		path = cfg.DataDir
+		return "", fmt.Errorf("WORKER_DATA_DIR=%q: cannot be written: %w", cfg.DataDir, err)
 	}
 	return path + " can be written", nil
 }

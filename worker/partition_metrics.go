@@ -25,7 +25,7 @@ type owned struct {
 
 // measure looks at the owned partitions' streams now and then.
 func (p *partitions) measure(ctx context.Context) {
-	for pause(ctx, measureEvery) {
+	for source.Sleep(ctx, measureEvery) {
 		p.mu.Lock()
 		keys := make(map[string]*owned, len(p.owned))
 		maps.Copy(keys, p.owned)

@@ -96,7 +96,7 @@ func (p *partitions) check(ctx context.Context) error {
 			said = err.Error()
 			p.log.Warn("not connected to Redis; trying again", "channel", p.cfg.Channel, "error", err)
 		}
-		pause(ctx, time.Second)
+		source.Sleep(ctx, time.Second)
 	}
 }
 
@@ -127,7 +127,7 @@ func (p *partitions) heartbeat(ctx context.Context, members *store.Members) {
 		if ctx.Err() == nil {
 			p.state(err)
 		}
-		pause(ctx, lease/8)
+		source.Sleep(ctx, lease/8)
 	}
 }
 
@@ -195,7 +195,7 @@ func (p *partitions) hold(ctx context.Context, key string) {
 				log.Warn("a partition is given back; it goes on from its last commit", "error", err)
 			}
 		}
-		pause(ctx, lease/32+rand.N(lease/16))
+		source.Sleep(ctx, lease/32+rand.N(lease/16))
 	}
 }
 
@@ -245,7 +245,7 @@ func (p *partitions) own(ctx context.Context, log *slog.Logger, key string, s *s
 
 // renew keeps the lease until ctx ends, and cancels when it is lost.
 func (p *partitions) renew(ctx context.Context, s *store.Redis, cancel context.CancelCauseFunc) {
-	for last := time.Now(); pause(ctx, lease/4); {
+	for last := time.Now(); source.Sleep(ctx, lease/4); {
 		switch err := s.Renew(ctx); {
 		case err == nil && p.giveUp():
 			cancel(errGivenUp)
@@ -286,7 +286,7 @@ func (p *partitions) work(ctx context.Context, log *slog.Logger, key string, s *
 	w.commits.committed = func(trim string) { keepNewest(oldest, trim) }
 	w.windows.room = func() {
 		for ctx.Err() == nil && (w.commits.backlogged() || s.Full()) {
-			pause(ctx, 5*time.Millisecond)
+			source.Sleep(ctx, 5*time.Millisecond)
 		}
 	}
 
@@ -320,7 +320,7 @@ func (p *partitions) trim(
 	ctx context.Context, log *slog.Logger, s *store.Redis, oldest <-chan string,
 ) {
 	failed := false
-	for pause(ctx, trimEvery) {
+	for source.Sleep(ctx, trimEvery) {
 		select {
 		case before := <-oldest:
 			_, err := s.Trim(ctx, before, max(p.cfg.StreamKeep.age, publishersLookBack),
@@ -377,17 +377,5 @@ func replay(set *window.Set, at int64, payload string) {
 			event = m.Time.UnixNano()
 		}
 		set.Replay(m.Color, m.Value, at, event)
-	}
-}
-
-// pause waits for d and reports whether ctx goes on.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }

@@ -32,7 +32,7 @@ func (p *PubSub) ping(ctx context.Context) {
 	silent := time.Duration(0) // slept without a read: a process that was stopped has slept no longer
 	for {
 		pause := min(time.Duration(border-p.clock.now()), pingEvery)
-		if pause = max(pause, 0); !sleep(ctx, pause) {
+		if pause = max(pause, 0); !Sleep(ctx, pause) {
 			return
 		}
 		now := p.clock.now()

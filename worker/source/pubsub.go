@@ -91,7 +91,7 @@ func (p *PubSub) Run(ctx context.Context, sink Sink) error {
 			return nil
 		case err != nil:
 			p.disconnected(err)
-			sleep(ctx, backoff)
+			Sleep(ctx, backoff)
 			backoff = min(2*backoff, lastBackoff)
 			continue
 		}
@@ -179,8 +179,8 @@ func (p *PubSub) hangUp() {
 	}
 }
 
-// sleep waits for d and reports whether ctx goes on.
-func sleep(ctx context.Context, d time.Duration) bool {
+// Sleep waits for d and reports whether ctx goes on.
+func Sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

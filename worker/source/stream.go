@@ -133,7 +133,7 @@ func (s *Stream) read(ctx context.Context, out chan<- batch) error {
 		case <-ctx.Done():
 		}
 		if hasAll {
-			sleep(ctx, gatherFor)
+			Sleep(ctx, gatherFor)
 		}
 	}
 	return nil
