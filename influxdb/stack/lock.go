@@ -19,6 +19,9 @@ import (
 // lockFile is in the data folder. The stack that runs there has its lock, and its process id in it.
 const lockFile = "stack.lock"
 
+// lockTime is how long one that has the lock, and is not named in it, may be starting or ending.
+const lockTime = time.Second
+
 // acquire makes this process the one stack that may run on the data folder, until the file is
 // closed.
 func acquire(data string) (*os.File, error) {
@@ -26,12 +29,15 @@ func acquire(data string) (*os.File, error) {
 		return nil, fmt.Errorf("STACK_DATA=%s: %w", data, err)
 	}
 	path := filepath.Join(data, lockFile)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), lockTime)
 	defer cancel()
-	file, err := process.Lock(ctx, path, cancel)
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("it runs already (process %d): stop it with `make stop`, "+
-			"or with Ctrl-C where it was started", owner(path))
+	file, err := process.Lock(ctx, path, func() {})
+	if errors.Is(err, context.DeadlineExceeded) {
+		if pid := owner(path); pid != 0 {
+			return nil, fmt.Errorf("it runs already (process %d): stop it with `make stop`, "+
+				"or with Ctrl-C where it was started", pid)
+		}
+		return nil, strangerError(path)
 	}
 	if err == nil {
 		err = file.Truncate(0)
@@ -43,6 +49,10 @@ func acquire(data string) (*os.File, error) {
 		return nil, fmt.Errorf("STACK_DATA=%s: %w", data, err)
 	}
 	return file, nil
+}
+
+func strangerError(path string) error {
+	return fmt.Errorf("another program has locked %s, which names no process: end that program", path)
 }
 
 // owner is the id of the process that has the lock, or 0.
@@ -63,7 +73,7 @@ func stop(ctx context.Context, out io.Writer, data string) error {
 	file, err := process.Lock(ctx, path, func() {
 		pid := owner(path)
 		if pid == 0 {
-			cancel(fmt.Errorf("another program has locked %s, which names no process: end that program", path))
+			time.AfterFunc(lockTime, func() { cancel(strangerError(path)) })
 			return
 		}
 		fmt.Fprintf(out, "stopping Colorstream (process %d)\n", pid)

@@ -260,6 +260,9 @@ func TestOnlyOneStackPerFolder(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), path+", which names no process") {
 			t.Errorf("with %q in the file: %v", text, err)
 		}
+		if _, err := acquire(data); err == nil || err.Error() != strangerError(path).Error() {
+			t.Errorf("a second one with %q in the file: %v", text, err)
+		}
 	}
 	lock.Close()
 	if got := stopped(); !strings.Contains(got, "nothing to stop") {
