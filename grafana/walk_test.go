@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,17 +55,20 @@ func TestEveryPanelIsDrawn(t *testing.T) {
 	}
 }
 
-// The Grafana that runs somewhere with its own data, of whatever version.
+// The Grafana that runs somewhere with its own data, of whatever version. The pictures in the
+// documentation: SCREENSHOTS=docs GRAFANA_URL=http://localhost:3000 go test -run RunningGrafana .
 func TestRunningGrafana(t *testing.T) {
 	t.Parallel()
 	address := os.Getenv("GRAFANA_URL")
 	if address == "" {
 		t.Skip("this test looks at a running Grafana: set GRAFANA_URL to its address")
 	}
-	ctx := grafanatest.Browser(t, 1500, 1500)
-	for _, theme := range []string{"dark", "light"} {
-		for path, panels := range map[string]int{"/d/colors/colours?kiosk": 11, "/d/color/one-colour?kiosk": 3} {
-			show(t, ctx, &grafanatest.Server{URL: address}, path, theme)
+	ctx := grafanatest.Browser(t, 1440, 1000)
+	for _, theme := range []string{"light", "dark"} {
+		for path, panels := range map[string]int{
+			"/d/colors/colours": 7, "/d/color/one-colour": 7, "/d/colors-live/x": 5, "/d/pipeline/pipeline": 10,
+		} {
+			show(t, ctx, &grafanatest.Server{URL: address}, path+"?kiosk", theme)
 			grafanatest.Eventually(t, 40*time.Second, func() error {
 				screen, err := grafanatest.Look(ctx)
 				if err == nil {
@@ -72,13 +76,16 @@ func TestRunningGrafana(t *testing.T) {
 				}
 				return err
 			})
+			if theme == "dark" {
+				grafanatest.Save(t, ctx, strings.Split(path, "/")[2])
+			}
 		}
 	}
 }
 
 func show(t *testing.T, ctx grafanatest.Page, g *grafanatest.Server, path, theme string) {
 	t.Helper()
-	if err := chromedp.Do(ctx, chromedp.Navigate(g.URL+path+"&from=now-15m&to=now&refresh=&theme="+theme)); err != nil {
+	if err := chromedp.Do(ctx, chromedp.Navigate(g.URL+path+"&from=now-15m&to=now&refresh=&_dash.hideTimePicker=true&theme="+theme)); err != nil {
 		t.Fatal(err)
 	}
 }
