@@ -52,13 +52,10 @@ func (s *sum) add(x float64) {
 
 // addProduct adds n times c, exactly. n must be below 2^32.
 func (s *sum) addProduct(n, c uint64) {
-	if n == 0 {
-		return
-	}
-	// Up to 2^53 a product is a whole number that a double holds; more of one value takes several.
-	most := uint64(1<<53) / n
+	// Below 2^32 · 2^21 a product is a whole number that a double holds; more of one value takes several.
+	const most = 1 << 21
 	for ; c > most; c -= most {
-		s.add(float64(n) * float64(most))
+		s.add(float64(n) * most)
 	}
 	s.add(float64(n) * float64(c))
 }
@@ -111,12 +108,13 @@ func (s *sum) toBig() {
 	}
 }
 
-// toFloat gives the total, exactly. It remains the sum's.
+// toFloat gives the total, exactly, in memory of its own: a sum that nothing refers to can be on the
+// stack.
 func (s *sum) toFloat() *big.Float {
-	if s.huge != nil {
-		return s.huge
-	}
 	f := new(big.Float).SetPrec(bigPrecision)
+	if s.huge != nil {
+		return f.Set(s.huge)
+	}
 	for _, part := range s.parts {
 		f.Add(f, big.NewFloat(part))
 	}
@@ -131,14 +129,14 @@ func (s *sum) clone() sum {
 	return c
 }
 
-// mean divides the total by n.
-func (s *sum) mean(n int64) float64 {
+// mean divides the total, which the caller has rounded, by n.
+func (s *sum) mean(total float64, n int64) float64 {
 	if s.huge != nil {
 		quotient := new(big.Float).SetPrec(bigPrecision)
 		f, _ := quotient.Quo(s.huge, new(big.Float).SetInt64(n)).Float64()
 		return f
 	}
-	return s.total() / float64(n)
+	return total / float64(n)
 }
 
 // total rounds the exact total to the nearest double, which is infinite past its range.

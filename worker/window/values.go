@@ -155,8 +155,7 @@ func (v *values) stats(list series.Statistics, out []float64) Stats {
 			total.addProduct(uint64(i), c)
 		}
 	}
-	k := v.sketch
-	if k != nil {
+	if k := v.sketch; k != nil {
 		s.Approximate = true
 		low, high = min(low, k.min), max(high, k.max)
 		total.merge(&k.sum)
@@ -167,18 +166,13 @@ func (v *values) stats(list series.Statistics, out []float64) Stats {
 			k.addKey(float64(i), c)
 		}
 	}
-	rank := func(share, of uint64) float64 {
-		if k != nil {
-			return min(max(k.percentile(share, of), low), high)
-		}
-		return percentile(whole, v.counts, share, of)
-	}
+	s.Sum = total.total()
 	for i, name := range list {
 		switch name {
 		case series.Mean:
-			out[i] = total.mean(s.Count)
+			out[i] = total.mean(s.Sum, s.Count)
 		case series.Median:
-			out[i] = rank(1, 2)
+			out[i] = v.percentile(whole, 1, 2, low, high)
 		case series.Min:
 			out[i] = low
 		case series.Max:
@@ -187,11 +181,19 @@ func (v *values) stats(list series.Statistics, out []float64) Stats {
 			out[i] = v.deviation(&total, whole, s.Count)
 		default:
 			share, of, _ := name.Percentile()
-			out[i] = rank(share, of)
+			out[i] = v.percentile(whole, share, of, low, high)
 		}
 	}
-	s.Sum = total.total()
 	return s
+}
+
+// percentile is that of all values, of which whole are those that are stored, and which are from low
+// to high.
+func (v *values) percentile(whole []float64, share, of uint64, low, high float64) float64 {
+	if v.sketch != nil {
+		return min(max(v.sketch.percentile(share, of), low), high)
+	}
+	return percentile(whole, v.counts, share, of)
 }
 
 // deviation is the standard deviation of all values, of which whole are those that are stored. It is
