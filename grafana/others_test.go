@@ -58,7 +58,7 @@ func TestOtherStatistics(t *testing.T) {
 			continue
 		}
 		delete(shown, q.Key)
-		for _, name := range strings.Fields(want) {
+		for name := range strings.FieldsSeq(want) {
 			if !slices.ContainsFunc(rows, func(r row) bool {
 				return r[name] != nil || (r["series"] == name || r["_value"] == name) && r["_value"] != nil
 			}) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"time"
 
 	"colorstream/grafana/sample"
@@ -157,11 +158,11 @@ func (s *stack) next(end time.Time) string {
 
 // history plays the rounds before number, of which the last ends at an instant.
 func (s *stack) history(number int, end time.Time) string {
-	out := ""
+	var out strings.Builder
 	for s.number < number-1 {
-		out += s.next(end.Add(-time.Duration(number-2-s.number) * sample.Scrape))
+		out.WriteString(s.next(end.Add(-time.Duration(number-2-s.number) * sample.Scrape)))
 	}
-	return out
+	return out.String()
 }
 
 func (r *round) metrics(end time.Time) (out sample.Samples) {

@@ -92,11 +92,11 @@ func TestJSONFields(t *testing.T) {
 
 func TestJSONTooLong(t *testing.T) {
 	t.Parallel()
-	var text string
+	var text strings.Builder
 	for _, length := range []int{100, 100_000, MaxLine, 3 * MaxLine, 1, MaxLine} {
-		text += `{"color":"red","value":1,"x":"` + strings.Repeat("x", length) + `"}` + "\n"
+		text.WriteString(`{"color":"red","value":1,"x":"` + strings.Repeat("x", length) + `"}` + "\n")
 	}
-	expect(t, strings.TrimSuffix(text, "\n"), Options{Format: JSON},
+	expect(t, strings.TrimSuffix(text.String(), "\n"), Options{Format: JSON},
 		red(1, "1"), red(2, "1"),
 		"3 too_long: is longer than 1048576 bytes",
 		"4 too_long: is longer than 1048576 bytes",

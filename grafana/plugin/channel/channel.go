@@ -119,14 +119,14 @@ func (q Query) windows() bool { return q.Stream == Running || q.Stream == Closed
 
 // Path is the query as a channel's path.
 func (q Query) Path() string {
-	path := string(q.Stream)
+	path := []string{string(q.Stream)}
 	if q.windows() {
-		path += "/" + string(q.Statistic)
+		path = append(path, string(q.Statistic))
 	}
 	for _, color := range q.Colors {
-		path += "/" + escape(color)
+		path = append(path, escape(color))
 	}
-	return path
+	return strings.Join(path, "/")
 }
 
 // Channel is the whole channel's name for a data source. It fails if that would be too long.
