@@ -74,7 +74,7 @@ const look = `(() => {
 	const panels = all(document, 'section.panel-container, section[data-testid^="data-testid Panel header"]').map(p => ({
 		Text: text(p) || p.getAttribute('aria-label') || '',
 		Drawn: all(p, 'canvas, table, [role="table"], .u-wrap').length > 0 ||
-			all(p, '[class*="panel-content"], [data-testid="data-testid panel content"]').some(c => /\d|ago|none/.test(text(c))),
+			all(p, '[class*="panel-content"], [data-testid="data-testid panel content"]').some(c => /\d|ago|none|No alerts/.test(text(c))),
 		Loading: all(p, '.panel-loading, [aria-label="Panel loading bar"], [data-testid="Spinner"]').length > 0,
 		Error: all(p, '.panel-info-corner--error, [data-testid="data-testid Panel status error"], [aria-label="Panel status"]')
 			.map(e => text(e) || e.getAttribute('aria-label') || 'error').join(' '),
