@@ -141,12 +141,13 @@ func (s *sum) mean(total float64, n int64) float64 {
 
 // total rounds the exact total to the nearest double, which is infinite past its range.
 func (s *sum) total() float64 {
-	switch {
-	case s.huge == nil && len(s.parts) == 0:
-		return 0
-	case s.huge == nil && len(s.parts) == 1: // nothing to round
-		return s.parts[0]
+	if s.huge != nil || len(s.parts) > 2 {
+		f, _ := s.toFloat().Float64()
+		return f
 	}
-	f, _ := s.toFloat().Float64()
-	return f
+	rounded := 0.0 // by one addition at most
+	for _, part := range s.parts {
+		rounded += part
+	}
+	return rounded
 }
