@@ -96,3 +96,32 @@ func TestNotAccountedFor(t *testing.T) {
 		}
 	}
 }
+
+// A program that hung answers all readings at once, and InfluxDB stores them in any order: the
+// tiles of the dashboard take no such step back for a restart.
+func TestReadingsInReverse(t *testing.T) {
+	t.Parallel()
+	set, err := lint.Load(os.DirFS("."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := influxtest.Shared(t).NewBucket(t)
+	client := flux.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
+	end := time.Now().Truncate(sample.Scrape)
+	var readings sample.Samples
+	for i, value := range []float64{1000, 1200, 1190, 1195, 1300, 10, 50} { // a restart comes last
+		for _, name := range []string{"generator_published", "worker_received", "worker_accepted"} {
+			at := end.Add(time.Duration(i-10) * time.Second)
+			readings = append(readings, sample.Sample{Name: "colorstream_" + name + "_total", Field: "counter", At: at, Value: value})
+		}
+	}
+	db.Write(t, string(readings.Lines()))
+	where := query.Context{Start: end.Add(-time.Minute), Stop: end, Every: time.Second, Bucket: db.Bucket, Org: db.Org}
+	for _, q := range set.Queries() {
+		if slices.Contains([]string{"pipeline/1/A", "pipeline/3/A", "pipeline/4/A"}, q.Key) {
+			if diff := difference(ask(t, client, where, q.Flux), []row{{"_value": 350.0}}); diff != "" {
+				t.Errorf("%s: %s", q.Key, diff)
+			}
+		}
+	}
+}
