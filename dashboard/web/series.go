@@ -49,7 +49,8 @@ func newCharts(log *slog.Logger, source History) *charts {
 // read returns a line for each of the request's colours. Equal requests share a query, which goes
 // on if the one who began it leaves.
 func (c *charts) read(ctx context.Context, r chartRequest) ([]chart.Line, error) {
-	key := fmt.Sprintf("%q %d %d %d", r.colors, r.from.UnixNano(), r.to.UnixNano(), r.step)
+	key := fmt.Sprintf("%q %d %d %d %d",
+		r.colors, r.from.UnixNano(), r.to.UnixNano(), r.step, r.newest.UnixNano())
 	c.mu.Lock()
 	known := c.kept[key]
 	c.mu.Unlock()
@@ -111,6 +112,7 @@ type chartRequest struct {
 	statistics    series.Statistics // that there are
 	colors        []string          // the last is the picked one
 	from, to      time.Time
+	newest        time.Time // window; one that came into the last step is not in what was read before
 	step, window  time.Duration
 	zone          *time.Location
 	width, height int
@@ -131,8 +133,8 @@ const (
 func (s *Server) readChart(query url.Values, m *moment, most int) (r chartRequest, err error) {
 	window := s.config.Window
 	r = chartRequest{
-		window: window, statistics: m.Statistics, stat: one(query, "stat", m.Statistics),
-		theme: last(query, "theme"),
+		window: window, newest: m.Newest, theme: last(query, "theme"),
+		statistics: m.Statistics, stat: one(query, "stat", m.Statistics),
 	}
 	check := func(ok bool, problem string) {
 		if !ok && err == nil {

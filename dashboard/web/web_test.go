@@ -380,6 +380,25 @@ func TestSeries(t *testing.T) {
 	}
 }
 
+// A window that comes into the last step is in the chart at once, though the step was read before.
+func TestSeriesHasTheNewestWindow(t *testing.T) {
+	t.Parallel()
+	begin := newest().Truncate(time.Hour)
+	first, second := point("red", 0, 40), point("red", 0, 50)
+	first.Start, second.Start = begin, begin.Add(width)
+	s, history := newServer(t, first)
+	const query = "/series?color=red&range=24h"
+	before := get(t, s, query).Body.String()
+	history.points = []series.Point{first, second}
+	s.Publish(snapshot(history.points...))
+	if after := get(t, s, query).Body.String(); history.asked != 2 || after == before {
+		t.Errorf("InfluxDB was asked %d times; the chart: %s", history.asked, after)
+	}
+	if get(t, s, query); history.asked != 2 {
+		t.Errorf("InfluxDB was asked for the same again")
+	}
+}
+
 func TestChartParameters(t *testing.T) {
 	s, _ := newServer(t, some()...)
 	check := func(query string, code int, want string) {
