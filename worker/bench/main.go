@@ -33,6 +33,7 @@ type consumer struct {
 	partitions int     // of a stream, 0 for Pub/Sub
 	per        int64   // messages a payload
 	share      float64 // of the messages, to end in time or to be measured for long enough
+	rate       float64 // messages a second, 0 for as fast as Redis takes them
 }
 
 const (
@@ -52,6 +53,7 @@ var consumers = []consumer{
 	}},
 	{name: "worker, Pub/Sub", workers: 1, per: 1, share: 1},
 	{name: "worker, Pub/Sub, 32 a payload", workers: 1, per: 32, share: 5},
+	{name: "worker, Pub/Sub, 32 a payload, limited", workers: 1, per: 32, share: 5, rate: 1_200_000},
 	{name: "worker, stream", workers: 1, partitions: 1, per: 1, share: 0.5},
 	{name: "worker, stream, 32 an entry", workers: 1, partitions: 1, per: 32, share: 5},
 	{name: plainPython, per: 1, share: 0.1, args: func(_, redis string) []string {

@@ -66,7 +66,7 @@ func (c consumer) measure(ctx context.Context, dir string, n int64) (r result, e
 		return r, err
 	}
 	start := time.Now()
-	if err := publishAll(ctx, client, keys, c.partitions > 0, n, c.per); err != nil {
+	if err := c.publish(ctx, client, keys, n); err != nil {
 		return r, fmt.Errorf("publish: %w", err)
 	}
 	received, end, err := c.drained(ctx, client, all, n)

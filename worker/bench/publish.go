@@ -4,17 +4,17 @@ import (
 	"context"
 	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"colorstream/generator/message"
 )
 
-// publishAll publishes n messages as fast as Redis takes them, so many a payload, over a channel or
-// as entries of streams in turn: random whole numbers of four colours, as the generator's.
-func publishAll(
-	ctx context.Context, client *redis.Client, keys []string, stream bool, n, per int64,
-) error {
+// publish publishes n messages over a channel, or as entries of streams in turn: random whole numbers
+// of four colours, as the generator's.
+func (c consumer) publish(ctx context.Context, client *redis.Client, keys []string, n int64) error {
+	per := c.per
 	random := rand.New(rand.NewPCG(1, 1))
 	payloads := make([]string, 512)
 	for i := range payloads {
@@ -29,11 +29,15 @@ func publishAll(
 		payloads[i] = strings.Join(lines, "\n")
 	}
 	const together = 1024 // messages in one pipeline
+	start := time.Now()
 	for sent := int64(0); sent < n; {
+		if c.rate > 0 {
+			time.Sleep(time.Until(start.Add(time.Duration(float64(sent) / c.rate * 1e9))))
+		}
 		_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for i := int64(0); i < max(together/per, 1) && sent < n; i++ {
 				payload := payloads[(sent/per)%int64(len(payloads))]
-				if stream {
+				if c.partitions > 0 {
 					p.Do(ctx, "xadd", keys[(sent/per)%int64(len(keys))], "*", "m", payload)
 				} else {
 					p.Do(ctx, "publish", channel, payload)
