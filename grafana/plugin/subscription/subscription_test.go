@@ -105,9 +105,9 @@ func TestRowsAreThereForWhoComesBackSoon(t *testing.T) {
 		if before < 200 {
 			t.Fatalf("%d rows in a minute", before)
 		}
-		time.Sleep(live.Memory - time.Second)
+		time.Sleep(live.Memory - time.Minute - 2*time.Second) // the first rows are not too old by then
 		release = u.Watch(nil)
-		if rows() != before {
+		if rows() < before { // new ones may be there already
 			t.Errorf("%d of %d rows are left within the ten minutes", rows(), before)
 		}
 		release()
