@@ -113,8 +113,9 @@ func TestRowsAreThereForWhoComesBackSoon(t *testing.T) {
 		release()
 		time.Sleep(live.Memory + time.Second)
 		defer u.Watch(nil)()
-		if rows() != 0 || len(u.Buffer.Colors()) != 0 {
-			t.Errorf("%d rows after more than ten minutes", rows())
+		// The receiver may have written its first row already.
+		if n := rows(); n > 1 || n == 0 && len(u.Buffer.Colors()) != 0 {
+			t.Errorf("%d rows after more than ten minutes", n)
 		}
 	})
 }
