@@ -115,7 +115,7 @@ func (b *Bolt) inPlace() bool {
 	return err1 == nil && err2 == nil && os.SameFile(mine, there)
 }
 
-// replace moves a damaged file aside, and begins a fresh one with the batches in the old one whose
+// replace renames a damaged file, and begins a fresh one with the batches in the old one whose
 // checksums are right. State and parts begin anew. It may be repeated after an error.
 func (b *Bolt) replace() (err error) {
 	if b.rescued == nil {
