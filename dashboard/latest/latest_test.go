@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -206,8 +208,16 @@ func TestReader(t *testing.T) {
 		source := new(fake)
 		source.write(at(0, "red", 1), at(1, "red", 2), at(700, "old", 3))
 		var published []Snapshot
+		var publishing atomic.Int32
 		r := NewReader(slog.New(slog.DiscardHandler),
-			source, func(s Snapshot) { published = append(published, s) },
+			source, func(s Snapshot) {
+				if publishing.Add(1) > 1 {
+					t.Error("two states are published at once")
+				}
+				runtime.Gosched() // whoever else is about to publish may come
+				published = append(published, s)
+				publishing.Add(-1)
+			},
 			Config{Refresh: width, Lookback: 24 * time.Hour, Window: width, Lateness: width, Limit: 100})
 		var running sync.WaitGroup
 		running.Go(func() { _ = r.Run(ctx) })
@@ -269,6 +279,11 @@ func TestReader(t *testing.T) {
 		running.Wait()
 		if len(published) == 0 || published[0].Failure != nil {
 			t.Error("the first read was not published")
+		}
+		for i := range published[1:] {
+			if published[i].Newest.After(published[i+1].Newest) {
+				t.Errorf("%v was published after %v", published[i+1].Newest, published[i].Newest)
+			}
 		}
 	})
 }

@@ -86,12 +86,15 @@ type Reader struct {
 
 	recovered chan struct{} // has an element when InfluxDB answers again
 
+	publishing sync.Mutex // held from a change of the snapshot until it is published
+
 	mu       sync.Mutex
 	board    *Board   // guarded by mu
 	snapshot Snapshot // guarded by mu
 }
 
-// NewReader makes a reader. Whenever something has changed it calls publish, which must not block.
+// NewReader makes a reader. Whenever something has changed it calls publish, which must not block:
+// one call at a time, an older state never after a newer one.
 func NewReader(log *slog.Logger, source Source, publish func(Snapshot), config Config) *Reader {
 	return &Reader{
 		log: log, source: source, publish: publish, config: config,
@@ -222,6 +225,8 @@ func (r *Reader) read(
 	if ctx.Err() != nil {
 		return false // cut off by the end of the program, which is no failure of InfluxDB's
 	}
+	r.publishing.Lock()
+	defer r.publishing.Unlock()
 	now := time.Now()
 	r.mu.Lock()
 	before := r.snapshot

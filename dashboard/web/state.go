@@ -91,9 +91,7 @@ func (s *Server) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
-			if now.Sub(s.moment().now) >= agingInterval {
-				s.publish(s.moment().Snapshot)
-			}
+			s.age(now)
 			s.tell(now)
 		}
 	}

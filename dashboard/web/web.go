@@ -98,14 +98,24 @@ func New(
 
 // Publish tells every browser of new windows. It does not wait for them.
 func (s *Server) Publish(snapshot latest.Snapshot) {
-	s.publish(snapshot)
+	s.mu.Lock()
+	s.show(snapshot, time.Now())
+	s.mu.Unlock()
 	s.tell(time.Now())
 }
 
-func (s *Server) publish(snapshot latest.Snapshot) {
+// age shows the same windows again when their ages have changed.
+func (s *Server) age(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.now = newMoment(snapshot, s.config, s.templates, time.Now())
+	if now.Sub(s.now.now) >= agingInterval {
+		s.show(s.now.Snapshot, now)
+	}
+}
+
+// show makes snapshot the present one. The caller holds s.mu.
+func (s *Server) show(snapshot latest.Snapshot, now time.Time) {
+	s.now = newMoment(snapshot, s.config, s.templates, now)
 	s.update()
 }
 
