@@ -363,7 +363,7 @@ func TestLoading(t *testing.T) {
 	r := newRig(t, s.URL(), Stream)
 	waits(t, r, "LOADING", func() {
 		client := s.Client()
-		if err := client.Eval(t.Context(), `for i = 1, 200 do
+		if err := client.Eval(t.Context(), `for i = 1, 6000 do
 			redis.call('SET', i, string.rep(i, 1000)) end`, nil).Err(); err != redis.Nil {
 			t.Fatal(err)
 		}
@@ -372,7 +372,11 @@ func TestLoading(t *testing.T) {
 			err := s.Client().Get(t.Context(), "key").Err()
 			return err != nil && strings.HasPrefix(err.Error(), "LOADING")
 		})
-	}, func() {})
+	}, func() { // else it would take a minute
+		if err := s.Client().ConfigSet(t.Context(), "key-load-delay", "0").Err(); err != nil {
+			t.Fatal(err)
+		}
+	})
 	checkStream(t, s.Client(), 20)
 }
 
