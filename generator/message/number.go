@@ -21,7 +21,7 @@ func FromFields(color, value, name, ts string) (Message, error) {
 	if value == "" {
 		return Message{}, &Error{ValueMissing, "there is no value"}
 	}
-	if !isDecimal(value) {
+	if !IsDecimal(value) {
 		return Message{}, errorf(ValueType, "value must be a number, not %q", clip(value))
 	}
 	var err error
@@ -30,7 +30,7 @@ func FromFields(color, value, name, ts string) (Message, error) {
 	}
 	switch {
 	case ts == "":
-	case isDecimal(ts):
+	case IsDecimal(ts):
 		m.Time, err = parseTimeNumber(ts)
 	default:
 		m.Time, err = parseTimeText(ts)
@@ -44,8 +44,9 @@ func FromFields(color, value, name, ts string) (Message, error) {
 	return m, nil
 }
 
-// isDecimal reports whether s is a number in decimal digits.
-func isDecimal(s string) bool {
+// IsDecimal reports whether s is a number in decimal digits: with a sign, a decimal point or an
+// exponent, but not 0x10, 1_0, Inf and NaN.
+func IsDecimal(s string) bool {
 	_, err := strconv.ParseFloat(s, 64) // it takes hexadecimal digits, "inf" and "nan" too
 	return !errors.Is(err, strconv.ErrSyntax) && strings.Trim(s, "+-.eE0123456789") == ""
 }
@@ -102,7 +103,7 @@ func parseTimeText(text string) (time.Time, error) {
 	case at.UnmarshalText([]byte(text+"Z")) == nil:
 		return time.Time{}, errorf(TimeInvalid,
 			"ts %q has no time zone: end it in Z or in an offset such as +01:00", clip(text))
-	case isDecimal(text):
+	case IsDecimal(text):
 		return time.Time{}, errorf(TimeInvalid, "ts %q is a number in quotation marks", clip(text))
 	default:
 		return time.Time{}, errorf(TimeInvalid, "ts %q is no RFC 3339 time", clip(text))

@@ -64,65 +64,34 @@ func scanMillis(s string) (ms int64, rest string, ok bool) {
 	return ms, s[i:], i <= 13 && first <= ms && ms <= last && s[0] != '0'
 }
 
-// pow10 holds the powers of ten that a double holds exactly.
-var pow10 = [...]float64{
-	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-}
-
-// scanNumber reads a JSON number. Up to 15 digits without exponent are exact as an integer below
-// 2^53 divided by an exact power of ten, a single rounding, so the result is strconv's (W. D.
-// Clinger, "How to Read Floating Point Numbers Accurately", 1990, gives the argument); all others
-// go to strconv.
+// scanNumber reads a number of digits, perhaps with a sign and decimals. One with an exponent is
+// left to the strict decoder.
 func scanNumber(s string) (f float64, rest string, ok bool) {
-	i, negative := 0, false
-	if i < len(s) && s[i] == '-' {
-		negative = true
-		i++
+	first := 0
+	if s != "" && s[0] == '-' {
+		first = 1
 	}
-	first := i
-	var mantissa uint64
-	for ; i < len(s) && '0' <= s[i] && s[i] <= '9'; i++ {
-		mantissa = mantissa*10 + uint64(s[i]-'0')
-	}
-	digits := i - first
-	if digits == 0 || (s[first] == '0' && digits > 1) {
+	end := first + digits(s[first:])
+	if end == first || s[first] == '0' && end > first+1 {
 		return 0, s, false
 	}
-	fraction := 0
-	if i < len(s) && s[i] == '.' {
-		i++
-		for ; i < len(s) && '0' <= s[i] && s[i] <= '9'; i++ {
-			mantissa = mantissa*10 + uint64(s[i]-'0')
-			fraction++
-		}
-		if fraction == 0 {
+	if end < len(s) && s[end] == '.' {
+		decimals := digits(s[end+1:])
+		if decimals == 0 {
 			return 0, s, false
 		}
+		end += 1 + decimals
 	}
-	simple := digits+fraction <= 15
-	if i < len(s) && (s[i] == 'e' || s[i] == 'E') {
-		simple = false
-		i++
-		if i < len(s) && (s[i] == '+' || s[i] == '-') {
-			i++
-		}
-		exponent := i
-		for ; i < len(s) && '0' <= s[i] && s[i] <= '9'; i++ {
-		}
-		if i == exponent {
-			return 0, s, false
+	f, err := strconv.ParseFloat(s[:end], 64)
+	return f, s[end:], err == nil
+}
+
+// digits counts those at the start of s.
+func digits(s string) int {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return i
 		}
 	}
-	if !simple {
-		f, err := strconv.ParseFloat(s[:i], 64)
-		return f, s[i:], err == nil
-	}
-	f = float64(mantissa)
-	if fraction > 0 {
-		f /= pow10[fraction]
-	}
-	if negative {
-		f = -f
-	}
-	return f, s[i:], true
+	return len(s)
 }

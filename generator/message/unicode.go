@@ -12,7 +12,7 @@ func checkUnicode(text string) error {
 	switch {
 	case !utf8.ValidString(text):
 		return &Error{InvalidUTF8, "the message is not valid UTF-8"}
-	case hasHalfSurrogate(text):
+	case HasHalfSurrogate(text):
 		return &Error{InvalidUTF8, `the message has half of a surrogate pair (\ud800 to \udfff)`}
 	}
 	return nil
@@ -22,8 +22,8 @@ func checkUnicode(text string) error {
 // all others.
 var escapes = regexp.MustCompile(`\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)`)
 
-// hasHalfSurrogate reports whether s has a \u escape of half a surrogate pair.
-func hasHalfSurrogate(s string) bool {
+// HasHalfSurrogate reports whether a JSON text has a \u escape of half a surrogate pair.
+func HasHalfSurrogate(s string) bool {
 	if !strings.Contains(s, `\u`) {
 		return false
 	}
