@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"colorstream/generator/message"
+	"colorstream/generator/pace"
 	"colorstream/generator/publish"
 	"colorstream/generator/source"
 	"colorstream/generator/tally"
@@ -17,13 +18,6 @@ import (
 // hand.
 type records interface {
 	Next(ctx context.Context, wait bool) (source.Record, error)
-}
-
-// pacer says when a message is due that has the time at.
-type pacer interface {
-	Next(now, at time.Time) time.Time
-	// PutOff makes all that follows later.
-	PutOff(time.Duration)
 }
 
 // catchUp is how late the schedule may be without being put off: so much is made up for by a burst.
@@ -42,11 +36,12 @@ type sink interface {
 type feed struct {
 	log     *slog.Logger
 	records records
-	pacer   pacer
+	pace    pace.Pace // nil: as fast as the sink takes them
 	sink    sink
 	tally   *tally.Tally
 	count   int64 // 0 means without end
 
+	start  time.Time // of the pace
 	now    time.Time // a look at the clock that is at most one batch old
 	waited bool      // since the last message for something else than the pace
 	behind behind
@@ -56,57 +51,54 @@ type feed struct {
 // it took from the records has then been counted by the sink.
 func (f *feed) run(ctx context.Context) error {
 	f.now = time.Now()
-	for n := int64(0); f.count == 0 || n < f.count; {
-		record, err := f.records.Next(ctx, f.sink.Waiting() == 0)
-		rejected, isRejected := errors.AsType[*source.Rejected](err)
-		switch {
-		case err == nil:
-		case isRejected:
-			f.tally.ReadRejected(rejected)
-			f.log.Debug("rejected", "line", rejected.Line,
-				"reason", rejected.Reason, "error", rejected.Detail)
-			if ctx.Err() != nil {
-				return ended(ctx, f.flush(ctx))
-			}
-			continue
-		case errors.Is(err, source.ErrPending):
-			f.waited = true
-			if err := f.flush(ctx); err != nil {
-				return ended(ctx, err)
-			}
-			continue
-		default:
-			if flushErr := f.flush(ctx); flushErr != nil {
-				err = flushErr
-			}
-			return ended(ctx, err)
-		}
-		if err := f.await(ctx, record); err != nil {
-			return ended(ctx, err)
-		}
-		f.tally.Read(record)
-		f.sink.Add(record.Message)
-		n++
-		if f.sink.Waiting() == publish.BatchSize {
-			if err := f.flush(ctx); err != nil {
-				return ended(ctx, err)
-			}
-		}
+	f.start = f.now
+	err := f.move(ctx)
+	if flushErr := f.flush(ctx); flushErr != nil {
+		err = flushErr
 	}
-	return ended(ctx, f.flush(ctx))
-}
-
-// ended makes nil of the ends that are none of an error.
-func ended(ctx context.Context, err error) error {
 	if errors.Is(err, io.EOF) || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		return nil
 	}
 	return err
 }
 
+func (f *feed) move(ctx context.Context) error {
+	for n := int64(0); f.count == 0 || n < f.count; {
+		record, err := f.records.Next(ctx, f.sink.Waiting() == 0)
+		rejected, isRejected := errors.AsType[*source.Rejected](err)
+		switch {
+		case isRejected:
+			f.tally.ReadRejected(rejected)
+			f.log.Debug("rejected", "line", rejected.Line,
+				"reason", rejected.Reason, "error", rejected.Detail)
+			err = context.Cause(ctx)
+		case errors.Is(err, source.ErrPending):
+			f.waited = true
+			err = f.flush(ctx)
+		case err == nil:
+			if err = f.await(ctx, record); err != nil {
+				break
+			}
+			f.tally.Read(record)
+			f.sink.Add(record.Message)
+			n++
+			if f.sink.Waiting() == publish.BatchSize {
+				err = f.flush(ctx)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // await returns when the record is due. What is due before it is published meanwhile.
 func (f *feed) await(ctx context.Context, record source.Record) error {
-	due := f.pacer.Next(f.now, record.Time)
+	if f.pace == nil {
+		return nil
+	}
+	due := f.start.Add(f.pace(record.Time))
 	if due.After(f.now) {
 		if err := f.flush(ctx); err != nil {
 			return err
@@ -117,7 +109,7 @@ func (f *feed) await(ctx context.Context, record source.Record) error {
 			return err
 		}
 	} else if late := -pause; late > catchUp {
-		f.pacer.PutOff(late - catchUp)
+		f.start = f.start.Add(late - catchUp)
 		if !f.waited {
 			f.behind.add(f.log, f.now, late-catchUp)
 		}

@@ -94,9 +94,6 @@ func inBubble(t *testing.T, f *feed, wantErr error, want ...string) {
 		o.start = time.Now()
 		f.log = slog.New(slog.NewTextHandler(t.Output(), nil))
 		f.tally = tally.New()
-		if f.pacer == nil {
-			f.pacer = pace.NewSteady(time.Now(), float64(time.Second))
-		}
 		if err := f.run(t.Context()); !errors.Is(err, wantErr) {
 			t.Errorf("ends with %v, want %v", err, wantErr)
 		}
@@ -109,20 +106,22 @@ func inBubble(t *testing.T, f *feed, wantErr error, want ...string) {
 func TestFeedPaces(t *testing.T) {
 	t.Parallel()
 	eof := &list{values(3), io.EOF}
-	inBubble(t, &feed{records: eof}, nil, "0s [0]", "1s [1]", "2s [2]")
-	inBubble(t, &feed{records: &list{values(9), io.EOF}, count: 2}, nil, "0s [0]", "1s [1]")
-	inBubble(t, &feed{records: &list{values(3), io.EOF}, pacer: pace.Max{}}, nil, "0s [0 1 2]")
+	second := func() pace.Pace { return pace.Steady(float64(time.Second)) }
+	inBubble(t, &feed{records: eof, pace: second()}, nil, "0s [0]", "1s [1]", "2s [2]")
+	inBubble(t, &feed{records: &list{values(9), io.EOF}, count: 2, pace: second()}, nil,
+		"0s [0]", "1s [1]")
+	inBubble(t, &feed{records: &list{values(3), io.EOF}}, nil, "0s [0 1 2]")
 	broken := errors.New("disk gone")
-	inBubble(t, &feed{records: &list{values(2), broken}, pacer: pace.Max{}}, broken, "0s [0 1]")
+	inBubble(t, &feed{records: &list{values(2), broken}}, broken, "0s [0 1]")
 
 	at := func(value float64, after time.Duration) source.Record {
 		m := message.Message{Color: "red", Value: value, Time: time.Unix(1e9, 0).Add(after)}
 		return source.Record{Message: m}
 	}
 	timed := []any{at(1, 0), at(2, 0), at(3, 3*time.Second), at(4, time.Second), at(5, time.Hour)}
-	inBubble(t, &feed{records: &list{timed, io.EOF}, pacer: pace.NewTimes(1)},
+	inBubble(t, &feed{records: &list{timed, io.EOF}, pace: pace.Times(1)},
 		nil, "0s [1 2]", "3s [3 4]", "1h0m0s [5]")
-	inBubble(t, &feed{records: &list{timed, io.EOF}, pacer: pace.NewTimes(3600)},
+	inBubble(t, &feed{records: &list{timed, io.EOF}, pace: pace.Times(3600)},
 		nil, "0s [1 2]", "833.333µs [3 4]", "1s [5]")
 }
 
@@ -131,7 +130,7 @@ func TestFeedCountsRejectedLines(t *testing.T) {
 	records := values(2)
 	records = slices.Insert(records, 1,
 		any(&source.Rejected{Line: 2, Reason: message.ValueType, Detail: "no"}))
-	f := &feed{records: &list{records, io.EOF}, pacer: pace.Max{}}
+	f := &feed{records: &list{records, io.EOF}}
 	inBubble(t, f, nil, "0s [0 1]")
 	if f.tally.ReadTotal() != 3 || f.tally.RejectedTotal() != 1 {
 		t.Errorf("%d read, %d rejected", f.tally.ReadTotal(), f.tally.RejectedTotal())
@@ -142,7 +141,7 @@ func TestFeedCountsRejectedLines(t *testing.T) {
 func TestFeedOfASilentInput(t *testing.T) {
 	t.Parallel()
 	records := slices.Insert(values(4), 2, any(nil))
-	inBubble(t, &feed{records: &list{records, io.EOF}, pacer: pace.Max{}}, nil, "0s [0 1]", "1s [2 3]")
+	inBubble(t, &feed{records: &list{records, io.EOF}}, nil, "0s [0 1]", "1s [2 3]")
 }
 
 // After an outage a steady pace goes on, without a burst of what it missed; and every message is
@@ -161,16 +160,17 @@ func TestFeedAndRedis(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		return true, nil
 	})
-	inBubble(t, &feed{sink: away, records: &list{values(5), io.EOF}}, nil,
+	inBubble(t, &feed{sink: away, records: &list{values(5), io.EOF}, pace: pace.Steady(1e9)}, nil,
 		"0s [0]", "11s [1]", "11s [2]", "11.75s [3]", "12.75s [4]")
 	rejected := errors.New("NOPERM")
 	denied := second(func() (bool, error) { return false, rejected })
-	inBubble(t, &feed{sink: denied, records: &list{values(5), io.EOF}}, rejected, "0s [0]")
+	inBubble(t, &feed{sink: denied, records: &list{values(5), io.EOF}, pace: pace.Steady(1e9)},
+		rejected, "0s [0]")
 }
 
 func TestFeedStops(t *testing.T) {
 	t.Parallel()
-	for _, p := range []pacer{pace.Max{}, nil} {
+	for _, p := range []pace.Pace{nil, pace.Steady(float64(time.Hour))} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			o := &outlet{start: time.Now()}
@@ -181,19 +181,18 @@ func TestFeedStops(t *testing.T) {
 				}
 				return false, nil
 			}
-			if p == nil {
-				p = pace.NewSteady(time.Now(), float64(time.Hour))
+			if p != nil {
 				time.AfterFunc(time.Minute, cancel)
 			}
 			f := &feed{
-				log: slog.New(slog.DiscardHandler), sink: o, pacer: p, tally: tally.New(),
+				log: slog.New(slog.DiscardHandler), sink: o, pace: p, tally: tally.New(),
 				records: source.NewRandom(1, []string{"red"}, nil, 1, 9),
 			}
 			if err := f.run(ctx); err != nil {
-				t.Errorf("%T: %v", p, err)
+				t.Error(err)
 			}
 			if len(o.flushes) == 0 || o.Waiting() != 0 {
-				t.Errorf("%T: %d flushes, %d messages left", p, len(o.flushes), o.Waiting())
+				t.Errorf("%d flushes, %d messages left", len(o.flushes), o.Waiting())
 			}
 		})
 	}
@@ -213,7 +212,7 @@ func TestFeedRate(t *testing.T) {
 		}
 		f := &feed{
 			log: slog.New(slog.DiscardHandler), sink: o, tally: tally.New(),
-			pacer: pace.NewSteady(time.Now(), float64(time.Second)/rate), count: rate*seconds + 1,
+			pace: pace.Steady(float64(time.Second) / rate), count: rate*seconds + 1,
 			records: source.NewRandom(1, []string{"red"}, nil, 1, 9),
 		}
 		if err := f.run(t.Context()); err != nil {
@@ -233,7 +232,7 @@ func TestFeedRate(t *testing.T) {
 func BenchmarkFeed(b *testing.B) {
 	f := &feed{
 		log: slog.New(slog.DiscardHandler), sink: new(hole), tally: tally.New(),
-		pacer: pace.NewSteady(time.Now(), 1), count: int64(b.N),
+		pace: pace.Steady(1), count: int64(b.N),
 		records: source.NewRandom(1, []string{"red", "blue", "green", "yellow"},
 			[]string{"value_name"}, 1, 100),
 	}

@@ -191,7 +191,7 @@ func (g *generator) run(ctx context.Context, status *progress.Reporter) error {
 	group.Go(func() error {
 		defer stop()
 		f := &feed{
-			log: g.log, records: g.records, pacer: g.pacer(), sink: g.publisher, tally: g.tally,
+			log: g.log, records: g.records, pace: g.pace(), sink: g.publisher, tally: g.tally,
 			count: g.config.Count,
 		}
 		return f.run(background)
@@ -210,14 +210,14 @@ func (g *generator) run(ctx context.Context, status *progress.Reporter) error {
 	return err
 }
 
-func (g *generator) pacer() pacer {
+func (g *generator) pace() pace.Pace {
 	switch g.config.Pace {
 	case PaceMax:
-		return pace.Max{}
+		return nil
 	case PaceTimes:
-		return pace.NewTimes(g.config.Speed)
+		return pace.Times(g.config.Speed)
 	}
-	return pace.NewSteady(time.Now(), g.config.interval())
+	return pace.Steady(g.config.interval())
 }
 
 // nothing says why an input was read to its end and nothing was published.

@@ -3,13 +3,18 @@
 // A due time is always computed from the start and the number of the message, or from the start and
 // the message's own time, never from the message before: rounding and delays do not add up. A loop
 // that is late catches up, since later messages are due at their old times; the loop bounds that by
-// putting the whole schedule off, so that a pause is not followed by a burst.
-//
-// A pacer is a value with arithmetic only: it neither waits nor looks at a clock. It is for one
-// goroutine.
+// putting the start off, so that a pause is not followed by a burst.
 package pace
 
-import "time"
+import (
+	"math"
+	"time"
+)
+
+// A Pace tells how long after the start the next message is due, which has the time at. Each call
+// is one message. It is arithmetic only: it neither waits nor looks at a clock. It is for one
+// goroutine.
+type Pace func(at time.Time) time.Duration
 
 // grain is the shortest time between two due times. At intervals below grouped, 500 messages a
 // second, messages fall due in groups, which are published together: one command for all of them
@@ -19,34 +24,36 @@ const (
 	grouped = 2 * time.Millisecond
 )
 
-// Steady is a pace of one message an interval.
-type Steady struct {
-	interval float64 // ns
-	start    time.Time
-	number   int64 // of the next message since start
-}
-
-// NewSteady makes a pace with the interval in nanoseconds, which may be less than one and need not
-// be whole. The first message is due at start.
-func NewSteady(start time.Time, interval float64) *Steady {
-	return &Steady{start: start, interval: interval}
-}
-
-// Next tells when the next message is due. Each call is one message.
-func (s *Steady) Next(_, _ time.Time) time.Time {
-	due := s.start.Add(s.after(s.number))
-	s.number++
-	return due
-}
-
-// after is the time from start to the n-th message.
-func (s *Steady) after(n int64) time.Duration {
-	after := time.Duration(float64(n) * s.interval)
-	if s.interval < float64(grouped) {
-		after = (after + grain - 1) / grain * grain
+// Steady is a pace of one message an interval, which is in nanoseconds, and may be less than one
+// and need not be whole.
+func Steady(interval float64) Pace {
+	n := -1.0
+	return func(time.Time) time.Duration {
+		n++
+		after := time.Duration(n * interval)
+		if interval < float64(grouped) {
+			after = (after + grain - 1) / grain * grain
+		}
+		return after
 	}
-	return after
 }
 
-// PutOff makes everything later by d.
-func (s *Steady) PutOff(d time.Duration) { s.start = s.start.Add(d) }
+// Times is the pace of the messages' own times: two messages are as far apart as their times are,
+// divided by a speed. A message without a time, or with one that is before one already seen, is due
+// with the message before it.
+func Times(speed float64) Pace {
+	var first, newest time.Time
+	return func(at time.Time) time.Duration {
+		if first.IsZero() {
+			first = at
+		}
+		if at.After(newest) {
+			newest = at
+		}
+		after := float64(newest.Sub(first)) / speed
+		if after >= math.MaxInt64 {
+			return math.MaxInt64
+		}
+		return time.Duration(after)
+	}
+}
