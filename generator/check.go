@@ -70,11 +70,7 @@ func (c Config) rhythm() string {
 }
 
 func probe(ctx context.Context, config Config) (string, error) {
-	publisher, err := publish.New(slog.New(slog.DiscardHandler),
-		config.publishOptions(), func(error) {})
-	if err != nil {
-		return "", err
-	}
+	publisher := publish.New(slog.New(slog.DiscardHandler), config.publishOptions(), func(error) {})
 	found, err := publisher.Probe(ctx)
 	return found, errors.Join(err, publisher.Close())
 }

@@ -21,11 +21,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	} {
 		config := Config{Channel: "colors", Transport: transport}
 		config.Redis.URL = "redis://127.0.0.1:1/0"
-		publisher, err := publish.New(slog.New(slog.DiscardHandler),
-			config.publishOptions(), func(error) {})
-		if err != nil {
-			t.Fatal(err)
-		}
+		publisher := publish.New(slog.New(slog.DiscardHandler), config.publishOptions(), func(error) {})
 		defer publisher.Close()
 		g := &generator{
 			config: config, tally: tally.New(), health: new(service.Health), publisher: publisher,

@@ -60,10 +60,7 @@ func start(ctx context.Context, p service.Process) error {
 	}
 	g := &generator{log: log, config: config, tally: tally.New(), health: new(service.Health)}
 	redisUp := g.health.Condition("redis", "nothing has been published yet")
-	g.publisher, err = publish.New(log, config.publishOptions(), redisUp.Set)
-	if err != nil {
-		return err
-	}
+	g.publisher = publish.New(log, config.publishOptions(), redisUp.Set)
 	log.Info("start", "version", service.Version(), "config", service.LogValue(config))
 	if err := g.open(ctx, p.Stdin); err != nil {
 		return errors.Join(err, g.publisher.Close())

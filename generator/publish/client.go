@@ -26,12 +26,7 @@ type client struct {
 func (c *client) notSent() bool { return c.started.Load() != c.done.Load() }
 
 // newClient makes a client with one connection to each server.
-func newClient(o Options) (*client, error) {
-	if o.Target.IsCluster() && o.Transport == PubSub {
-		return nil, errors.New("REDIS_URL names a Redis cluster, and REDIS_TRANSPORT is pubsub: " +
-			"a cluster passes messages from node to node without a receipt, " +
-			"so nobody could tell what was lost; use stream")
-	}
+func newClient(o Options) *client {
 	timeout := o.timeout
 	if timeout == 0 {
 		timeout = 5 * time.Second
@@ -55,7 +50,7 @@ func newClient(o Options) (*client, error) {
 			return nil
 		}
 	})
-	return c, nil
+	return c
 }
 
 // answered reports whether Redis itself has refused the command.

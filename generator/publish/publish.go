@@ -20,12 +20,12 @@ package publish
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"colorstream/generator/message"
@@ -89,29 +89,20 @@ type Counts struct {
 
 // A Publisher publishes from one goroutine; Counts may be called from any.
 type Publisher struct {
-	log       *slog.Logger
-	state     func(error)
-	client    *client
-	options   Options
-	batches   []*batch // one, or one for each partition
-	transport transport
+	log     *slog.Logger
+	state   func(error)
+	client  *client
+	options Options
+	batches []*batch // one, or one for each partition
+	run     string   // names the publisher's entries
 
-	published, noSubscribers, unacknowledged, unsent, errors atomic.Uint64
-	receivers, streamWaiting                                 atomic.Int64
+	mu     sync.Mutex // guards counts
+	counts Counts
 
-	began      bool      // something was published
-	down       time.Time // since when nothing can be; zero when all is well
+	checked    bool      // the number of partitions
+	down       time.Time // since when nothing can be published; zero when all is well
 	backoff    time.Duration
 	subscribed bool
-}
-
-// transport is how a batch is sent.
-type transport interface {
-	// prepare does what must be done once before the first batch.
-	prepare(context.Context) error
-	// send tries to publish the batch. If its error is nil the batch is empty, and its messages
-	// counted.
-	send(context.Context, *batch) error
 }
 
 // A batch is messages that wait for Flush, encoded.
@@ -133,18 +124,12 @@ func (b *batch) add(m message.Message) {
 
 func (b *batch) empty() { b.payload, b.n = b.payload[:0], 0 }
 
-// New makes a Publisher. It does not connect yet. state is told why nothing can be published, and
-// nil when it can.
-func New(log *slog.Logger, o Options, state func(error)) (*Publisher, error) {
+// New makes a Publisher. It does not connect yet. A cluster takes streams only. state is told why
+// nothing can be published, and nil when it can.
+func New(log *slog.Logger, o Options, state func(error)) *Publisher {
 	o.Partitions = max(o.Partitions, 1)
-	client, err := newClient(o)
-	if err != nil {
-		return nil, err
-	}
-	p := &Publisher{log: log, state: state, client: client, options: o, subscribed: true}
-	p.transport = &pubsub{p}
-	if o.Transport == Stream {
-		p.transport = newStream(p)
+	p := &Publisher{
+		log: log, state: state, client: newClient(o), options: o, run: rand.Text(), subscribed: true,
 	}
 	for i := range o.Partitions {
 		key := o.Channel
@@ -153,7 +138,7 @@ func New(log *slog.Logger, o Options, state func(error)) (*Publisher, error) {
 		}
 		p.batches = append(p.batches, &batch{key: key})
 	}
-	return p, nil
+	return p
 }
 
 // Add puts a message at the end of those that wait for Flush. There must not be BatchSize of them
@@ -187,9 +172,9 @@ func (p *Publisher) Flush(ctx context.Context) (waited bool, err error) {
 			break
 		}
 		waited = true
-		p.errors.Add(1)
+		p.count(func(c *Counts) { c.Errors++ })
 		if err = p.wait(ctx, err); err != nil {
-			p.unsent.Add(uint64(p.Waiting()))
+			p.count(func(c *Counts) { c.Unsent += uint64(p.Waiting()) })
 			for _, b := range p.batches {
 				b.empty()
 			}
@@ -202,21 +187,48 @@ func (p *Publisher) Flush(ctx context.Context) (waited bool, err error) {
 
 // send tries to publish all batches, side by side.
 func (p *Publisher) send(ctx context.Context) error {
-	if err := p.transport.prepare(ctx); err != nil {
-		return err
+	if p.options.Transport == PubSub {
+		return p.publish(ctx, p.batches[0])
 	}
-	if len(p.batches) == 1 {
-		return p.transport.send(ctx, p.batches[0])
+	if err := p.checkPartitions(ctx); err != nil {
+		return err
 	}
 	errs := make([]error, len(p.batches))
 	var sending sync.WaitGroup
 	for i, b := range p.batches {
 		if b.n > 0 {
-			sending.Go(func() { errs[i] = p.transport.send(ctx, b) })
+			sending.Go(func() { errs[i] = p.append(ctx, b) })
 		}
 	}
 	sending.Wait()
 	return errors.Join(errs...)
+}
+
+// publish publishes a batch with one PUBLISH. If the error is nil the batch is empty, and its
+// messages counted.
+func (p *Publisher) publish(ctx context.Context, b *batch) error {
+	receivers, err := p.client.Publish(ctx, b.key, b.payload).Result()
+	if err != nil && (answered(err) || p.client.notSent()) {
+		return err
+	}
+	p.count(func(c *Counts) {
+		n := uint64(b.n)
+		switch {
+		case err != nil:
+			c.Unacknowledged += n
+			c.Errors++
+			return
+		case receivers == 0:
+			c.NoSubscribers += n
+		}
+		c.Published += n
+		c.Receivers = receivers
+	})
+	if err == nil {
+		p.received(receivers)
+	}
+	b.empty()
+	return nil
 }
 
 // wait returns when another attempt is due. It ends with an error if ctx does or if the cause will
@@ -248,20 +260,16 @@ func (p *Publisher) isDown(cause error) {
 }
 
 func (p *Publisher) isUp() {
+	p.state(nil)
 	if !p.down.IsZero() {
 		p.log.Info("publishing again", "redis",
 			p.Address(), "waited", time.Since(p.down).Round(time.Millisecond))
 		p.down = time.Time{}
-		p.state(nil)
-	} else if !p.began {
-		p.state(nil)
 	}
-	p.began = true
 }
 
 // received says when the channel loses its last subscriber or gets its first.
 func (p *Publisher) received(receivers int64) {
-	p.receivers.Store(receivers)
 	if subscribed := receivers > 0; subscribed != p.subscribed {
 		p.subscribed = subscribed
 		if subscribed {
@@ -276,11 +284,15 @@ func (p *Publisher) received(receivers int64) {
 
 // Counts returns the counters.
 func (p *Publisher) Counts() Counts {
-	return Counts{
-		Published: p.published.Load(), NoSubscribers: p.noSubscribers.Load(),
-		Unacknowledged: p.unacknowledged.Load(), Unsent: p.unsent.Load(), Errors: p.errors.Load(),
-		Receivers: p.receivers.Load(), StreamWaiting: p.streamWaiting.Load(),
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.counts
+}
+
+func (p *Publisher) count(change func(*Counts)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change(&p.counts)
 }
 
 // Address is where Redis is, without user or password.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -42,14 +40,11 @@ func newRig(t testing.TB, url string, transport Transport, tune ...func(*Options
 	for _, change := range tune {
 		change(&o)
 	}
-	r.Publisher, err = New(slog.New(slog.NewTextHandler(r.log, nil)), o, func(err error) {
+	r.Publisher = New(slog.New(slog.NewTextHandler(r.log, nil)), o, func(err error) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.state = err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() { _ = r.Close() })
 	return r
 }
@@ -263,28 +258,20 @@ func waits(t *testing.T, r *rig, words string, enter, leave func()) {
 	}
 }
 
-// What a real Redis can be brought to answer for a while. TRYAGAIN it says to commands of several
-// keys alone, which a publisher has none of.
+// What a real Redis can be brought to answer for a while, as an answer and as that of a script.
 func TestTemporaryErrors(t *testing.T) {
 	t.Parallel()
-	for words, c := range map[string]struct{ enter, leave string }{
-		"OOM":         {"config set maxmemory 1", "config set maxmemory 0"},
-		"READONLY":    {"replicaof 127.0.0.1 1", "replicaof no one"},
-		"MASTERDOWN":  {"replicaof 127.0.0.1 1", "replicaof no one"},
-		"NOREPLICAS":  {"config set min-replicas-to-write 1", "config set min-replicas-to-write 0"},
-		"MISCONF":     {"bgsave", "config set stop-writes-on-bgsave-error no"},
-		"CLUSTERDOWN": {"cluster delslotsrange 0 16383", "cluster addslotsrange 0 16383"},
+	for words, c := range map[string]struct{ enter, leave, stale string }{
+		"OOM":        {"config set maxmemory 1", "config set maxmemory 0", "no"},
+		"READONLY":   {"replicaof 127.0.0.1 1", "replicaof no one", "yes"},
+		"MASTERDOWN": {"replicaof 127.0.0.1 1", "replicaof no one", "no"},
+		"NOREPLICAS": {
+			"config set min-replicas-to-write 1", "config set min-replicas-to-write 0", "no",
+		},
 	} {
 		t.Run(words, func(t *testing.T) {
 			t.Parallel()
-			args := []string{"--replica-serve-stale-data", "no"}
-			if words == "READONLY" {
-				args = nil
-			}
-			if words == "CLUSTERDOWN" {
-				args = []string{"--cluster-enabled", "yes"}
-			}
-			client := redistest.Start(t, args...).Client()
+			client := redistest.Start(t, "--replica-serve-stale-data", c.stale).Client()
 			do := func(line string) {
 				var args []any
 				for word := range strings.FieldsSeq(line) {
@@ -294,64 +281,10 @@ func TestTemporaryErrors(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if words == "CLUSTERDOWN" {
-				do(c.leave)
-				servicetest.Eventually(t, "the node serves", func() bool {
-					return client.Set(t.Context(), "key", "value", 0).Err() == nil
-				})
-			}
-			waits(t, newRig(t, "redis://"+client.Options().Addr, Stream), words, func() {
-				if words == "MISCONF" { // a folder stands where Redis saves to
-					dir := client.ConfigGet(t.Context(), "dir").Val()["dir"]
-					if err := os.Mkdir(filepath.Join(dir, "dump.rdb"), 0o700); err != nil {
-						t.Fatal(err)
-					}
-					if err := client.ConfigSet(t.Context(), "save", "3600 1").Err(); err != nil {
-						t.Fatal(err)
-					}
-				}
-				do(c.enter)
-				if words == "MISCONF" {
-					servicetest.Eventually(t, "saving fails", func() bool {
-						info := client.Info(t.Context(), "persistence").Val()
-						return strings.Contains(info, "rdb_last_bgsave_status:err")
-					})
-				}
-			}, func() { do(c.leave) })
+			waits(t, newRig(t, "redis://"+client.Options().Addr, Stream), words,
+				func() { do(c.enter) }, func() { do(c.leave) })
 			checkStream(t, client, 20)
 		})
-	}
-}
-
-// Every error that passes by itself, as an answer and as that of a script or transaction that it
-// ended.
-func TestEveryTemporaryError(t *testing.T) {
-	t.Parallel()
-	for _, text := range []string{
-		"OOM command not allowed when used memory > 'maxmemory'.",
-		"LOADING Redis is loading the dataset in memory",
-		"READONLY You can't write against a read only replica.",
-		"MISCONF Redis is configured to save RDB snapshots, but it's unable to persist to disk.",
-		"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
-		"NOREPLICAS Not enough good replicas to write.",
-		"CLUSTERDOWN The cluster is down",
-		"TRYAGAIN Multiple keys request during rehashing of slot",
-		"BUSY Redis is busy running a script.",
-		"ERR max number of clients reached",
-	} {
-		for _, answer := range []string{
-			text,
-			"ERR Error running script (call to f_1): @user_script:7: " + text,
-			text + " script: f_1, on @user_script:7.",
-			"EXECABORT Transaction discarded because of: " + text,
-		} {
-			for _, transport := range []Transport{PubSub, Stream} {
-				server := miniredis.RunT(t)
-				word, _, _ := strings.Cut(text, " ")
-				waits(t, newRig(t, "redis://"+server.Addr(), transport), word,
-					func() { server.SetError(answer) }, func() { server.SetError("") })
-			}
-		}
 	}
 }
 
@@ -383,32 +316,52 @@ func TestLoading(t *testing.T) {
 // The state names what Redis says now, not what it said first.
 func TestNewestCause(t *testing.T) {
 	t.Parallel()
-	server := miniredis.RunT(t)
-	r := newRig(t, "redis://"+server.Addr(), Stream)
-	waits(t, r, "OOM", func() {
-		server.SetError("LOADING Redis is loading the dataset in memory")
-		go func() {
-			for r.currentState() == nil || r.Counts().Errors == 0 {
-				time.Sleep(time.Millisecond)
-			}
-			server.SetError("OOM command not allowed")
-		}()
-	}, func() { server.SetError("") })
+	for _, transport := range []Transport{PubSub, Stream} {
+		server := miniredis.RunT(t)
+		r := newRig(t, "redis://"+server.Addr(), transport)
+		waits(t, r, "OOM", func() {
+			server.SetError("LOADING Redis is loading the dataset in memory")
+			go func() {
+				for r.currentState() == nil || r.Counts().Errors == 0 {
+					time.Sleep(time.Millisecond)
+				}
+				server.SetError("OOM command not allowed")
+			}()
+		}, func() { server.SetError("") })
+	}
 }
 
-// Whatever passes by itself is waited for, nothing else; of several errors, all must.
+// Whatever passes by itself is waited for, as an answer and as that of a script or transaction that
+// it ended, and nothing else; of several errors, all must.
 func TestTemporary(t *testing.T) {
 	for text, want := range map[string]bool{
-		"MOVED 3999 127.0.0.1:6381":           true,
-		"UNBLOCKED instance state changed":    true,
-		"NOPERM this user has no permissions": false,
-		"WRONGTYPE Operation against a key":   false,
-		"NOAUTH Authentication required.":     false,
-		"ERR unknown command":                 false,
+		"OOM command not allowed when used memory > 'maxmemory'.":                                true,
+		"LOADING Redis is loading the dataset in memory":                                         true,
+		"READONLY You can't write against a read only replica.":                                  true,
+		"MISCONF Redis is configured to save RDB snapshots, but it's unable to persist to disk.": true,
+		"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.":       true,
+		"NOREPLICAS Not enough good replicas to write.":                                          true,
+		"CLUSTERDOWN The cluster is down":                                                        true,
+		"TRYAGAIN Multiple keys request during rehashing of slot":                                true,
+		"BUSY Redis is busy running a script.":                                                   true,
+		"ERR max number of clients reached":                                                      true,
+		"MOVED 3999 127.0.0.1:6381":                                                              true,
+		"UNBLOCKED instance state changed":                                                       true,
+		"NOPERM this user has no permissions":                                                    false,
+		"WRONGTYPE Operation against a key":                                                      false,
+		"NOAUTH Authentication required.":                                                        false,
+		"ERR unknown command":                                                                    false,
 	} {
-		answer, reset := redisError(text), errors.New("read: connection reset")
-		if temporary(answer) != want || temporary(errors.Join(reset, answer)) != want {
-			t.Errorf("%s: not temporary %v", text, want)
+		for _, answer := range []redisError{
+			redisError(text),
+			redisError("ERR Error running script (call to f_1): @user_script:7: " + text),
+			redisError(text + " script: f_1, on @user_script:7."),
+			redisError("EXECABORT Transaction discarded because of: " + text),
+		} {
+			reset := errors.New("read: connection reset")
+			if temporary(answer) != want || temporary(errors.Join(reset, answer)) != want {
+				t.Errorf("%s: not temporary %v", answer, want)
+			}
 		}
 	}
 	if !temporary(errors.New("read: connection reset")) {

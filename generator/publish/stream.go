@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
@@ -21,16 +20,6 @@ const (
 // lookEvery is how often the worker's position is looked at.
 const lookEvery = time.Second
 
-// stream appends entries, one for each batch:
-//
-//	XADD <key> * n <run>:<number> m <messages, a line each>
-//	WAIT <replicas> <milliseconds>                              if replicas are asked for
-type stream struct {
-	p        *Publisher
-	run      string
-	prepared bool
-}
-
 // streamState is what a batch's stream is known to hold.
 type streamState struct {
 	number  uint64 // of the newest payload
@@ -46,37 +35,41 @@ type appended struct {
 	n  int
 }
 
-func newStream(p *Publisher) *stream { return &stream{p: p, run: rand.Text()} }
-
 var errPartitions = errors.New("the number of partitions is wrong")
 
-// prepare holds the number of partitions against what the stream was begun with.
-func (s *stream) prepare(ctx context.Context) error {
-	if s.prepared {
+// checkPartitions holds their number against what the stream was begun with, once.
+func (p *Publisher) checkPartitions(ctx context.Context) error {
+	if p.checked {
 		return nil
 	}
-	key, want := s.p.options.Channel+":partitions", strconv.Itoa(s.p.options.Partitions)
-	if err := s.p.client.SetNX(ctx, key, want, 0).Err(); err != nil {
+	key, want := p.options.Channel+":partitions", strconv.Itoa(p.options.Partitions)
+	if err := p.client.SetNX(ctx, key, want, 0).Err(); err != nil {
 		return err
 	}
-	found, err := s.p.client.Get(ctx, key).Result()
+	found, err := p.client.Get(ctx, key).Result()
 	if err != nil {
 		return err
 	}
 	if found != want {
 		return fmt.Errorf("%w: REDIS_PARTITIONS is %s, but the stream %s was begun with %s (key %s)",
-			errPartitions, want, s.p.options.Channel, found, key)
+			errPartitions, want, p.options.Channel, found, key)
 	}
-	s.prepared = true
+	p.checked = true
 	return nil
 }
 
-func (s *stream) send(ctx context.Context, b *batch) error {
-	node, err := s.p.client.Node(ctx, b.key)
+// append appends a batch as an entry, and waits for replicas if there are to be any:
+//
+//	XADD <key> * n <run>:<number> m <messages, a line each>
+//	WAIT <replicas> <milliseconds>
+//
+// If the error is nil the batch is empty, and its messages counted.
+func (p *Publisher) append(ctx context.Context, b *batch) error {
+	node, err := p.client.Node(ctx, b.key)
 	if err != nil {
 		return err
 	}
-	if err := s.look(ctx, node, b); err != nil {
+	if err := p.look(ctx, node, b); err != nil {
 		return err
 	}
 	state := &b.stream
@@ -88,29 +81,35 @@ func (s *stream) send(ctx context.Context, b *batch) error {
 	if !state.inDoubt {
 		state.number++
 	}
-	number := s.run + ":" + strconv.FormatUint(state.number, 10)
-	id, err := s.append(ctx, node, b, number)
+	id, err := p.addOrFind(ctx, node, b)
 	switch {
 	case err == nil:
-		s.done(b, id)
-		return nil
+		p.count(func(c *Counts) {
+			c.Published += uint64(b.n)
+			c.StreamWaiting += int64(b.n)
+		})
+		state.last, state.inDoubt = id, false
+		state.waiting = append(state.waiting, appended{id, b.n})
 	case strings.HasPrefix(err.Error(), "UNKNOWN"):
-		s.p.log.Error("nobody can tell any more whether messages are in the stream: not sent again",
+		p.log.Error("nobody can tell any more whether messages are in the stream: not sent again",
 			"stream", b.key, "messages", b.n, "error", err)
-		s.p.unacknowledged.Add(uint64(b.n))
+		p.count(func(c *Counts) { c.Unacknowledged += uint64(b.n) })
 		state.last, state.inDoubt = "", false
-		b.empty()
-		return nil
+	default:
+		// Whatever failed may have been carried out before it did: also an error of WAIT.
+		state.inDoubt = true
+		return err
 	}
-	// Whatever failed may have been carried out before it did: also an error of WAIT.
-	state.inDoubt = true
-	return err
+	b.empty()
+	return nil
 }
 
-// append appends a batch, or finds it, and waits for replicas, in one round trip on one connection.
-func (s *stream) append(
-	ctx context.Context, node *redis.Client, b *batch, number string,
+// addOrFind appends a batch, or finds it, and waits for replicas, in one round trip on one
+// connection.
+func (p *Publisher) addOrFind(
+	ctx context.Context, node *redis.Client, b *batch,
 ) (id string, err error) {
+	number := p.run + ":" + strconv.FormatUint(b.stream.number, 10)
 	pipe := node.Pipeline()
 	var added *redis.Cmd
 	if b.stream.inDoubt {
@@ -119,8 +118,8 @@ func (s *stream) append(
 		added = pipe.Do(ctx, "xadd", b.key, "*", NumberField, number, EntryField, b.payload)
 	}
 	var waited *redis.Cmd
-	if s.p.options.Replicas > 0 {
-		waited = pipe.Do(ctx, "wait", s.p.options.Replicas, 1000)
+	if p.options.Replicas > 0 {
+		waited = pipe.Do(ctx, "wait", p.options.Replicas, 1000)
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	if id, err = added.Text(); err != nil {
@@ -130,79 +129,61 @@ func (s *stream) append(
 		return id, nil
 	}
 	n, err := waited.Int()
-	if err == nil && n < s.p.options.Replicas {
+	if err == nil && n < p.options.Replicas {
 		err = fmt.Errorf("%d replicas of %s have the newest messages, and REDIS_REPLICAS is %d",
-			n, b.key, s.p.options.Replicas)
+			n, b.key, p.options.Replicas)
 	}
 	return id, err
 }
 
-func (s *stream) done(b *batch, id string) {
-	s.p.published.Add(uint64(b.n))
-	b.stream.last, b.stream.inDoubt = id, false
-	b.stream.waiting = append(b.stream.waiting, appended{id, b.n})
-	s.p.streamWaiting.Add(int64(b.n))
-	b.empty()
-}
-
 // look drops from what waits what the worker has committed, and fails while too much is left.
-func (s *stream) look(ctx context.Context, node *redis.Client, b *batch) error {
-	most := s.p.options.StreamMax
-	full := func() bool { return most > 0 && s.p.streamWaiting.Load() > most }
-	if now := time.Now(); !full() && now.Sub(b.stream.looked) < lookEvery {
+func (p *Publisher) look(ctx context.Context, node *redis.Client, b *batch) error {
+	most := p.options.StreamMax
+	full := func() bool { return most > 0 && p.Counts().StreamWaiting > most }
+	if !full() && time.Since(b.stream.looked) < lookEvery {
 		return nil
-	} else { //nolint:revive // now belongs to the condition
-		b.stream.looked = now
 	}
+	b.stream.looked = time.Now()
 	position, err := node.HGet(ctx, b.key+":worker", "position").Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return err
 	}
-	done := 0
-	for _, a := range b.stream.waiting {
-		if position == "" || compareIDs(a.id, position) > 0 {
+	for len(b.stream.waiting) > 0 && position != "" {
+		oldest := b.stream.waiting[0]
+		if compareIDs(oldest.id, position) > 0 {
 			break
 		}
-		done++
-		s.p.streamWaiting.Add(-int64(a.n))
+		p.count(func(c *Counts) { c.StreamWaiting -= int64(oldest.n) })
+		b.stream.waiting = b.stream.waiting[1:]
 	}
-	b.stream.waiting = b.stream.waiting[done:]
 	if full() {
 		return fmt.Errorf("%d messages wait for the worker, more than GENERATOR_STREAM_MAX=%d: "+
-			"does it run?",
-			s.p.streamWaiting.Load(), most)
+			"does it run?", p.Counts().StreamWaiting, most)
 	}
 	return nil
 }
 
 // Uncommitted looks how many published messages the worker has not committed yet (streams only).
 func (p *Publisher) Uncommitted(ctx context.Context) (int64, error) {
-	s := newStream(p)
 	for _, b := range p.batches {
 		node, err := p.client.Node(ctx, b.key)
 		if err != nil {
 			return 0, err
 		}
 		b.stream.looked = time.Time{}
-		if err := s.look(ctx, node, b); err != nil {
+		if err := p.look(ctx, node, b); err != nil {
 			return 0, err
 		}
 	}
-	return p.streamWaiting.Load(), nil
+	return p.Counts().StreamWaiting, nil
 }
 
 // lastID gives the newest id that a stream ever had.
 func lastID(ctx context.Context, node *redis.Client, key string) (string, error) {
 	info, err := node.XInfoStream(ctx, key).Result()
 	switch {
-	case err == nil && info.LastGeneratedID != "":
+	case err == nil:
 		return info.LastGeneratedID, nil
-	case err == nil: // a stand-in that does not tell
-		newest, err := node.XRevRangeN(ctx, key, "+", "-", 1).Result()
-		if err != nil || len(newest) == 0 {
-			return "0-0", err
-		}
-		return newest[0].ID, nil
 	case redis.HasErrorPrefix(err, "ERR no such key"), redis.HasErrorPrefix(err, "no such key"):
 		return "0-0", nil
 	}
