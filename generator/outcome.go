@@ -5,13 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"colorstream/generator/message"
 	"colorstream/generator/publish"
 	"colorstream/generator/service"
 	"colorstream/generator/tally"
@@ -29,7 +28,7 @@ const (
 // A workerSample is what the worker's metrics say.
 type workerSample struct {
 	received int64
-	rejected map[string]int64 // by reason
+	rejected map[message.Reason]int64
 }
 
 var counterLine = regexp.MustCompile(
@@ -37,7 +36,7 @@ var counterLine = regexp.MustCompile(
 
 // askWorkers adds up what the workers say that share a stream.
 func askWorkers(ctx context.Context, addresses string) (s workerSample, err error) {
-	s.rejected = make(map[string]int64)
+	s.rejected = make(map[message.Reason]int64)
 	for address := range strings.SplitSeq(addresses, ",") {
 		if err := s.ask(ctx, strings.TrimSpace(address)); err != nil {
 			return s, err
@@ -63,7 +62,7 @@ func (s *workerSample) ask(ctx context.Context, address string) error {
 			if found = true; m[1] == "received" {
 				s.received += int64(n)
 			} else {
-				s.rejected[m[2]] += int64(n)
+				s.rejected[message.Reason(m[2])] += int64(n)
 			}
 		}
 		return lines.Err()
@@ -76,7 +75,7 @@ func (s *workerSample) ask(ctx context.Context, address string) error {
 
 // since is what was counted after an earlier sample. It is an error if the worker was restarted.
 func (s workerSample) since(before workerSample) (workerSample, error) {
-	d := workerSample{received: s.received - before.received, rejected: make(map[string]int64)}
+	d := workerSample{received: s.received - before.received, rejected: make(map[message.Reason]int64)}
 	if d.received < 0 {
 		return d, fmt.Errorf("it was restarted meanwhile")
 	}
@@ -88,27 +87,11 @@ func (s workerSample) since(before workerSample) (workerSample, error) {
 	return d, nil
 }
 
-func (s workerSample) rejectedTotal() (n int64) {
-	for _, k := range s.rejected {
-		n += k
-	}
-	return n
-}
-
-func (s workerSample) reasons() string {
-	var list []string
-	for _, reason := range slices.Sorted(maps.Keys(s.rejected)) {
-		list = append(list, fmt.Sprintf("%s %d", reason, s.rejected[reason]))
-	}
-	return strings.Join(list, ", ")
-}
-
 // An outcome is what became of a replay's messages.
 type outcome struct {
-	unknown                        error // why the worker could not be asked
-	accepted, rejected, unreceived int64
-	reasons                        string
-	hints                          []string
+	unknown              error // why the worker could not be asked
+	accepted, unreceived int64
+	rejected             map[message.Reason]int64
 }
 
 // outcome asks the worker what became of the messages, before being its counters at the start. It
@@ -137,16 +120,22 @@ func (g *generator) outcome(ctx context.Context, before workerSample, unknown er
 	if unknown != nil {
 		o.unknown = fmt.Errorf("the worker cannot be asked what became of the messages: %w (WORKER_ADDR)",
 			unknown)
-	} else {
-		o.rejected, o.reasons = seen.rejectedTotal(), seen.reasons()
-		if g.config.Transport == publish.PubSub && seen.received < sent {
-			o.unreceived += sent - seen.received
-			sent = seen.received
-		}
-		o.accepted = max(0, sent-o.rejected)
+		return o
 	}
-	o.hint(seen)
+	if g.config.Transport == publish.PubSub && seen.received < sent {
+		o.unreceived += sent - seen.received
+		sent = seen.received
+	}
+	o.rejected = seen.rejected
+	o.accepted = max(0, sent-o.rejectedTotal())
 	return o
+}
+
+func (o outcome) rejectedTotal() (n int64) {
+	for _, k := range o.rejected {
+		n += k
+	}
+	return n
 }
 
 // uncommitted waits for as long as the stream's worker goes on, and tells what it has left.
@@ -166,36 +155,34 @@ func (g *generator) uncommitted(ctx context.Context) (left int64) {
 	return left
 }
 
-// hint says what to do.
-func (o *outcome) hint(seen workerSample) {
+// problems says what was not accepted, and what to do.
+func (o outcome) problems() (list []string) {
+	say := func(n int64, format string, args ...any) {
+		if n > 0 {
+			list = append(list, fmt.Sprintf("%d "+format, append([]any{n}, args...)...))
+		}
+	}
 	const history = "`worker import` (make import FILE=…) takes rows of any time, in any order"
-	if n := seen.rejected["late"]; n > 0 {
-		o.hints = append(o.hints, fmt.Sprintf("%d were late: their windows were final. "+
-			"WORKER_LATENESS keeps windows open for longer; %s", n, history))
-	}
-	if n := seen.rejected["future"] + seen.rejected["past"]; n > 0 {
-		o.hints = append(o.hints,
-			fmt.Sprintf("%d had a time in the future or before 2000: %s", n, history))
-	}
-	if o.rejected > seen.rejected["late"]+seen.rejected["future"]+seen.rejected["past"] {
-		o.hints = append(o.hints, "the worker's dead letters say why: "+
-			"the Redis stream REDIS_CHANNEL with :rejected behind it")
-	}
-	if o.unreceived > 0 {
-		o.hints = append(o.hints, fmt.Sprintf("%d were received by no worker: does it run, "+
-			"with the same Redis, channel and transport?", o.unreceived))
-	}
+	late, wrong := o.rejected["late"], o.rejected["future"]+o.rejected["past"]
+	say(late, "were late: their windows were final. "+
+		"WORKER_LATENESS keeps windows open for longer; %s", history)
+	say(wrong, "had a time in the future or before 2000: %s", history)
+	say(o.rejectedTotal()-late-wrong, "were otherwise rejected: the worker's dead letters say why, "+
+		"in the Redis stream REDIS_CHANNEL with :rejected behind it")
+	say(o.unreceived, "were received by no worker: does it run, "+
+		"with the same Redis, channel and transport?")
+	return list
 }
 
 // sums are the outcome for the tally.
 func (o outcome) sums() []tally.Sum {
-	sum := func(name string, n int64, note string) tally.Sum {
-		return tally.Sum{Name: name, Count: n, Note: note}
-	}
-	list := []tally.Sum{sum("  not received", o.unreceived, "by any worker")}
+	list := []tally.Sum{{Name: "  not received", Count: o.unreceived, Note: "by any worker"}}
 	if o.unknown == nil {
-		list = append(list, sum("  accepted", o.accepted, "by the worker"),
-			sum("  not accepted", o.rejected, o.reasons))
+		list = append(list,
+			tally.Sum{Name: "  accepted", Count: o.accepted, Note: "by the worker"},
+			tally.Sum{
+				Name: "  not accepted", Count: o.rejectedTotal(), Note: tally.Reasons(o.rejected),
+			})
 	}
 	return list
 }

@@ -106,7 +106,7 @@ func (g *generator) verdict() error {
 		problems = append(problems,
 			fmt.Sprintf("%d made no message: the first are listed above", n))
 	}
-	problems = append(problems, g.result.hints...)
+	problems = append(problems, g.result.problems()...)
 	if len(problems) == 0 {
 		return nil
 	}

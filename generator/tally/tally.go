@@ -4,6 +4,7 @@
 package tally
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -103,7 +104,7 @@ type Sum struct {
 // rejected lines.
 func (t *Tally) Print(w io.Writer, sums ...Sum) error {
 	var text strings.Builder
-	rows := []Sum{{Name: "read", Count: t.ReadTotal()}, {"rejected", t.RejectedTotal(), t.reasons()}}
+	rows := []Sum{{Name: "read", Count: t.ReadTotal()}, {"rejected", t.RejectedTotal(), Reasons(t.Rejected())}}
 	for _, s := range append(rows, sums...) {
 		if s.Count == 0 {
 			s.Note = ""
@@ -120,16 +121,13 @@ func (t *Tally) Print(w io.Writer, sums ...Sum) error {
 	return err
 }
 
-// reasons lists the reasons for rejections, the most frequent first.
-func (t *Tally) reasons() (text string) {
-	rejected := t.Rejected()
+// Reasons lists the reasons for rejections, the most frequent first.
+func Reasons(rejected map[message.Reason]int64) string {
+	var list []string
 	for _, reason := range slices.SortedFunc(maps.Keys(rejected), func(a, b message.Reason) int {
-		return int(rejected[b] - rejected[a])
+		return cmp.Or(cmp.Compare(rejected[b], rejected[a]), cmp.Compare(a, b))
 	}) {
-		if text != "" {
-			text += ", "
-		}
-		text += fmt.Sprintf("%s %d", reason, rejected[reason])
+		list = append(list, fmt.Sprintf("%s %d", reason, rejected[reason]))
 	}
-	return text
+	return strings.Join(list, ", ")
 }
