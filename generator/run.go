@@ -122,9 +122,9 @@ type generator struct {
 	health    *service.Health
 	publisher *publish.Publisher
 	records   records
-	input     *source.Input // nil for random messages
-	ahead     *source.Ahead // likewise
-	result    *outcome      // of an input that was replayed to its end
+	input     *source.Ordered // nil for random messages
+	ahead     *source.Ahead   // likewise
+	result    *outcome        // of an input that was replayed to its end
 }
 
 // open finds the records.
@@ -143,7 +143,7 @@ func (g *generator) open(ctx context.Context, stdin io.Reader) error {
 		return fmt.Errorf("GENERATOR_INPUT: %w", err)
 	}
 	said := false
-	g.input = input.Input
+	g.input = input
 	g.ahead = source.ReadAhead(func() (source.Record, error) {
 		if !said { // of a pipe, when its first rows have come
 			if plan, err := input.Plan(); err == nil {

@@ -27,10 +27,8 @@ func ReadAhead(next func() (Record, error)) *Ahead {
 	a := &Ahead{items: make(chan item, 1024), stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(a.done)
-		for i := (item{}); ; {
-			if !isFinal(i.err) { // else the end again and again
-				i.record, i.err = next()
-			}
+		for i := (item{}); !isFinal(i.err); {
+			i.record, i.err = next()
 			select {
 			case a.items <- i:
 			case <-ctx.Done():
@@ -41,8 +39,8 @@ func ReadAhead(next func() (Record, error)) *Ahead {
 	return a
 }
 
-// Next returns the next record, or what Input.Next says in its place. If none has come yet, it
-// waits for one until ctx ends, or returns ErrPending if it is not to wait.
+// Next returns the next record, or what Input.Next says in its place, up to the end. If none has
+// come yet, it waits for one until ctx ends, or returns ErrPending if it is not to wait.
 func (a *Ahead) Next(ctx context.Context, wait bool) (Record, error) {
 	select {
 	case i := <-a.items:

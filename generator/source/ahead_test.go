@@ -4,44 +4,12 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 )
-
-func TestAheadKeepsOrderAndEnd(t *testing.T) {
-	t.Parallel()
-	var text strings.Builder
-	text.WriteString("color,value\n")
-	for i := range 5000 {
-		fmt.Fprintf(&text, "red,%d\n", i)
-	}
-	text.WriteString("red,x\n")
-	in, err := Open(Stdin, strings.NewReader(text.String()), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := ReadAhead(in.Next)
-	for i := range 5000 {
-		record, err := a.Next(t.Context(), true)
-		if err != nil || record.Value != float64(i) {
-			t.Fatalf("record %d: %+v, %v", i, record, err)
-		}
-	}
-	if _, err := a.Next(t.Context(), true); err == nil ||
-		err.Error() != `line 5002: value "x" is not a number` {
-		t.Errorf("rejected line: %v", err)
-	}
-	for range 2 {
-		if _, err := a.Next(t.Context(), true); !errors.Is(err, io.EOF) {
-			t.Errorf("end: %v", err)
-		}
-	}
-	<-a.Stop()
-}
 
 func TestAheadOfASilentInput(t *testing.T) {
 	t.Parallel()
@@ -97,14 +65,4 @@ func TestAheadStopsInTheMiddle(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("it reads on")
 	}
-}
-
-func BenchmarkAhead(b *testing.B) {
-	a := ReadAhead(func() (Record, error) { return Record{}, nil })
-	for b.Loop() {
-		if _, err := a.Next(b.Context(), true); err != nil {
-			b.Fatal(err)
-		}
-	}
-	<-a.Stop()
 }

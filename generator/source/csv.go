@@ -15,7 +15,6 @@ type csvRows struct {
 	fields [4]field
 	// separator is 0 until the header or the first row without one tells it.
 	separator rune
-	decimals  decimals // to tell a value where there is no header
 	columns   []string // the names of the header, nil without one
 	header    int      // its line
 	index     [4]int   // of the columns in a row, -1 for none
@@ -32,26 +31,22 @@ func newCSV(p plain, fields [4]field, o Options) (*csvRows, error) {
 	for _, r := range o.Separator {
 		c.separator = r
 	}
-	c.decimals.mark = o.Decimal
+	find := c.findFirst
 	if slices.ContainsFunc(fields[:], field.required) {
-		return c, c.findHeader()
+		find = c.findHeader
 	}
-	return c, c.findFirst()
+	if err := find(); err != nil {
+		return c, err
+	}
+	return c, c.locate()
 }
 
 // findHeader reads up to the first line that has all columns that must be there.
 func (c *csvRows) findHeader() error {
 	var best candidate
 	least := len(c.fields) + 1
-	for least > 0 && c.lines.number < headerLines {
-		list, err := c.candidates()
-		if errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return err
-		}
+	err := c.head(func(list []candidate) bool {
 		for _, t := range list {
-			t.cells = trimAll(t.cells)
 			missing := 0
 			for _, f := range c.fields {
 				if f.required() && !slices.Contains(t.cells, f.name) {
@@ -62,12 +57,13 @@ func (c *csvRows) findHeader() error {
 				best, least = t, missing
 			}
 		}
-	}
-	if best.cells == nil {
-		return errors.New("is empty: a CSV file begins with a line that names the columns")
+		return least == 0
+	})
+	if err == nil && best.cells == nil {
+		err = errors.New("is empty: a CSV file begins with a line that names the columns")
 	}
 	c.separator, c.columns, c.header = best.separator, best.cells, best.line
-	return c.locate()
+	return err
 }
 
 // findFirst reads up to the first row whose value is a number, where all columns have numbers. The
@@ -77,37 +73,30 @@ func (c *csvRows) findFirst() error {
 	for _, f := range c.fields {
 		need = max(need, f.number)
 	}
-	value := c.fields[2].number
+	value := c.fields[valueField].number
 	var before []candidate
-	for c.lines.number < headerLines {
-		list, err := c.candidates()
-		if errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return err
-		}
+	err := c.head(func(list []candidate) bool {
 		for _, t := range list {
-			if len(t.cells) < need || !c.isValue(t.cells[value-1]) {
+			if len(t.cells) < need ||
+				number(t.cells[value-1], Point) == "" && number(t.cells[value-1], Comma) == "" {
 				continue
 			}
 			c.separator, c.width, c.first = t.separator, len(t.cells), t.cells
 			for _, h := range before {
 				if h.separator == t.separator && len(h.cells) == len(t.cells) {
-					c.columns, c.header = trimAll(h.cells), h.line
+					c.columns, c.header = h.cells, h.line
 				}
 			}
-			return c.locate()
+			return true
 		}
 		before = list
+		return false
+	})
+	if err == nil && c.first == nil {
+		err = fmt.Errorf("line %d: no line up to here has a number in column %d, "+
+			"which is to be the value (GENERATOR_INPUT_VALUE)", c.lines.number, value)
 	}
-	return fmt.Errorf("line %d: no line up to here has a number in column %d, "+
-		"which is to be the value (%s)", c.lines.number, value, valueVariable)
-}
-
-// isValue reports whether a cell is a number.
-func (c *csvRows) isValue(cell string) bool {
-	point, comma := c.decimals.fits(strings.TrimSpace(cell))
-	return point || comma
+	return err
 }
 
 // A candidate is a line as one separator splits it.
@@ -117,19 +106,22 @@ type candidate struct {
 	line      int
 }
 
-// candidates splits the next line that is not blank with every separator that may be meant.
-// A header in a comment counts too.
-func (c *csvRows) candidates() (list []candidate, err error) {
+// head gives each of the first lines that is not blank, split with every separator that may be
+// meant, until found returns true. A header in a comment counts too.
+func (c *csvRows) head(found func([]candidate) bool) error {
 	separators := []rune{'\t', ';', '|', ','}
 	if c.separator != 0 {
 		separators = []rune{c.separator}
 	}
-	for len(list) == 0 {
+	for c.lines.number < headerLines {
 		text, err := c.lines.next()
-		if err != nil {
-			return nil, err
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
 		}
 		line, number := strings.TrimLeft(string(text), "# "), c.lines.number
+		var list []candidate
 		for _, separator := range separators {
 			cells, err := split(nil, line, separator, func() (string, error) {
 				more, err := c.more(number, len(line))
@@ -137,14 +129,17 @@ func (c *csvRows) candidates() (list []candidate, err error) {
 				return more, err
 			})
 			if err != nil && !errors.Is(err, errMisquoted) {
-				return nil, err
+				return err
 			}
 			if err == nil && len(cells) > 0 {
-				list = append(list, candidate{separator, cells, number})
+				list = append(list, candidate{separator, trimAll(cells), number})
 			}
 		}
+		if len(list) > 0 && found(list) {
+			return nil
+		}
 	}
-	return list, nil
+	return nil
 }
 
 // locate finds the columns of the fields in the header.
@@ -219,9 +214,9 @@ func (c *csvRows) next() (row, error) {
 			return row{}, &Rejected{Line: line, Reason: Columns, Detail: detail}
 		}
 		r := row{line: line}
-		for i, to := range []*string{&r.color, &r.name, &r.value, &r.time} {
-			if c.index[i] >= 0 {
-				*to = strings.TrimSpace(cells[c.index[i]])
+		for i, column := range c.index {
+			if column >= 0 {
+				r.texts[i] = strings.TrimSpace(cells[column])
 			}
 		}
 		return r, nil
@@ -230,7 +225,7 @@ func (c *csvRows) next() (row, error) {
 
 // isHeader reports whether a row is the header again. The value tells most rows apart.
 func (c *csvRows) isHeader(cells []string) bool {
-	value := c.index[2]
+	value := c.index[valueField]
 	return c.columns != nil && len(cells) == len(c.columns) &&
 		strings.TrimSpace(cells[value]) == c.columns[value] && slices.Equal(trimAll(cells), c.columns)
 }

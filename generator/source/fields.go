@@ -9,13 +9,23 @@ import (
 	"colorstream/generator/message"
 )
 
+// The reasons to reject an object without a field, or with one of another type.
+var (
+	absent = [...]message.Reason{
+		message.ColorMissing, message.NameType, message.ValueMissing, message.TimeInvalid,
+	}
+	mistyped = [...]message.Reason{
+		message.ColorType, message.NameType, message.ValueType, message.TimeInvalid,
+	}
+)
+
 // extract takes the texts of the fields out of j.text, which is a valid JSON object.
 func (j *jsonRows) extract() (r row, err error) {
 	if !utf8.Valid(j.text) {
 		return r, wrong(message.InvalidUTF8, "the object is not valid UTF-8")
 	}
 	j.members = members(j.members[:0], j.text)
-	for i, to := range [...]*string{&r.color, &r.name, &r.value, &r.time} {
+	for i := range j.fields {
 		f := &j.fields[i]
 		if f.constant {
 			continue
@@ -27,10 +37,16 @@ func (j *jsonRows) extract() (r row, err error) {
 		case raw == nil && f.optional, bytes.Equal(raw, []byte("null")):
 			continue
 		case raw == nil:
-			return r, j.missing(f)
+			return r, wrong(absent[i], "there is no field %q for the %s: set %s to one of %q",
+				f.name, f.role, f.variable, j.names())
 		}
-		if *to, err = text(raw, f); err != nil {
-			return r, err
+		var ok bool
+		if r.texts[i], ok = text(raw, i == colorField || i == nameField); !ok {
+			return r, wrong(mistyped[i], "%s %s is neither a string nor a number (field %q)",
+				f.role, quote(string(raw)), f.name)
+		} else if message.HasHalfSurrogate(string(raw)) {
+			return r, wrong(message.InvalidUTF8, "%s has half of a surrogate pair (field %q)",
+				f.role, f.name)
 		}
 	}
 	return r, nil
@@ -98,24 +114,15 @@ func valueLength(s []byte) int {
 	return len(s)
 }
 
-// text is a field's text: that of a string or a number. For a colour and a name, true and false are
-// texts too.
-func text(raw []byte, f *field) (string, error) {
+// text is a field's text: that of a string or a number, and of true and false for a word.
+func text(raw []byte, word bool) (string, bool) {
 	switch c := raw[0]; {
 	case c == '"':
-		s := unescape(raw[1 : len(raw)-1])
-		if strings.ContainsRune(s, utf8.RuneError) && !bytes.ContainsRune(raw, utf8.RuneError) &&
-			!strings.Contains(strings.ToLower(string(raw)), `\ufffd`) {
-			return "", wrong(message.InvalidUTF8,
-				"%s has half of a surrogate pair (field %q)", f.role, f.name)
-		}
-		return strings.TrimSpace(s), nil
-	case c == '-' || c >= '0' && c <= '9', (c == 't' || c == 'f') &&
-		(f.role == "color" || f.role == "name"):
-		return string(raw), nil
+		return strings.TrimSpace(unescape(raw[1 : len(raw)-1])), true
+	case c == '-' || c >= '0' && c <= '9', (c == 't' || c == 'f') && word:
+		return string(raw), true
 	}
-	return "", wrong(f.wrong, "%s %s is neither a string nor a number (field %q)",
-		f.role, quote(string(raw)), f.name)
+	return "", false
 }
 
 // unescape returns what a JSON string between its quotation marks means.
@@ -128,11 +135,9 @@ func unescape(raw []byte) string {
 	return s
 }
 
-func (j *jsonRows) missing(f *field) error {
-	var names []string
+func (j *jsonRows) names() (names []string) {
 	for _, m := range j.members {
 		names = append(names, unescape(m.key))
 	}
-	return wrong(f.missing, "there is no field %q for the %s: set %s to one of %q",
-		f.name, f.role, f.variable, names)
+	return names
 }

@@ -3,9 +3,9 @@ package source
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"colorstream/generator/message"
 )
@@ -20,8 +20,7 @@ type decimals struct {
 
 // fits reports with which decimal marks a text is a number.
 func (d *decimals) fits(text string) (point, comma bool) {
-	return d.mark != Comma && number(text, '.', ',') != "",
-		d.mark != Point && number(text, ',', '.') != ""
+	return d.mark != Comma && number(text, Point) != "", d.mark != Point && number(text, Comma) != ""
 }
 
 // observe takes a value as evidence. Values with a point win over those with a comma, so that one
@@ -46,8 +45,8 @@ func (d *decimals) settle() error {
 	if d.mark != "" || d.doubtful.line == 0 {
 		return nil
 	}
-	n, _ := strconv.ParseFloat(number(d.doubtful.text, ',', '.'), 64)
-	m, _ := strconv.ParseFloat(number(d.doubtful.text, '.', ','), 64)
+	n, _ := strconv.ParseFloat(number(d.doubtful.text, Comma), 64)
+	m, _ := strconv.ParseFloat(number(d.doubtful.text, Point), 64)
 	return fmt.Errorf("line %d: value %s is %g or %g: set GENERATOR_INPUT_DECIMAL to point or comma",
 		d.doubtful.line, quote(d.doubtful.text), n, m)
 }
@@ -65,10 +64,7 @@ func (d *decimals) parse(text string, line int) (float64, error) {
 		}
 		mark = cmp.Or(d.mark, Point) // 1234 and 1.234, as long as nothing speaks for a comma
 	}
-	plain := number(text, '.', ',')
-	if mark == Comma {
-		plain = number(text, ',', '.')
-	}
+	plain := number(text, mark)
 	if plain == "" {
 		hint := ""
 		if strings.Contains(text, ",") {
@@ -83,68 +79,35 @@ func (d *decimals) parse(text string, line int) (float64, error) {
 	return f, nil
 }
 
+// grouped finds digits in groups of three.
+var grouped = regexp.MustCompile(`^[+-]?\d{1,3}(?:[.,' \x{a0}\x{202f}]\d{3})+$`)
+
 // number rewrites a number as strconv reads it: 1.234,5 becomes 1234.5. It returns "" for what is
 // no number: digits, in groups of three if at all, decimals, an exponent; not Inf, NaN, 0x10 and
 // 1_0.
-func number(text string, mark, group rune) string {
-	body := strings.TrimLeft(text, "+-")
-	if len(text)-len(body) > 1 {
+func number(text string, mark Decimal) string {
+	point := "."
+	if mark == Comma {
+		point = ","
+	}
+	whole, decimals, marked := strings.Cut(text, point)
+	if grouped.MatchString(whole) {
+		whole = strings.Map(func(r rune) rune {
+			if strings.ContainsRune("+-0123456789", r) {
+				return r
+			}
+			return -1
+		}, whole)
+	} else if strings.Contains(whole, ".") {
 		return ""
 	}
-	if simple(body, byte(mark)) {
-		if mark == '.' {
-			return text
-		}
-		return strings.Replace(text, string(mark), ".", 1)
-	}
-	whole, decimals, marked := strings.Cut(body, string(mark))
-	whole = ungroup(whole, group)
-	plain := whole
 	if marked {
-		plain += "." + decimals
+		whole += "." + decimals
 	}
-	if whole == "" || !simple(plain, '.') {
+	if !message.IsDecimal(whole) {
 		return ""
 	}
-	return text[:len(text)-len(body)] + plain
-}
-
-// simple reports whether a text is digits with at most one mark and an exponent.
-func simple(s string, mark byte) bool {
-	digits, marked := 0, false
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= '0' && c <= '9':
-			digits++
-		case c == mark && !marked:
-			marked = true
-		case (c == 'e' || c == 'E') && digits > 0:
-			exponent := strings.TrimLeft(s[i+1:], "+-")
-			return len(s)-i-1-len(exponent) <= 1 &&
-				exponent != "" && strings.Trim(exponent, "0123456789") == ""
-		default:
-			return false
-		}
-	}
-	return digits > 0
-}
-
-// ungroup takes the separators out of digits in groups of three, and returns "" for other groups.
-func ungroup(whole string, group rune) string {
-	groups := strings.FieldsFunc(whole, func(r rune) bool {
-		return r == group || r == ' ' || r == '\u00a0' || r == '\u202f' || r == '\''
-	})
-	length := len(groups) - 1
-	for i, g := range groups {
-		length += len(g)
-		if i > 0 && len(g) != 3 || len(g) > 3 || strings.Trim(g, "0123456789") != "" {
-			return ""
-		}
-	}
-	if len(groups) < 2 || utf8.RuneCountInString(whole) != length {
-		return ""
-	}
-	return strings.Join(groups, "")
+	return whole
 }
 
 // quote keeps an error short and on one line whatever stands in the input.

@@ -174,6 +174,11 @@ type rowItem struct {
 func (in *Input) read() (i rowItem) {
 	i.row, i.err = in.rows.next()
 	i.row.offset = in.plain.offset()
+	for n, f := range in.fields {
+		if f.constant {
+			i.row.texts[n] = f.name
+		}
+	}
 	if isFinal(i.err) && !errors.Is(i.err, io.EOF) {
 		i.err = fmt.Errorf("read %s: %w", in.Name, i.err)
 	}
@@ -183,25 +188,14 @@ func (in *Input) read() (i rowItem) {
 // record understands a row.
 func (in *Input) record(r row) (record Record, err error) {
 	record.Line, record.Offset = r.line, r.offset
-	record.Color, record.Name = r.color, r.name
-	color, name, value := in.fields[0], in.fields[1], in.fields[2]
-	if color.constant {
-		record.Color = color.name
+	record.Color, record.Name = r.texts[colorField], r.texts[nameField]
+	if in.fields[nameField].optional && record.Name == "" {
+		record.Name = defaultName(in.fields[valueField])
 	}
-	switch {
-	case name.constant:
-		record.Name = name.name
-	case name.optional && r.name == "":
-		record.Name = defaultName(value)
-	}
-	if record.Value, err = in.decimals.parse(r.value, r.line); err != nil {
+	if record.Value, err = in.decimals.parse(r.texts[valueField], r.line); err != nil {
 		return record, err
 	}
-	timeText := r.time
-	if in.fields[3].constant {
-		timeText = in.fields[3].name
-	}
-	if record.Time, err = in.times.parse(timeText, r.line); err != nil {
+	if record.Time, err = in.times.parse(r.texts[timeField], r.line); err != nil {
 		return record, err
 	}
 	err = record.Validate()

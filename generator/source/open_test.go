@@ -184,19 +184,3 @@ func TestPlan(t *testing.T) {
 	says(`{"color":"red","value":1,"ts":1999}`, Options{History: true},
 		"JSON; times are years in UTC, at first 1999-01-01T00:00:00Z to 1999-01-01T00:00:00Z")
 }
-
-func TestDiamonds(t *testing.T) {
-	t.Parallel()
-	in, err := Open("../testdata/diamonds-1000.csv", nil, Options{Name: "cut", Value: "price"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	all := drain(in.Next)
-	if len(all) != 1000 {
-		t.Fatalf("%d records", len(all))
-	}
-	if want := `2: {"color":"E","name":"Ideal","value":326}`; all[0] != want {
-		t.Errorf("first %s, want %s", all[0], want)
-	}
-}

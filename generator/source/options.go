@@ -1,14 +1,13 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"colorstream/generator/message"
 )
 
 // Options say how an input is read. The zero Options are the defaults of the variables; ParseConfig
@@ -31,14 +30,7 @@ type Options struct {
 	History bool
 }
 
-// A variable that names a column, for errors.
-const (
-	colorVariable  = "GENERATOR_INPUT_COLOR"
-	nameVariable   = "GENERATOR_INPUT_NAME"
-	valueVariable  = "GENERATOR_INPUT_VALUE"
-	timeVariable   = "GENERATOR_INPUT_TIME"
-	formatVariable = "GENERATOR_INPUT_TIME_FORMAT"
-)
+const formatVariable = "GENERATOR_INPUT_TIME_FORMAT"
 
 // Format is how an input is written; empty means that its content and name tell.
 type Format string
@@ -129,7 +121,6 @@ type field struct {
 	number         int    // of the column, 1 for the first; 0 if it has a name
 	constant       bool   // name is the text itself
 	optional       bool
-	missing, wrong message.Reason // of JSON without it, or with another type
 }
 
 func (f field) required() bool { return !f.optional && !f.constant && f.number == 0 }
@@ -137,19 +128,14 @@ func (f field) required() bool { return !f.optional && !f.constant && f.number =
 // fields of a message in the order color, name, value, time. A constant that is the file's name is
 // taken from path.
 func (o Options) fields(path string) (f [4]field, err error) {
-	for i, s := range []struct {
-		role, variable, setting, standard string
-		missing, wrong                    message.Reason
-	}{
-		{"color", colorVariable, o.Color, "color", message.ColorMissing, message.ColorType},
-		{"name", nameVariable, o.Name, "name", message.NameType, message.NameType},
-		{"value", valueVariable, o.Value, "value", message.ValueMissing, message.ValueType},
-		{"time", timeVariable, o.Time, "ts", message.TimeInvalid, message.TimeInvalid},
+	for i, s := range []struct{ role, variable, setting, standard string }{
+		{"color", "GENERATOR_INPUT_COLOR", o.Color, "color"},
+		{"name", "GENERATOR_INPUT_NAME", o.Name, "name"},
+		{"value", "GENERATOR_INPUT_VALUE", o.Value, "value"},
+		{"time", "GENERATOR_INPUT_TIME", o.Time, "ts"},
 	} {
-		if s.setting == "" {
-			s.setting = s.standard
-		}
-		f[i] = field{role: s.role, variable: s.variable, name: s.setting, missing: s.missing, wrong: s.wrong}
+		s.setting = cmp.Or(s.setting, s.standard)
+		f[i] = field{role: s.role, variable: s.variable, name: s.setting}
 		f[i].optional = s.setting == s.standard && (s.role == "name" || s.role == "time" && !o.History)
 		constant, isConstant := strings.CutPrefix(s.setting, "=")
 		number, notNumber := strconv.Atoi(s.setting)

@@ -6,58 +6,54 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"time"
 )
+
+// maxSort is how many rows are sorted in memory: they take 200 MB. More are sorted in a file.
+const maxSort = 5_000_000
 
 // Ordered is an input whose records come in the order of their times.
 type Ordered struct {
 	*Input
 	disorder time.Duration
-	newest   Record                       // the newest record with a time
-	sorted   func() (Record, error, bool) // of a file that is not sorted
+	newest   Record // the newest record with a time
+	next     func() (Record, error)
+	sorter   *Sorter
 }
 
-// OpenOrdered reads a file with times once to find out whether it is sorted, and otherwise sorts it
-// in memory. Standard input cannot be sorted: a time that is behind the newest one by more than
-// disorder ends it with an error. Ctx ends the opening only.
+// OpenOrdered reads a file with times once to find out whether it is sorted, and otherwise sorts
+// it. Standard input cannot be sorted: a time that is behind the newest one by more than disorder
+// ends it with an error. Ctx ends the opening only.
 func OpenOrdered(
 	ctx context.Context, path string, stdin io.Reader, o Options, disorder time.Duration,
-) (*Ordered, error) {
-	return openOrdered(ctx, path, stdin, o, disorder, MaxSort)
-}
-
-func openOrdered(
-	ctx context.Context, path string, stdin io.Reader, o Options, disorder time.Duration, maxSort int,
 ) (*Ordered, error) {
 	in, err := Open(path, stdin, o)
 	if err != nil {
 		return nil, err
 	}
-	ordered := &Ordered{Input: in, disorder: disorder}
+	ordered := &Ordered{Input: in, disorder: disorder, sorter: NewSorter(maxSort, os.TempDir())}
+	ordered.next = func() (Record, error) {
+		record, err := in.Next()
+		if err == nil {
+			err = ordered.check(record)
+		}
+		return record, err
+	}
 	if in.regular && in.times.String() != "" {
 		ordered.disorder = 0
-		if err := ordered.sort(ctx, maxSort); err != nil {
-			return nil, errors.Join(err, in.Close())
+		if err := ordered.sort(ctx); err != nil {
+			return nil, errors.Join(err, ordered.Close())
 		}
 	}
 	return ordered, nil
 }
 
 // Next is Input.Next.
-func (o *Ordered) Next() (Record, error) {
-	if o.sorted == nil {
-		record, err := o.Input.Next()
-		if err == nil {
-			err = o.check(record)
-		}
-		return record, err
-	}
-	record, err, ok := o.sorted()
-	if !ok {
-		return Record{}, io.EOF
-	}
-	return record, err
-}
+func (o *Ordered) Next() (Record, error) { return o.next() }
+
+// Close closes the file, and that of the sorted rows.
+func (o *Ordered) Close() error { return errors.Join(o.Input.Close(), o.sorter.Close()) }
 
 // A disorderError says which record is before one that came earlier.
 type disorderError struct{ late, newest Record }
@@ -89,7 +85,7 @@ func (o *Ordered) check(r Record) error {
 
 // sort reads the whole file, and sorts its rows if they are not in order. The rejected ones then
 // come first.
-func (o *Ordered) sort(ctx context.Context, maxSort int) error {
+func (o *Ordered) sort(ctx context.Context) error {
 	err := o.Each(ctx, func(r Record, rejected *Rejected) error {
 		if rejected != nil {
 			return nil
@@ -109,7 +105,6 @@ func (o *Ordered) sort(ctx context.Context, maxSort int) error {
 		return nil
 	}
 	o.Input.disorder = disorder.Error()
-	sorter := NewSorter(maxSort, "")
 	var rejected []*Rejected
 	err = o.Each(ctx, func(r Record, no *Rejected) error {
 		if no != nil {
@@ -117,26 +112,23 @@ func (o *Ordered) sort(ctx context.Context, maxSort int) error {
 			return nil
 		}
 		o.saw(r.Time)
-		return sorter.Add(r)
+		return o.sorter.Add(r)
 	})
-	if errors.Is(err, ErrFull) {
-		err = fmt.Errorf("%s: %w, and there are more than %d rows: "+
-			"`worker import` takes them in any order", o.Name, disorder, maxSort)
+	sorted, _ := iter.Pull2(o.sorter.All())
+	given := 0.0
+	o.next = func() (Record, error) {
+		if len(rejected) > 0 {
+			first := rejected[0]
+			rejected = rejected[1:]
+			return Record{}, first
+		}
+		r, err, ok := sorted()
+		if !ok {
+			return Record{}, io.EOF
+		}
+		given++
+		r.Offset = int64(float64(o.Size) * given / float64(o.sorter.Len()))
+		return r, err
 	}
-	o.sorted, _ = iter.Pull2(func(yield func(Record, error) bool) {
-		for _, r := range rejected {
-			if !yield(Record{}, r) {
-				return
-			}
-		}
-		given := 0.0
-		for r, err := range sorter.All() {
-			given++
-			r.Offset = int64(float64(o.Size) * given / float64(sorter.Len()))
-			if !yield(r, err) {
-				return
-			}
-		}
-	})
 	return err
 }

@@ -100,7 +100,7 @@ func (in *Input) readSample() (err error) {
 	}
 	for _, i := range in.sample {
 		if i.err == nil {
-			at, _ := in.times.parse(i.row.time, i.row.line)
+			at, _ := in.times.parse(i.row.texts[timeField], i.row.line)
 			in.saw(at)
 		}
 	}
@@ -109,8 +109,8 @@ func (in *Input) readSample() (err error) {
 
 func (in *Input) observe(i rowItem) {
 	if i.err == nil {
-		in.decimals.observe(i.row.value, i.row.line)
-		in.times.observe(i.row.time, i.row.line)
+		in.decimals.observe(i.row.texts[valueField], i.row.line)
+		in.times.observe(i.row.texts[timeField], i.row.line)
 	}
 }
 

@@ -3,7 +3,6 @@ package source
 import (
 	"bufio"
 	"cmp"
-	"container/heap"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,19 +16,13 @@ import (
 	"colorstream/generator/message"
 )
 
-// MaxSort is how many rows a replay sorts in memory: they take 200 MB.
-const MaxSort = 5_000_000
-
-// ErrFull says that there are more records than are sorted in memory.
-var ErrFull = errors.New("there are too many rows to sort them in memory")
-
 // A Sorter puts records in the order of their times; those of the same time keep the order in which
 // they were added, and those without one stay behind the record before them. What memory does not
 // hold is written to a temporary file in sorted runs, which All merges. The file has no name, so
 // that nothing is left of it however the program ends.
 type Sorter struct {
 	limit int    // records in memory
-	dir   string // of the temporary file; empty: what is above the limit is ErrFull
+	dir   string // of the temporary file
 	rows  []sortRow
 	last  int64
 	count int
@@ -37,7 +30,7 @@ type Sorter struct {
 	known map[string]uint32
 
 	file *os.File
-	runs []int64 // where each ends in the file
+	runs int // in the file, each of limit records
 }
 
 // A sortRow is a record in 40 bytes, of which 29 are written to the file, in this order.
@@ -53,12 +46,9 @@ type sortRow struct {
 const rowSize = 8 + 8 + 4 + 4 + 4 + 1
 
 // NewSorter makes a sorter that holds at most limit records in memory, and the others in a
-// temporary file in the folder dir. Without a folder, more of them are an error.
+// temporary file in the folder dir.
 func NewSorter(limit int, dir string) *Sorter {
-	return &Sorter{
-		limit: limit, dir: dir, last: math.MinInt64, known: make(map[string]uint32),
-		rows: make([]sortRow, 0, limit), // growing would take twice the memory
-	}
+	return &Sorter{limit: limit, dir: dir, last: math.MinInt64, known: make(map[string]uint32)}
 }
 
 // Len is the number of records.
@@ -66,10 +56,10 @@ func (s *Sorter) Len() int { return s.count }
 
 // Add adds a record. Its offset is not kept.
 func (s *Sorter) Add(r Record) error {
+	if s.rows == nil {
+		s.rows = make([]sortRow, 0, s.limit) // growing would take twice the memory
+	}
 	if len(s.rows) == s.limit {
-		if s.dir == "" {
-			return ErrFull
-		}
 		if err := s.spill(); err != nil {
 			return fmt.Errorf("sort on disk: %w", err)
 		}
@@ -129,33 +119,28 @@ func (s *Sorter) spill() (err error) {
 			return err
 		}
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	end := int64(len(s.rows) * rowSize)
-	if len(s.runs) > 0 {
-		end += s.runs[len(s.runs)-1]
-	}
-	s.runs = append(s.runs, end)
+	s.runs++
 	s.rows = s.rows[:0]
-	return nil
+	return w.Flush()
 }
 
 // All gives the records in order. It may be called again, once no more are added.
 func (s *Sorter) All() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		s.sort()
-		merge, err := s.open()
-		for err == nil && len(merge) > 0 {
-			run := merge[0]
-			if !yield(s.record(run.row), nil) {
+		runs, err := s.open()
+		for err == nil && len(runs) > 0 {
+			first := 0
+			for i, run := range runs { // of the same time, the earlier run's row comes first
+				if run.row.at < runs[first].row.at {
+					first = i
+				}
+			}
+			if !yield(s.record(runs[first].row), nil) {
 				return
 			}
-			if err = run.next(); err == nil {
-				heap.Fix(&merge, 0)
-			} else if errors.Is(err, io.EOF) {
-				heap.Pop(&merge)
-				err = nil
+			if err = runs[first].next(); errors.Is(err, io.EOF) {
+				runs, err = slices.Delete(runs, first, first+1), nil
 			}
 		}
 		if err != nil {
@@ -176,25 +161,23 @@ func (s *Sorter) record(r sortRow) Record {
 }
 
 // open reads the first record of every run; the last run is in memory.
-func (s *Sorter) open() (merge runs, err error) {
-	start := int64(0)
-	for i := range len(s.runs) + 1 {
-		run := &sortRun{number: i, rows: s.rows}
-		if i < len(s.runs) {
+func (s *Sorter) open() (runs []*sortRun, err error) {
+	size := s.limit * rowSize
+	for i := range s.runs + 1 {
+		run := &sortRun{rows: s.rows}
+		if i < s.runs {
+			section := io.NewSectionReader(s.file, int64(i)*int64(size), int64(size))
 			// Many runs share the memory that one would take.
-			size := max(4096, min(bufferSize, 64<<20/len(s.runs)))
-			section := io.NewSectionReader(s.file, start, s.runs[i]-start)
-			run.file, start = bufio.NewReaderSize(section, size), s.runs[i]
+			run.file = bufio.NewReaderSize(section, max(4096, min(bufferSize, 64<<20/s.runs)))
 		}
 		switch err := run.next(); {
 		case err == nil:
-			merge = append(merge, run)
+			runs = append(runs, run)
 		case !errors.Is(err, io.EOF):
 			return nil, err
 		}
 	}
-	heap.Init(&merge)
-	return merge, nil
+	return runs, nil
 }
 
 // Close frees the file.
@@ -207,10 +190,9 @@ func (s *Sorter) Close() error {
 
 // A sortRun reads one run, from the file or from memory.
 type sortRun struct {
-	number int
-	file   *bufio.Reader
-	rows   []sortRow
-	row    sortRow
+	file *bufio.Reader
+	rows []sortRow
+	row  sortRow
 }
 
 // next reads the next row; io.EOF is the end.
@@ -235,20 +217,4 @@ func (r *sortRun) next() error {
 		timed: b[28] == 1,
 	}
 	return nil
-}
-
-// runs is a heap: the run with the oldest record first, of those with the same time the earlier
-// one.
-type runs []*sortRun
-
-func (r runs) Len() int { return len(r) }
-func (r runs) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(r[i].row.at, r[j].row.at), cmp.Compare(r[i].number, r[j].number)) < 0
-}
-func (r runs) Swap(i, j int) { r[i], r[j] = r[j], r[i] }
-func (r *runs) Push(x any)   { *r = append(*r, x.(*sortRun)) }
-func (r *runs) Pop() any {
-	last := (*r)[len(*r)-1]
-	*r = (*r)[:len(*r)-1]
-	return last
 }

@@ -51,10 +51,18 @@ const (
 
 // A row is a record before its texts are understood. A text is empty if the row has none.
 type row struct {
-	color, name, value, time string
-	line                     int
-	offset                   int64
+	texts  [4]string // in the order of the constants below
+	line   int
+	offset int64
 }
+
+// The fields of a message.
+const (
+	colorField = iota
+	nameField
+	valueField
+	timeField
+)
 
 // rows is a format: CSV or JSON. The error of next is as that of Input.Next.
 type rows interface{ next() (row, error) }

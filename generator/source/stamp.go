@@ -6,39 +6,14 @@ import (
 	"time"
 )
 
-// A stamp is a text that was read as a date with or without a time of day, as databases,
-// spreadsheets, loggers and programming languages write them:
-//
-//	2025-02-07T10:00:00.25Z   2025/02/07 10:00+01   20250207T100000   2025-02
-//	07.02.2025 10:00          2/7/25 3:04 PM        7 Feb 2025        Feb 7, 2025
-//	Fri, 07 Feb 2025 10:00:00 GMT   Fri Feb  7 10:00:00 2025   07/Feb/2025:10:00:00 +0100
-type stamp struct {
-	layout *dateLayout
-	// orders are those in which it is a date. A date with points is never month-first, unless it can
-	// be nothing else.
-	orders                   reading
-	byDayFirst, byMonthFirst time.Time
-}
-
-// ordered reports whether the order of day and month is not told by the form.
-func (s stamp) ordered() bool { return s.layout.monthFirst != "" }
-
-// time is the zero Time if the stamp is no date in the order.
-func (s stamp) time(order reading) time.Time {
-	if order == monthFirst && s.ordered() {
-		return s.byMonthFirst
-	}
-	return s.byDayFirst
-}
-
 // A dateLayout is a form of dates, a layout of package time.
 type dateLayout struct {
-	text       string
-	monthFirst string // the same with day and month swapped, where both are numbers before the year
-	zoned      bool
+	text  string
+	zoned bool
 }
 
-// dateLayouts are all forms of a text that normalize has made plain.
+// dateLayouts are all forms of a date, with or without a time of day, that normalize has made
+// plain; day and month are in the order of days.
 var dateLayouts = func() (list []dateLayout) {
 	clocks := []string{""}
 	for _, clock := range []string{"15:04:05", "15:04", "3:04:05PM", "3:04PM", "150405", "1504"} {
@@ -49,64 +24,68 @@ var dateLayouts = func() (list []dateLayout) {
 		for _, day := range []string{
 			"2006-1-2", "2006/1/2", "2006.1.2", "20060102",
 			"2 Jan 2006", "Jan 2 2006", "2006 Jan 2", "2 Jan 06",
+			"2/1/2006", "2/1/06", "2.1.2006", "2.1.06", "2-1-2006", "2-1-06",
 		} {
-			list = append(list, dateLayout{day + clock, "", zoned})
+			list = append(list, dateLayout{day + clock, zoned})
 		}
-		for _, separator := range []string{"/", ".", "-"} {
-			for _, year := range []string{"2006", "06"} {
-				rest := separator + year + clock
-				day, month := "2"+separator, "1"+separator
-				list = append(list, dateLayout{day + month[:1] + rest, month + day[:1] + rest, zoned})
-			}
-		}
-		list = append(list, dateLayout{"Jan 2" + clock + " 2006", "", zoned})
+		list = append(list, dateLayout{"Jan 2" + clock + " 2006", zoned})
 	}
-	return append(list, dateLayout{"2006-1", "", false}, dateLayout{"2006/1", "", false})
+	return append(list, dateLayout{"2006-1", false}, dateLayout{"2006/1", false})
 }()
 
 // rfc3339 is tried first, on the text as it is.
-var rfc3339 = dateLayout{time.RFC3339, "", true}
+var rfc3339 = dateLayout{time.RFC3339, true}
 
-// scanStamp reads a date. Without a zone of its own it is in the given one. The form that is tried
-// before all others is that of the one before; nil for none.
-func scanStamp(text string, zone *time.Location, before *dateLayout) (s stamp, ok bool) {
+// scanDate reads a date as databases, spreadsheets, loggers and programming languages write them:
+//
+//	2025-02-07T10:00:00.25Z   2025/02/07 10:00+01   20250207T100000   2025-02
+//	07.02.2025 10:00          2/7/25 3:04 PM        7 Feb 2025        Feb 7, 2025
+//	Fri, 07 Feb 2025 10:00:00 GMT   Fri Feb  7 10:00:00 2025   07/Feb/2025:10:00:00 +0100
+//
+// Without a zone of its own it is in the given one. Where day and month are both numbers before the
+// year, they are read in the given order, and mark is what stands between them. The form that is
+// tried before all others is that of the date before; nil for none. A text that is no date has no
+// form.
+func scanDate(
+	text string, order reading, zone *time.Location, before *dateLayout,
+) (at time.Time, form *dateLayout, mark string) {
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
-		return stamp{layout: &rfc3339, orders: orders, byDayFirst: at}, true
+		return at, &rfc3339, ""
 	}
 	if len(text) > 64 {
-		return s, false
+		return at, nil, ""
 	}
 	text = normalize(text)
+	swapped, mark := swap(text)
+	if order == monthFirst {
+		text = swapped
+	}
 	if before != nil {
-		if s, ok = before.read(text, zone); ok {
-			return s, true
+		if at, err := time.ParseInLocation(before.text, text, zone); err == nil {
+			return at, before, mark
 		}
 	}
 	for i := range dateLayouts {
-		if s, ok = dateLayouts[i].read(text, zone); ok {
-			return s, true
+		if at, err := time.ParseInLocation(dateLayouts[i].text, text, zone); err == nil {
+			return at, &dateLayouts[i], mark
 		}
 	}
-	return s, false
+	return at, nil, mark
 }
 
-func (l *dateLayout) read(text string, zone *time.Location) (s stamp, ok bool) {
-	s.layout = l
-	at, err := time.ParseInLocation(l.text, text, zone)
-	if err == nil {
-		s.byDayFirst, s.orders = at, dayFirst
+// swap changes day and month of a date that has two numbers before the year, and returns what
+// stands between them. Other dates remain as they are.
+func swap(date string) (swapped, mark string) {
+	first := strings.IndexAny(date, "/.-")
+	if first < 1 || first > 2 {
+		return date, ""
 	}
-	if l.monthFirst == "" {
-		s.orders |= monthFirst
-		return s, err == nil
+	mark, rest := date[first:first+1], date[first+1:]
+	second := strings.Index(rest, mark)
+	if second < 1 || second > 2 {
+		return date, ""
 	}
-	if at, err := time.ParseInLocation(l.monthFirst, text, zone); err == nil {
-		s.byMonthFirst = at
-		if s.orders == 0 || !strings.HasPrefix(l.text, "2.") {
-			s.orders |= monthFirst
-		}
-	}
-	return s, s.orders != 0
+	return rest[:second] + mark + date[:first] + rest[second:], mark
 }
 
 var (

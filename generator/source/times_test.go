@@ -155,7 +155,7 @@ func TestTimesOfAPipe(t *testing.T) {
 	}
 }
 
-func TestScanStamp(t *testing.T) {
+func TestScanDate(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2025, 2, 7, 15, 4, 5, 0, time.FixedZone("", 3600))
 	for _, layout := range []string{
@@ -168,9 +168,8 @@ func TestScanStamp(t *testing.T) {
 		"Jan. 2, 2006 3:04:05\u202fpm -0700", "2006.01.02 15:04:05 -0700",
 	} {
 		text := at.Format(layout)
-		s, ok := scanStamp(text, time.UTC, nil)
-		if got := s.time(dayFirst); !ok || !got.Equal(at) {
-			t.Errorf("%s: %s, %t", text, got, ok)
+		if got, _, _ := scanDate(text, dayFirst, time.UTC, nil); !got.Equal(at) {
+			t.Errorf("%s: %s", text, got)
 		}
 	}
 	local := time.Date(2025, 2, 7, 15, 4, 0, 0, time.UTC)
@@ -183,9 +182,8 @@ func TestScanStamp(t *testing.T) {
 		if layout == "02/01/2006, 03:04 p.m." {
 			text = "07/02/2025, 03:04 p.m."
 		}
-		s, ok := scanStamp(text, time.UTC, nil)
-		if got := s.time(dayFirst); !ok || !got.Equal(local) {
-			t.Errorf("%s: %s, %t", text, got, ok)
+		if got, _, _ := scanDate(text, dayFirst, time.UTC, nil); !got.Equal(local) {
+			t.Errorf("%s: %s", text, got)
 		}
 	}
 	for _, text := range []string{
@@ -195,13 +193,15 @@ func TestScanStamp(t *testing.T) {
 		"2025-02-07Z", "1.2.3", "2025-02-07 13:00 PM",
 		"2025-02-07 10:00:00 2025", "10:00", "Feb 7", "7-2-125",
 	} {
-		if s, ok := scanStamp(text, time.UTC, nil); ok {
-			t.Errorf("%q is taken for %+v", text, s)
+		for _, order := range []reading{dayFirst, monthFirst} {
+			if got, form, _ := scanDate(text, order, time.UTC, nil); form != nil {
+				t.Errorf("%q is taken for %s", text, got)
+			}
 		}
 	}
 }
 
-// scanStamp agrees with time.Parse, and fails on nothing.
+// scanDate agrees with time.Parse, and fails on nothing.
 func FuzzTimes(f *testing.F) {
 	for _, text := range []string{
 		"", "1", "-1.5", "1760000000123", "2025-10-09T08:53:20Z", "2025-10-09 08:53:20", "+.", "9e9",
@@ -223,8 +223,7 @@ func FuzzTimes(f *testing.F) {
 			if err != nil || strings.Count(text, ":") == 2 && len(text) > 40 || want.Year() < 1000 {
 				continue
 			}
-			s, ok := scanStamp(text, time.UTC, nil)
-			if got := s.time(dayFirst); ok && !got.Equal(want) {
+			if got, form, _ := scanDate(text, dayFirst, time.UTC, nil); form != nil && !got.Equal(want) {
 				t.Fatalf("%q: %s, want %s", text, got, want)
 			}
 		}
@@ -240,9 +239,9 @@ func FuzzTimeFormat(f *testing.F) {
 	}
 	at := time.Date(2025, 2, 7, 15, 4, 5, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, text string) {
-		l, err := TimeFormat(text).parse()
-		if err == nil && l.layouts != nil {
-			_, _ = l.read(at.Format(l.layouts[0]), time.UTC)
+		times, err := newTimes(Options{TimeFormat: TimeFormat(text)})
+		if err == nil && times.layouts != nil {
+			_, _ = times.parse(at.Format(times.layouts[0]), 1)
 		}
 	})
 }
