@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +14,8 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"colorstream/grafana/grafanatest"
 )
 
 // A tab is a page in a real Chromium. Its test fails if the page has a script error, breaks its own
@@ -31,41 +31,16 @@ type tab struct {
 
 func newTab(t testing.TB) *tab {
 	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("this test needs Chromium: apt-get install chromium")
-		}
-		t.Skip("this test needs Chromium (apt-get install chromium)")
-	}
-	ctx, cancel := chromedp.NewContext(context.Background(), chromedp.WithAllocatorOptions(
-		chromedp.ExecPath(path), chromedp.Headless, chromedp.NoFirstRun, chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("disable-quic",
-			true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-component-update",
-			true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-dev-shm-usage", true),
-	))
-	bounded, stop := context.WithTimeout(ctx, 60*time.Second)
-	b := &tab{t: t, ctx: bounded}
+	b := &tab{t: t, ctx: grafanatest.Browser(t, 1280, 800)}
 	t.Cleanup(func() {
-		stop()
-		_ = chromedp.Cancel(ctx) // waits until Chromium has ended
-		cancel()
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		for _, problem := range b.problems {
 			t.Error("in the browser: ", problem)
 		}
 	})
-	b.must(chromedp.Listen(bounded, b.listen))
-	_, err := chromedp.Call(bounded, log.Enable, cdp.Empty{})
+	b.must(chromedp.Listen(b.ctx, b.listen))
+	_, err := chromedp.Call(b.ctx, log.Enable, cdp.Empty{})
 	b.must(err)
 	b.size(1280, 800)
 	return b
@@ -84,6 +59,9 @@ func (b *tab) listen(event any) {
 			problem = fmt.Sprint("console: ", e.Args)
 		}
 	case *log.EventEntryAdded:
+		if e.Entry.Source == log.EntrySourceRendering {
+			return // the browser's own: it has no graphics card
+		}
 		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
 			problem = string(e.Entry.Source) + ": " + e.Entry.Text + " " + e.Entry.URL
 		}

@@ -47,52 +47,54 @@ type config struct {
 
 // Validate checks what the types of the fields cannot.
 func (c config) Validate() error {
-	var login error
-	switch {
-	case c.User != "" && c.Password == "":
-		login = service.Invalid("DASHBOARD_PASSWORD",
-			"", "must be set when DASHBOARD_USER is (or DASHBOARD_PASSWORD_FILE)")
-	case c.User == "" && c.Password != "":
-		login = service.Invalid("DASHBOARD_USER", "", "must be set when DASHBOARD_PASSWORD is")
-	case strings.Contains(c.User, ":"):
-		login = service.Invalid("DASHBOARD_USER", c.User, "must be without a colon")
-	}
+	const identifier = "must be 1 to 40 letters, digits, - or _"
 	return errors.Join(
-		login,
+		must("DASHBOARD_PASSWORD", "", c.User == "" || c.Password != "",
+			"must be set when DASHBOARD_USER is (or DASHBOARD_PASSWORD_FILE)"),
+		must("DASHBOARD_USER", "", c.User != "" || c.Password == "", "must be set when DASHBOARD_PASSWORD is"),
+		must("DASHBOARD_USER", c.User, !strings.Contains(c.User, ":"), "must be without a colon"),
 		c.Influx.Validate(),
-		webAddress("GRAFANA_URL", c.GrafanaURL),
 		rootAddress("GRAFANA_URL", c.GrafanaURL),
-		identifier("DASHBOARD_GRAFANA_UID", c.GrafanaUID),
-		identifier("DASHBOARD_GRAFANA_DATASOURCE", c.GrafanaSource),
+		must("DASHBOARD_GRAFANA_UID", c.GrafanaUID, identifiers.MatchString(c.GrafanaUID), identifier),
+		must("DASHBOARD_GRAFANA_DATASOURCE", c.GrafanaSource, identifiers.MatchString(c.GrafanaSource), identifier),
 		webAddress("GRAFANA_PUBLIC_URL", c.GrafanaPublicURL),
 		between("DASHBOARD_REFRESH", c.Refresh, 500*time.Millisecond, time.Hour),
 		between("DASHBOARD_LOOKBACK", c.Lookback, time.Minute, 10*365*24*time.Hour),
 		between("DASHBOARD_STALE", c.Stale, time.Second, 10*365*24*time.Hour),
-		atLeastOne("DASHBOARD_CLIENTS", c.Clients),
-		atLeastOne("WORKER_MAX_COLORS", c.MaxColors),
-		prefix("DASHBOARD_PREFIX", c.Prefix),
+		must("DASHBOARD_CLIENTS", c.Clients, c.Clients > 0, "must be at least 1"),
+		must("WORKER_MAX_COLORS", c.MaxColors, c.MaxColors > 0, "must be at least 1"),
+		must("DASHBOARD_PREFIX", c.Prefix, c.Prefix == "" || web.ValidPrefix(c.Prefix), "must be a path such as /colors"),
 		service.CheckLoopback("DASHBOARD_PPROF_ADDR", c.Pprof),
 		between("WORKER_WINDOW", c.Window, time.Millisecond, 24*time.Hour),
 	)
 }
 
+// parsed is an address that Validate has checked.
+func parsed(address string) *url.URL {
+	u, err := url.Parse(address)
+	if err != nil {
+		panic(err)
+	}
+	return u
+}
+
 func webAddress(variable, value string) error {
 	u, err := url.Parse(value)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return service.Invalid(variable, value, "is not an address such as http://localhost:8086")
-	}
-	if u.RawQuery != "" || u.Fragment != "" {
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return service.Invalid(variable, value, "is not an address such as http://localhost:3000")
+	case u.RawQuery != "" || u.Fragment != "":
 		return service.Invalid(variable, value, "must be without ? and #")
 	}
 	return nil
 }
 
-// rootAddress rejects what webAddress permits and the proxy cannot do.
+// rootAddress is a webAddress that the proxy can ask.
 func rootAddress(variable, value string) error {
-	u, err := url.Parse(value)
-	switch {
-	case err != nil:
-		return nil // said already
+	if err := webAddress(variable, value); err != nil {
+		return err
+	}
+	switch u := parsed(value); {
 	case u.User != nil:
 		return service.Invalid(variable, u.Redacted(),
 			"must be without a user: readers of the page are anonymous viewers")
@@ -105,33 +107,16 @@ func rootAddress(variable, value string) error {
 
 var identifiers = regexp.MustCompile(`\A[A-Za-z0-9_-]{1,40}\z`)
 
-func identifier(variable, value string) error {
-	if !identifiers.MatchString(value) {
-		return service.Invalid(variable, value, "must be 1 to 40 letters, digits, - or _")
+// must holds a value against a condition.
+func must(variable string, value any, ok bool, problem string) error {
+	if ok {
+		return nil
 	}
-	return nil
-}
-
-func prefix(variable, value string) error {
-	if value != "" && !web.ValidPrefix(value) {
-		return service.Invalid(variable, value, "must be a path such as /colors")
-	}
-	return nil
-}
-
-func atLeastOne(variable string, n int) error {
-	if n < 1 {
-		return service.Invalid(variable, n, "must be at least 1")
-	}
-	return nil
+	return service.Invalid(variable, value, problem)
 }
 
 func between(variable string, d, low, high time.Duration) error {
-	switch {
-	case d < low:
-		return service.Invalid(variable, d, "must be at least "+low.String())
-	case d > high:
-		return service.Invalid(variable, d, "must be at most "+high.String())
-	}
-	return nil
+	return errors.Join(
+		must(variable, d, d >= low, "must be at least "+low.String()),
+		must(variable, d, d <= high, "must be at most "+high.String()))
 }

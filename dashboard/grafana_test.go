@@ -1,9 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -31,16 +34,18 @@ const watchToasts = `(() => {
 
 // An administrator who is logged in to Grafana sees on our page what everyone sees: cookies do not
 // know ports, so the session does reach us. The panel draws in both themes, asks again by itself and
-// complains of nothing; all the same where the page is under a path.
+// complains of nothing, which is how a path that the proxy should know is found; all the same where the
+// page is under a path.
 func TestPageWithGrafana(t *testing.T) {
 	db := influxtest.Start(t)
-	grafana := grafanatest.Start(t, grafanatest.Options{Influx: db}).URL
+	grafana := grafanatest.Start(t, grafanatest.Options{Influx: db})
 	for _, prefix := range []string{"", "/colors"} {
 		t.Run("prefix"+prefix, func(t *testing.T) { testPageWithGrafana(t, db, grafana, prefix) })
 	}
 }
 
-func testPageWithGrafana(t *testing.T, db *influxtest.Server, grafana, prefix string) {
+func testPageWithGrafana(t *testing.T, db *influxtest.Server, server *grafanatest.Server, prefix string) {
+	grafana := server.URL
 	s := newStack(t, db, "GRAFANA_URL="+grafana, "GRAFANA_PUBLIC_URL="+grafana, "WORKER_WINDOW=5s",
 		"DASHBOARD_REFRESH=5s", "DASHBOARD_STALE=10m", "DASHBOARD_PREFIX="+prefix)
 	var points []series.Point
@@ -68,6 +73,7 @@ func testPageWithGrafana(t *testing.T, db *influxtest.Server, grafana, prefix st
 	for _, path := range denied {
 		b.expect(s.URL + prefix + path)
 	}
+	b.expect("403 (Forbidden) " + s.URL + prefix + "/api/ds/query")
 
 	b.open(grafana + "/login")
 	login := eval[float64](b, `fetch("/login", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({user: "admin", password: "`+grafanatest.AdminPassword+`"})}).then((r) => r.status)`)
@@ -76,8 +82,9 @@ func testPageWithGrafana(t *testing.T, db *influxtest.Server, grafana, prefix st
 	}
 
 	frame := `document.querySelector("#chart iframe:not(.loading)")`
-	for _, theme := range []string{"light", "dark"} {
-		b.open(s.URL + prefix + "/?theme=" + theme)
+	for i, statistic := range []string{"mean", "max", "min", "median"} {
+		theme := []string{"light", "dark"}[i%2]
+		b.open(s.URL + prefix + "/?theme=" + theme + "&stat=" + statistic)
 		b.await(frame + `?.contentDocument?.querySelector("canvas")`)
 		// Not blank: each of the four colours' lines has left its pixels.
 		b.await(`(() => {
@@ -99,6 +106,9 @@ func testPageWithGrafana(t *testing.T, db *influxtest.Server, grafana, prefix st
 			t.Errorf("in the %s theme the panel is %s", theme, got)
 		}
 	}
+	if outside := eval[string](b, frame+`.contentWindow.performance.getEntriesByType("resource").map((e) => e.name).filter((name) => !name.startsWith("`+s.URL+prefix+`/")).join("; ")`); outside != "" {
+		t.Errorf("the panel asks for what is not under the page's path: %s", outside)
+	}
 	queries := frame + `.contentWindow.performance.getEntriesByType("resource").filter((e) => e.name.includes("/api/ds/query")).length`
 	eval[any](b, fmt.Sprintf(watchToasts, frame))
 	first := eval[float64](b, queries)
@@ -111,4 +121,35 @@ func testPageWithGrafana(t *testing.T, db *influxtest.Server, grafana, prefix st
 			t.Errorf("with the administrator's session our %s answers %v", path, status)
 		}
 	}
+	if status := eval[float64](b, `fetch("`+prefix+`/api/ds/query", {method: "POST", headers: {"Content-Type": "application/json"}, body: "{}"}).then((r) => r.status)`); status != 403 {
+		t.Errorf("a query of one's own: %v", status)
+	}
+
+	// The dashboard's file is edited: its panel, and what it asks for, are soon new.
+	file, title := filepath.Join(server.Dashboards, "colors.json"), "edited"+prefix
+	data, err := os.ReadFile(file)
+	var dashboard map[string]any
+	if err == nil {
+		err = json.Unmarshal(data, &dashboard)
+	}
+	b.must(err)
+	for _, panel := range dashboard["panels"].([]any) {
+		panel := panel.(map[string]any)
+		if panel["id"] == 2. {
+			panel["title"] = title
+			target := panel["targets"].([]any)[0].(map[string]any)
+			target["query"] = target["query"].(string) + "\n// \"quoted\" <&> é " + title
+		}
+	}
+	data, err = json.Marshal(dashboard)
+	b.must(err)
+	b.must(os.WriteFile(file+".new", data, 0o644))
+	b.must(os.Rename(file+".new", file))
+	panel := eval[string](b, frame+`.src`)
+	for deadline := time.Now().Add(45 * time.Second); !eval[bool](b, `(`+frame+`?.contentDocument?.body.innerText ?? "").includes("`+title+`")`); time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the panel %s is not the edited one after 45 s", panel)
+		}
+	}
+	b.await(frame + `?.contentDocument?.querySelector("canvas")`)
 }

@@ -67,7 +67,7 @@ func TestCheck(t *testing.T) {
 	out, err = start(t, []string{"check"},
 		append(good, "INFLUX_TOKEN=wrong", "DASHBOARD_GRAFANA_UID=other")...)
 	if err == nil || !strings.Contains(out, "FAIL  influxdb  InfluxDB rejects the page's token") ||
-		!strings.Contains(out, "no dashboard with the uid other") {
+		!strings.Contains(out, "no dashboard with uid \"other\"") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -37,22 +35,15 @@ func serve(ctx context.Context, p service.Process, c config) error {
 
 	registry := service.NewRegistry("dashboard")
 
-	upstream, err := url.Parse(c.GrafanaURL)
-	if err != nil {
-		return fmt.Errorf("GRAFANA_URL: %w", err)
-	}
-	grafana := proxy.New(log, proxy.Config{
-		Upstream: upstream, DashboardUID: c.GrafanaUID, DataSourceUID: c.GrafanaSource,
-		TrustProxy: c.TrustProxy, Prefix: web.Prefix,
-	}, registry)
+	grafana := proxy.New(log, c.proxy(), registry)
 	source, err := influx.New(c.influx())
 	if err != nil {
 		return err
 	}
 	defer source.Close()
 	page, err := web.New(log, source, func() web.Grafana {
-		s := grafana.State()
-		return web.Grafana{Available: s.Available, Panels: s.Panels, Revision: s.Revision}
+		panels, revision := grafana.Panels()
+		return web.Grafana{Available: panels != nil, Panels: panels, Revision: revision}
 	}, registry, web.Config{
 		Window: c.Window, Stale: c.Stale, Lookback: c.Lookback, Refresh: c.Refresh, Clients: c.Clients,
 		GrafanaURL: c.GrafanaPublicURL, DashboardUID: c.GrafanaUID,
@@ -70,13 +61,8 @@ func serve(ctx context.Context, p service.Process, c config) error {
 	service.WatchHealth(registry, "dashboard", health)
 	own := service.Mux(health, registry)
 	page.Register(own)
-	toGrafana, err := dashboards(c.GrafanaPublicURL)
-	if err != nil {
-		return err
-	}
-	credentials := web.Credentials{User: c.User, Password: c.Password}
-	handler := web.Protect(credentials, split(web.Secure(own), toGrafana(grafana)))
-	handler = web.Under(c.Prefix, c.TrustProxy, handler)
+	handler := split(web.Secure(own), dashboards(c.GrafanaPublicURL, grafana))
+	handler = web.Under(c.Prefix, c.TrustProxy, web.Protect(web.Credentials{User: c.User, Password: c.Password}, handler))
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return reader.Run(ctx) })
@@ -87,9 +73,7 @@ func serve(ctx context.Context, p service.Process, c config) error {
 	log.Info("serving", "version", service.Version(), "url", "http://"+listener.Addr().String(),
 		"config", service.LogValue(c))
 	err = group.Wait()
-	log.Info("stopped", "requests_for_grafana",
-		total(registry, "colorstream_page_proxy_requests_total"),
-		"events_sent", total(registry, "colorstream_sse_sent_total"))
+	log.Info("stopped")
 	return err
 }
 
@@ -108,24 +92,19 @@ func split(own, others http.Handler) http.Handler {
 // dashboards sends who asks for a whole dashboard, as links in the embedded panels do, to Grafana
 // itself. Nothing but the path and the query is taken along, and nothing of it reaches Grafana from
 // here.
-func dashboards(publicURL string) (func(others http.Handler) http.Handler, error) {
-	grafana, err := url.Parse(publicURL)
-	if err != nil {
-		return nil, fmt.Errorf("GRAFANA_PUBLIC_URL: %w", err)
-	}
-	return func(others http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
-			isClean := path.Clean(r.URL.Path) == strings.TrimSuffix(r.URL.Path, "/")
-			if !isRead || !isClean || !strings.HasPrefix(r.URL.Path, "/d/") {
-				others.ServeHTTP(w, r)
-				return
-			}
-			target := grafana.JoinPath(r.URL.EscapedPath())
-			target.RawQuery = r.URL.RawQuery
-			http.Redirect(w, r, target.String(), http.StatusFound)
-		})
-	}, nil
+func dashboards(publicURL string, others http.Handler) http.Handler {
+	grafana := parsed(publicURL)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
+		isClean := path.Clean(r.URL.Path) == strings.TrimSuffix(r.URL.Path, "/")
+		if !isRead || !isClean || !strings.HasPrefix(r.URL.Path, "/d/") {
+			others.ServeHTTP(w, r)
+			return
+		}
+		target := grafana.JoinPath(r.URL.EscapedPath())
+		target.RawQuery = r.URL.RawQuery
+		http.Redirect(w, r, target.String(), http.StatusFound)
+	})
 }
 
 // lateness is how long after its end the worker may write a window again.
@@ -138,4 +117,11 @@ func (c config) lateness() time.Duration {
 
 func (c config) influx() influx.Config {
 	return influx.Config{Config: c.Influx, Token: c.Token}
+}
+
+func (c config) proxy() proxy.Config {
+	return proxy.Config{
+		Upstream: parsed(c.GrafanaURL), DashboardUID: c.GrafanaUID, DataSourceUID: c.GrafanaSource,
+		TrustProxy: c.TrustProxy, Prefix: web.Prefix,
+	}
 }

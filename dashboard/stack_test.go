@@ -110,7 +110,7 @@ func point(color string, ago int, mean float64) series.Point {
 	start := time.Now().Truncate(width).Add(-time.Duration(ago+1) * width)
 	return series.Point{
 		Color: color, Start: start.UTC(), Statistics: series.DefaultStatistics(),
-		Values: []float64{mean, mean, mean - 1, mean + 1}, Count: 3, Complete: true,
+		Values: []float64{mean, mean, mean - 1, mean + 1}, Sum: 3 * mean, Count: 3, Complete: true,
 	}
 }
 

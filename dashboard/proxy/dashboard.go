@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,22 +14,17 @@ import (
 // keys are those of a target's JSON object.
 type keys map[string]bool
 
-// permitted is what may be asked of the dashboard's data source.
-type permitted struct {
-	targets  map[string]keys  // by the text of the query: those of the shown panels
+// A dashboard is what the proxy needs to know of one. The zero value permits nothing.
+type dashboard struct {
+	targets  map[string]keys  // by the text of the query: those of the shown panels, which may be asked
 	variable []*regexp.Regexp // texts of the variables' and annotations' queries, which are answered with nothing
+	panels   []int            // those of the shown ones that it has, in ascending order
+	revision string           // changes with an edit; two reads of the same give the same one, in any process
 }
 
 // unneeded reports whether a query is one that the panels do not need.
-func (p permitted) unneeded(query string) bool {
-	return slices.ContainsFunc(p.variable, func(e *regexp.Regexp) bool { return e.MatchString(query) })
-}
-
-// A dashboard is what the proxy needs to know of one.
-type dashboard struct {
-	permitted
-	version json.Number // counts its edits
-	panels  []int       // those of the shown ones that it has
+func (d *dashboard) unneeded(query string) bool {
+	return slices.ContainsFunc(d.variable, func(e *regexp.Regexp) bool { return e.MatchString(query) })
 }
 
 type dashboardJSON struct {
@@ -80,10 +74,10 @@ func parseDashboard(data []byte, source string) (*dashboard, error) {
 	if err := json.Unmarshal(data, &served); err != nil {
 		return nil, fmt.Errorf("read the dashboard's JSON: %w", err)
 	}
-	d := &dashboard{permitted: permitted{targets: make(map[string]keys)}, version: served.Metadata.Generation}
-	content := served.Spec
+	d := &dashboard{targets: make(map[string]keys)}
+	version, content := served.Metadata.Generation, served.Spec
 	if served.Dashboard != nil {
-		d.version, content = served.Dashboard.Version, &served.Dashboard.dashboardJSON
+		version, content = served.Dashboard.Version, &served.Dashboard.dashboardJSON
 	}
 	if content == nil || content.Elements != nil {
 		return nil, errors.New("the dashboard is not stored in the classic schema (export it as Classic)")
@@ -101,6 +95,9 @@ func parseDashboard(data []byte, source string) (*dashboard, error) {
 	}
 	slices.Sort(d.panels)
 	d.panels = slices.Compact(d.panels)
+	hash := sha256.New()
+	fmt.Fprintln(hash, version, d.panels, d.targets) // maps are printed in the order of their keys
+	d.revision = hex.EncodeToString(hash.Sum(nil)[:8])
 	return d, nil
 }
 
@@ -145,14 +142,4 @@ func (d *dashboard) addVariable(query string) {
 		parts = append(parts, regexp.QuoteMeta(part))
 	}
 	d.variable = append(d.variable, regexp.MustCompile(`(?s)\A`+strings.Join(parts, `.*`)+`\z`))
-}
-
-// revision names what the dashboard holds: two reads of the same give the same one, in any process.
-func (d *dashboard) revision() string {
-	hash := sha256.New()
-	fmt.Fprintln(hash, d.version, d.panels)
-	for _, text := range slices.Sorted(maps.Keys(d.targets)) {
-		fmt.Fprintf(hash, "%q %q\n", text, slices.Sorted(maps.Keys(d.targets[text])))
-	}
-	return hex.EncodeToString(hash.Sum(nil)[:8])
 }

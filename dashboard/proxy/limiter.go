@@ -8,90 +8,97 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
-	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // errBusy is a turn that did not come in time.
 var errBusy = errors.New("too many requests at once")
 
-// A limiter bounds how many requests are under way, in all and of each reader. The others wait for
-// their turn, first among their reader's own, so that a few greedy readers leave slots for others.
+// A limiter bounds what is under way, in all and of each reader: requests at all, and those of them
+// that Grafana is given, by kind. These wait for their turn, first among their reader's own, so that
+// a few greedy readers leave slots for others.
 type limiter struct {
-	total chan struct{} // has an element for each slot that is taken
-	each  int           // slots that one reader may have
-	wait  time.Duration
-
+	*limits
 	mu      sync.Mutex
-	readers map[string]*share
+	all     *share
+	readers map[string]*share // that have requests
 }
 
-// A share is what one reader has of the slots.
+// The kinds of what Grafana is given.
+const (
+	fetches = iota
+	queries
+)
+
+// A share is what all readers have, or one.
 type share struct {
-	slots    chan struct{}
-	requests int // that have a slot or wait for one
+	most, requests int
+	slots          [2]*semaphore.Weighted // by kind
 }
 
-func newLimiter(total, each int, wait time.Duration) *limiter {
-	return &limiter{
-		total: make(chan struct{}, total), each: max(1, each), wait: wait,
-		readers: make(map[string]*share),
-	}
-}
-
-// acquire waits for a slot. Call release once to give it back.
-func (l *limiter) acquire(ctx context.Context, reader string) (release func(), err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, l.wait, errBusy)
-	defer cancel()
-	own := l.join(reader)
-	if err := take(ctx, own.slots); err != nil {
-		l.leave(reader)
-		return nil, err
-	}
-	if err := take(ctx, l.total); err != nil {
-		<-own.slots
-		l.leave(reader)
-		return nil, err
-	}
-	return func() {
-		<-l.total
-		<-own.slots
-		l.leave(reader)
-	}, nil
-}
-
-// take prefers a slot that is free to an end of ctx.
-func take(ctx context.Context, slots chan struct{}) error {
-	select {
-	case slots <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+func newShare(requests, ofFetches, ofQueries int) *share {
+	slots := func(n int) *semaphore.Weighted { return semaphore.NewWeighted(int64(max(1, n))) }
+	return &share{
+		most:  max(1, requests),
+		slots: [...]*semaphore.Weighted{fetches: slots(ofFetches), queries: slots(ofQueries)},
 	}
 }
 
-func (l *limiter) join(reader string) *share {
+func newLimiter(l *limits) *limiter {
+	all := newShare(l.Requests, l.Fetches, l.Queries)
+	return &limiter{limits: l, all: all, readers: make(map[string]*share)}
+}
+
+// A visit is one request.
+type visit struct {
+	limiter *limiter
+	reader  string
+	own     *share
+	taken   []*semaphore.Weighted
+}
+
+// enter begins a request, unless there are too many. Call leave once when it is over.
+func (l *limiter) enter(reader string) (*visit, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	own := l.readers[reader]
 	if own == nil {
-		own = &share{slots: make(chan struct{}, l.each)}
-		l.readers[reader] = own
+		own = newShare(l.Requests*3/32, l.Fetches/10, l.Queries/16)
 	}
+	if l.all.requests == l.all.most || own.requests == own.most {
+		return nil, errBusy
+	}
+	l.all.requests++
 	own.requests++
-	return own
+	l.readers[reader] = own
+	return &visit{limiter: l, reader: reader, own: own}, nil
 }
 
-func (l *limiter) leave(reader string) {
+// wait waits for a slot, once for each visit.
+func (v *visit) wait(ctx context.Context, kind int) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, v.limiter.QueueTime, errBusy)
+	defer cancel()
+	for _, slots := range []*semaphore.Weighted{v.own.slots[kind], v.limiter.all.slots[kind]} {
+		if slots.Acquire(ctx, 1) != nil {
+			return context.Cause(ctx)
+		}
+		v.taken = append(v.taken, slots)
+	}
+	return nil
+}
+
+// leave gives back what the request had.
+func (v *visit) leave() {
+	for _, slots := range v.taken {
+		slots.Release(1)
+	}
+	l := v.limiter
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	own := l.readers[reader]
-	if own.requests--; own.requests == 0 {
-		delete(l.readers, reader)
+	l.all.requests--
+	if v.own.requests--; v.own.requests == 0 {
+		delete(l.readers, v.reader)
 	}
 }
 

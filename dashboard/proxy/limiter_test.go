@@ -3,8 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -12,92 +10,54 @@ import (
 	"time"
 )
 
-// Ten greedy readers, each with more queries than it may have and each query as long as Grafana may
-// take, leave the eleventh a slot at once; and so again with each of its queries.
-func TestGreedyReadersLeaveASlot(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		d := defaultLimits()
-		for name, l := range map[string]*limiter{
-			"queries": newLimiter(d.Queries, d.Queries/16, d.QueueTime),
-			"fetches": newLimiter(d.Fetches, d.Fetches/10, d.QueueTime),
-		} {
-			ctx, cancel := context.WithCancel(t.Context())
-			var all sync.WaitGroup
-			for reader := range 10 {
-				for range 200 {
-					all.Go(func() {
-						for ctx.Err() == nil {
-							release, err := l.acquire(ctx, fmt.Sprint("greedy ", reader))
-							if err != nil {
-								time.Sleep(time.Duration(rand.IntN(5000)) * time.Millisecond)
-								continue
-							}
-							time.Sleep(time.Duration(1+rand.IntN(60)) * time.Second)
-							release()
-						}
-					})
-				}
-			}
-			for range 100 {
-				time.Sleep(time.Duration(rand.IntN(5000)) * time.Millisecond)
-				began := time.Now()
-				release, err := l.acquire(ctx, "eleventh")
-				if took := time.Since(began); err != nil || took > 0 {
-					t.Fatalf("%s: the eleventh reader waits %v, %v", name, took, err)
-				}
-				release()
-			}
-			cancel()
-			all.Wait()
-			if len(l.total) != 0 || len(l.readers) != 0 {
-				t.Errorf("%s: afterwards %d slots are taken by %v", name, len(l.total), l.readers)
-			}
-		}
-	})
-}
-
 // Over the bounds of all, and over those of its reader, a request waits for its turn, for a time.
 func TestLimiterBounds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(3, 2, 2*time.Second)
+		l := newLimiter(&limits{Requests: 64, Fetches: 30, Queries: 3, QueueTime: 2 * time.Second})
 		var all sync.WaitGroup
 		began, hold := time.Now(), 3*time.Second
-		try := func(reader string, leave time.Duration, want error, after time.Duration) {
+		try := func(reader string, kind int, leave time.Duration, want error, after time.Duration) {
 			all.Go(func() {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				if leave > 0 {
 					time.AfterFunc(leave, cancel)
 				}
-				release, err := l.acquire(ctx, reader)
+				v, err := l.enter(reader)
+				if err == nil {
+					defer v.leave()
+					err = v.wait(ctx, kind)
+				}
 				if !errors.Is(err, want) || time.Since(began) != after {
 					t.Errorf("reader %s after %v: %v; want %v after %v",
 						reader, time.Since(began), err, want, after)
 				}
 				if err == nil {
 					time.Sleep(hold)
-					release()
 				}
 			})
 			synctest.Wait()
 		}
-		try("a", 0, nil, 0)
-		try("a", 0, nil, 0)
-		try("a", 0, errBusy, 2*time.Second) // a's own slots are taken
-		try("b", 0, nil, 0)
-		try("c", 0, errBusy, 2*time.Second) // all are
-		try("c", time.Second, context.Canceled, time.Second)
+		for range 3 { // of fetches a reader has three
+			try("a", fetches, 0, nil, 0)
+		}
+		try("a", fetches, 0, errBusy, 2*time.Second) // a's own slots are taken
+		try("a", queries, 0, nil, 0)                 // but this one
+		try("a", fetches, 0, errBusy, 2*time.Second)
+		try("a", fetches, 0, errBusy, 0) // it has six requests
+		try("b", queries, 0, nil, 0)
+		try("c", queries, 0, nil, 0)
+		try("d", queries, 0, errBusy, 2*time.Second) // all are taken
+		try("e", queries, time.Second, context.Canceled, time.Second)
 		all.Wait()
 		began, hold = time.Now(), time.Second
-		try("a", 0, nil, 0)
-		try("a", 0, nil, 0)
-		try("a", 0, nil, time.Second)
-		try("b", 0, nil, 0) // although a waits
+		try("a", queries, 0, nil, 0)
+		try("a", queries, 0, nil, time.Second)
+		try("b", queries, 0, nil, 0) // although a waits
 		all.Wait()
-		if len(l.total) != 0 || len(l.readers) != 0 {
-			t.Errorf("afterwards %d slots are taken by %v", len(l.total), l.readers)
+		if l.all.requests != 0 || len(l.readers) != 0 {
+			t.Errorf("afterwards %d requests of %v are under way", l.all.requests, l.readers)
 		}
 	})
 }

@@ -2,13 +2,11 @@ package proxy_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -52,21 +50,6 @@ func TestMetrics(t *testing.T) {
 		if got := decisions(t, p, decision); got != want {
 			t.Errorf("decision %s: %v, want %v", decision, got, want)
 		}
-	}
-	families, err := p.registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var latencies uint64
-	for _, family := range families {
-		if family.GetName() == "colorstream_page_proxy_upstream_seconds" {
-			for _, metric := range family.GetMetric() {
-				latencies += metric.GetHistogram().GetSampleCount()
-			}
-		}
-	}
-	if latencies != 1 {
-		t.Errorf("%d latencies for one request to Grafana", latencies)
 	}
 }
 
@@ -188,139 +171,93 @@ func TestSlowGrafana(t *testing.T) {
 	}
 }
 
-// More queries than may run wait for their turn; those whose turn does not come are told to come back.
-func TestQueriesQueue(t *testing.T) {
+// More queries, and more other requests, than may run wait for their turn; those whose turn does not
+// come are told to come back.
+func TestRequestsQueue(t *testing.T) {
 	t.Parallel()
-	g := newGrafana(t)
-	release := make(chan struct{})
-	var running, most atomic.Int32
-	g.answer = func(w http.ResponseWriter, _ *http.Request) {
-		if n := running.Add(1); n > most.Load() {
-			most.Store(n)
-		}
-		<-release
-		running.Add(-1)
-		_, _ = io.WriteString(w, "ok")
-	}
-	p := newPage(t, g.URL, func(cfg *proxy.Config) {
-		cfg.TrustProxy, cfg.Limits().Queries, cfg.Limits().QueueTime = true, 2, 100*time.Millisecond
-	})
-	statuses := make(chan *http.Response, 10)
-	var all sync.WaitGroup
-	for i := range 10 {
-		all.Go(func() {
-			who := fmt.Sprintf("X-Forwarded-For: 10.0.0.%d", i) // ten readers
-			response, _, err := try(t, p, "POST", "/api/ds/query", body(meanQuery), who)
-			if err != nil {
-				t.Error(err)
-				return
+	for method, path := range map[string]string{"POST": "/api/ds/query", "GET": "/public/build/a.js"} {
+		g := newGrafana(t)
+		release := make(chan struct{})
+		var running, most atomic.Int32
+		g.answer = func(w http.ResponseWriter, _ *http.Request) {
+			if n := running.Add(1); n > most.Load() {
+				most.Store(n)
 			}
-			statuses <- response
-		})
-	}
-	eventually(t, "eight are told to come back", func() bool { return decisions(t, p, "busy") == 8 })
-	close(release)
-	all.Wait()
-	close(statuses)
-	count := make(map[int]int)
-	for response := range statuses {
-		count[response.StatusCode]++
-		if response.StatusCode == 503 && response.Header.Get("Retry-After") != "1" {
-			t.Errorf("Retry-After %q", response.Header.Get("Retry-After"))
+			<-release
+			running.Add(-1)
+			_, _ = io.WriteString(w, "ok")
 		}
-	}
-	if count[200] != 2 || count[503] != 8 || most.Load() != 2 {
-		t.Errorf("answers %v, at most %d at a time; want 2 of 200, 8 of 503, 2 at a time", count, most.Load())
+		p := newPage(t, g.URL, func(cfg *proxy.Config) {
+			l := cfg.Limits()
+			cfg.TrustProxy, l.Queries, l.Fetches, l.QueueTime = true, 2, 2, 100*time.Millisecond
+		})
+		sent := ""
+		if method == "POST" {
+			sent = body(meanQuery)
+		}
+		statuses := make(chan int, 10)
+		var all sync.WaitGroup
+		for i := range 10 {
+			all.Go(func() {
+				who := fmt.Sprintf("X-Forwarded-For: 10.0.0.%d", i) // ten readers
+				response, _, err := try(t, p, method, path, sent, who)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				statuses <- response.StatusCode
+				if response.StatusCode == 503 && response.Header.Get("Retry-After") != "1" {
+					t.Errorf("Retry-After %q", response.Header.Get("Retry-After"))
+				}
+			})
+		}
+		eventually(t, "eight are told to come back", func() bool { return decisions(t, p, "busy") == 8 })
+		close(release)
+		all.Wait()
+		close(statuses)
+		count := make(map[int]int)
+		for status := range statuses {
+			count[status]++
+		}
+		if count[200] != 2 || count[503] != 8 || most.Load() != 2 {
+			t.Errorf("%s: answers %v, at most %d at a time; want 2 of 200, 8 of 503, 2 at a time", method, count, most.Load())
+		}
 	}
 }
 
-// Ten greedy readers, each with sixty slow queries and sixty slow assets at a time, leave an eleventh's panel
-// (document, assets, dashboard and data) far below the twenty seconds of theirs; a fifth of a second on a quiet
-// machine. Not parallel: it is about time.
+// Ten greedy readers, each with more queries and assets than it may have, none of which ends, leave
+// an eleventh's panel (document, assets, dashboard and data) what it needs.
 func TestGreedyReadersLeaveAPanel(t *testing.T) {
+	t.Parallel()
 	g := newGrafana(t)
-	slow := func(r *http.Request) {
-		select {
-		case <-time.After(20 * time.Second):
-		case <-r.Context().Done():
-		}
-	}
+	release := make(chan struct{})
 	g.answer = func(w http.ResponseWriter, r *http.Request) {
 		sent, err := io.ReadAll(r.Body)
 		if err != nil || strings.Contains(string(sent), "mean") || r.URL.Path == "/public/build/slow.js" {
-			slow(r)
+			<-release
 		}
 		_, _ = io.WriteString(w, "{}")
 	}
 	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.TrustProxy = true })
-	ctx, cancel := context.WithCancel(t.Context())
-	greedy := func(method, path, sent, who string) {
-		for ctx.Err() == nil {
-			request, err := http.NewRequestWithContext(ctx, method, p.URL+path, strings.NewReader(sent))
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			request.Header.Set("X-Forwarded-For", who)
-			request.Header.Set("Content-Type", "application/json")
-			if response, err := p.Client().Do(request); err == nil {
-				response.Body.Close()
-				time.Sleep(time.Second) // as Retry-After asks
-			}
-		}
-	}
 	var all sync.WaitGroup
 	defer all.Wait()
-	defer cancel()
+	defer close(release)
 	for i := range 10 {
-		for range 60 {
-			who := fmt.Sprintf("10.0.0.%d", i)
-			all.Go(func() { greedy("POST", "/api/ds/query", body(meanQuery), who) })
-			all.Go(func() { greedy("GET", "/public/build/slow.js", "", who) })
+		who := fmt.Sprintf("X-Forwarded-For: 10.0.0.%d", i)
+		for range 20 {
+			all.Go(func() { _, _, _ = try(t, p, "POST", "/api/ds/query", body(meanQuery), who) })
+			all.Go(func() { _, _, _ = try(t, p, "GET", "/public/build/slow.js", "", who) })
 		}
 	}
-	eventually(t, "all of them have had to wait", func() bool { return decisions(t, p, "busy") > 500 })
+	eventually(t, "they have all that they may have", func() bool { return decisions(t, p, "busy") > 0 })
 	const who = "X-Forwarded-For: 10.0.1.1"
-	var times []time.Duration
-	for range 3 {
-		began := time.Now()
-		for _, path := range []string{solo, "/public/build/a.js", "/public/build/b.js", "/api/dashboards/uid/colors"} {
-			if response, _ := fetch(t, p, "GET", path, "", who); response.StatusCode != http.StatusOK {
-				t.Errorf("%s: the eleventh reader gets %d", path, response.StatusCode)
-			}
+	for _, path := range []string{solo, "/public/build/a.js", "/public/build/b.js", "/api/dashboards/uid/colors"} {
+		if response, _ := fetch(t, p, "GET", path, "", who); response.StatusCode != http.StatusOK {
+			t.Errorf("%s: the eleventh reader gets %d", path, response.StatusCode)
 		}
-		if response, text := fetch(t, p, "POST", "/api/ds/query", body(medianQuery), who); response.StatusCode != http.StatusOK {
-			t.Errorf("the eleventh reader's query: %d %s", response.StatusCode, text)
-		}
-		times = append(times, time.Since(began).Round(time.Millisecond))
 	}
-	t.Logf("the eleventh reader's panel takes %v", times)
-	if slices.Sort(times); times[1] > 10*time.Second {
-		t.Errorf("the eleventh reader's panel takes %v", times)
-	}
-}
-
-func TestWaitingEnds(t *testing.T) {
-	t.Parallel()
-	g := newGrafana(t)
-	release := make(chan struct{})
-	var once sync.Once
-	arrived := make(chan struct{})
-	g.answer = func(http.ResponseWriter, *http.Request) {
-		once.Do(func() { close(arrived) })
-		<-release
-	}
-	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits().Fetches, cfg.Limits().QueueTime = 1, 50*time.Millisecond })
-	var first sync.WaitGroup
-	first.Go(func() { _, _, _ = try(t, p, "GET", solo, "") })
-	<-arrived
-	if response, _ := fetch(t, p, "GET", solo, ""); response.StatusCode != 503 {
-		t.Errorf("answer %d, want 503", response.StatusCode)
-	}
-	close(release)
-	first.Wait()
-	if response, _ := fetch(t, p, "GET", solo, ""); response.StatusCode != 200 {
-		t.Errorf("afterwards: %d", response.StatusCode)
+	if response, text := fetch(t, p, "POST", "/api/ds/query", body(medianQuery), who); response.StatusCode != http.StatusOK {
+		t.Errorf("the eleventh reader's query: %d %s", response.StatusCode, text)
 	}
 }
 
@@ -377,13 +314,13 @@ func TestAnswersAreBounded(t *testing.T) {
 		if r.URL.Path == streamed {
 			_ = http.NewResponseController(w).Flush() // no Content-Length
 		}
-		_, _ = io.WriteString(w, strings.Repeat("x", 1500))
+		_, _ = io.WriteString(w, strings.Repeat("x", 7500))
 	}
-	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits().ResponseBytes = 1000 })
+	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits().ResponseBytes = 5000 })
 	if response, _ := fetch(t, p, "GET", solo, ""); response.StatusCode != 502 {
 		t.Errorf("answer %d, want 502", response.StatusCode)
 	}
-	if _, text, err := try(t, p, "GET", streamed, ""); err == nil || len(text) > 1000 {
+	if _, text, err := try(t, p, "GET", streamed, ""); err == nil || len(text) > 5000 {
 		t.Errorf("%d bytes came, error %v", len(text), err)
 	}
 }
@@ -431,7 +368,7 @@ func TestManyAtOnce(t *testing.T) {
 				if i == 0 {
 					g.set(func() { g.dashboard = dashboard(j, meanQuery) })
 				}
-				_ = p.State()
+				p.Panels()
 			}
 		})
 	}

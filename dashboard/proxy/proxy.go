@@ -2,8 +2,8 @@
 // paths on our origin, and nothing else of Grafana.
 //
 // It is an allow-list. A request of unusual form is rejected (request.go), then a table (table.go)
-// says for every method and path whether it is passed to Grafana, answered here or denied; what the
-// table does not know is denied, logged once and never reaches Grafana. What passes is made anew
+// says for every method and path whether it is passed to Grafana or answered here; what the table
+// does not know is denied and never reaches Grafana. What passes is made anew
 // (upstream.go): only listed headers and checked parameters go up, so that a browser that is also
 // logged in to Grafana (cookies do not know ports) is an anonymous viewer here; only listed headers
 // come back, so that no cookie, login prompt, redirect or framing rule of Grafana acts on our
@@ -38,7 +38,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,7 +66,7 @@ var panels = []int{1, 2, 3, 4}
 
 // limits bounds what requests may cost.
 type limits struct {
-	Requests      int           // under way, waiting included; of one reader 3/32
+	Requests      int           // under way; of one reader 3/32
 	Queries       int           // data queries that Grafana is given at a time; of one reader 1/16
 	Fetches       int           // other requests that Grafana is given at a time; of one reader 1/10
 	QueueTime     time.Duration // until one that waits is answered 503
@@ -91,61 +90,34 @@ func defaultLimits() *limits {
 // call Run.
 type Proxy struct {
 	*refresher
-	log      *slog.Logger
-	cfg      Config
-	rules    []rule
-	reverse  *httputil.ReverseProxy
-	requests *prometheus.CounterVec
-
-	active  *limiter // every request
-	queries *limiter // those of them that Grafana is asked
-	fetches *limiter
-
-	mu      sync.Mutex
-	unknown map[string]bool // denied requests that were logged
+	*limiter
+	log       *slog.Logger
+	cfg       Config
+	rules     []rule
+	transport transport
+	requests  *prometheus.CounterVec
 }
 
 // New makes a proxy for one dashboard. It asks nothing of Grafana before Run.
 func New(log *slog.Logger, cfg Config, registerer prometheus.Registerer) *Proxy {
-	l := cfg.limits
-	if l == nil {
-		l = defaultLimits()
-		cfg.limits = l
+	if cfg.limits == nil {
+		cfg.limits = defaultLimits()
 	}
 	if cfg.Prefix == nil {
 		cfg.Prefix = func(*http.Request) string { return "" }
 	}
-	factory := promauto.With(registerer)
-	transport := newTransport(l)
 	p := &Proxy{
-		refresher: newRefresher(log, cfg,
-			transport), log: log, cfg: cfg, rules: compile(cfg.DashboardUID),
-		requests: factory.NewCounterVec(prometheus.CounterOpts{
+		limiter: newLimiter(cfg.limits), log: log, cfg: cfg, rules: compile(cfg.DashboardUID),
+		transport: newTransport(cfg.limits),
+		requests: promauto.With(registerer).NewCounterVec(prometheus.CounterOpts{
 			Name: "colorstream_page_proxy_requests_total",
 			Help: "Browsers' requests for Grafana's paths, by what became of them.",
 		}, []string{"decision"}),
-		active:  newLimiter(l.Requests, l.Requests*3/32, 0),
-		queries: newLimiter(l.Queries, l.Queries/16, l.QueueTime),
-		fetches: newLimiter(l.Fetches, l.Fetches/10, l.QueueTime),
-		unknown: make(map[string]bool),
 	}
 	for _, label := range []string{labelPass, labelLocal, labelDenied, labelBusy, labelFailed, labelGone} {
 		p.requests.WithLabelValues(label)
 	}
-	p.reverse = &httputil.ReverseProxy{
-		Rewrite: p.rewrite,
-		Transport: &boundedTransport{transport, l, factory.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "colorstream_page_proxy_upstream_seconds",
-			Help:    "Time until Grafana began its answer, for data queries and for all else (fetch).",
-			Buckets: prometheus.ExponentialBuckets(0.001, 4, 8),
-		}, []string{"kind"})},
-		FlushInterval:  -1,
-		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		ModifyResponse: p.modifyResponse,
-		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			answerOf(r.Context()).label = p.fail(w, r, err)
-		},
-	}
+	p.refresher = newRefresher(log, cfg.limits.Refresh, p.readDashboard)
 	return p
 }
 
@@ -171,7 +143,6 @@ type answer struct {
 	rule  *rule  // set: it passes
 	query string // the parameters that go up
 	sent  []byte // the body that goes up
-	label string // what the metrics call it in the end
 
 	status int
 	body   string // JSON, or with an error status the message
@@ -185,12 +156,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve answers a request and returns what became of it.
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) (label string) {
-	reader := readerOf(r, p.cfg.TrustProxy)
-	leave, err := p.active.acquire(r.Context(), reader)
+	visit, err := p.enter(readerOf(r, p.cfg.TrustProxy))
 	if err != nil {
 		return p.fail(w, r, err)
 	}
-	defer leave()
+	defer visit.leave()
 	a := p.decide(w, r)
 	if a.rule == nil {
 		a.write(w, r)
@@ -199,18 +169,27 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) (label string) {
 		}
 		return labelLocal
 	}
-	slots := p.fetches
+	kind := fetches
 	if a.rule.decision == query {
-		slots = p.queries
+		kind = queries
 	}
-	if leave, err = slots.acquire(r.Context(), reader); err != nil {
+	if err := visit.wait(r.Context(), kind); err != nil {
 		return p.fail(w, r, err)
 	}
-	defer leave()
+	ctx, cancel := context.WithTimeout(r.Context(), p.cfg.limits.ResponseTime)
+	defer cancel()
 	// The server takes the deadline back when the request is over. A test's recorder has none.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.cfg.limits.ResponseTime))
-	p.reverse.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), answerKey{}, a)))
-	return a.label
+	label = labelPass
+	(&httputil.ReverseProxy{
+		Rewrite:        func(r *httputil.ProxyRequest) { p.rewrite(r, a) },
+		Transport:      p.transport,
+		FlushInterval:  -1,
+		ErrorLog:       slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+		ModifyResponse: func(r *http.Response) error { return p.modifyResponse(r, a) },
+		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, err error) { label = p.fail(w, r, err) },
+	}).ServeHTTP(w, r.WithContext(ctx))
+	return label
 }
 
 // decide judges one request. It is here that everything is denied unless a rule says otherwise.
@@ -218,20 +197,15 @@ func (p *Proxy) decide(w http.ResponseWriter, r *http.Request) *answer {
 	if message := unusual(r, p.cfg.Prefix(r)); message != "" {
 		return &answer{status: http.StatusBadRequest, body: message}
 	}
-	notFound := &answer{status: http.StatusNotFound, body: "not found"}
-	if len(r.URL.Path) > maxPath {
-		return notFound
+	var rule *rule
+	if len(r.URL.Path) <= maxPath {
+		rule = match(p.rules, r.Method, r.URL.Path)
 	}
-	rule, methods := match(p.rules, r.Method, r.URL.Path)
-	if rule == nil && methods != "" {
-		w.Header().Set("Allow", methods)
-		return &answer{status: http.StatusMethodNotAllowed, body: "method not allowed"}
+	if rule == nil { // that is how a new version's needs are found
+		p.log.Debug("denied a request that the proxy's table does not know", "method", r.Method, "path", r.URL.Path)
+		return &answer{status: http.StatusNotFound, body: "not found"}
 	}
-	if rule == nil {
-		p.logOnce(r)
-		return notFound
-	}
-	passed := &answer{rule: rule, label: labelPass}
+	passed := &answer{rule: rule}
 	var err error
 	switch rule.decision {
 	case pass:
@@ -243,10 +217,10 @@ func (p *Proxy) decide(w http.ResponseWriter, r *http.Request) *answer {
 			return rejected
 		}
 		var empty string
-		passed.sent, empty, err = checkQuery(body, p.cfg.DataSourceUID, p.permitted())
+		passed.sent, empty, err = checkQuery(body, p.cfg.DataSourceUID, p.current())
 		if errors.Is(err, errUnknownQuery) { // an edit is in force with its first query
-			p.refresh(r.Context())
-			passed.sent, empty, err = checkQuery(body, p.cfg.DataSourceUID, p.permitted())
+			p.refresh()
+			passed.sent, empty, err = checkQuery(body, p.cfg.DataSourceUID, p.current())
 		}
 		if empty != "" {
 			return &answer{status: http.StatusOK, body: empty}
@@ -256,33 +230,11 @@ func (p *Proxy) decide(w http.ResponseWriter, r *http.Request) *answer {
 			return &answer{status: http.StatusNoContent}
 		}
 		return &answer{status: http.StatusOK, body: rule.body}
-	default:
-		return notFound
 	}
 	if err != nil {
 		return &answer{status: http.StatusForbidden, body: err.Error()}
 	}
 	return passed
-}
-
-// logOnce logs a request that the table does not know, for that is how a new version's needs are
-// found. It remembers a bounded number, so that whoever tries many paths does not fill the log.
-func (p *Proxy) logOnce(r *http.Request) {
-	method, path := clip(r.Method, 20), clip(r.URL.Path, 200)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if key := method + " " + path; !p.unknown[key] && len(p.unknown) < 256 {
-		p.unknown[key] = true
-		p.log.Info("denied a request that the proxy's table does not know (said once)",
-			"method", method, "path", path)
-	}
-}
-
-func clip(s string, most int) string {
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
 }
 
 // write writes an answer that does not come from Grafana. Errors have the form that Grafana's

@@ -6,6 +6,8 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"path"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -39,25 +41,11 @@ func unusual(r *http.Request, prefix string) string {
 	return ""
 }
 
+var plain = regexp.MustCompile(`\A(/|(/[A-Za-z0-9._~@+=-]+)+)\z`)
+
 // plainPath reports whether a path is absolute and made of plain characters, without empty, "." or
 // ".." segments. A slash at the end is an empty segment, except in "/" itself.
-func plainPath(path string) bool {
-	if path == "/" {
-		return true
-	}
-	if !strings.HasPrefix(path, "/") {
-		return false
-	}
-	for segment := range strings.SplitSeq(path[1:], "/") {
-		if segment == "" || segment == "." || segment == ".." {
-			return false
-		}
-	}
-	return !strings.ContainsFunc(path, func(c rune) bool {
-		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
-			strings.ContainsRune("/-._~@+=", c))
-	})
-}
+func plainPath(p string) bool { return path.Clean(p) == p && plain.MatchString(p) }
 
 func hasToken(values []string, token string) bool {
 	for part := range strings.SplitSeq(strings.Join(values, ","), ",") {

@@ -157,10 +157,9 @@ func forbidden(r *http.Request, body []byte, queries []string) string {
 // forbiddenTarget judges a request line.
 func forbiddenTarget(method, target string) string {
 	where, query, _ := strings.Cut(target, "?")
-	for _, c := range []byte(where) {
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(`%\;#"<>`, c) >= 0 {
-			return fmt.Sprintf("character %q in the path", c)
-		}
+	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~@+=/"
+	if odd := strings.Trim(where, safe); odd != "" {
+		return fmt.Sprintf("%q in the path", odd)
 	}
 	if path.Clean(where) != where {
 		return "path is not clean"
@@ -181,8 +180,9 @@ func forbiddenTarget(method, target string) string {
 		folders := []string{"build", "fonts", "img", "locales", "lib", "maps", "gazetteer"}
 		plugin := has("public", "plugins") || has("public", "app", "plugins")
 		file := parts[len(parts)-1]
+		images := []string{".svg", ".png", ".gif", ".jpg", ".jpeg", ".webp"}
 		if slices.Contains(folders, parts[1]) ||
-			plugin && (file == "module.js" || path.Ext(file) == ".svg" || file == "plugin.json") {
+			plugin && (file == "module.js" || file == "plugin.json" || slices.Contains(images, path.Ext(file))) {
 			return ""
 		}
 	case method == "POST" && where == "/api/ds/query":
@@ -193,7 +193,7 @@ func forbiddenTarget(method, target string) string {
 		}
 	case method == "GET" && has("apis", "dashboard.grafana.app") && len(parts) >= 7:
 		version, rest := parts[2], strings.Join(parts[3:], "/")
-		if strings.HasPrefix(version, "v") && !strings.Contains(version, ".") &&
+		if strings.HasPrefix(version, "v") && !strings.ContainsAny(version, "._~@+=-") &&
 			(rest == "namespaces/default/dashboards/colors" || rest == "namespaces/default/dashboards/colors/dto") {
 			return ""
 		}
@@ -208,7 +208,8 @@ func forbiddenSolo(query string) string {
 	}
 	for name, value := range values {
 		known := []string{"orgId", "panelId", "from", "to", "refresh", "theme", "hideLogo", "timezone", "tz"}
-		if len(value) != 1 || !slices.Contains(known, name) || len(value[0]) > 64 {
+		if len(value) != 1 || !slices.Contains(known, name) || len(value[0]) > 64 ||
+			strings.ContainsAny(value[0], "\x00<>\"' \r\n") {
 			return "parameter " + name
 		}
 	}
@@ -250,14 +251,14 @@ func forbiddenBody(body []byte, queries []string) string {
 		if text, ok := query["query"].(string); !ok || !slices.Contains(queries, text) {
 			return "query text"
 		}
-		from, ok := query["datasource"].(map[string]any)
-		if !ok || len(from) != 2 || from["type"] != "influxdb" || from["uid"] != "colorstream-influxdb" {
+		its, ok := query["datasource"].(map[string]any)
+		if !ok || len(its) != 2 || its["type"] != "influxdb" || its["uid"] != "colorstream-influxdb" {
 			return "data source"
 		}
 		interval, _ := query["intervalMs"].(float64)
 		points, _ := query["maxDataPoints"].(float64)
 		if refID, _ := query["refId"].(string); refID == "" ||
-			interval < 1 || points < 1 || points > 12000 {
+			interval < 1 || float64(to-from)/interval > 12000 || points < 1 || points > 12000 {
 			return "bounds"
 		}
 	}
@@ -276,8 +277,13 @@ type page struct {
 func newPage(t testing.TB, upstream string, change func(*proxy.Config)) *page {
 	t.Helper()
 	p := newPageAway(t, upstream, change)
-	eventually(t, "the dashboard is seen", func() bool { return p.State().Available })
+	eventually(t, "the dashboard is seen", func() bool { return p.available() })
 	return p
+}
+
+func (p *page) available() bool {
+	panels, _ := p.Panels()
+	return panels != nil
 }
 
 func newPageAway(t testing.TB, upstream string, change func(*proxy.Config)) *page {

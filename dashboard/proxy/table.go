@@ -14,15 +14,14 @@ import (
 type decision int
 
 const (
-	denied decision = iota // answered with an error; the zero value, so that what is left out is denied
-	local                  // answered with success, without Grafana
-	pass                   // sent to Grafana
-	solo                   // pass, the parameters being those of a panel
-	query                  // pass, the body being a query of the dashboard
+	local decision = iota // answered with success, without Grafana
+	pass                  // sent to Grafana
+	solo                  // pass, the parameters being those of a panel
+	query                 // pass, the body being a query of the dashboard
 )
 
 type row struct {
-	methods  string // empty: all
+	methods  string
 	path     string // {…} stands for one of placeholders; the whole path must match
 	decision decision
 	body     string // of a local answer; empty: status 204
@@ -32,15 +31,13 @@ const (
 	get     = "GET"
 	getHead = "GET HEAD"
 	post    = "POST"
-	all     = ""
 )
 
-// table is the allow-list. The first row that fits a path and a method decides; a path that fits a
-// row only under other methods is answered 405; what fits no row is denied and logged. Parameters
-// go up for solo alone.
+// table is the allow-list: what fits none of its rows is denied. Parameters go up for solo alone.
 //
-// The rows that deny change nothing but the log. They name what must never pass, and what Grafana's
-// scripts are known to ask for without needing it.
+// Left out on purpose, among others, though Grafana's scripts ask for some of it: Live, whose
+// grafana.query runs any query and whose push writes; data sources, whose proxy runs any query;
+// folders, since the dashboard is in the root folder; logins, users and all administration.
 var table = []row{
 	{get, `/d-solo/{uid}{/slug}`, solo, ``}, // the panel's document
 	{getHead, `/public/{folder}/{asset}`, pass, ``},
@@ -56,14 +53,6 @@ var table = []row{
 	{get, `/api/prometheus/grafana/api/v1/rules`, local, `{"status":"success","data":{"groups":[]}}`},
 	{get, `/api/login/ping`, local, `{"message":"Logged in"}`},
 	{post, `/api/frontend-metrics`, local, ``}, // browsers' measurements are not wanted
-
-	{all, `/api/live/{rest}`, denied, ``},    // its grafana.query runs any query, and its push writes
-	{all, `/api/folders{/rest}`, denied, ``}, // the dashboard is in the root folder
-	{all, `/apis/folder.grafana.app/{rest}`, denied, ``},
-	{all, `/{login}{/rest}`, denied, ``},
-	{all, `/api/{administration}{/rest}`, denied, ``},
-	{all, `/api/datasources{/rest}`, denied, ``}, // a data source's proxy runs any query
-	{all, `/{tools}{/rest}`, denied, ``},
 }
 
 // placeholders are the variable parts of the table's paths; {uid} is the configured one. No part
@@ -77,18 +66,12 @@ var placeholders = []string{
 	`{deeper/}`, `([A-Za-z0-9._~@+=-]+/)+`,
 	`{plugin file}`, `(module\.js|plugin\.json|[A-Za-z0-9._~@+=-]+\.(svg|png|gif|jpe?g|webp))`,
 	`{version}`, `v[0-9]{1,2}((alpha|beta)[0-9]{1,2})?`,
-	`{login}`, `(login|logout)`,
-	`{administration}`, `(admin|users?|orgs?|gnet)`,
-	`{tools}`, `(render|metrics|explore|swagger)`,
-	`{/rest}`, `(/.*)?`,
-	`{rest}`, `.*`,
 }
 
 // A rule is a row that is ready for use.
 type rule struct {
 	row
-	methods []string
-	path    *regexp.Regexp
+	path *regexp.Regexp
 }
 
 func compile(uid string) []rule {
@@ -97,28 +80,22 @@ func compile(uid string) []rule {
 		pairs = append(pairs, regexp.QuoteMeta(placeholders[i]), placeholders[i+1])
 	}
 	replace := strings.NewReplacer(pairs...)
-	rules := make([]rule, 0, len(table))
-	for _, row := range table {
-		path := regexp.MustCompile(`\A` + replace.Replace(regexp.QuoteMeta(row.path)) + `\z`)
-		rules = append(rules, rule{row, strings.Fields(row.methods), path})
+	rules := make([]rule, len(table))
+	for i, row := range table {
+		rules[i] = rule{row, regexp.MustCompile(`\A` + replace.Replace(regexp.QuoteMeta(row.path)) + `\z`)}
 	}
 	return rules
 }
 
-// match finds the rule for a request. Without one it returns the methods that the path's rows know,
-// if any.
-func match(rules []rule, method, path string) (found *rule, methods string) {
-	var known []string
-	for i := range rules {
-		if !rules[i].path.MatchString(path) {
-			continue
-		}
-		if len(rules[i].methods) == 0 || slices.Contains(rules[i].methods, method) {
-			return &rules[i], ""
-		}
-		known = append(known, rules[i].methods...)
+// match finds the rule for a request, nil if there is none.
+func match(rules []rule, method, path string) *rule {
+	i := slices.IndexFunc(rules, func(r rule) bool {
+		return slices.Contains(strings.Fields(r.methods), method) && r.path.MatchString(path)
+	})
+	if i < 0 {
+		return nil
 	}
-	return nil, strings.Join(known, ", ")
+	return &rules[i]
 }
 
 // soloParameters are the parameters that a panel's address may have, with the form of their values.

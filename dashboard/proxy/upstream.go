@@ -10,10 +10,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"strconv"
-	"sync"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // requestHeaders are all that Grafana gets of a browser's headers. Missing on purpose, among
@@ -52,21 +49,9 @@ func setOwnHeaders(header http.Header) {
 	header.Set("Referrer-Policy", "same-origin")
 }
 
-type answerKey struct{}
-
-// answerOf returns what was decided about a request that passes. httputil.ReverseProxy hands it
-// from hook to hook by the request's context.
-func answerOf(ctx context.Context) *answer {
-	a, ok := ctx.Value(answerKey{}).(*answer)
-	if !ok {
-		panic("proxy: a request passes without a decision")
-	}
-	return a
-}
-
 // rewrite makes the request that goes up: from the rule and what was checked, not from what came.
-func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
-	a, out := answerOf(pr.In.Context()), pr.Out
+func (p *Proxy) rewrite(pr *httputil.ProxyRequest, a *answer) {
+	out := pr.Out
 	out.URL.RawQuery = a.query
 	pr.SetURL(p.cfg.Upstream)
 	out.Host = pr.In.Host // Grafana sees the address that the browser sees
@@ -94,7 +79,7 @@ var (
 )
 
 // modifyResponse makes the answer that goes down.
-func (p *Proxy) modifyResponse(response *http.Response) error {
+func (p *Proxy) modifyResponse(response *http.Response, a *answer) error {
 	switch code := response.StatusCode; {
 	case code < 200:
 		return fmt.Errorf("answer %d from Grafana, which nothing here asks for", code)
@@ -103,8 +88,7 @@ func (p *Proxy) modifyResponse(response *http.Response) error {
 	}
 	response.Header = only(response.Header, responseHeaders)
 	setOwnHeaders(response.Header)
-	if answerOf(response.Request.Context()).rule.decision != solo ||
-		response.StatusCode != http.StatusOK {
+	if a.rule.decision != solo || response.StatusCode != http.StatusOK {
 		return nil
 	}
 	body, err := io.ReadAll(response.Body)
@@ -160,7 +144,7 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) (label s
 	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		label = labelGone // nobody reads the answer
 	}
-	p.log.Debug("a request to Grafana failed", "path", clip(r.URL.Path, 200), "error", err)
+	p.log.Debug("a request to Grafana failed", "path", r.URL.Path, "error", err)
 	failed.write(w, r)
 	return label
 }
@@ -173,51 +157,34 @@ func isTimeout(err error) bool {
 	return ok && timeout.Timeout()
 }
 
-func newTransport(l *limits) *http.Transport {
+// A transport takes nothing of a request's context but its end, and bounds an answer.
+type transport struct {
+	*http.Transport
+	most int64 // bytes of an answer
+}
+
+func newTransport(l *limits) transport {
 	dialer := &net.Dialer{Timeout: 2 * time.Second}
-	return &http.Transport{ // no Proxy: the environment does not decide where the browsers' requests go
+	return transport{&http.Transport{ // no Proxy: the environment does not decide where the browsers' requests go
 		DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second,
 		ResponseHeaderTimeout: l.HeaderTime, IdleConnTimeout: 30 * time.Second,
 		MaxIdleConnsPerHost: 16, MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
-	}
+	}, l.ResponseBytes}
 }
 
-// A boundedTransport bounds what one answer may take. It takes nothing of a request's context but
-// its end: a trace in it would pass on informational answers (1xx) unseen by modifyResponse.
-type boundedTransport struct {
-	*http.Transport
-	limits  *limits
-	seconds *prometheus.HistogramVec
-}
-
-func (t *boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	kind := "fetch"
-	if r.Method == http.MethodPost {
-		kind = "query"
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), t.limits.ResponseTime)
-	stop := context.AfterFunc(r.Context(), cancel)
-	end := sync.OnceFunc(func() { stop(); cancel() })
-	began := time.Now()
-	response, err := t.Transport.RoundTrip(r.WithContext(ctx))
-	t.seconds.WithLabelValues(kind).Observe(time.Since(began).Seconds())
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := t.Transport.RoundTrip(r.WithContext(bare{r.Context()}))
 	if err != nil {
-		end()
-		return nil, fmt.Errorf("ask Grafana: %w", err)
+		return nil, err
 	}
 	copied := *response // trailers that come later have no way down
 	copied.Trailer, copied.Request = nil, r
-	copied.Body = boundedBody{http.MaxBytesReader(nil, response.Body, t.limits.ResponseBytes), end}
+	copied.Body = http.MaxBytesReader(nil, response.Body, t.most)
 	return &copied, nil
 }
 
-// A boundedBody fails when more comes than it may hold, and tells its end.
-type boundedBody struct {
-	io.ReadCloser
-	done func()
-}
+// A bare context has no values: a trace in it would pass on informational answers (1xx) unseen by
+// modifyResponse.
+type bare struct{ context.Context }
 
-func (b boundedBody) Close() error {
-	defer b.done()
-	return b.ReadCloser.Close()
-}
+func (bare) Value(any) any { return nil }
