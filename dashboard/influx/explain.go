@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"syscall"
+
+	"colorstream/influxdb/access"
 )
 
 // An Error tells why a read failed.
@@ -31,16 +33,6 @@ func (e *Error) Unwrap() error { return e.err }
 // Summary is what any reader of the page may know: it has no address, no name and no secret in it.
 func (e *Error) Summary() string { return e.summary }
 
-// A statusError is InfluxDB's own answer.
-type statusError struct {
-	status  int
-	message string
-}
-
-func (e *statusError) Error() string {
-	return fmt.Sprintf("%d %s: %s", e.status, http.StatusText(e.status), e.message)
-}
-
 // explain turns a client's error into one that tells what to do.
 func (r *Reader) explain(ctx context.Context, err error) error {
 	if known, ok := errors.AsType[*Error](err); ok {
@@ -48,19 +40,19 @@ func (r *Reader) explain(ctx context.Context, err error) error {
 	}
 	hint := "is it running at INFLUX_URL=" + r.config.URL + "?"
 	e := &Error{summary: "InfluxDB does not answer", hint: hint, err: err}
-	if answer, ok := errors.AsType[*statusError](err); ok {
+	if answer, ok := errors.AsType[*access.StatusError](err); ok {
 		e.summary, e.hint = "InfluxDB answers with an error", ""
-		unknownOrg := strings.Contains(answer.message, "organization") // 2.8 says 500 to this
+		unknownOrg := strings.Contains(answer.Message, "organization") // 2.8 says 500 to this
 		switch {
-		case answer.status == http.StatusUnauthorized, answer.status == http.StatusForbidden:
+		case answer.Status == http.StatusUnauthorized, answer.Status == http.StatusForbidden:
 			e.summary = "InfluxDB rejects the page's token"
 			e.hint = fmt.Sprintf("INFLUX_TOKEN must be one that may read bucket %q of organisation %q",
 				r.config.Bucket, r.config.Org)
-		case answer.status == http.StatusNotFound, unknownOrg:
+		case answer.Status == http.StatusNotFound, unknownOrg:
 			e.summary = "InfluxDB does not know the bucket or its organisation"
 			e.hint = fmt.Sprintf("INFLUX_ORG=%q, INFLUX_BUCKET=%q, and INFLUX_TOKEN may read that bucket?",
 				r.config.Org, r.config.Bucket)
-		case answer.status == http.StatusTooManyRequests, answer.status == http.StatusServiceUnavailable:
+		case answer.Status == http.StatusTooManyRequests, answer.Status == http.StatusServiceUnavailable:
 			e.summary = "InfluxDB is too busy"
 		}
 		return e

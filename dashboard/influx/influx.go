@@ -38,39 +38,40 @@ type Config struct {
 // A Reader reads one bucket. Its methods are safe for concurrent use.
 type Reader struct {
 	config Config
-	client *http.Client
+	client access.Client
 }
 
 // New makes a reader. It connects when first used. An error names a certificate's variable.
 func New(config Config) (*Reader, error) {
-	config.URL = strings.TrimSuffix(config.URL, "/")
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.MaxIdleConnsPerHost = 8
 	transport, err := config.Transport(base)
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{config, &http.Client{Transport: transport}}, nil
+	return &Reader{config, access.Client{
+		URL: config.URL, Token: config.Token, Accept: "application/csv",
+		HTTP: &http.Client{Transport: transport},
+	}}, nil
 }
 
 // Close closes idle connections.
-func (r *Reader) Close() { r.client.CloseIdleConnections() }
+func (r *Reader) Close() { r.client.HTTP.CloseIdleConnections() }
 
 // Check reports, as an error, that the bucket cannot be read. A query alone would not: InfluxQL
 // answers one of an unknown bucket with no rows.
 func (r *Reader) Check(ctx context.Context) error {
 	parameters := url.Values{"org": {r.config.Org}, "name": {r.config.Bucket}}
-	body, err := r.send(ctx, http.MethodGet, "/api/v2/buckets", parameters)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
+	body, err := r.client.Call(ctx, http.MethodGet, "/api/v2/buckets?"+parameters.Encode(), "", nil)
 	var found struct{ Buckets []struct{ Name string } }
-	if err := json.NewDecoder(body).Decode(&found); err != nil {
-		return r.explain(ctx, err)
+	if err == nil {
+		err = json.Unmarshal(body, &found)
 	}
-	if len(found.Buckets) == 0 {
-		return r.explain(ctx, &statusError{http.StatusNotFound, "no such bucket"})
+	if err == nil && len(found.Buckets) == 0 {
+		err = &access.StatusError{Status: http.StatusNotFound, Message: "no such bucket"}
+	}
+	if err != nil {
+		return r.explain(ctx, err)
 	}
 	return nil
 }
@@ -99,12 +100,13 @@ func (r *Reader) query(
 		}
 		form.Set("params", string(text))
 	}
-	body, err := r.send(ctx, http.MethodPost, "/query", form)
-	if err != nil {
-		return err
+	body, err := r.client.Open(ctx, http.MethodPost, "/query",
+		"application/x-www-form-urlencoded", []byte(form.Encode()))
+	if err == nil {
+		defer body.Close()
+		err = parse(body, begin)
 	}
-	defer body.Close()
-	if err := parse(body, begin); err != nil {
+	if err != nil {
 		return r.explain(ctx, err)
 	}
 	return nil
@@ -128,7 +130,7 @@ func parse(body io.Reader, begin func(names []string) func(row)) error {
 			each, columns = begin(slices.Clone(record[3:])), len(record)
 			continue
 		case each == nil || len(record) != columns:
-			return &statusError{http.StatusOK, strings.Join(record, " ")} // it broke off
+			return &access.StatusError{Status: http.StatusOK, Message: strings.Join(record, " ")} // it broke off
 		case n > maxRows:
 			err := fmt.Errorf("more than %d rows", maxRows)
 			return &Error{summary: "InfluxDB's answer is too large", err: err}
@@ -143,36 +145,4 @@ func parse(body io.Reader, begin func(names []string) func(row)) error {
 		}
 		each(row{color, time.Unix(0, nanoseconds).UTC(), record[3:]})
 	}
-}
-
-// send sends a request and returns the body of a good answer.
-func (r *Reader) send(ctx context.Context, method, path string, values url.Values) (io.ReadCloser, error) {
-	address, form := r.config.URL+path, values.Encode()
-	if method == http.MethodGet {
-		address, form = address+"?"+form, ""
-	}
-	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(form))
-	if err != nil {
-		return nil, r.explain(ctx, err)
-	}
-	request.Header.Set("Authorization", "Token "+r.config.Token)
-	request.Header.Set("User-Agent", "colorstream-dashboard")
-	if method == http.MethodPost {
-		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		request.Header.Set("Accept", "application/csv")
-	}
-	response, err := r.client.Do(request)
-	if err != nil {
-		return nil, r.explain(ctx, err)
-	}
-	if response.StatusCode == http.StatusOK {
-		return response.Body, nil
-	}
-	defer response.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10)) // what comes is what is said
-	var said struct{ Message string }
-	if json.Unmarshal(text, &said) != nil || said.Message == "" {
-		said.Message = strings.TrimSpace(string(text))
-	}
-	return nil, r.explain(ctx, &statusError{response.StatusCode, said.Message})
 }
