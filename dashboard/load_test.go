@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -244,50 +243,3 @@ func TestSoak(t *testing.T) {
 
 // childVariable makes the test binary be the program.
 const childVariable = "PAGE_TEST_CHILD"
-
-// 100 panels' worth of charts cost InfluxDB a few queries.
-func TestChartsForACrowd(t *testing.T) {
-	s := newStack(t, influxtest.Shared(t).NewBucket(t))
-	s.write(t, point("red", 0, 1))
-	queries := func() float64 {
-		response, err := http.Get(s.db.URL + "/metrics")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		text, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum := 0.0
-		for line := range strings.Lines(string(text)) {
-			if strings.HasPrefix(line, "http_api_requests_total") &&
-				strings.Contains(line, `path="/query"`) {
-				var n float64
-				fmt.Sscan(line[strings.LastIndex(line, " "):], &n)
-				sum += n
-			}
-		}
-		return sum
-	}
-	before := queries()
-	begin := time.Now()
-	var readers sync.WaitGroup
-	for i := range 100 {
-		readers.Go(func() {
-			for range 10 {
-				if status, _ := s.get(t, fmt.Sprintf("/chart.svg?stat=mean&range=5m&width=%d", 400+i%5*20)); status != http.StatusOK {
-					t.Errorf("the chart answers %d", status)
-				}
-			}
-		})
-	}
-	readers.Wait()
-	took := time.Since(begin)
-	got := queries() - before
-	t.Logf("1000 charts for 100 readers in %v cost %v queries, the page's own reads among them",
-		took.Round(time.Millisecond), got)
-	if most := 10 + 6*took.Seconds(); got > most {
-		t.Errorf("%v queries, at most %v were expected", got, most)
-	}
-}

@@ -41,16 +41,10 @@ func serve(ctx context.Context, p service.Process, c config) error {
 		return err
 	}
 	defer source.Close()
-	page, err := web.New(log, source, func() web.Grafana {
-		panels, revision := grafana.Panels()
-		return web.Grafana{Available: panels != nil, Panels: panels, Revision: revision}
-	}, registry, web.Config{
+	page := web.New(log, source, grafana.Panels, registry, web.Config{
 		Window: c.Window, Stale: c.Stale, Lookback: c.Lookback, Refresh: c.Refresh, Clients: c.Clients,
 		GrafanaURL: c.GrafanaPublicURL, DashboardUID: c.GrafanaUID,
 	})
-	if err != nil {
-		return err
-	}
 	reader := latest.NewReader(log, source, page.Publish, latest.Config{
 		Refresh: c.Refresh, Lookback: c.Lookback, Window: c.Window, Lateness: c.lateness(),
 		Limit: c.MaxColors,
@@ -62,7 +56,7 @@ func serve(ctx context.Context, p service.Process, c config) error {
 	own := service.Mux(health, registry)
 	page.Register(own)
 	handler := split(web.Secure(own), dashboards(c.GrafanaPublicURL, grafana))
-	handler = web.Under(c.Prefix, c.TrustProxy, web.Protect(web.Credentials{User: c.User, Password: c.Password}, handler))
+	handler = web.Under(c.Prefix, c.TrustProxy, web.Protect(c.User, c.Password, handler))
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return reader.Run(ctx) })

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"colorstream/dashboard/chart"
 	"colorstream/dashboard/latest"
@@ -27,7 +26,8 @@ func (s *Server) series(w http.ResponseWriter, r *http.Request) {
 	}
 	lines, err := s.charts.read(r.Context(), request)
 	if err != nil {
-		s.unavailable(w, r, err)
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, latest.Reason(err), http.StatusServiceUnavailable)
 		return
 	}
 	answer := request.json(lines)
@@ -37,18 +37,7 @@ func (s *Server) series(w http.ResponseWriter, r *http.Request) {
 		svg, plot := chart.Draw(picture)
 		answer.SVG, answer.Plot = string(svg), &plot
 	}
-	if m.Newest.Sub(request.to) > time.Hour { // whole, and final
-		w.Header().Set("Cache-Control", "max-age=3600")
-	}
 	s.replyJSON(w, r, answer)
-}
-
-func (s *Server) unavailable(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() == nil {
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Retry-After", "5")
-		http.Error(w, latest.Reason(err), http.StatusServiceUnavailable)
-	}
 }
 
 func (r chartRequest) json(lines []chart.Line) seriesJSON {
@@ -156,9 +145,6 @@ func (s *Server) chart(w http.ResponseWriter, r *http.Request) {
 	}
 	note, status := "No windows in this time", http.StatusOK
 	if err != nil {
-		if r.Context().Err() != nil {
-			return
-		}
 		lines, note, status = nil, latest.Reason(err), http.StatusServiceUnavailable
 		h.Set("Retry-After", "5")
 	}

@@ -3,7 +3,6 @@ package web
 import (
 	"net/http"
 	"slices"
-	"sync"
 
 	"colorstream/dashboard/live"
 )
@@ -23,7 +22,7 @@ import (
 // | page, pages | which page this is, from 0 on, of how many                     |
 type tableEvent struct {
 	Statistics string            `json:"statistics"`
-	Order      []string          `json:"order,omitempty"`
+	Order      []string          `json:"order,omitzero"`
 	Rows       map[string]string `json:"rows"`
 	Found      int               `json:"found"`
 	Total      int               `json:"total"`
@@ -32,21 +31,15 @@ type tableEvent struct {
 	Pages      int               `json:"pages"`
 }
 
-func (m *moment) event(v view) (tableEvent, error) {
-	t := m.table(v)
-	e := tableEvent{
-		Statistics: m.Statistics.String(),
-		Order:      make([]string, len(t.colors)), Rows: make(map[string]string, len(t.colors)),
-		Found: t.found, Total: len(m.Colors), Attention: t.attention, Page: t.page, Pages: t.pages,
-	}
-	for i, c := range t.colors {
-		text, err := m.html(c, v.Stat)
-		if err != nil {
-			return e, err
+func (m *moment) event(v view) tableEvent {
+	return once(m, m.events, maxViews, v, func() tableEvent {
+		colors, e := m.table(v)
+		e.Order, e.Rows = make([]string, len(colors)), make(map[string]string, len(colors))
+		for i, c := range colors {
+			e.Order[i], e.Rows[c.Color] = c.Color, m.html(c, v.Stat)
 		}
-		e.Order[i], e.Rows[c.Color] = c.Color, text
-	}
-	return e, nil
+		return e
+	})
 }
 
 // since leaves out what is in an earlier event, too. It reports whether something is left.
@@ -65,89 +58,49 @@ func (e tableEvent) since(before tableEvent) (change tableEvent, changed bool) {
 		e.Total != before.Total || e.Attention != before.Attention || e.Pages != before.Pages
 }
 
-// A watch is a view that browsers follow.
-type watch struct {
-	feed    *live.Feed
-	readers int
-	told    tableEvent
-}
-
-// join returns the feed of a view.
-func (s *Server) join(v view) (*live.Feed, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	w := s.watches[v]
-	if w == nil {
-		event, err := s.now.event(v)
-		if err != nil {
-			return nil, err
+// frame is what has changed of the state and of a view since an earlier moment, or the whole view if
+// there is none.
+func (m *moment) frame(v view, before *moment) *live.Frame {
+	key := frameKey{view: v}
+	if before != nil {
+		key.before = before.number
+	}
+	return once(m, m.frames, maxViews, key, func() *live.Frame {
+		frame := new(live.Frame)
+		if before == nil {
+			frame.Add("rows", encode(m.event(v)))
+			return frame
 		}
-		w = &watch{told: event, feed: live.NewFeed(s.whole(event))}
-		s.watches[v] = w
-	}
-	w.readers++
-	return w.feed, nil
-}
-
-func (s *Server) leave(v view) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.watches[v].readers--; s.watches[v].readers == 0 {
-		delete(s.watches, v)
-	}
-}
-
-// update tells the readers of every view what has changed in it. The caller holds s.mu.
-func (s *Server) update() {
-	for v, w := range s.watches {
-		event, err := s.now.event(v)
-		if err != nil {
-			s.log.Error("cannot tell the browsers of new windows", "error", err)
-			continue
+		if m.state != before.state {
+			frame.Add("state", encode(m.state))
 		}
-		if change, changed := event.since(w.told); changed {
-			w.told = event
-			w.feed.Publish(s.frame("change", change), s.whole(event))
+		if change, changed := m.event(v).since(before.event(v)); changed {
+			frame.Add("change", encode(change))
 		}
-	}
-}
-
-// whole encodes an event once for all new readers.
-func (s *Server) whole(event tableEvent) func() *live.Frame {
-	return sync.OnceValue(func() *live.Frame { return s.frame("rows", event) })
-}
-
-func (s *Server) frame(name string, event any) *live.Frame {
-	data, err := encode(event)
-	if err != nil { // texts and numbers: it cannot be
-		s.log.Error("cannot encode an event", "error", err)
-		data = []byte("null")
-	}
-	return live.NewFrame(name, data)
+		return frame
+	})
 }
 
 // follow answers /events: the state and a view's table, as they change.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
-	v := readView(r.URL.Query(), s.moment().Statistics)
-	feed, err := s.join(v)
-	if err != nil {
-		s.fail(w, r, "read the table", err)
-		return
-	}
-	defer s.leave(v)
-	s.events.Serve(w, r, s.states, feed)
+	m := s.moment()
+	v := readView(r.URL.Query(), m.Statistics)
+	first := new(live.Frame)
+	first.Add("state", encode(m.stateNow()))
+	var before *moment
+	s.events.Serve(w, r, first, func() (*live.Frame, <-chan struct{}) {
+		m := s.moment()
+		frame := m.frame(v, before)
+		before = m
+		return frame, m.replaced
+	})
 }
 
 // rows answers /rows: the same once, for browsers that no event stream reaches.
 func (s *Server) rows(w http.ResponseWriter, r *http.Request) {
 	m := s.moment()
-	event, err := m.event(readView(r.URL.Query(), m.Statistics))
-	if err != nil {
-		s.fail(w, r, "read the table", err)
-		return
-	}
 	s.replyJSON(w, r, struct {
-		State state      `json:"state"`
+		State *state     `json:"state"`
 		Table tableEvent `json:"table"`
-	}{s.state(m, m.now), event})
+	}{m.state, m.event(readView(r.URL.Query(), m.Statistics))})
 }

@@ -3,7 +3,7 @@ package web
 import (
 	"bytes"
 	"encoding/csv"
-	"math"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -72,7 +72,7 @@ type document struct {
 	Colors            []window   `json:"colors"`
 }
 
-// A window is one colour's newest window.
+// A window is what is told of one, by name.
 type window map[string]any
 
 // window has what every window has.
@@ -80,6 +80,18 @@ func (m *moment) window(p *series.Point) window {
 	w := window{"start": p.Start, series.Count: p.Count}
 	for _, name := range m.Statistics {
 		w[string(name)] = number(p.Value(name))
+	}
+	return w
+}
+
+// newest is a colour's newest window.
+func (m *moment) newest(c *latest.Color) window {
+	w := m.window(&c.Point)
+	w["color"], w["shade"], w["end"] = c.Color, palette.Of(c.Color), c.Start.Add(m.config.Window)
+	w["complete"], w["exact"], w["stale"] = c.Complete, !c.Approximate, m.late(c) != ""
+	w["previous"] = nil
+	if c.Before != nil {
+		w["previous"] = m.window(c.Before)
 	}
 	return w
 }
@@ -93,14 +105,7 @@ func (m *moment) document(colors []*latest.Color) document {
 		d.Newest = &m.Newest
 	}
 	for i, c := range colors {
-		w := m.window(&c.Point)
-		w["color"], w["shade"], w["end"] = c.Color, palette.Of(c.Color), c.Start.Add(m.config.Window)
-		w["complete"], w["exact"], w["stale"] = c.Complete, !c.Approximate, m.late(c) != ""
-		w["previous"] = nil
-		if c.Before != nil {
-			w["previous"] = m.window(c.Before)
-		}
-		d.Colors[i] = w
+		d.Colors[i] = m.newest(c)
 	}
 	return d
 }
@@ -118,65 +123,50 @@ func (s *Server) latest(w http.ResponseWriter, r *http.Request) {
 		if !query.Has("page") && !query.Has("size") {
 			v.Size = max(1, len(colors))
 		}
-		colors = m.table(v).colors
+		colors, _ = m.table(v)
 	}
-	w.Header().Set("Vary", "Accept")
-	if r.URL.Path == "/latest.csv" || prefersCSV(r.Header.Get("Accept")) {
+	if r.URL.Path == "/latest.csv" {
 		s.reply(w, r, "text/csv; charset=utf-8; header=present", m.csv(colors))
 		return
 	}
 	s.replyJSON(w, r, m.document(colors))
 }
 
-// prefersCSV reports whether an Accept header names CSV before JSON, at no lower a quality.
-func prefersCSV(accept string) bool {
-	csvQuality, jsonQuality := 0.0, 0.0
-	for part := range strings.SplitSeq(accept, ",") {
-		kind, parameters, _ := strings.Cut(part, ";")
-		quality := 1.0
-		if _, q, ok := strings.Cut(parameters, "q="); ok {
-			if parsed, err := strconv.ParseFloat(strings.TrimSpace(q), 64); err == nil {
-				quality = parsed
-			}
-		}
-		switch strings.ToLower(strings.TrimSpace(kind)) {
-		case "text/csv":
-			csvQuality = max(csvQuality, quality)
-		case "application/json", "application/*":
-			jsonQuality = max(jsonQuality, quality)
-		}
-	}
-	return csvQuality > 0 && csvQuality >= jsonQuality
-}
-
 // csv writes the windows as a table with a header.
 func (m *moment) csv(colors []*latest.Color) []byte {
+	columns := []string{"color", "start", "end"}
+	for _, name := range slices.SortedFunc(slices.Values(m.Statistics), series.Statistic.Compare) {
+		columns = append(columns, string(name))
+	}
+	columns = append(columns, "count", "complete", "exact", "stale")
 	var buffer bytes.Buffer
 	w := csv.NewWriter(&buffer)
-	list := slices.SortedFunc(slices.Values(m.Statistics), series.Statistic.Compare)
-	line := []string{"color", "start", "end"}
-	for _, name := range list {
-		line = append(line, string(name))
-	}
-	_ = w.Write(append(line, "count", "complete", "exact", "stale")) // a buffer takes all
+	_ = w.Write(columns) // a buffer takes all
+	line := make([]string, len(columns))
 	for _, c := range colors {
-		line = []string{
-			formulaSafe(c.Color), c.Start.Format(time.RFC3339Nano),
-			c.Start.Add(m.config.Window).Format(time.RFC3339Nano),
+		window := m.newest(c)
+		for i, name := range columns {
+			line[i] = text(window[name])
 		}
-		for _, name := range list {
-			text := ""
-			if f := c.Value(name); !math.IsNaN(f) {
-				text = strconv.FormatFloat(f, 'g', -1, 64)
-			}
-			line = append(line, text)
-		}
-		_ = w.Write(append(line,
-			strconv.FormatInt(c.Count, 10), strconv.FormatBool(c.Complete),
-			strconv.FormatBool(!c.Approximate), strconv.FormatBool(m.late(c) != "")))
+		line[0] = formulaSafe(c.Color)
+		_ = w.Write(line)
 	}
 	w.Flush()
 	return buffer.Bytes()
+}
+
+// text writes a value as JSON would; what is not there is nothing.
+func text(value any) string {
+	switch v := value.(type) {
+	case time.Time:
+		return v.Format(time.RFC3339Nano)
+	case *float64:
+		if v == nil {
+			return ""
+		}
+		return strconv.FormatFloat(*v, 'g', -1, 64)
+	}
+	return fmt.Sprint(value)
 }
 
 // formulaSafe keeps a spreadsheet from taking a colour's name, which anyone may have sent, for a

@@ -32,24 +32,18 @@ func Secure(next http.Handler) http.Handler {
 	})
 }
 
-// Credentials are what a reader must know; without a user everyone may read.
-type Credentials struct {
-	User     string
-	Password string
-}
-
-// Protect asks for the credentials (HTTP basic authentication) before anything but /healthz, which
-// a container's own check asks for. How long the comparison takes tells nothing about how much was
-// right.
-func Protect(credentials Credentials, next http.Handler) http.Handler {
-	if credentials.User == "" {
+// Protect asks for a user's name and password (HTTP basic authentication) before anything but
+// /healthz, which a container's own check asks for; without a user everyone may read. How long the
+// comparison takes tells nothing about how much was right.
+func Protect(user, password string, next http.Handler) http.Handler {
+	if user == "" {
 		return next
 	}
 	hash := func(text string) []byte {
 		sum := sha256.Sum256([]byte(text))
 		return sum[:]
 	}
-	wantUser, wantPassword := hash(credentials.User), hash(credentials.Password)
+	wantUser, wantPassword := hash(user), hash(password)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/healthz" {
 			next.ServeHTTP(w, r)

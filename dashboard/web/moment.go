@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"colorstream/dashboard/latest"
+	"colorstream/dashboard/live"
 	"colorstream/influxdb/series"
 )
 
@@ -17,13 +18,18 @@ import (
 // for, and once.
 type moment struct {
 	latest.Snapshot
-	config Config
-	row    *template.Template
-	now    time.Time
+	number    uint64 // counts the moments
+	config    Config
+	templates *template.Template
+	now       time.Time
+	state     *state        // the one before's, if it was told not long ago and is the same
+	replaced  chan struct{} // closed when there is a newer moment
 
-	mu     sync.Mutex
-	orders map[[3]string][]*latest.Color // guarded by mu, as is the next
-	rows   map[rowKey]string
+	mu     sync.Mutex // guards the maps
+	orders map[[3]string]func() []*latest.Color
+	rows   map[rowKey]func() string
+	events map[view]func() tableEvent
+	frames map[frameKey]func() *live.Frame
 }
 
 type rowKey struct {
@@ -31,27 +37,55 @@ type rowKey struct {
 	stat  series.Statistic
 }
 
-func newMoment(s latest.Snapshot, c Config, row *template.Template, now time.Time) *moment {
-	if len(s.Statistics) == 0 {
-		s.Statistics = standard()
-	}
-	return &moment{
-		Snapshot: s, config: c, row: row, now: now,
-		orders: make(map[[3]string][]*latest.Color), rows: make(map[rowKey]string),
-	}
+type frameKey struct {
+	view   view
+	before uint64 // number of the moment, 0 for none
 }
 
-// A table is what a view shows at a moment.
-type table struct {
-	colors    []*latest.Color
-	page      int
-	pages     int
-	found     int
-	attention int
+// show makes snapshot the present moment. The caller holds s.mu.
+func (s *Server) show(snapshot latest.Snapshot, now time.Time) {
+	if len(snapshot.Statistics) == 0 {
+		snapshot.Statistics = standard()
+	}
+	m := &moment{
+		Snapshot: snapshot, config: s.config, templates: s.templates, now: now, replaced: make(chan struct{}),
+		orders: make(map[[3]string]func() []*latest.Color), rows: make(map[rowKey]func() string),
+		events: make(map[view]func() tableEvent), frames: make(map[frameKey]func() *live.Frame),
+	}
+	m.state = s.newState(m, now)
+	before := s.now
+	s.now, m.number = m, 1
+	if before == nil {
+		return
+	}
+	m.number = before.number + 1
+	if m.state.same(before.state) && now.UnixMilli()-before.state.Now < beatInterval.Milliseconds() {
+		m.state = before.state
+	}
+	close(before.replaced)
 }
 
-// table looks at the moment through a view.
-func (m *moment) table(v view) table {
+// maxViews bounds how many views' events and frames are kept: whoever asks for many makes the page
+// slower, not larger.
+const maxViews = 1000
+
+// once makes a value unless it is there, of which there are at most as many.
+func once[K comparable, V any](m *moment, values map[K]func() V, most int, key K, make func() V) V {
+	m.mu.Lock()
+	value := values[key]
+	if value == nil {
+		if len(values) >= most {
+			clear(values) // simpler than choosing
+		}
+		value = sync.OnceValue(make)
+		values[key] = value
+	}
+	m.mu.Unlock()
+	return value()
+}
+
+// table looks at the moment through a view: it returns its colours and, without the rows, its event.
+func (m *moment) table(v view) (colors []*latest.Color, e tableEvent) {
 	order, words := m.order(v), strings.Fields(v.Search)
 	if len(words) > 0 || v.Attention || v.First {
 		var first, rest []*latest.Color
@@ -66,18 +100,20 @@ func (m *moment) table(v view) table {
 		}
 		order = append(first, rest...)
 	}
-	t := table{found: len(order), pages: max(1, (len(order)+v.Size-1)/v.Size)}
-	if t.page = min(v.Page, t.pages-1); v.First {
-		t.page = v.Page % t.pages
+	e = tableEvent{
+		Statistics: m.Statistics.String(), Found: len(order), Total: len(m.Colors),
+		Pages: max(1, (len(order)+v.Size-1)/v.Size),
 	}
-	begin := t.page * v.Size
-	t.colors = order[begin:min(begin+v.Size, len(order))]
+	if e.Page = min(v.Page, e.Pages-1); v.First {
+		e.Page = v.Page % e.Pages
+	}
 	for _, c := range m.Colors {
 		if m.late(c) != "" || !c.Complete {
-			t.attention++
+			e.Attention++
 		}
 	}
-	return t
+	begin := e.Page * v.Size
+	return order[begin:min(begin+v.Size, len(order))], e
 }
 
 // matches reports whether a name contains all words.
@@ -97,12 +133,10 @@ func (m *moment) order(v view) []*latest.Color {
 	if column == "change" {
 		key[1] = string(v.Stat)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.orders[key] == nil {
+	return once(m, m.orders, maxViews, key, func() []*latest.Color {
 		sign := map[bool]int{false: 1, true: -1}[down]
-		m.orders[key] = slices.Clone(m.Colors)
-		slices.SortStableFunc(m.orders[key], func(a, b *latest.Color) int {
+		sorted := slices.Clone(m.Colors)
+		slices.SortStableFunc(sorted, func(a, b *latest.Color) int {
 			if column == "name" {
 				return sign * strings.Compare(a.Color, b.Color)
 			}
@@ -112,8 +146,8 @@ func (m *moment) order(v view) []*latest.Color {
 			}
 			return sign * cmp.Compare(x, y)
 		})
-	}
-	return m.orders[key]
+		return sorted
+	})
 }
 
 // value returns what a colour has in a column.

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -48,34 +47,22 @@ type column struct {
 const fewColors = 8
 
 func (s *Server) index(w http.ResponseWriter, r *http.Request) {
-	p, err := s.page(r.URL.Query())
-	var body bytes.Buffer
-	if err == nil {
-		err = s.templates.ExecuteTemplate(&body, "page.html", p)
-	}
-	if err != nil {
-		s.fail(w, r, "write the page", err)
-		return
-	}
 	w.Header().Set("Cache-Control", "no-store")
-	s.reply(w, r, "text/html; charset=utf-8", body.Bytes())
+	s.reply(w, r, "text/html; charset=utf-8", []byte(execute(s.templates, "page.html", s.page(r.URL.Query()))))
 }
 
-func (s *Server) page(query url.Values) (page, error) {
+func (s *Server) page(query url.Values) page {
 	m := s.moment()
 	v := readView(query, m.Statistics)
 	p := page{
-		View: v, State: s.state(m, m.now), Config: s.config, Span: readSpan(query), Spans: spans,
+		View: v, State: m.stateNow(), Config: s.config, Span: readSpan(query), Spans: spans,
 		Theme: one(query, "theme", themes), Kiosk: v.First, Few: len(m.Colors) <= fewColors,
 		Color: last(query, "color"), Columns: v.columns(m.Statistics), Sorts: v.sorts(m.Statistics), Stats: m.Statistics,
 		Trail:   formatSpan(latest.Trail * s.config.Window),
 		Refresh: max(1, s.config.Refresh.Seconds()),
 		Grafana: strings.TrimSuffix(s.config.GrafanaURL, "/"),
 	}
-	var err error
-	if p.Table, err = m.event(v); err != nil {
-		return p, err
-	}
+	p.Table = m.event(v)
 	if p.Picked = p.Color; p.Picked == "" && len(p.Table.Order) > 0 {
 		p.Picked = p.Table.Order[0]
 	}
@@ -83,11 +70,7 @@ func (s *Server) page(query url.Values) (page, error) {
 	for _, name := range p.Table.Order {
 		text := p.Table.Rows[name]
 		if name == p.Picked {
-			var b strings.Builder
-			if err := s.templates.ExecuteTemplate(&b, "row", m.newRow(m.find(name), v.Stat, true)); err != nil {
-				return p, err
-			}
-			text = b.String()
+			text = execute(s.templates, "row", m.newRow(m.find(name), v.Stat, true))
 		}
 		p.Rows = append(p.Rows, template.HTML(text)) // the template's own
 	}
@@ -110,7 +93,7 @@ func (s *Server) page(query url.Values) (page, error) {
 		picture.Add("color", p.Picked)
 	}
 	p.Chart = "chart.svg?" + picture.Encode()
-	return p, nil
+	return p
 }
 
 // columns are the table's heads. The first click sorts the largest first, save for names.

@@ -6,7 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"io/fs"
+	"mime"
 	"net/http"
 	"path"
 	"strings"
@@ -26,13 +26,12 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, contentType strin
 	if h.Get("Cache-Control") == "" {
 		h.Set("Cache-Control", "no-cache")
 	}
-	tag := version(body)
+	h.Set("ETag", `W/"`+version(body)+`"`) // whether compressed or not
 	h.Add("Vary", "Accept-Encoding")
 	if len(body) >= smallest && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		body, tag = compress(body), tag+"-gzip"
+		body = compress(body)
 		h.Set("Content-Encoding", "gzip")
 	}
-	h.Set("ETag", `"`+tag+`"`)
 	h.Set("Content-Type", contentType)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body)) // answers If-None-Match and HEAD
 }
@@ -48,21 +47,18 @@ func compress(body []byte) []byte {
 }
 
 func (s *Server) replyJSON(w http.ResponseWriter, r *http.Request, value any) {
-	body, err := encode(value)
-	if err != nil {
-		s.fail(w, r, "encode the answer", err)
-		return
-	}
-	s.reply(w, r, "application/json", body)
+	s.reply(w, r, "application/json", encode(value))
 }
 
 // encode writes JSON, a line. It leaves < and > as they are: nothing here takes JSON for markup.
-func encode(value any) ([]byte, error) {
+func encode(value any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	err := e.Encode(value)
-	return b.Bytes(), err
+	if err := e.Encode(value); err != nil { // texts and numbers: it cannot be
+		panic(err)
+	}
+	return b.Bytes()
 }
 
 // version names a body by its content.
@@ -71,45 +67,26 @@ func version(body []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// An asset is one of the page's files.
-type asset struct {
-	contentType string
-	version     string
-	body        []byte
-}
-
-var contentTypes = map[string]string{
-	".css": "text/css; charset=utf-8",
-	".js":  "text/javascript; charset=utf-8",
-	".svg": "image/svg+xml",
-}
-
-func readAssets(files fs.FS) (map[string]asset, error) {
-	assets := make(map[string]asset)
-	err := fs.WalkDir(files, "static", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		body, err := fs.ReadFile(files, name)
-		if err != nil {
-			return err
-		}
-		assets[strings.TrimPrefix(name, "static/")] = asset{contentTypes[path.Ext(name)], version(body), body}
+// read returns one of the page's files, nil if there is none of that name.
+func read(name string) []byte {
+	body, err := files.ReadFile("static/" + name)
+	if err != nil {
 		return nil
-	})
-	return assets, err
+	}
+	return body
 }
 
 // static sends a file of the page's. The page asks for it by its version, so that a browser may
 // keep it for ever.
 func (s *Server) static(w http.ResponseWriter, r *http.Request) {
-	a, ok := s.assets[r.PathValue("name")]
-	if !ok {
+	name := r.PathValue("name")
+	body := read(name)
+	if body == nil {
 		http.NotFound(w, r)
 		return
 	}
-	if r.URL.Query().Get("v") == a.version {
+	if r.URL.Query().Get("v") == version(body) {
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	s.reply(w, r, a.contentType, a.body)
+	s.reply(w, r, mime.TypeByExtension(path.Ext(name)), body)
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"html/template"
 	"math"
 	"strconv"
 	"strings"
@@ -94,17 +95,17 @@ func (m *moment) spark(c *latest.Color) string {
 }
 
 // html writes a colour's row.
-func (m *moment) html(c *latest.Color, stat series.Statistic) (string, error) {
-	key := rowKey{c, stat}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if text, ok := m.rows[key]; ok {
-		return text, nil
-	}
+func (m *moment) html(c *latest.Color, stat series.Statistic) string {
+	return once(m, m.rows, len(m.Colors)*len(m.Statistics), rowKey{c, stat}, func() string {
+		return execute(m.templates, "row", m.newRow(c, stat, false))
+	})
+}
+
+// execute writes what a template makes of a value. It cannot fail: the tests run all of them.
+func execute(templates *template.Template, name string, value any) string {
 	var text strings.Builder
-	if err := m.row.ExecuteTemplate(&text, "row", m.newRow(c, stat, false)); err != nil {
-		return "", fmt.Errorf("write the row of %q: %w", c.Color, err)
+	if err := templates.ExecuteTemplate(&text, name, value); err != nil {
+		panic(err)
 	}
-	m.rows[key] = text.String()
-	return m.rows[key], nil
+	return text.String()
 }

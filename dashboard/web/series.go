@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"colorstream/dashboard/chart"
 	"colorstream/influxdb/series"
 )
@@ -28,22 +26,18 @@ const (
 
 // charts reads histories for charts.
 type charts struct {
-	log     *slog.Logger
-	source  History
-	flights singleflight.Group
+	log    *slog.Logger
+	source History
 
 	mu   sync.Mutex
-	kept map[string]history
+	kept map[string]*reading
 }
 
-type history struct {
+// A reading is a history that is, or was, read.
+type reading struct {
+	done  chan struct{} // closed when the rest is there
 	lines []chart.Line
 	err   error
-	read  time.Time
-}
-
-func newCharts(log *slog.Logger, source History) *charts {
-	return &charts{log: log, source: source, kept: make(map[string]history)}
 }
 
 // read returns a line for each of the request's colours. Equal requests share a query, which goes
@@ -53,34 +47,38 @@ func (c *charts) read(ctx context.Context, r chartRequest) ([]chart.Line, error)
 		r.colors, r.from.UnixNano(), r.to.UnixNano(), r.step, r.newest.UnixNano())
 	c.mu.Lock()
 	known := c.kept[key]
-	c.mu.Unlock()
-	if time.Since(known.read) < historyTime {
-		return known.lines, known.err
-	}
-	result := c.flights.DoChan(key, func() (any, error) {
-		reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), historyTimeout)
-		defer cancel()
-		lines, err := r.lines(reading, c.source)
-		if err != nil {
-			c.log.Warn("cannot read a chart's history", "error", err)
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
+	if known == nil {
 		if len(c.kept) >= maxHistories {
 			clear(c.kept) // simpler than choosing
 		}
-		c.kept[key] = history{lines, err, time.Now()}
-		return lines, err
-	})
+		known = &reading{done: make(chan struct{})}
+		c.kept[key] = known
+		go c.fill(key, known, r)
+	}
+	c.mu.Unlock()
 	select {
-	case r := <-result:
-		if r.Err != nil {
-			return nil, r.Err
-		}
-		return r.Val.([]chart.Line), nil
+	case <-known.done:
+		return known.lines, known.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// fill reads a history and keeps it for a while.
+func (c *charts) fill(key string, reading *reading, r chartRequest) {
+	ctx, cancel := context.WithTimeout(context.Background(), historyTimeout)
+	defer cancel()
+	if reading.lines, reading.err = r.lines(ctx, c.source); reading.err != nil {
+		c.log.Warn("cannot read a chart's history", "error", reading.err)
+	}
+	close(reading.done)
+	time.AfterFunc(historyTime, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.kept[key] == reading {
+			delete(c.kept, key)
+		}
+	})
 }
 
 func (r chartRequest) lines(ctx context.Context, source History) ([]chart.Line, error) {
@@ -91,13 +89,7 @@ func (r chartRequest) lines(ctx context.Context, source History) ([]chart.Line, 
 	if len(r.colors) == 0 {
 		return lines, nil
 	}
-	var points []series.Point
-	var err error
-	if r.step == r.window {
-		points, err = source.Between(ctx, r.colors, r.from, r.to)
-	} else {
-		points, err = source.Steps(ctx, r.colors, r.from, r.to, r.step)
-	}
+	points, err := source.Steps(ctx, r.colors, r.from, r.to, r.step)
 	for _, p := range points {
 		if i := slices.Index(r.colors, p.Color); i >= 0 {
 			lines[i].Points = append(lines[i].Points, p)
@@ -201,15 +193,11 @@ func (s *Server) readChart(query url.Values, m *moment, most int) (r chartReques
 
 // alignUp returns the next multiple of d since 1970.
 func alignUp(t time.Time, d time.Duration) time.Time {
-	return time.Unix(0, -floorDiv(-t.UnixNano(), int64(d))*int64(d)).UTC()
-}
-
-func floorDiv(a, b int64) int64 {
-	if q := a / b; a%b >= 0 {
-		return q
-	} else {
-		return q - 1
+	over := time.Duration(t.UnixNano()) % d
+	if over > 0 {
+		over -= d
 	}
+	return t.Add(-over).UTC()
 }
 
 // seriesJSON is what /series answers. Missing windows are null in every list.

@@ -8,16 +8,7 @@ import (
 	"time"
 
 	"colorstream/dashboard/latest"
-	"colorstream/dashboard/live"
 )
-
-// A Grafana is what the page must know of Grafana.
-type Grafana struct {
-	Available bool   // it answers and has the dashboard
-	Reason    string // why not, for anyone to read
-	Panels    []int  // the panels that the dashboard has
-	Revision  string // changes when the dashboard does
-}
 
 // A state is the status line in words, and what the script must know beside the rows. It is an
 // event whenever it changes, and every ten seconds, so that both ends notice a dead connection.
@@ -32,11 +23,11 @@ type state struct {
 	Parts    string   `json:"parts"` // what the page is connected to
 }
 
-func (s *Server) state(m *moment, now time.Time) state {
-	g := s.grafana()
-	st := state{Now: now.UnixMilli(), Kind: "live", Word: "Live", Parts: "Data from InfluxDB", Panels: []int{}}
-	if g.Available {
-		st.Panels, st.Revision, st.Parts = g.Panels, g.Revision, st.Parts+", panels from Grafana"
+func (s *Server) newState(m *moment, now time.Time) *state {
+	panels, revision := s.grafana()
+	st := &state{Now: now.UnixMilli(), Kind: "live", Word: "Live", Parts: "Data from InfluxDB", Panels: []int{}}
+	if panels != nil {
+		st.Panels, st.Revision, st.Parts = panels, revision, st.Parts+", panels from Grafana"
 	}
 	st.Facts = []string{plural(len(m.Colors), "colour")}
 	if m.Omitted > 0 {
@@ -70,9 +61,17 @@ func (s *Server) state(m *moment, now time.Time) state {
 }
 
 // same reports whether nothing but the time has changed.
-func (st state) same(before state) bool {
-	st.Now = before.Now
-	return reflect.DeepEqual(st, before)
+func (st *state) same(before *state) bool {
+	same := *before
+	same.Now = st.Now
+	return reflect.DeepEqual(*st, same)
+}
+
+// stateNow is the state for one reader, who sets a clock by it.
+func (m *moment) stateNow() state {
+	st := *m.state
+	st.Now = time.Now().UnixMilli()
+	return st
 }
 
 // The state is looked at in this interval; without new windows the rows are, too, for they age.
@@ -91,23 +90,16 @@ func (s *Server) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
-			s.age(now)
-			s.tell(now)
+			s.look(now)
 		}
 	}
 }
 
-func (s *Server) wholeState() *live.Frame { return s.frame("state", s.state(s.moment(), time.Now())) }
-
-// tell publishes the state if it has changed or was not told for long.
-func (s *Server) tell(now time.Time) {
-	s.telling.Lock()
-	defer s.telling.Unlock()
-	st := s.state(s.moment(), now)
-	if st.same(s.told) && now.UnixMilli()-s.told.Now < beatInterval.Milliseconds() {
-		return
+// look shows the same windows again when their ages or the state have changed.
+func (s *Server) look(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now.Sub(s.now.now) >= agingInterval || !s.newState(s.now, now).same(s.now.state) {
+		s.show(s.now.Snapshot, now)
 	}
-	s.told = st
-	frame := s.frame("state", st)
-	s.states.Publish(frame, s.wholeState)
 }

@@ -9,7 +9,6 @@ package web
 import (
 	"context"
 	"embed"
-	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -39,84 +38,52 @@ type Config struct {
 	Clients      int           // how many may follow the events at a time
 }
 
-// A History has the points of some colours in [begin, end), by colour and time: single windows, or
-// in steps of several.
+// A History has the points of some colours in [begin, end), by colour and time, each made of the
+// windows of one step.
 type History interface {
-	Between(ctx context.Context, colors []string, begin, end time.Time) ([]series.Point, error)
 	Steps(ctx context.Context, colors []string,
 		begin, end time.Time, step time.Duration) ([]series.Point, error)
 }
 
 // Server answers the page's requests.
 type Server struct {
-	log       *slog.Logger
 	config    Config
-	grafana   func() Grafana
+	grafana   func() (panels []int, revision string)
 	templates *template.Template
-	assets    map[string]asset
 	events    *live.Server
-	states    *live.Feed
 	charts    *charts
 
-	telling sync.Mutex
-	told    state // the newest published state, guarded by telling
-
-	mu      sync.Mutex
-	now     *moment         // guarded by mu, as is the next
-	watches map[view]*watch // the views that are followed
+	mu  sync.Mutex
+	now *moment // guarded by mu
 }
 
-// New makes the server. grafana tells at any time how Grafana is.
+// New makes the server. grafana tells at any time which panels Grafana has, none if it is away; the
+// revision changes when they have been edited.
 func New(
-	log *slog.Logger, history History, grafana func() Grafana, metrics prometheus.Registerer,
-	config Config,
-) (*Server, error) {
-	assets, err := readAssets(files)
-	if err != nil {
-		return nil, fmt.Errorf("read the page's files: %w", err)
-	}
+	log *slog.Logger, history History, grafana func() (panels []int, revision string),
+	metrics prometheus.Registerer, config Config,
+) *Server {
 	functions := template.FuncMap{
-		"asset":  func(name string) string { return "static/" + name + "?v=" + assets[name].version },
+		"asset":  func(name string) string { return "static/" + name + "?v=" + version(read(name)) },
 		"count":  func(n int) string { return formatCount(int64(n)) },
 		"plural": plural,
 		"title":  chart.Title,
 	}
-	templates, err := template.New("page").Funcs(functions).ParseFS(files, "templates/*.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse the page: %w", err)
-	}
 	s := &Server{
-		log: log, config: config, grafana: grafana, templates: templates, assets: assets,
-		events: live.NewServer(config.Clients, metrics), charts: newCharts(log, history),
-		watches: make(map[view]*watch),
+		config: config, grafana: grafana,
+		templates: template.Must(template.New("page").Funcs(functions).ParseFS(files, "templates/*.html")),
+		events:    live.NewServer(config.Clients, metrics),
+		charts:    &charts{log: log, source: history, kept: make(map[string]*reading)},
 	}
-	unread := latest.Snapshot{Failure: latest.ErrNotRead, Since: time.Now()}
-	s.now = newMoment(unread, config, templates, time.Now())
-	s.states = live.NewFeed(s.wholeState)
-	return s, nil
+	s.show(latest.Snapshot{Failure: latest.ErrNotRead}, time.Now())
+	return s
 }
 
 // Publish tells every browser of new windows. It does not wait for them.
 func (s *Server) Publish(snapshot latest.Snapshot) {
 	s.mu.Lock()
-	s.show(snapshot, time.Now())
-	s.mu.Unlock()
-	s.tell(time.Now())
-}
-
-// age shows the same windows again when their ages have changed.
-func (s *Server) age(now time.Time) {
-	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now.Sub(s.now.now) >= agingInterval {
-		s.show(s.now.Snapshot, now)
-	}
-}
-
-// show makes snapshot the present one. The caller holds s.mu.
-func (s *Server) show(snapshot latest.Snapshot, now time.Time) {
-	s.now = newMoment(snapshot, s.config, s.templates, now)
-	s.update()
+	s.show(snapshot, time.Now())
 }
 
 func (s *Server) moment() *moment {
@@ -146,9 +113,4 @@ func Owns(path string) bool {
 	}
 	name, ok := strings.CutPrefix(path, "/static/")
 	return ok && !strings.Contains(name, "/")
-}
-
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, what string, err error) {
-	s.log.Error("cannot answer a request", "path", r.URL.Path, "while", what, "error", err)
-	http.Error(w, "cannot "+what, http.StatusInternalServerError)
 }
