@@ -68,8 +68,10 @@ func TestPoints(t *testing.T) {
 	odd := `we"ird, $c0 \, ' = <img onerror=1>`
 	approximate := point("blue", at(-3), 1e300)
 	approximate.Approximate, approximate.Complete = true, false
+	third := point("red", at(-3), 10./3)
+	third.Sum = 10 // divided by seven it is another number
 	write(t, db,
-		point("red", at(-3), 10), point("red", at(-2), 20), point("red", at(-1), 30),
+		third, point("red", at(-2), 20), point("red", at(-1), 30),
 		approximate, point(odd, at(-1), -0.5), point("old", at(-10000), 1))
 
 	last, err := r.Last(t.Context(), at(-100))
@@ -86,12 +88,12 @@ func TestPoints(t *testing.T) {
 	if diff := cmp.Diff([]series.Point{read(point("red", at(-1), 30)), read(point(odd, at(-1), -0.5))}, since); diff != "" {
 		t.Error("since:", diff)
 	}
-	between, err := r.Between(t.Context(), []string{"red", odd}, at(-3), at(-1))
+	steps, err := r.Steps(t.Context(), []string{"red", odd}, at(-3), at(-1), 5*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]series.Point{read(point("red", at(-3), 10)), read(point("red", at(-2), 20))}, between); diff != "" {
-		t.Error("between:", diff)
+	if diff := cmp.Diff([]series.Point{read(third), read(point("red", at(-2), 20))}, steps); diff != "" {
+		t.Error("steps of a window:", diff)
 	}
 }
 

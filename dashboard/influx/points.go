@@ -21,18 +21,12 @@ func (r *Reader) Last(ctx context.Context, since time.Time) ([]series.Point, err
 	if err := r.Check(ctx); err != nil {
 		return nil, err
 	}
-	return r.points(ctx, `SELECT last("count"), `+fields+from(since), nil)
+	return r.points(ctx, `SELECT last("count"), `+fields+from(since))
 }
 
 // Since returns all points that start at or after since.
 func (r *Reader) Since(ctx context.Context, since time.Time) ([]series.Point, error) {
-	return r.points(ctx, "SELECT "+fields+from(since), nil)
-}
-
-// Between returns the points of some colours that start in [begin, end).
-func (r *Reader) Between(ctx context.Context, colors []string, begin, end time.Time) ([]series.Point, error) {
-	condition, parameters := among(colors, end)
-	return r.points(ctx, "SELECT "+fields+from(begin, condition), parameters)
+	return r.points(ctx, "SELECT "+fields+from(since))
 }
 
 // A Value is one window's.
@@ -58,7 +52,7 @@ func (r *Reader) Values(ctx context.Context, name series.Statistic, since time.T
 // Steps returns points of some colours, each made of those that start in one step of [begin, end),
 // if there are any: the mean of all messages, the smallest and the largest value, the number of
 // messages, and the mean of every other statistic; complete if all are. Steps begin at multiples of
-// step.
+// step. A single window's values are its own.
 func (r *Reader) Steps(
 	ctx context.Context, colors []string, begin, end time.Time, step time.Duration,
 ) ([]series.Point, error) {
@@ -79,7 +73,8 @@ func (r *Reader) Steps(
 				}
 				// Without every window's sum (it is left out past a double's range) the mean of means stands in.
 				sum, err := strconv.ParseFloat(w.columns[total], 64)
-				if err == nil && w.columns[sums] == w.columns[windows] && p.Count > 0 && mean >= 0 {
+				many := w.columns[windows] != "1"
+				if err == nil && many && w.columns[sums] == w.columns[windows] && p.Count > 0 && mean >= 0 {
 					p.Values[mean] = sum / float64(p.Count)
 				}
 				list = append(list, p)
@@ -106,11 +101,9 @@ func among(colors []string, end time.Time) (condition string, parameters map[str
 		end.UnixNano(), strings.Join(terms, " OR ")), parameters
 }
 
-func (r *Reader) points(
-	ctx context.Context, influxQL string, parameters map[string]string,
-) ([]series.Point, error) {
+func (r *Reader) points(ctx context.Context, influxQL string) ([]series.Point, error) {
 	var list []series.Point
-	err := r.query(ctx, influxQL, parameters, func(names []string) func(row) {
+	err := r.query(ctx, influxQL, nil, func(names []string) func(row) {
 		l := newLayout(names)
 		return func(w row) {
 			if p, ok := l.point(w); ok {

@@ -134,6 +134,7 @@ type fake struct {
 	err    error
 	lasts  int
 	sinces []time.Time
+	into   map[time.Duration]bool // when in an interval Since was asked
 }
 
 func (f *fake) write(points ...series.Point) {
@@ -166,6 +167,7 @@ func (f *fake) Since(_ context.Context, since time.Time) ([]series.Point, error)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sinces = append(f.sinces, since)
+	f.into[time.Duration(time.Now().UnixNano())%width] = true
 	return f.since(since), f.err
 }
 
@@ -205,7 +207,7 @@ func TestReader(t *testing.T) {
 			p.Start = time.Now().Truncate(width).Add(-time.Duration(ago+1) * width).UTC()
 			return p
 		}
-		source := new(fake)
+		source := &fake{into: make(map[time.Duration]bool)}
 		source.write(at(0, "red", 1), at(1, "red", 2), at(700, "old", 3))
 		var published []Snapshot
 		var publishing atomic.Int32
@@ -262,6 +264,11 @@ func TestReader(t *testing.T) {
 			}
 		}
 
+		times := map[time.Duration]bool{100e6: true, 250e6: true, 450e6: true, 800e6: true, 1500e6: true}
+		if diff := cmp.Diff(times, source.into); diff != "" {
+			t.Error("what is new is read at", diff)
+		}
+
 		source.fail(errors.New("secret address"))
 		time.Sleep(2 * width)
 		s := r.Snapshot()
@@ -288,30 +295,12 @@ func TestReader(t *testing.T) {
 	})
 }
 
-func TestNext(t *testing.T) {
-	check := func(into, refresh, pause time.Duration, settle bool) {
-		t.Helper()
-		begin, got, last := next(time.Unix(1760000000, 0).Add(into), refresh)
-		if got != pause || last != settle || begin.UnixNano()%int64(refresh) != 0 {
-			t.Errorf("%v into %v: %v %v from %v, want %v %v", into, refresh, got, last, begin, pause, settle)
-		}
-	}
-	check(0, 5*time.Second, 100*time.Millisecond, false)
-	check(100*time.Millisecond, 5*time.Second, 150*time.Millisecond, false)
-	check(900*time.Millisecond, 5*time.Second, 600*time.Millisecond, true)
-	check(2*time.Second, 5*time.Second, 3100*time.Millisecond, false)
-	check(450*time.Millisecond, time.Second, 50*time.Millisecond, true)
-}
-
 func TestReason(t *testing.T) {
-	for _, err := range []error{nil, ErrNotRead, errors.New("x")} {
-		got := Reason(err)
-		want := map[error]string{nil: "", ErrNotRead: "InfluxDB has not answered yet"}[err]
-		if err != nil && want == "" {
-			want = "InfluxDB cannot be read"
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Error(diff)
+	for err, want := range map[error]string{
+		nil: "", ErrNotRead: "InfluxDB has not answered yet", errors.New("x"): "InfluxDB cannot be read",
+	} {
+		if got := Reason(err); got != want {
+			t.Errorf("%v: %s", err, got)
 		}
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"colorstream/dashboard/influx"
 	"colorstream/influxdb/series"
 )
@@ -41,8 +39,6 @@ type Snapshot struct {
 	Omitted int
 	// Newest is the start of the newest window, the zero time if there is none.
 	Newest time.Time
-	// Since is when InfluxDB began to answer or to fail.
-	Since time.Time
 	// Failure tells why the last read failed; Colors are then those of the last one that did not.
 	// Before the first read it is [ErrNotRead].
 	Failure error
@@ -86,21 +82,19 @@ type Reader struct {
 
 	recovered chan struct{} // has an element when InfluxDB answers again
 
-	publishing sync.Mutex // held from a change of the snapshot until it is published
-
 	mu       sync.Mutex
 	board    *Board   // guarded by mu
 	snapshot Snapshot // guarded by mu
 }
 
-// NewReader makes a reader. Whenever something has changed it calls publish, which must not block:
-// one call at a time, an older state never after a newer one.
+// NewReader makes a reader. Whenever something has changed it calls publish, which must neither
+// block nor ask the reader: one call at a time, an older state never after a newer one.
 func NewReader(log *slog.Logger, source Source, publish func(Snapshot), config Config) *Reader {
 	return &Reader{
 		log: log, source: source, publish: publish, config: config,
 		recovered: make(chan struct{}, 1),
 		board:     NewBoard(config.Window, config.Limit),
-		snapshot:  Snapshot{Since: time.Now(), Failure: ErrNotRead},
+		snapshot:  Snapshot{Failure: ErrNotRead},
 	}
 }
 
@@ -116,43 +110,11 @@ func (r *Reader) Snapshot() Snapshot {
 // moment later once more those that may have been corrected. A sweep from time to time finds what
 // came late, behind newer windows. Its error is always nil.
 func (r *Reader) Run(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { r.sweeps(ctx); return nil })
-	group.Go(func() error { r.follow(ctx); return nil })
-	return group.Wait()
-}
-
-// follow reads what is new.
-func (r *Reader) follow(ctx context.Context) {
-	var found time.Time // the interval in which new windows were found that are not settled yet
-	for {
-		now := time.Now()
-		begin, pause, settle := next(now, r.config.Refresh)
-		if !found.IsZero() {
-			pause, settle = max(0, found.Add(last(r.config.Refresh)).Sub(now)), true
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-		s := r.Snapshot()
-		if errors.Is(s.Failure, ErrNotRead) {
-			continue // the first sweep is still under way
-		}
-		from := s.Newest.Add(1)
-		if settle {
-			from = s.Newest.Add(-r.config.Window - r.config.Lateness)
-		}
-		from = later(from, time.Now().Add(-Trail*r.config.Window)) // the rest is the sweep's
-		changed := r.read(ctx, false, func(ctx context.Context) (int, error) {
-			points, err := r.source.Since(ctx, from)
-			return r.merge(points), err
-		})
-		if found = (time.Time{}); changed && !settle {
-			found = begin
-		}
-	}
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() { r.sweeps(ctx) })
+	r.follow(ctx)
+	sweeping.Wait()
+	return nil
 }
 
 // offsets are when what is new is read in each interval. Windows end at multiples of their width,
@@ -163,21 +125,44 @@ var offsets = []time.Duration{
 	1500 * time.Millisecond,
 }
 
-func last(refresh time.Duration) time.Duration {
-	return min(offsets[len(offsets)-1], refresh*time.Duration(len(offsets))/10)
-}
-
-// next returns the beginning of the interval that the next read belongs to, the time until that
-// read, and whether it is the last one of its interval.
-func next(now time.Time, refresh time.Duration) (begin time.Time, pause time.Duration, settle bool) {
-	into := time.Duration(now.UnixNano() % int64(refresh))
-	for i, offset := range offsets {
-		if offset = min(offset, refresh*time.Duration(i+1)/10); into < offset {
-			return now.Add(-into), offset - into, i == len(offsets)-1
+// follow reads what is new. A read that takes longer than the time to the next one takes its place,
+// save for the last one of an interval.
+func (r *Reader) follow(ctx context.Context) {
+	refresh := r.config.Refresh
+	for begin := (time.Time{}); ; begin = begin.Add(refresh) {
+		now := time.Now()
+		begin = later(begin, now.Add(-time.Duration(now.UnixNano())%refresh))
+		for i, offset := range offsets {
+			settle := i == len(offsets)-1
+			pause := time.Until(begin.Add(min(offset, refresh*time.Duration(i+1)/10)))
+			if pause < 0 && !settle {
+				continue
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(pause):
+			}
+			r.readNew(ctx, settle)
 		}
 	}
-	begin = now.Add(refresh - into)
-	return begin, begin.Sub(now) + min(offsets[0], refresh/10), false
+}
+
+// readNew reads windows that are new; to settle, those that may have been corrected as well.
+func (r *Reader) readNew(ctx context.Context, settle bool) {
+	s := r.Snapshot()
+	if errors.Is(s.Failure, ErrNotRead) {
+		return // the first sweep is still under way
+	}
+	from := s.Newest.Add(1)
+	if settle {
+		from = s.Newest.Add(-r.config.Window - r.config.Lateness)
+	}
+	from = later(from, time.Now().Add(-Trail*r.config.Window)) // the rest is the sweep's
+	r.read(ctx, false, func(ctx context.Context) (int, error) {
+		points, err := r.source.Since(ctx, from)
+		return r.merge(points), err
+	})
 }
 
 // sweeps reads each colour's newest window wherever it is, and if that shows that windows were
@@ -225,17 +210,13 @@ func (r *Reader) read(
 	if ctx.Err() != nil {
 		return false // cut off by the end of the program, which is no failure of InfluxDB's
 	}
-	r.publishing.Lock()
-	defer r.publishing.Unlock()
 	now := time.Now()
 	r.mu.Lock()
-	before := r.snapshot
-	s := before
-	s.Failure = err
-	if (err == nil) != (before.Failure == nil) {
-		s.Since = now
-	}
+	defer r.mu.Unlock()
+	before := r.snapshot.Failure
+	r.snapshot.Failure = err
 	if err == nil && (changed > 0 || whole) {
+		s := &r.snapshot
 		s.Colors, s.Omitted = r.board.Colors(now.Add(-r.config.Lookback))
 		s.Statistics = r.board.Statistics()
 		s.Newest = time.Time{}
@@ -243,24 +224,21 @@ func (r *Reader) read(
 			s.Newest = later(s.Newest, c.Start)
 		}
 	}
-	r.snapshot = s
-	r.mu.Unlock()
-
 	switch {
-	case err == nil && before.Failure != nil && !errors.Is(before.Failure, ErrNotRead):
-		r.log.Info("InfluxDB answers again", "away", now.Sub(before.Since).Round(time.Second))
-		select {
-		case r.recovered <- struct{}{}: // a sweep finds what was missed
-		default:
+	case err == nil && before != nil:
+		r.log.Info("InfluxDB answers", "colors", len(r.snapshot.Colors))
+		if !errors.Is(before, ErrNotRead) {
+			select {
+			case r.recovered <- struct{}{}: // a sweep finds what was missed
+			default:
+			}
 		}
-	case err == nil && before.Failure != nil:
-		r.log.Info("InfluxDB answers", "colors", len(s.Colors))
-	case err != nil && Reason(err) != Reason(before.Failure):
+	case err != nil && Reason(err) != Reason(before):
 		// Once for each reason: the state is on the page and in /readyz.
 		r.log.Warn("cannot read InfluxDB; the page keeps the last values and tries again", "error", err)
 	}
-	if changed > 0 || whole || (err == nil) != (before.Failure == nil) {
-		r.publish(s)
+	if changed > 0 || whole || (err == nil) != (before == nil) {
+		r.publish(r.snapshot)
 	}
 	return changed > 0
 }
