@@ -100,7 +100,7 @@ func promote(r *clusterRig) {
 	replica := r.cluster.ReplicaOf("colors")
 	r.cluster.CutLink(replica)
 	time.Sleep(time.Second)
-	r.cluster.Promote(replica, "takeover")
+	r.cluster.Promote(replica)
 	r.cluster.MendLink(replica)
 	r.cluster.WaitWhole()
 }

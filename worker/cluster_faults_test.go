@@ -59,7 +59,7 @@ func (r *clusterRig) redisFaults() []fault {
 			replica := c.ReplicaOf(key)
 			mend := r.cut(key, replica)
 			time.Sleep(between(random, 500*time.Millisecond, 2*time.Second))
-			c.Promote(replica, "takeover")
+			c.Promote(replica)
 			mend()
 			c.WaitWhole()
 		}},

@@ -12,11 +12,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -156,6 +158,20 @@ func Unused(addr string) error {
 		return err
 	}
 	return l.Close()
+}
+
+// FreeAddr picks an address of the loopback that nothing uses. Linux hands out no port below 32768 by
+// itself, so that a stopped server's port and that of a Redis cluster's bus (10 000 above) remain free
+// until it comes back.
+func FreeAddr() string {
+	for {
+		port := 20_000 + rand.IntN(2_768)
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		bus := net.JoinHostPort("127.0.0.1", strconv.Itoa(port+10_000))
+		if Unused(addr) == nil && Unused(bus) == nil {
+			return addr
+		}
+	}
 }
 
 // tail is a writer that keeps the end of what is written.

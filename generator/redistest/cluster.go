@@ -146,9 +146,8 @@ func (c *Cluster) Replicas(key string) (replicas []*Server) {
 	c.t.Helper()
 	master := c.Master(key)
 	for _, node := range c.Nodes {
-		info, err := node.Client().InfoMap(c.t.Context(), "replication").Result()
-		section := info["Replication"]
-		if err == nil && section["master_host"]+":"+section["master_port"] == master.Addr() {
+		section := node.replication()
+		if section["master_host"]+":"+section["master_port"] == master.Addr() {
 			replicas = append(replicas, node)
 		}
 	}
@@ -180,28 +179,20 @@ func (c *Cluster) link(replica *Server, user string) {
 	}
 	status := map[bool]string{true: "up", false: "down"}[user == ""]
 	c.eventually("the link is "+status, func() bool {
-		info, err := client.InfoMap(ctx, "replication").Result()
-		section := info["Replication"]
-		return err == nil && (section["role"] == "master" || section["master_link_status"] == status)
+		section := replica.replication()
+		return section["role"] == "master" || section["master_link_status"] == status
 	})
 }
 
-// Promote makes the replica a master and waits until the other nodes know. Option is "" for a
-// planned failover, in which both masters agree and nothing is lost, "FORCE" where the old master
-// may be gone, and "TAKEOVER" without any vote.
-func (c *Cluster) Promote(replica *Server, option string) {
+// Promote makes the replica a master without any vote, also where its master is alive.
+func (c *Cluster) Promote(replica *Server) {
 	c.t.Helper()
-	command := []any{"cluster", "failover"}
-	if option != "" {
-		command = append(command, option)
-	}
-	client := replica.Client()
-	if err := client.Do(c.t.Context(), command...).Err(); err != nil {
+	err := replica.Client().Do(c.t.Context(), "cluster", "failover", "takeover").Err()
+	if err != nil {
 		c.t.Fatalf("promote %s: %v", replica.Addr(), err)
 	}
 	c.eventually("the replica is promoted", func() bool {
-		info, err := client.InfoMap(c.t.Context(), "replication").Result()
-		return err == nil && info["Replication"]["role"] == "master"
+		return replica.replication()["role"] == "master"
 	})
 }
 

@@ -9,12 +9,10 @@ package redistest
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -48,7 +46,7 @@ func start(t testing.TB, host *Host, args ...string) *Server {
 	}
 	s := &Server{Host: host, t: t}
 	for {
-		s.config = redisserver.Config{Addr: freeAddr(), Dir: t.TempDir(), Args: args, Output: t.Output()}
+		s.config = redisserver.Config{Addr: process.FreeAddr(), Dir: t.TempDir(), Args: args, Output: t.Output()}
 		if host != nil {
 			s.config.Addr, s.config.Within = host.Addr+":6379", host.Within
 			s.config.Args = append([]string{"--protected-mode", "no"}, args...)
@@ -69,20 +67,6 @@ func (s *Server) launch() (err error) {
 	return err
 }
 
-// freeAddr picks an address that nothing uses. Linux hands out no port below 32768 by itself, so
-// that a stopped server's port and that of a cluster's bus (10 000 above) remain free until it
-// comes back.
-func freeAddr() string {
-	for {
-		port := 20_000 + rand.IntN(2_768)
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		bus := net.JoinHostPort("127.0.0.1", strconv.Itoa(port+10_000))
-		if process.Unused(addr) == nil && process.Unused(bus) == nil {
-			return addr
-		}
-	}
-}
-
 // Addr returns the server's host and port.
 func (s *Server) Addr() string { return s.config.Addr }
 
@@ -93,7 +77,7 @@ func (s *Server) URL() string { return "redis://" + s.Addr() + "/0" }
 // have one of the authority. It returns that REDIS_URL.
 func (s *Server) ServeTLS(ca, cert, key string) (url string) {
 	s.t.Helper()
-	addr := freeAddr()
+	addr := process.FreeAddr()
 	_, port, _ := net.SplitHostPort(addr)
 	client := s.Client()
 	for _, set := range [][2]string{
@@ -115,6 +99,14 @@ func (s *Server) Client() *redis.Client {
 	client := redis.NewClient(&redis.Options{Addr: s.Addr(), ReadBufferSize: 1 << 20})
 	s.t.Cleanup(func() { _ = client.Close() })
 	return client
+}
+
+// replication returns what the server says of its master or its replicas.
+func (s *Server) replication() map[string]string {
+	client := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DialerRetries: 1})
+	defer client.Close()
+	info, _ := client.InfoMap(s.t.Context(), "replication").Result()
+	return info["Replication"] // nil where it does not answer
 }
 
 // AppendOnlyFile returns the path of the file that receives every write of a server with
