@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"colorstream/dashboard/live"
 	"colorstream/dashboard/proxy"
 	"colorstream/generator/service"
@@ -14,10 +16,10 @@ import (
 // TestMetricsAreDocumented holds the table of metrics against all that a page may show.
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
-	registry := service.NewRegistry("dashboard")
+	registry := prometheus.NewRegistry()
 	var health service.Health
 	health.Condition("influxdb", "")
-	service.WatchHealth(registry, "dashboard", &health)
+	service.Register(registry, "dashboard", &health)
 	upstream := &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
 	proxy.New(slog.New(slog.DiscardHandler),
 		proxy.Config{Upstream: upstream, DashboardUID: "a", DataSourceUID: "b"}, registry)

@@ -8,6 +8,7 @@ import (
 	"time"
 	_ "time/tzdata" // charts are drawn in the reader's time zone, also in an image without one
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"colorstream/dashboard/influx"
@@ -33,7 +34,8 @@ func serve(ctx context.Context, p service.Process, c config) error {
 	}
 	defer listener.Close()
 
-	registry := service.NewRegistry("dashboard")
+	registry, health := prometheus.NewRegistry(), &service.Health{}
+	service.Register(registry, "dashboard", health)
 
 	grafana := proxy.New(log, c.proxy(), registry)
 	source, err := influx.New(c.influx())
@@ -50,9 +52,7 @@ func serve(ctx context.Context, p service.Process, c config) error {
 		Limit: c.MaxColors,
 	})
 
-	health := &service.Health{}
 	health.Probe("influxdb", func() error { return reader.Snapshot().Failure })
-	service.WatchHealth(registry, "dashboard", health)
 	own := service.Mux(health, registry)
 	page.Register(own)
 	handler := split(web.Secure(own), dashboards(c.GrafanaPublicURL, grafana))

@@ -13,8 +13,8 @@ import (
 
 // metrics shows the tally in Prometheus's form. The numbers are read when they are asked for.
 func (g *generator) metrics() prometheus.Gatherer {
-	r := service.NewRegistry("generator")
-	service.WatchHealth(r, "generator", g.health)
+	r := prometheus.NewRegistry()
+	service.Register(r, "generator", g.health)
 	add := func(name, help string, value func(publish.Counts) float64) {
 		read := func() float64 { return value(g.publisher.Counts()) }
 		o := prometheus.Opts{Name: "colorstream_generator_" + name, Help: help}

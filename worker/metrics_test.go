@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"colorstream/generator/redisurl"
@@ -22,10 +23,10 @@ func TestMetricsAreDocumented(t *testing.T) {
 	// nobody is asked
 	client := redisurl.Client{UniversalClient: redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})}
 	defer client.Close()
-	registry := service.NewRegistry("worker")
+	registry := prometheus.NewRegistry()
 	var health service.Health
 	condition := health.Condition("redis", "")
-	service.WatchHealth(registry, "worker", &health)
+	service.Register(registry, "worker", &health)
 	m := newMetrics(registry)
 	p := newPartitions(log, cfg, client, m, senders{}, condition)
 	m.watchPartitions(p)

@@ -107,8 +107,7 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 		labelled = prometheus.WrapRegistererWith(
 			prometheus.Labels{"instance": instance(listener.Addr())}, registry)
 	}
-	service.RegisterShared(labelled, "worker")
-	service.WatchHealth(labelled, "worker", &health)
+	service.Register(labelled, "worker", &health)
 	m := newMetrics(labelled)
 	to := newSenders(log, client, commands.Node, cfg.Channel+":rejected", cfg.replicas(), m)
 

@@ -80,6 +80,8 @@ func TestParseConfig(t *testing.T) {
 	// Not a nanosecond less.
 	parse(func(c *config) { c.Every = 1001 * time.Millisecond }, "T_EVERY=1.001")
 	parse(func(c *config) { c.Every = 90 * time.Second }, "T_EVERY=1m30s")
+	parse(func(c *config) { c.Every = 30 * 24 * time.Hour }, "T_EVERY=30d")
+	parse(func(c *config) { c.Every = 14 * 24 * time.Hour }, "T_EVERY=2w")
 	parse(func(c *config) { c.Token = "s3cret" }, "T_TOKEN=", "T_TOKEN_FILE="+secret)
 	parse(func(c *config) { c.URL = "s3cret" }, "T_URL_FILE="+secret) // a file goes before a default
 	parse(func(c *config) { c.Log = Log{slog.LevelDebug, "json"} },
@@ -125,11 +127,15 @@ func TestParseConfigErrors(t *testing.T) {
 	}
 	fails("T_TOKEN=", "T_TOKEN: is required and not set (nor T_TOKEN_FILE)")
 	fails("T_TOKEN=x T_EVERY=soon",
-		`T_EVERY="soon": is not a duration: write 5s, 500ms, 1h30m or a number of seconds`)
+		`T_EVERY="soon": is not a duration: write 5s, 500ms, 1h30m, 30d or a number of seconds`)
 	fails("T_TOKEN=x T_EVERY=NaN",
-		`T_EVERY="NaN": is not a duration: write 5s, 500ms, 1h30m or a number of seconds`)
+		`T_EVERY="NaN": is not a duration: write 5s, 500ms, 1h30m, 30d or a number of seconds`)
 	fails("T_TOKEN=x T_EVERY=1e300",
-		`T_EVERY="1e300": is not a duration: write 5s, 500ms, 1h30m or a number of seconds`)
+		`T_EVERY="1e300": is not a duration: write 5s, 500ms, 1h30m, 30d or a number of seconds`)
+	for _, text := range []string{"d", "2000000000w", "99999999999999999999d", "forever"} {
+		fails("T_TOKEN=x T_EVERY="+text, `T_EVERY="`+text+
+			`": is not a duration: write 5s, 500ms, 1h30m, 30d or a number of seconds`)
+	}
 	fails("T_TOKEN=x T_EVERY=0", `T_EVERY="0s": must be more than 0`)
 	fails("T_TOKEN=x T_COUNT=1.5 T_SIZE=-1 T_SHARE=x T_ON=maybe",
 		`T_COUNT="1.5": is not a whole number`,

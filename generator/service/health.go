@@ -3,7 +3,6 @@ package service
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 )
@@ -16,7 +15,7 @@ type Health struct {
 
 // A Condition is one thing that must hold. It fails until Set says that it holds.
 type Condition struct {
-	health *Health // whose mutex guards the two below
+	health *Health // whose mutex guards the rest
 	state  ConditionState
 	note   string
 	probe  func() error
@@ -49,6 +48,10 @@ func (h *Health) Probe(name string, probe func() error) { h.Condition(name, "").
 func (c *Condition) Set(err error) {
 	c.health.mu.Lock()
 	defer c.health.mu.Unlock()
+	c.set(err)
+}
+
+func (c *Condition) set(err error) {
 	if ok := err == nil; ok != c.state.OK {
 		c.state.OK, c.state.Since = ok, time.Now().UTC()
 	}
@@ -68,21 +71,18 @@ func (c *Condition) Note(note string) {
 // State reports whether every condition holds, and lists them in the order they were added.
 func (h *Health) State() (ready bool, states []ConditionState) {
 	h.mu.Lock()
-	conditions := slices.Clone(h.conditions)
-	h.mu.Unlock()
+	defer h.mu.Unlock()
 	ready = true
-	for _, c := range conditions {
+	for _, c := range h.conditions {
 		if c.probe != nil {
-			c.Set(c.probe()) // not under the mutex: a probe may set conditions
+			c.set(c.probe())
 		}
-		h.mu.Lock()
 		state := c.state
 		if state.OK {
 			state.Note = c.note
 		}
 		states = append(states, state)
-		ready = ready && c.state.OK
-		h.mu.Unlock()
+		ready = ready && state.OK
 	}
 	return ready, states
 }

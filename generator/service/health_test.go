@@ -58,21 +58,6 @@ func TestHealth(t *testing.T) {
 	})
 }
 
-// A probe may use the Health it belongs to.
-func TestProbeMaySetConditions(t *testing.T) {
-	t.Parallel()
-	h := new(Health)
-	c := h.Condition("a", "")
-	h.Probe("b", func() error {
-		c.Set(nil)
-		return nil
-	})
-	h.State()
-	if ready, _ := h.State(); !ready {
-		t.Error("not ready")
-	}
-}
-
 func TestHealthIsSafe(t *testing.T) {
 	t.Parallel()
 	h := new(Health)

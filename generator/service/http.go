@@ -72,31 +72,29 @@ func Serve(ctx context.Context, log *slog.Logger, l net.Listener, handler http.H
 	return nil
 }
 
-// CheckHealth asks the program that listens on address for /healthz, for containers without a
-// shell.
-func CheckHealth(ctx context.Context, address string) error {
-	if err := Get(ctx, address, "/healthz", func(io.Reader) error { return nil }); err != nil {
-		return fmt.Errorf("not healthy: %w", err)
-	}
-	return nil
-}
-
-// Get asks the program that listens on address (host:port; without a host, this machine) and hands
-// its answer to read.
-func Get(ctx context.Context, address, path string, read func(io.Reader) error) error {
-	host, port, err := net.SplitHostPort(address)
+// Reach turns an address to listen on into one to connect to from this machine.
+func Reach(listen string) (string, error) {
+	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
-		return fmt.Errorf("address %q: %w", address, err)
+		return "", fmt.Errorf("address %q: %w", listen, err)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// Get asks the program that listens on address and hands its answer to read.
+func Get(ctx context.Context, address, path string, read func(io.Reader) error) error {
+	address, err := Reach(address)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	target := "http://" + net.JoinHostPort(host, port) + path
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
 	if err != nil {
-		return fmt.Errorf("address %q: %w", address, err)
+		return err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {

@@ -99,12 +99,12 @@ func TestMux(t *testing.T) {
 		t.Errorf("POST answers %d", response.StatusCode)
 	}
 
-	if err := CheckHealth(t.Context(), address); err != nil {
+	if err := checkHealth(t, address); err != nil {
 		t.Errorf("healthy: %v", err)
 	}
 	_, port, _ := net.SplitHostPort(address)
 	for _, everywhere := range []string{":" + port, "0.0.0.0:" + port} {
-		if err := CheckHealth(t.Context(), everywhere); err != nil {
+		if err := checkHealth(t, everywhere); err != nil {
 			t.Errorf("%s: %v", everywhere, err)
 		}
 	}
@@ -112,20 +112,27 @@ func TestMux(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("stopped: %v", err)
 	}
-	if err := CheckHealth(t.Context(), address); err == nil ||
+	if err := checkHealth(t, address); err == nil ||
 		!strings.HasPrefix(err.Error(), "not healthy: ") {
 		t.Errorf("stopped, but %v", err)
 	}
-	if err := CheckHealth(t.Context(), "nonsense"); err == nil ||
+	if err := checkHealth(t, "nonsense"); err == nil ||
 		!strings.Contains(err.Error(), `"nonsense"`) {
 		t.Errorf("no address: %v", err)
 	}
 }
 
+// checkHealth asks a program as a container's health check does.
+func checkHealth(t *testing.T, address string) error {
+	return Program{Addr: "T_ADDR", Config: struct{}{}}.Run(t.Context(), Process{
+		Args: []string{"healthcheck"}, Environ: map[string]string{"T_ADDR": address},
+	})
+}
+
 func TestCheckHealthOfAnotherServer(t *testing.T) {
 	t.Parallel()
 	address, _, _ := serve(t, http.NotFoundHandler())
-	if err := CheckHealth(t.Context(), address); err == nil ||
+	if err := checkHealth(t, address); err == nil ||
 		!strings.Contains(err.Error(), "answers 404") {
 		t.Errorf("%v", err)
 	}

@@ -13,8 +13,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
+
+	"github.com/caarlos0/env/v11"
 )
 
 // A Process is what the operating system hands a program.
@@ -80,11 +81,4 @@ func Main(run func(context.Context, Process) error) {
 }
 
 // Environ makes a map of "NAME=value" pairs. It is never nil.
-func Environ(pairs []string) map[string]string {
-	environ := make(map[string]string, len(pairs))
-	for _, pair := range pairs {
-		name, value, _ := strings.Cut(pair, "=")
-		environ[name] = value
-	}
-	return environ
-}
+func Environ(pairs []string) map[string]string { return env.ToMap(pairs) }

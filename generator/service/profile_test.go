@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"colorstream/generator/service"
 )
 
@@ -71,8 +73,8 @@ func TestRegistry(t *testing.T) {
 	var health service.Health
 	health.Condition("redis", "not yet")
 	health.Condition("store", "").Set(nil)
-	registry := service.NewRegistry("tester")
-	service.WatchHealth(registry, "tester", &health)
+	registry := prometheus.NewRegistry()
+	service.Register(registry, "tester", &health)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

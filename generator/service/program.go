@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 )
@@ -104,7 +105,8 @@ func (p Program) help(_ context.Context, process Process) error {
 	return WriteVariables(process.Stdout, p.Config)
 }
 
-// healthcheck needs no other variable: a container's check may be without the secrets.
+// healthcheck asks for /healthz, for containers without a shell. It needs no other variable: a
+// container's check may be without the secrets.
 func (p Program) healthcheck(ctx context.Context, process Process) error {
 	address := process.Environ[p.Addr]
 	for _, v := range Variables(p.Config) {
@@ -115,5 +117,8 @@ func (p Program) healthcheck(ctx context.Context, process Process) error {
 	if address == "off" {
 		return errors.New("not known: " + p.Addr + " is off")
 	}
-	return CheckHealth(ctx, address)
+	if err := Get(ctx, address, "/healthz", func(io.Reader) error { return nil }); err != nil {
+		return fmt.Errorf("not healthy: %w", err)
+	}
+	return nil
 }

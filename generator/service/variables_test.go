@@ -9,30 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestVariables(t *testing.T) {
-	t.Parallel()
-	var names []string
-	for _, v := range Variables(config{}) {
-		names = append(names, v.Name)
-		if v.Help == "" {
-			t.Errorf("%s has no help", v.Name)
-		}
-		if required := v.Name == "T_TOKEN"; v.Required != required {
-			t.Errorf("%s: required %v", v.Name, v.Required)
-		}
-		if secret := strings.Contains("T_TOKEN T_URL T_PIN", v.Name); v.Secret != secret {
-			t.Errorf("%s: secret %v", v.Name, v.Secret)
-		}
-	}
-	want := []string{
-		"T_EVERY", "T_COUNT", "T_SIZE", "T_SHARE", "T_ON", "T_WORDS", "T_URL", "T_TOKEN",
-		"T_FORMAT", "T_PIN", "LOG_LEVEL", "LOG_FORMAT",
-	}
-	if diff := cmp.Diff(want, names); diff != "" {
-		t.Errorf("-want +got\n%s", diff)
-	}
-}
-
 func TestWriteVariables(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
@@ -104,16 +80,5 @@ func TestLog(t *testing.T) {
 	if got := b.String(); strings.Contains(got, "quiet") ||
 		!strings.Contains(got, `"level":"WARN","msg":"loud","program":"worker","n":1}`) {
 		t.Errorf("%s", got)
-	}
-}
-
-func TestEnviron(t *testing.T) {
-	t.Parallel()
-	got := Environ([]string{"A=1", "B=", "C==x=", "D"})
-	if diff := cmp.Diff(map[string]string{"A": "1", "B": "", "C": "=x=", "D": ""}, got); diff != "" {
-		t.Errorf("-want +got\n%s", diff)
-	}
-	if Environ(nil) == nil {
-		t.Error("nil")
 	}
 }

@@ -39,6 +39,9 @@ type config struct {
 // addrOff is the generator's address where it is not to listen.
 const addrOff = "off"
 
+// servers are those that may be there already.
+var servers = []string{"redis", "influxdb", "grafana"}
+
 // Validate checks what the launcher itself needs; the programs check the rest.
 func (c config) Validate() error {
 	problems := []error{c.Influx.Validate()}
@@ -46,7 +49,7 @@ func (c config) Validate() error {
 		problems = append(problems, service.Invalid("WORKERS", c.Workers, "must be from 1 to 100"))
 	}
 	for _, name := range c.External {
-		if !slices.Contains([]string{"redis", "influxdb", "grafana"}, name) {
+		if !slices.Contains(servers, name) {
 			problems = append(problems, service.Invalid("STACK_EXTERNAL", strings.Join(c.External, ","),
 				fmt.Sprintf("%q is none of redis, influxdb and grafana", name)))
 		}
@@ -84,11 +87,9 @@ func above(addr string, n int) string {
 	return net.JoinHostPort(host, strconv.Itoa(number+n))
 }
 
-// reach turns an address to listen on into one to connect to.
+// reach turns an address to listen on into one to connect to. The check of the ports rejects what is
+// no address.
 func reach(addr string) string {
-	host, port, _ := net.SplitHostPort(addr)
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return net.JoinHostPort(host, port)
+	at, _ := service.Reach(addr)
+	return at
 }

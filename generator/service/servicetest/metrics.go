@@ -53,13 +53,8 @@ func describe(t *testing.T, registry *prometheus.Registry) []string {
 			continue
 		}
 		var labels []string
-		for pair := range strings.SplitSeq(m[3], ",") {
-			if label, _, ok := strings.Cut(pair, "="); ok {
-				labels = append(labels, label)
-			}
-		}
-		for label := range strings.SplitSeq(m[4], ",") {
-			if label != "" {
+		for pair := range strings.SplitSeq(m[3]+","+m[4], ",") {
+			if label, _, _ := strings.Cut(pair, "="); label != "" {
 				labels = append(labels, label)
 			}
 		}
