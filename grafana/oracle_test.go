@@ -207,20 +207,11 @@ func ask(t *testing.T, client flux.Client, where query.Context, text string) []r
 		t.Fatalf("%v\n%s", err, flux)
 	}
 	var out []row
-	for _, table := range tables {
-		for _, values := range table.Rows {
-			r := row{}
-			for name, value := range table.Key {
-				r[name] = value
-			}
-			for i, name := range table.Columns {
-				r[name] = values[i]
-			}
-			delete(r, "_start")
-			delete(r, "_stop")
-			delete(r, "_measurement")
-			out = append(out, r)
-		}
+	for _, r := range slices.Concat(tables...) {
+		delete(r, "_start")
+		delete(r, "_stop")
+		delete(r, "_measurement")
+		out = append(out, row(r))
 	}
 	return out
 }

@@ -71,24 +71,23 @@ func checkQuery(ctx context.Context, c flux.Client, q lint.Query, where query.Co
 	if err != nil {
 		return fmt.Errorf("InfluxDB rejects the query: %w", err)
 	}
-	rows := 0
-	for _, t := range tables {
-		rows += len(t.Rows)
-	}
-	if rows == 0 {
+	if len(tables) == 0 {
 		return errors.New("the query finds nothing in sample data with all fields: " +
 			"check measurement, field and tag names")
 	}
 	for _, t := range tables {
-		values, ok := t.Series()
-		if !ok && slices.Contains([]string{"timeseries", "state-timeline", "heatmap", "alert"}, q.Kind) {
-			return errors.New("the answer needs the columns _time and _value: " +
-				`end the query with |> keep(columns: ["_time", "_value", "color"])`)
-		}
-		for i := 1; ok && i < len(values); i++ {
-			if values[i].Time.Before(values[i-1].Time) {
+		var before time.Time
+		for _, row := range t {
+			at, ok := row["_time"].(time.Time)
+			_, value := row["_value"]
+			if (!ok || !value) && slices.Contains([]string{"timeseries", "state-timeline", "heatmap", "alert"}, q.Kind) {
+				return errors.New("the answer needs the columns _time and _value: " +
+					`end the query with |> keep(columns: ["_time", "_value", "color"])`)
+			}
+			if ok && value && at.Before(before) {
 				return errors.New(`the answer is not in order of time: add |> sort(columns: ["_time"])`)
 			}
+			before = at
 		}
 	}
 	return nil

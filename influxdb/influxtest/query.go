@@ -1,24 +1,16 @@
 package influxtest
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"testing"
 
 	"colorstream/influxdb/flux"
 )
 
-// Row is one row of a result: its columns by name. A column that is empty in the row is left out;
-// one by which the table is grouped is a string.
-//
-//	| Flux             | Go        |
-//	|------------------|-----------|
-//	| double           | float64   |
-//	| long             | int64     |
-//	| unsignedLong     | uint64    |
-//	| boolean          | bool      |
-//	| dateTime:RFC3339 | time.Time |
-//	| all else         | string    |
-type Row map[string]any
+// Row is one row of a result: its columns by name, without those that are empty in it.
+type Row = flux.Row
 
 // Query runs Flux with the administrator's token and fails the test if that does not succeed.
 func (s *Server) Query(t testing.TB, query string) []Row {
@@ -34,22 +26,9 @@ func (s *Server) Query(t testing.TB, query string) []Row {
 func (s *Server) TryQuery(t testing.TB, token, query string) ([]Row, error) {
 	t.Helper()
 	tables, err := s.client(token).Run(t.Context(), query)
-	var rows []Row
-	for _, table := range tables {
-		for _, values := range table.Rows {
-			row := Row{}
-			for name, value := range table.Key {
-				if value != "" {
-					row[name] = value
-				}
-			}
-			for i, name := range table.Columns {
-				if values[i] != nil && values[i] != "" {
-					row[name] = values[i]
-				}
-			}
-			rows = append(rows, row)
-		}
+	rows := slices.Concat(tables...)
+	for _, row := range rows {
+		maps.DeleteFunc(row, func(_ string, value any) bool { return value == nil || value == "" })
 	}
 	return rows, err
 }
