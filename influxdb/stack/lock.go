@@ -8,19 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
-
-	"colorstream/generator/process"
 )
 
-// lockFile is in the data folder. The stack that runs there has its lock, and its process id in it.
+// lockFile is in the data folder. The stack that runs there has its lock: the kernel gives it back
+// when the process ends, in whatever way, and names the process to others.
 const lockFile = "stack.lock"
-
-// lockTime is how long one that has the lock, and is not named in it, may be starting or ending.
-const lockTime = time.Second
 
 // acquire makes this process the one stack that may run on the data folder, until the file is
 // closed.
@@ -29,67 +23,64 @@ func acquire(data string) (*os.File, error) {
 		return nil, fmt.Errorf("STACK_DATA=%s: %w", data, err)
 	}
 	path := filepath.Join(data, lockFile)
-	ctx, cancel := context.WithTimeout(context.Background(), lockTime)
-	defer cancel()
-	file, err := process.Lock(ctx, path, func() {})
-	if errors.Is(err, context.DeadlineExceeded) {
-		if pid := owner(path); pid != 0 {
-			return nil, fmt.Errorf("it runs already (process %d): stop it with `make stop`, "+
-				"or with Ctrl-C where it was started", pid)
-		}
-		return nil, strangerError(path)
-	}
-	if err == nil {
-		err = file.Truncate(0)
-	}
-	if err == nil {
-		_, err = fmt.Fprintln(file, os.Getpid())
-	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("STACK_DATA=%s: %w", data, err)
 	}
-	return file, nil
+	lock := syscall.Flock_t{Type: syscall.F_WRLCK}
+	err = syscall.FcntlFlock(file.Fd(), syscall.F_SETLK, &lock)
+	if err == nil {
+		return file, nil
+	}
+	if pid := owner(file); pid != 0 {
+		err = fmt.Errorf("it runs already (process %d): stop it with `make stop`, "+
+			"or with Ctrl-C where it was started", pid)
+	} else {
+		err = fmt.Errorf("STACK_DATA=%s: lock %s: %w", data, lockFile, err)
+	}
+	return nil, errors.Join(err, file.Close())
 }
 
-func strangerError(path string) error {
-	return fmt.Errorf("another program has locked %s, which names no process: end that program", path)
-}
-
-// owner is the id of the process that has the lock, or 0.
-func owner(path string) int {
-	text, _ := os.ReadFile(path)
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || pid <= 1 {
+// owner is the id of the process that has the lock, or 0. It is 0 too for one in another container,
+// which has no id here.
+func owner(file *os.File) int {
+	lock := syscall.Flock_t{Type: syscall.F_WRLCK}
+	err := syscall.FcntlFlock(file.Fd(), syscall.F_GETLK, &lock)
+	if err != nil || lock.Type == syscall.F_UNLCK {
 		return 0
 	}
-	return pid
+	return max(int(lock.Pid), 0)
 }
 
 // stop asks the stack that runs on the data folder to end, and waits for that.
 func stop(ctx context.Context, out io.Writer, data string) error {
-	path, said := filepath.Join(data, lockFile), "nothing to stop: Colorstream does not run on "+data
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	file, err := process.Lock(ctx, path, func() {
-		pid := owner(path)
-		if pid == 0 {
-			time.AfterFunc(lockTime, func() { cancel(strangerError(path)) })
-			return
-		}
-		fmt.Fprintf(out, "stopping Colorstream (process %d)\n", pid)
-		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
-			cancel(fmt.Errorf("stop process %d: %w", pid, err))
-		}
-		time.AfterFunc(stopAllTimeout, func() {
-			cancel(fmt.Errorf("process %d is still there (`kill -9 %d` ends it for certain)", pid, pid))
-		})
-		said = "stopped"
-	})
+	file, err := os.OpenFile(filepath.Join(data, lockFile), os.O_RDWR, 0)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	pid := 0
 	if err == nil {
-		_ = file.Close() // nothing was written
+		defer file.Close()
+		pid = owner(file)
 	}
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		_, err = fmt.Fprintln(out, said)
+	if pid == 0 {
+		_, err = fmt.Fprintln(out, "nothing to stop: Colorstream does not run on "+data)
+		return err
 	}
+	fmt.Fprintf(out, "stopping Colorstream (process %d)\n", pid)
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		return fmt.Errorf("stop process %d: %w", pid, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopAllTimeout)
+	defer cancel()
+	for owner(file) == pid {
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("process %d is still there (`kill -9 %d` ends it for certain): %w",
+				pid, pid, ctx.Err())
+		}
+	}
+	_, err = fmt.Fprintln(out, "stopped")
 	return err
 }

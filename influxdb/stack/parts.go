@@ -13,11 +13,10 @@ import (
 
 // part is one step of the start.
 type part struct {
-	name              string
-	addr              string // where it is to listen
-	variable, example string // the variable that says so, and another value
-	external          bool   // whether it may be one that is there already
-	start             func(context.Context) error
+	name     string
+	addr     string // where it is to listen
+	variable string // the one that says so
+	start    func(context.Context) error
 }
 
 // scaleOut decides what several workers and a Redis cluster need of all programs.
@@ -40,52 +39,50 @@ func (s *stack) scaleOut() error {
 // parts lists all that is to be started, such that each finds there what it needs.
 func (s *stack) parts() []part {
 	var parts []part
-	add := func(name, addr, variable, example string, external bool, start func(context.Context) error) {
-		parts = append(parts, part{name, addr, variable, example, external, start})
+	add := func(name, addr, variable string, start func(context.Context) error) {
+		parts = append(parts, part{name, addr, variable, start})
 	}
 	if s.redis.listen != "" {
 		for i, addr := range s.nodes() {
-			add("redis", addr, "REDIS_URL", "redis://localhost:6390/0", true,
-				func(ctx context.Context) error { return s.startRedis(ctx, i) })
+			add("redis", addr, "REDIS_URL", func(ctx context.Context) error {
+				return s.startRedis(ctx, i)
+			})
 		}
 	}
 	if s.influx.listen != "" {
-		add("influxdb", s.influx.listen, "INFLUX_URL", "http://localhost:8087", true, s.startInfluxDB)
+		add("influxdb", s.influx.listen, "INFLUX_URL", s.startInfluxDB)
 	}
-	add("influxdb", "", "", "", false, func(ctx context.Context) error {
+	add("its preparation", addrOff, "", func(ctx context.Context) error {
 		return s.command(ctx, "influxdb", map[string]string{
 			"INFLUX_TOKEN_DIR": s.tokens(), "INFLUX_TOKEN_GROUPS": "", "INFLUX_SCRAPE": s.scrape(),
 		})
 	})
 	if s.grafana.listen != "" { // it takes its time, which the others need not wait for
-		add("grafana", s.grafana.listen, "GRAFANA_URL", "http://localhost:3001", true, s.startGrafana)
+		add("grafana", s.grafana.listen, "GRAFANA_URL", s.startGrafana)
 	}
-	add("the page", s.DashboardAddr, "DASHBOARD_ADDR", "127.0.0.1:9050", false,
-		func(ctx context.Context) error {
-			set := s.token("dashboard")
-			set["GRAFANA_PUBLIC_URL"] = cmp.Or(s.environ["GRAFANA_PUBLIC_URL"], s.GrafanaURL)
-			return s.program(ctx, "dashboard", "dashboard", s.DashboardAddr, set)
-		})
+	add("the page", s.DashboardAddr, "DASHBOARD_ADDR", func(ctx context.Context) error {
+		set := s.token("dashboard")
+		set["GRAFANA_PUBLIC_URL"] = cmp.Or(s.environ["GRAFANA_PUBLIC_URL"], s.GrafanaURL)
+		return s.program(ctx, "dashboard", "dashboard", s.DashboardAddr, set)
+	})
 	for i, addr := range s.workers {
-		add(s.workerName(i), addr, "WORKER_ADDR", "127.0.0.1:9051", false,
-			func(ctx context.Context) error {
-				set := s.token("worker")
-				set["WORKER_ADDR"] = addr
-				data := filepath.Join(s.Data, "worker")
-				set["WORKER_DATA_DIR"] = cmp.Or(s.environ["WORKER_DATA_DIR"], data)
-				if i > 0 {
-					set["WORKER_PPROF_ADDR"] = "" // that address is the first one's
-				}
-				return s.program(ctx, s.workerName(i), "worker", addr, set)
-			})
-	}
-	add("the generator", s.GeneratorAddr, "GENERATOR_ADDR", "127.0.0.1:9052", false,
-		func(ctx context.Context) error {
-			// It may have a long file to sort before it answers, or be done before it is asked.
-			return s.program(ctx, "generator", "generator", addrOff, nil)
+		add(s.workerName(i), addr, "WORKER_ADDR", func(ctx context.Context) error {
+			set := s.token("worker")
+			set["WORKER_ADDR"] = addr
+			data := filepath.Join(s.Data, "worker")
+			set["WORKER_DATA_DIR"] = cmp.Or(s.environ["WORKER_DATA_DIR"], data)
+			if i > 0 {
+				set["WORKER_PPROF_ADDR"] = "" // that address is the first one's
+			}
+			return s.program(ctx, s.workerName(i), "worker", addr, set)
 		})
+	}
+	add("the generator", s.GeneratorAddr, "GENERATOR_ADDR", func(ctx context.Context) error {
+		// It may have a long file to sort before it answers, or be done before it is asked.
+		return s.program(ctx, "generator", "generator", addrOff, nil)
+	})
 	if s.grafana.listen != "" {
-		add("grafana", "", "", "", false, func(ctx context.Context) error {
+		add("grafana", addrOff, "", func(ctx context.Context) error {
 			url := "http://" + s.grafana.listen + "/api/health"
 			return s.grafana.process.WaitHTTP(ctx, grafanaTimeout, url, "")
 		})

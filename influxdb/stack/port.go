@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"syscall"
 
 	"colorstream/generator/process"
@@ -11,16 +12,16 @@ import (
 
 // checkPorts returns an error that names every port that is taken, before anything starts.
 func checkPorts(parts []part) error {
-	problems := []error{errors.New("nothing was started")}
+	var problems []error
 	for _, p := range parts {
-		if p.addr == "" || p.addr == addrOff {
+		if p.addr == addrOff {
 			continue
 		}
 		if err := process.Unused(p.addr); errors.Is(err, syscall.EADDRINUSE) {
 			_, port, _ := net.SplitHostPort(p.addr)
-			advice := fmt.Sprintf("stop what has it (`lsof -i :%s` says), or set %s, such as %s=%s",
-				port, p.variable, p.variable, p.example)
-			if p.external {
+			advice := fmt.Sprintf("stop what has it (`lsof -i :%s` says), or set %s to another address",
+				port, p.variable)
+			if slices.Contains(servers, p.name) {
 				advice += ", or use what is there with STACK_EXTERNAL=" + p.name
 			}
 			problems = append(problems, fmt.Errorf("  port %s, where %s is to listen (%s), is in use: %s",
@@ -30,8 +31,8 @@ func checkPorts(parts []part) error {
 				p.name, p.addr, p.variable, err))
 		}
 	}
-	if len(problems) == 1 {
+	if problems == nil {
 		return nil
 	}
-	return errors.Join(problems...)
+	return fmt.Errorf("nothing was started\n%w", errors.Join(problems...))
 }

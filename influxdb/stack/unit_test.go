@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,6 +19,7 @@ import (
 	"colorstream/generator/redisserver"
 	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
+	"colorstream/generator/service/servicetest"
 )
 
 // The test binary plays the programs: with this variable it does what that says and is no test.
@@ -34,6 +33,13 @@ func TestMain(m *testing.M) {
 		service.Main(run)
 	case "serve":
 		service.Main(func(ctx context.Context, p service.Process) error {
+			if data := p.Environ["STACK_TEST_LOCK"]; data != "" {
+				lock, err := acquire(data)
+				if err != nil {
+					return err
+				}
+				defer lock.Close()
+			}
 			fmt.Fprintln(p.Stdout, "serving")
 			<-ctx.Done()
 			fmt.Fprintln(p.Stdout, "stopped")
@@ -48,41 +54,19 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// screen is where the output goes.
-type screen struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *screen) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *screen) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
-func (s *screen) waitFor(t *testing.T, text string) {
+func waitFor(t *testing.T, out *servicetest.Output, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(s.String(), text); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%q does not appear in:\n%s", text, s)
-		}
-	}
+	servicetest.Eventually(t, "the output has "+text, func() bool { return out.Count(text) > 0 })
 }
 
 // testStack is a stack whose programs are roles of the test binary.
-func testStack(t *testing.T) (*stack, *screen) {
+func testStack(t *testing.T) (*stack, *servicetest.Output) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	sc := &screen{}
+	sc := new(servicetest.Output)
 	s := &stack{
 		config: config{Data: t.TempDir(), Workers: 1}, root: t.TempDir(), bin: filepath.Dir(self),
 		environ: map[string]string{}, out: &output{w: sc},
@@ -104,7 +88,7 @@ func TestStopsInReverseOrder(t *testing.T) {
 	s, sc := testStack(t)
 	for _, name := range []string{"first", "second", "third"} {
 		s.play(t, name, "serve")
-		sc.waitFor(t, fmt.Sprintf("%-9s │ serving", name))
+		waitFor(t, sc, fmt.Sprintf("%-9s │ serving", name))
 	}
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
@@ -135,7 +119,7 @@ func TestProgramThatEnds(t *testing.T) {
 	s.play(t, "generator", "finish")
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		sc.waitFor(t, "the generator is done")
+		waitFor(t, sc, "the generator is done")
 		cancel()
 	}()
 	if err := s.watch(ctx); err != nil {
@@ -179,7 +163,7 @@ func TestStrangerDoesNotCountAsReady(t *testing.T) {
 
 func TestOutputKeepsLinesWhole(t *testing.T) {
 	t.Parallel()
-	sc := &screen{}
+	sc := new(servicetest.Output)
 	o := &output{w: sc}
 	a, b := &lineWriter{out: o, name: "a"}, &lineWriter{out: o, name: "b"}
 	fmt.Fprint(a, "one ")
@@ -226,50 +210,35 @@ func TestPortInUse(t *testing.T) {
 	}
 }
 
+// A process of its own has the lock: one process cannot lock out itself.
 func TestOnlyOneStackPerFolder(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
-	stopped := func() string {
+	stops := func(want string) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
 		var out bytes.Buffer
-		if err := stop(ctx, &out, data); err != nil {
-			t.Error(err)
+		if err := stop(t.Context(), &out, data); err != nil || !strings.Contains(out.String(), want) {
+			t.Errorf("%q, %v, want %q", out.String(), err, want)
 		}
-		return out.String()
 	}
-	if got := stopped(); !strings.Contains(got, "nothing to stop") {
-		t.Errorf("without a folder: %q", got)
+	stops("nothing to stop")
+	s, sc := testStack(t)
+	s.environ["STACK_TEST_LOCK"] = data
+	s.play(t, "first", "serve")
+	waitFor(t, sc, "serving")
+	first := s.children[0]
+	_, err := acquire(data)
+	if want := fmt.Sprintf("runs already (process %d)", first.PID()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("a second one: %v, want %s", err, want)
 	}
+	stops(fmt.Sprintf("(process %d)\nstopped\n", first.PID()))
+	if err := first.Err(); err != nil {
+		t.Error(err)
+	}
+	stops("nothing to stop")
 	lock, err := acquire(data)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := acquire(data); err == nil ||
-		!strings.Contains(err.Error(), fmt.Sprintf("runs already (process %d)", os.Getpid())) {
-		t.Errorf("a second one: %v", err)
-	}
-	// What an older version left there, or another program: no process is named, and none is ended.
-	path := filepath.Join(data, lockFile)
-	for _, text := range []string{"", "0\n", "-1\n", "1\n", `{"pid":42}`} {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		err := stop(t.Context(), io.Discard, data)
-		if err == nil || !strings.Contains(err.Error(), path+", which names no process") {
-			t.Errorf("with %q in the file: %v", text, err)
-		}
-		if _, err := acquire(data); err == nil || err.Error() != strangerError(path).Error() {
-			t.Errorf("a second one with %q in the file: %v", text, err)
-		}
-	}
-	lock.Close()
-	if got := stopped(); !strings.Contains(got, "nothing to stop") {
-		t.Errorf("after the end: %q", got)
-	}
-	if lock, err = acquire(data); err != nil {
-		t.Fatalf("again: %v", err)
+		t.Fatalf("after its end: %v", err)
 	}
 	lock.Close()
 }
