@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
+	"time"
 
+	"colorstream/generator/process"
 	"colorstream/generator/service"
 	"colorstream/grafana/lint"
 	"colorstream/influxdb/access"
@@ -68,33 +69,23 @@ func runQueries(ctx context.Context, environ map[string]string, set *lint.Set) (
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, err
-	}
+	addr := process.FreeAddr()
 	server, err := influxd.Start(ctx, influxd.Config{
 		Binary: binary, Addr: addr, Dir: filepath.Join(dir, "influxdb"), Log: io.Discard,
 	})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, server.Stop()) }()
+	defer func() { err = errors.Join(err, server.Stop(influxd.StopTimeout)) }()
+	url := "http://" + addr
 	admin := setup.Admin{User: "admin", Password: lintPassword, Token: lintToken}
-	db, err := setup.Apply(ctx, slog.New(slog.DiscardHandler), access.Config{URL: server.URL()}, admin, setup.Plan{
+	err = setup.Apply(ctx, slog.New(slog.DiscardHandler), access.Config{URL: url}, time.Minute, admin, setup.Plan{
 		Org: lintOrg, Buckets: []setup.Bucket{{Name: lintBucket}, {Name: lintPipeline}},
+		Folder: setup.Folder{Path: filepath.Join(dir, "tokens")},
 	})
 	if err != nil {
 		return nil, err
 	}
-	db.Close()
-	client := flux.Client{URL: server.URL(), Org: lintOrg, Token: lintToken}
+	client := flux.Client{URL: url, Org: lintOrg, Token: lintToken}
 	return checkQueries(ctx, client, lintBucket, lintPipeline, set)
-}
-
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }

@@ -1,5 +1,5 @@
-// Influxdb prepares an InfluxDB 2 server for the other programs: see package
-// setup. It runs before them, once, and is done; to run it again harms nothing.
+// Influxdb prepares an InfluxDB 2 server for the other programs: see package setup. It runs before
+// them, once, and is done; to run it again harms nothing.
 package main
 
 import (
@@ -25,31 +25,12 @@ func run(ctx context.Context, p service.Process) error {
 
 func prepare(ctx context.Context, p service.Process, c config) error {
 	log := c.New(p.Stderr, "influxdb")
-
-	folder := setup.Folder{Path: c.TokenDir, Groups: c.Groups}
-	lock, err := folder.Lock(ctx, log)
-	if err != nil {
-		return fmt.Errorf("INFLUX_TOKEN_DIR=%s: tokens cannot be written there: %w", c.TokenDir, err)
-	}
-	defer lock.Close()
-	waiting, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
-	if err := setup.Wait(waiting, log, c.Config); err != nil {
-		if ctx.Err() != nil {
-			return errors.New("interrupted while waiting for InfluxDB")
-		}
-		return explain(c, err)
-	}
 	plan := c.plan()
-	if plan.Stack, err = folder.Stack(); err != nil {
-		return fmt.Errorf("INFLUX_TOKEN_DIR=%s: the stack's id: %w", c.TokenDir, err)
-	}
-	db, err := setup.Apply(ctx, log, c.Config, setup.Admin{User: c.User, Password: c.Password}, plan)
-	if err != nil {
-		return explain(c, err)
-	}
-	defer db.Close()
-	if err := db.WriteTokens(ctx, folder); err != nil {
+	admin := setup.Admin{User: c.User, Password: c.Password}
+	if err := setup.Apply(ctx, log, c.Config, c.Timeout, admin, plan); err != nil {
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
 		return explain(c, err)
 	}
 	log.Info("InfluxDB is ready", "url", c.URL,
@@ -61,6 +42,8 @@ func prepare(ctx context.Context, p service.Process, c config) error {
 // explain adds the variables that a person can change.
 func explain(c config, err error) error {
 	switch {
+	case errors.Is(err, setup.ErrFolder):
+		return fmt.Errorf("INFLUX_TOKEN_DIR=%s: %w", c.TokenDir, err)
 	case errors.Is(err, setup.ErrUnreachable):
 		return fmt.Errorf("INFLUX_URL=%s: waited %v (INFLUX_TIMEOUT): %w", c.URL, c.Timeout, err)
 	case errors.Is(err, setup.ErrPassword):

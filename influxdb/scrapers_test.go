@@ -85,8 +85,10 @@ func TestScrapers(t *testing.T) {
 	})
 	check("off", map[string]string{"mine": "http://127.0.0.1:3/"})
 	all := map[string]string{"mine": "http://127.0.0.1:3/"}
-	for name, url := range standardTargets() {
-		all[name+" color_data"] = url
+	for name, port := range map[string]string{
+		"generator": "8052", "worker": "8051", "page": "8050", "influxdb": "8086",
+	} {
+		all[name+" color_data"] = "http://127.0.0.1:" + port + "/metrics"
 	}
 	check("", all)
 	// What somebody reads into the bucket anyway is not read twice.
@@ -160,9 +162,8 @@ func TestScrapeText(t *testing.T) {
 	if err := got.UnmarshalText([]byte("b=https://h/m?x=y, a=http://h:1/metrics")); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(targets{"a": "http://h:1/metrics", "b": "https://h/m?x=y"}, got); diff != "" ||
-		got.String() != "a=http://h:1/metrics,b=https://h/m?x=y" {
-		t.Error(diff, got)
+	if diff := cmp.Diff(targets{"a": "http://h:1/metrics", "b": "https://h/m?x=y"}, got); diff != "" {
+		t.Error(diff)
 	}
 	for _, text := range []string{"a", "=http://h/", "a=h:1/metrics", "a=http:///m", "a=http://h/,", "a=http://h/,a=http://h/"} {
 		if err := new(targets).UnmarshalText([]byte(text)); err == nil {

@@ -1,12 +1,10 @@
 // Package influxd finds, builds and runs the InfluxDB server.
 //
-// InfluxDB's licence lets everyone have its server, but no package registry
-// has it as a program. So it is built once from its Go module, by the recipe
-// in [Builder], and kept in the user's cache folder, where every checkout and
-// every test finds it. The module in the folder server says which version.
+// The server is built once from its Go module (see server/build.sh) and kept in the user's cache
+// folder, where every checkout and every test finds it.
 //
-// The package needs a Unix system. It knows nothing of organisations, buckets
-// and tokens: see package setup.
+// The package needs a Unix system. It knows nothing of organisations, buckets and tokens: see package
+// setup.
 package influxd
 
 import (
@@ -16,8 +14,8 @@ import (
 	"path/filepath"
 )
 
-// Version is the release that is built. The module in ../server requires the
-// same one; a test holds the two together.
+// Version is the release that is built. The module in ../server requires the same one; a test holds
+// the two together.
 const Version = "2.8.0"
 
 // ErrNotBuilt tells that there is no influxd yet: one must be built.
@@ -45,8 +43,8 @@ func Find(getenv func(string) string) (string, error) {
 	return path, nil
 }
 
-// CachePath returns where the built influxd is kept, whether or not it is
-// there: ${XDG_CACHE_HOME:-~/.cache}/colorstream/influxd-<version>.
+// CachePath returns where the built influxd is kept, whether or not it is there:
+// ${XDG_CACHE_HOME:-~/.cache}/colorstream/influxd-<version>.
 func CachePath(getenv func(string) string) (string, error) {
 	cache := getenv("XDG_CACHE_HOME")
 	if !filepath.IsAbs(cache) { // the XDG specification ignores a relative one

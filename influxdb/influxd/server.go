@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,12 +12,13 @@ import (
 	"colorstream/generator/process"
 )
 
-const (
-	startTimeout = 60 * time.Second // an old data folder may need a while to load
-	stopTimeout  = 15 * time.Second
-)
+// startTimeout is long: an old data folder may need a while to load.
+const startTimeout = 60 * time.Second
 
-// Config says how a [Server] runs.
+// StopTimeout is how long a server may take to stop.
+const StopTimeout = 15 * time.Second
+
+// Config says how a server runs.
 type Config struct {
 	Binary string    // from [Find]
 	Addr   string    // host:port to listen on
@@ -26,39 +26,31 @@ type Config struct {
 	Log    io.Writer // receives what influxd prints; nil discards it
 }
 
-// Server is a running influxd.
-type Server struct {
-	*process.Process
-	url string
-}
-
-// Start runs influxd and waits until it answers. The caller must stop it, also after ctx has ended:
-// ctx bounds only the start.
-func Start(ctx context.Context, config Config) (*Server, error) {
-	if _, _, err := net.SplitHostPort(config.Addr); err != nil {
-		return nil, fmt.Errorf("influxd: listen on %q: %w", config.Addr, err)
-	}
+// Start runs influxd and waits until it answers. The caller must stop it, politely first, so that
+// it leaves no lock behind, and also after ctx has ended: ctx bounds only the start.
+func Start(ctx context.Context, config Config) (*process.Process, error) {
 	if err := process.Unused(config.Addr); err != nil {
 		return nil, fmt.Errorf("influxd: %w", err)
 	}
 	if err := os.MkdirAll(config.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("influxd: %w", err)
+		return nil, err
 	}
 	p, err := process.Start(process.Command{
-		Path: config.Binary, Args: Args(config.Addr, config.Dir), Output: config.Log,
+		Path: config.Binary, Args: arguments(config.Addr, config.Dir), Output: config.Log,
 		Env: append(slices.Clone(QueryLimits), os.Environ()...), // a variable that is set wins
-		Dir: config.Dir,                                         // influxd reads a config file where it is started: this folder has none
+		// It reads a config file where it is started: this folder has none.
+		Dir: config.Dir,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("influxd: %w", err)
+		return nil, err
 	}
-	url := "http://" + config.Addr
 	// It answers only after its storage engine has opened.
-	if err := p.WaitHTTP(ctx, startTimeout, url+"/health", `"status":"pass"`); err != nil {
+	url := "http://" + config.Addr + "/health"
+	if err := p.WaitHTTP(ctx, startTimeout, url, `"status":"pass"`); err != nil {
 		p.Kill()
 		return nil, err
 	}
-	return &Server{Process: p, url: url}, nil
+	return p, nil
 }
 
 // QueryLimits are the limits of queries as variables of influxd, in bytes and in queries. Whoever
@@ -78,10 +70,10 @@ var QueryLimits = []string{
 	"GOMEMLIMIT=1536MiB",                         // collect garbage rather than use more
 }
 
-// Args returns the arguments that make influxd listen on addr and keep its data under dir. It then
+// arguments make influxd listen on addr and keep its data under dir. It then
 // tells nobody about its use, prints errors only, and rejects Flux that connects to private
 // addresses: whoever may query may not reach the machine's other services through it.
-func Args(addr, dir string) []string {
+func arguments(addr, dir string) []string {
 	return []string{
 		"run",
 		"--http-bind-address=" + addr,
@@ -93,9 +85,3 @@ func Args(addr, dir string) []string {
 		"--log-level=error",
 	}
 }
-
-// URL returns where the server answers.
-func (s *Server) URL() string { return s.url }
-
-// Stop ends the server: politely first, so that it leaves no lock behind.
-func (s *Server) Stop() error { return s.Process.Stop(stopTimeout) }

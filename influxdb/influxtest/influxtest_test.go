@@ -44,20 +44,6 @@ func TestEachBucketIsAlone(t *testing.T) {
 	}
 }
 
-func TestQueryErrorsAreReported(t *testing.T) {
-	t.Parallel()
-	db := Shared(t)
-	if _, err := db.TryQuery(t, db.AdminToken, `from(bucket: "color_data")`); err == nil {
-		t.Error("an unbounded query succeeds")
-	}
-	// This one fails while rows are read, when the status was sent already.
-	_, err := db.TryQuery(t, db.AdminToken, `import "array"
-		array.from(rows: [{x: 1}]) |> map(fn: (r) => ({x: if r.x == 1 then die(msg: "on purpose") else r.x}))`)
-	if err == nil || !strings.Contains(err.Error(), "on purpose") {
-		t.Errorf("got %v", err)
-	}
-}
-
 // Whoever may read a bucket must not reach the machine's other services.
 func TestFluxDoesNotConnectToThisMachine(t *testing.T) {
 	t.Parallel()
@@ -84,26 +70,5 @@ func TestRestartKeepsAddressAndData(t *testing.T) {
 	db.Restart(t)
 	if rows := db.Query(t, `from(bucket: "color_data") |> range(start: 0)`); len(rows) != 1 {
 		t.Errorf("after the restart there is %v", rows)
-	}
-}
-
-// The time that a test pays for a server of its own, and for a bucket.
-func BenchmarkStart(b *testing.B) {
-	path := binary(b)
-	for b.Loop() {
-		s, err := start(path, b.TempDir())
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := s.stop(); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkNewBucket(b *testing.B) {
-	db := Shared(b)
-	for b.Loop() {
-		db.NewBucket(b)
 	}
 }

@@ -63,7 +63,7 @@ func TestGreedyQueries(t *testing.T) {
 // peak is the most memory that influxd had, where the system tells.
 func peak(t *testing.T, db *Server) string {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", db.running.PID()))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", db.process.PID()))
 	if err != nil {
 		return "unknown"
 	}

@@ -1,6 +1,7 @@
 package influxtest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,32 +11,29 @@ import (
 	"testing"
 )
 
-// shared is the package's one server. A test binary has one set of packages,
-// so this one variable is what a TestMain without arguments can reach.
+// shared is the package's one server. A test binary has one set of packages, so this one variable is
+// what a TestMain without arguments can reach.
 var shared struct {
 	sync.Mutex
-	main    bool   // Main is there to clean up
-	dir     string // "" until the first use
+	dir     string // of its files; "" without Main, which stops the server
 	err     error
-	server  *Server
+	server  *Server // nil until the first use
 	buckets atomic.Int64
 }
 
 // Main is the whole of a TestMain in a package that uses [Shared].
 func Main(m *testing.M) {
-	shared.main = true
+	shared.dir, shared.err = os.MkdirTemp("", "influxtest-*")
 	code := m.Run()
-	if err := stopShared(); err != nil {
+	var err error
+	if shared.server != nil {
+		err = shared.server.stop()
+	}
+	if err = errors.Join(err, os.RemoveAll(shared.dir)); err != nil {
 		fmt.Fprintln(os.Stderr, "influxtest:", err)
 		code = max(code, 1)
 	}
 	os.Exit(code)
-}
-
-func (s *Server) isShared() bool {
-	shared.Lock()
-	defer shared.Unlock()
-	return shared.server != nil && shared.server.instance == s.instance
 }
 
 // Shared returns the server that all tests of the package share, started at the first call.
@@ -44,14 +42,11 @@ func Shared(t testing.TB) *Server {
 	path := binary(t)
 	shared.Lock()
 	defer shared.Unlock()
-	if !shared.main {
+	if shared.dir == "" {
 		t.Fatal("influxtest: Shared needs a TestMain that calls influxtest.Main, which stops the server")
 	}
-	if shared.dir == "" {
-		if shared.dir, shared.err = os.MkdirTemp("", "influxtest-*"); shared.err == nil {
-			shared.server, shared.err = start(path, shared.dir)
-		}
-		if shared.err == nil {
+	if shared.server == nil && shared.err == nil {
+		if shared.server, shared.err = start(path, shared.dir); shared.err == nil {
 			shared.err = shared.server.setUp(filepath.Join(shared.dir, "tokens"))
 		}
 	}
@@ -59,22 +54,6 @@ func Shared(t testing.TB) *Server {
 		t.Fatalf("influxtest: start the shared server: %v", shared.err)
 	}
 	return shared.server
-}
-
-func stopShared() error {
-	shared.Lock()
-	defer shared.Unlock()
-	if shared.dir == "" {
-		return nil
-	}
-	var err error
-	if shared.server != nil {
-		err = shared.server.stop()
-	}
-	if removeErr := os.RemoveAll(shared.dir); err == nil {
-		err = removeErr
-	}
-	return err
 }
 
 // NewBucket returns the same server seen through a new, empty bucket with tokens of its own.

@@ -1,5 +1,5 @@
-// This module only says which InfluxDB is built, and from what: package ../influxd builds it. It stays out of the
-// workspace because its requirements are InfluxDB's own.
+// This module only says which InfluxDB is built, and from what: build.sh builds it. It stays out of the workspace
+// because its requirements are InfluxDB's own.
 module colorstream/influxdb/server
 
 go 1.26

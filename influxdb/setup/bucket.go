@@ -9,70 +9,47 @@ import (
 
 // bucket is one as the API shows it.
 type bucket struct {
-	ID             string `json:"id"`
-	Name           string `json:"name"`
-	RetentionRules []rule `json:"retentionRules"`
+	ID             string
+	RetentionRules []struct{ EverySeconds int64 }
 }
 
-type rule struct {
-	Type         string `json:"type"`
-	EverySeconds int64  `json:"everySeconds"`
-	ShardSeconds int64  `json:"shardGroupDurationSeconds,omitempty"`
-}
-
-func (b bucket) retention() time.Duration {
-	for _, r := range b.RetentionRules {
-		return time.Duration(r.EverySeconds) * time.Second
-	}
-	return 0
-}
-
-// rules gives InfluxDB's own defaults for the time that a shard spans. They
-// must go with a changed retention, which may not be shorter than a shard.
-func rules(retention time.Duration) []rule {
-	const day = 24 * time.Hour
-	shard := 7 * day
-	switch {
-	case retention == 0:
-	case retention < 2*day:
-		shard = time.Hour
-	case retention <= 180*day:
-		shard = day
-	}
-	return []rule{{"expire", int64(retention / time.Second), int64(shard / time.Second)}}
-}
-
-func (s *Server) ensureBucket(ctx context.Context, want Bucket) error {
+func (s *server) ensureBucket(ctx context.Context, want Bucket) error {
 	have, err := s.api.buckets(ctx, url.Values{"orgID": {s.orgID}, "name": {want.Name}})
 	if err != nil {
 		return err
 	}
+	// InfluxDB chooses anew how long a shard is, which may not be longer than the retention.
+	rules := []map[string]any{{
+		"type": "expire", "everySeconds": int64(want.Retention / time.Second),
+		"shardGroupDurationSeconds": 0,
+	}}
 	if len(have) == 0 {
 		var made bucket
 		err := s.api.call(ctx, http.MethodPost, "/api/v2/buckets", nil, map[string]any{
-			"orgID": s.orgID, "name": want.Name, "retentionRules": rules(want.Retention),
+			"orgID": s.orgID, "name": want.Name, "retentionRules": rules,
 		}, &made)
-		if err != nil {
-			return err
+		if err == nil {
+			s.log.Info("bucket made", "bucket", want.Name, "retention", want.Retention)
+			s.buckets[want.Name] = made
 		}
-		s.log.Info("bucket made", "bucket", want.Name, "retention", Forever(want.Retention))
-		s.buckets[want.Name] = made
-		return nil
+		return err
 	}
 	b := have[0]
 	s.buckets[want.Name] = b
-	if b.retention() == want.Retention {
+	var retention time.Duration
+	for _, rule := range b.RetentionRules {
+		retention = time.Duration(rule.EverySeconds) * time.Second
+	}
+	if retention == want.Retention {
 		return nil
 	}
-	err = s.api.call(ctx, http.MethodPatch, "/api/v2/buckets/"+b.ID, nil, map[string]any{
-		"retentionRules": rules(want.Retention),
-	}, nil)
-	if err != nil {
-		return err
+	err = s.api.call(ctx, http.MethodPatch, "/api/v2/buckets/"+b.ID, nil,
+		map[string]any{"retentionRules": rules}, nil)
+	if err == nil {
+		s.log.Info("retention changed",
+			"bucket", want.Name, "from", retention, "to", want.Retention)
 	}
-	s.log.Info("retention changed", "bucket",
-		want.Name, "from", Forever(b.retention()), "to", Forever(want.Retention))
-	return nil
+	return err
 }
 
 // buckets lists what the client's token or session may read. One page is enough for all uses here.
@@ -83,14 +60,4 @@ func (c client) buckets(ctx context.Context, query url.Values) ([]bucket, error)
 		return nil, nil
 	}
 	return found.Buckets, err
-}
-
-// Forever prints a retention.
-type Forever time.Duration
-
-func (f Forever) String() string {
-	if f == 0 {
-		return "forever"
-	}
-	return time.Duration(f).String()
 }

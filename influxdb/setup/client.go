@@ -35,8 +35,6 @@ func (c client) with(token string) client {
 	}}
 }
 
-func (c client) close() { c.HTTP.CloseIdleConnections() }
-
 // hasStatus reports whether err is an answer with one of these statuses.
 func hasStatus(err error, statuses ...int) bool {
 	e, ok := errors.AsType[*access.StatusError](err)
@@ -45,7 +43,9 @@ func hasStatus(err error, statuses ...int) bool {
 
 // call sends body as JSON, unless it is nil, and reads a JSON answer into answer, unless that is
 // nil.
-func (c client) call(ctx context.Context, method, path string, query url.Values, body, answer any) error {
+func (c client) call(
+	ctx context.Context, method, path string, query url.Values, body, answer any,
+) error {
 	var content []byte
 	if body != nil {
 		var err error

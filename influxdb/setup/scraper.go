@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// A Scraper has InfluxDB itself read a program's metrics, in Prometheus's text
-// format, every ten seconds into a bucket: the measurement is the metric's
-// name, its labels are tags, and the fields are counter, gauge, or a
-// histogram's bounds, sum and count. The target's name is not among the tags.
+// A Scraper has InfluxDB itself read a program's metrics, in Prometheus's text format, every ten
+// seconds into a bucket: the measurement is the metric's name, its labels are tags, and the fields
+// are counter, gauge, or a histogram's bounds, sum and count. The target's name is not among the
+// tags.
 //
-// InfluxDB's hardening, which keeps Flux from reaching private addresses, does
-// not concern it: only administrators make scrapers.
+// InfluxDB's hardening, which keeps Flux from reaching private addresses, does not concern it: only
+// administrators make scrapers.
 type Scraper struct {
 	Name   string
 	URL    string
@@ -33,23 +33,25 @@ type scraper struct {
 	BucketID string `json:"bucketID"`
 }
 
-// ensureScrapers makes this stack's scrapers those of its plan. What another
-// scraper reads into the same bucket is not read twice.
-func (s *Server) ensureScrapers(ctx context.Context) error {
+// ensureScrapers makes this stack's scrapers those of its plan. What another scraper reads into the
+// same bucket is not read twice.
+func (s *server) ensureScrapers(ctx context.Context) error {
 	want := map[string]scraper{}
 	for _, w := range s.plan.Scrapers {
-		name := s.plan.mark() + w.Name + " " + s.plan.Buckets[0].Name
+		name := s.mark + w.Name + " " + s.plan.Buckets[0].Name
 		want[name] = scraper{
 			Name: name, Type: "prometheus", URL: w.URL, OrgID: s.orgID, BucketID: s.buckets[w.Bucket].ID,
 		}
 	}
 	var found struct{ Configurations []scraper }
-	if err := s.api.call(ctx, http.MethodGet, "/api/v2/scrapers", url.Values{"orgID": {s.orgID}}, nil, &found); err != nil {
+	err := s.api.call(ctx, http.MethodGet, "/api/v2/scrapers",
+		url.Values{"orgID": {s.orgID}}, nil, &found)
+	if err != nil {
 		return err
 	}
 	have, others := map[string]scraper{}, map[scraper]bool{}
 	for _, old := range found.Configurations {
-		if !strings.HasPrefix(old.Name, s.plan.mark()) || old.OrgID != s.orgID {
+		if !strings.HasPrefix(old.Name, s.mark) || old.OrgID != s.orgID {
 			others[scraper{URL: old.URL, BucketID: old.BucketID}] = true
 			continue
 		}

@@ -1,11 +1,10 @@
-// Package setup brings an InfluxDB 2 into the state that the other programs
-// rely on: an organisation, buckets with their retention, for each program a
-// token in a file, which permits what the program does and nothing else, and
-// scrapers, by which InfluxDB reads the programs' metrics.
+// Package setup brings an InfluxDB 2 into the state that the other programs rely on: an
+// organisation, buckets with their retention, for each program a token in a file, which permits what
+// the program does and nothing else, and scrapers, by which InfluxDB reads the programs' metrics.
 //
-// Everything is idempotent: a second run changes nothing, a run after another
-// was cut off completes it. Nothing is changed or deleted that another stack
-// or a person made: what a stack makes bears its id (see [Folder.Stack]).
+// Everything is idempotent: a second run changes nothing, a run after another was cut off completes
+// it. Nothing is changed or deleted that another stack or a person made: what a stack makes bears
+// the id of its folder of tokens.
 //
 // Tokens are never read back from InfluxDB, which from 2.9 on keeps hashes only. Whether a file's
 // token is the right one is found out by trying what it permits.
@@ -26,26 +25,19 @@ import (
 // What callers tell apart.
 var (
 	ErrUnreachable = errors.New("InfluxDB does not answer")
-	ErrNotInfluxDB = errors.New("what answers is not InfluxDB 2")
 	ErrPassword    = errors.New("InfluxDB rejects this user and password")
 	ErrOrg         = errors.New("the organisation does not exist and cannot be made")
-)
-
-// InfluxDB's own rules, here so that they can be checked before anything runs.
-const (
-	MinPassword  = 8
-	MaxPassword  = 72
-	MinRetention = time.Hour
+	ErrFolder      = errors.New("tokens cannot be written there")
 )
 
 // A Plan says what InfluxDB should have.
 type Plan struct {
-	Stack   string // whose tokens and scrapers these are: see [Folder.Stack]
 	Org     string
 	Buckets []Bucket // at least one
 	Tokens  []Token
-	// Scrapers are made or changed by name. Those that the stack made before and
-	// that are in its plan no more are deleted.
+	Folder  Folder // of the tokens
+	// Scrapers are made or changed by name. Those that the stack made before and that are in its plan
+	// no more are deleted.
 	Scrapers []Scraper
 }
 
@@ -65,38 +57,44 @@ type Token struct {
 // Admin is who does it: made if the server is new.
 type Admin struct {
 	User, Password string
-	Token          string // an all-access token for a new server; usually "", a random one that nobody learns
+	// Token is an all-access token for a new server; usually "", a random one that nobody learns.
+	Token string
 }
 
-// mark begins the descriptions of all tokens, and the names of all scrapers, of
-// this stack. What follows is a name and the first bucket's.
-func (p Plan) mark() string { return "colorstream " + p.Stack + " " }
-
-// A Server is an InfluxDB 2 at which the administrator has signed in.
-type Server struct {
+// server is an InfluxDB 2 at which the administrator has signed in.
+type server struct {
 	log     *slog.Logger
 	api     client
-	orgID   string
 	plan    Plan
+	orgID   string
 	buckets map[string]bucket // by name, those of the plan
+	// mark begins the descriptions of all tokens, and the names of all scrapers, of this stack. What
+	// follows is a name and the first bucket's.
+	mark string
 }
 
-// Apply makes a server match the plan, but for the tokens' files. The
-// caller must Close what it returns.
-func Apply(ctx context.Context, log *slog.Logger, at access.Config, admin Admin, plan Plan) (*Server, error) {
+// Apply makes a server match the plan. It waits for the server for some time, and for any other
+// process that uses the folder: two at once would each delete the other's new tokens as old ones.
+func Apply(
+	ctx context.Context, log *slog.Logger, at access.Config, timeout time.Duration, admin Admin,
+	plan Plan,
+) error {
+	lock, stack, err := plan.Folder.open(ctx, log)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFolder, err)
+	}
+	defer lock.Close()
 	api, err := newClient(at)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &Server{log: log, api: api, plan: plan, buckets: map[string]bucket{}}
-	if err := s.apply(ctx, admin); err != nil {
-		s.Close()
-		return nil, err
+	defer api.HTTP.CloseIdleConnections()
+	if err := api.wait(ctx, log, timeout); err != nil {
+		return err
 	}
-	return s, nil
-}
-
-func (s *Server) apply(ctx context.Context, admin Admin) error {
+	s := &server{
+		log: log, api: api, plan: plan, buckets: map[string]bucket{}, mark: "colorstream " + stack + " ",
+	}
 	if err := s.onboard(ctx, admin); err != nil {
 		return fmt.Errorf("set InfluxDB up: %w", err)
 	}
@@ -104,9 +102,9 @@ func (s *Server) apply(ctx context.Context, admin Admin) error {
 		return err
 	}
 	if err := s.ensureOrg(ctx); err != nil {
-		return fmt.Errorf("organisation %q: %w", s.plan.Org, err)
+		return fmt.Errorf("organisation %q: %w", plan.Org, err)
 	}
-	for _, b := range s.plan.Buckets {
+	for _, b := range plan.Buckets {
 		if err := s.ensureBucket(ctx, b); err != nil {
 			return fmt.Errorf("bucket %q: %w", b.Name, err)
 		}
@@ -114,19 +112,16 @@ func (s *Server) apply(ctx context.Context, admin Admin) error {
 	if err := s.ensureScrapers(ctx); err != nil {
 		return fmt.Errorf("scrapers: %w", err)
 	}
+	for _, token := range plan.Tokens {
+		if err := s.ensureToken(ctx, token); err != nil {
+			return fmt.Errorf("token %q: %w", token.Name, err)
+		}
+	}
 	return nil
 }
 
-// Close signs out.
-func (s *Server) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
-	defer cancel()
-	_ = s.api.call(ctx, http.MethodPost, "/api/v2/signout", nil, nil, nil) // the session ends by itself too
-	s.api.close()
-}
-
 // onboard gives a new server its administrator, organisation and first bucket.
-func (s *Server) onboard(ctx context.Context, admin Admin) error {
+func (s *server) onboard(ctx context.Context, admin Admin) error {
 	var setup struct{ Allowed bool }
 	if err := s.api.call(ctx, http.MethodGet, "/api/v2/setup", nil, nil, &setup); err != nil ||
 		!setup.Allowed {
@@ -135,7 +130,8 @@ func (s *Server) onboard(ctx context.Context, admin Admin) error {
 	first := s.plan.Buckets[0]
 	err := s.api.call(ctx, http.MethodPost, "/api/v2/setup", nil, map[string]any{
 		"username": admin.User, "password": admin.Password, "token": admin.Token,
-		"org": s.plan.Org, "bucket": first.Name, "retentionPeriodSeconds": int64(first.Retention / time.Second),
+		"org": s.plan.Org, "bucket": first.Name,
+		"retentionPeriodSeconds": int64(first.Retention / time.Second),
 	}, nil)
 	if hasStatus(err, http.StatusUnprocessableEntity) {
 		return nil // somebody was faster
@@ -147,7 +143,7 @@ func (s *Server) onboard(ctx context.Context, admin Admin) error {
 	return err
 }
 
-func (s *Server) signIn(ctx context.Context, admin Admin) error {
+func (s *server) signIn(ctx context.Context, admin Admin) error {
 	address, err := url.Parse(s.api.URL)
 	if err != nil {
 		return err
@@ -165,7 +161,7 @@ func (s *Server) signIn(ctx context.Context, admin Admin) error {
 	return nil
 }
 
-func (s *Server) ensureOrg(ctx context.Context) error {
+func (s *server) ensureOrg(ctx context.Context) error {
 	var found struct{ Orgs []struct{ ID string } }
 	err := s.api.call(ctx, http.MethodGet, "/api/v2/orgs",
 		url.Values{"org": {s.plan.Org}}, nil, &found)
@@ -182,10 +178,9 @@ func (s *Server) ensureOrg(ctx context.Context) error {
 	if hasStatus(err, http.StatusUnauthorized, http.StatusForbidden) {
 		return fmt.Errorf("%w: %w", ErrOrg, err)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		s.log.Info("organisation made", "org", s.plan.Org)
+		s.orgID = made.ID
 	}
-	s.log.Info("organisation made", "org", s.plan.Org)
-	s.orgID = made.ID
-	return nil
+	return err
 }

@@ -10,31 +10,47 @@ import (
 	"strings"
 )
 
-// permission is one as the API wants it.
-type permission struct {
-	Action   string   `json:"action"`
-	Resource resource `json:"resource"`
+// ensureToken sees to it that a token's file has one that suits. One that does is kept, and so the
+// programs that read it at their start need no restart.
+func (s *server) ensureToken(ctx context.Context, want Token) error {
+	folder := s.plan.Folder
+	old, err := folder.read(want.Name)
+	if err != nil {
+		return fmt.Errorf("read the file: %w", err)
+	}
+	reason := "its file was missing or empty"
+	if old != "" {
+		suits, err := s.suits(ctx, old, want)
+		if err != nil {
+			return fmt.Errorf("try the one in its file: %w", err)
+		}
+		if suits {
+			return folder.protect(want.Name, want.Name)
+		}
+		reason = "that in the file was rejected or permits something else"
+	}
+	if err := s.grant(ctx, want); err != nil {
+		return err
+	}
+	s.log.Info("token made", "token", want.Name, "folder", folder.Path, "reason", reason,
+		"reads", want.Read, "writes", want.Write)
+	return nil
 }
 
-type resource struct {
-	Type  string `json:"type"`
-	ID    string `json:"id"`
-	OrgID string `json:"orgID"`
-}
-
-// grant makes a new token, hands it to keep, and deletes those that this stack
-// had before under its name.
-func (s *Server) grant(ctx context.Context, want Token, keep func(token string) error) error {
-	var permissions []permission
+// grant makes a new token, writes it to its file, and deletes those that this stack had before under
+// its name.
+func (s *server) grant(ctx context.Context, want Token) error {
+	permissions := []any{}
 	add := func(action string, buckets []string) {
-		for _, name := range buckets {
-			permissions = append(permissions,
-				permission{action, resource{"buckets", s.buckets[name].ID, s.orgID}})
+		for id := range s.ids(buckets) {
+			permissions = append(permissions, map[string]any{
+				"action": action, "resource": map[string]string{"type": "buckets", "id": id, "orgID": s.orgID},
+			})
 		}
 	}
 	add("read", want.Read)
 	add("write", want.Write)
-	mark := s.plan.mark() + want.Name + " "
+	mark := s.mark + want.Name + " "
 	var made struct{ ID, Token string }
 	err := s.api.call(ctx, http.MethodPost, "/api/v2/authorizations", nil, map[string]any{
 		"orgID": s.orgID, "description": mark + s.plan.Buckets[0].Name, "permissions": permissions,
@@ -42,7 +58,7 @@ func (s *Server) grant(ctx context.Context, want Token, keep func(token string) 
 	if err != nil {
 		return fmt.Errorf("make the token: %w", err)
 	}
-	if err := keep(made.Token); err != nil {
+	if err := s.plan.Folder.write(want.Name, made.Token); err != nil {
 		// Nobody will ever know it, so nobody should have it.
 		_ = s.revoke(context.WithoutCancel(ctx), made.ID)
 		return err
@@ -51,7 +67,9 @@ func (s *Server) grant(ctx context.Context, want Token, keep func(token string) 
 	var all struct {
 		Authorizations []struct{ ID, Description string }
 	}
-	if err := s.api.call(ctx, http.MethodGet, "/api/v2/authorizations", url.Values{"orgID": {s.orgID}}, nil, &all); err != nil {
+	err = s.api.call(ctx, http.MethodGet, "/api/v2/authorizations",
+		url.Values{"orgID": {s.orgID}}, nil, &all)
+	if err != nil {
 		return fmt.Errorf("list the tokens: %w", err)
 	}
 	for _, a := range all.Authorizations {
@@ -64,7 +82,7 @@ func (s *Server) grant(ctx context.Context, want Token, keep func(token string) 
 	return nil
 }
 
-func (s *Server) revoke(ctx context.Context, id string) error {
+func (s *server) revoke(ctx context.Context, id string) error {
 	return s.api.remove(ctx, "/api/v2/authorizations/"+id)
 }
 
@@ -72,7 +90,7 @@ func (s *Server) revoke(ctx context.Context, id string) error {
 // permissions, so it is tried: it lists the buckets that it may read, and writes nothing at all
 // into each bucket that it might be permitted to write to. The system's buckets are among those,
 // which gives away a token for everything.
-func (s *Server) suits(ctx context.Context, token string, want Token) (bool, error) {
+func (s *server) suits(ctx context.Context, token string, want Token) (bool, error) {
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return false, nil // no header could carry it
 	}
@@ -100,7 +118,7 @@ func (s *Server) suits(ctx context.Context, token string, want Token) (bool, err
 		err := c.call(ctx, http.MethodPost, "/api/v2/write",
 			url.Values{"orgID": {s.orgID}, "bucket": {b.ID}}, nil, nil)
 		if err != nil && !hasStatus(err, http.StatusUnauthorized, http.StatusForbidden) {
-			return false, fmt.Errorf("try to write nothing to bucket %q: %w", b.Name, err)
+			return false, fmt.Errorf("write nothing to bucket %s: %w", b.ID, err)
 		}
 		if (err == nil) != mayWrite[b.ID] {
 			return false, nil
@@ -109,7 +127,8 @@ func (s *Server) suits(ctx context.Context, token string, want Token) (bool, err
 	return true, nil
 }
 
-func (s *Server) ids(names []string) map[string]bool {
+// ids is the set of the ids of buckets of the plan.
+func (s *server) ids(names []string) map[string]bool {
 	ids := map[string]bool{}
 	for _, name := range names {
 		ids[s.buckets[name].ID] = true

@@ -106,7 +106,7 @@ func (s *stack) startInfluxDB(ctx context.Context) error {
 		Binary: s.influx.path, Addr: s.influx.listen, Dir: filepath.Join(s.Data, "influxdb"), Log: log,
 	})
 	if err == nil {
-		s.children = append(s.children, child{"influxd", db.Process})
+		s.children = append(s.children, child{"influxd", db})
 	}
 	return err
 }

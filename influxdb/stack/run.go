@@ -11,7 +11,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -46,7 +45,7 @@ func buildInfluxd(ctx context.Context, p service.Process) error {
 	if err != nil {
 		return err
 	}
-	path, err := builder(root, p.Stderr, p.Environ).Build(ctx)
+	path, err := influxd.Build(ctx, serverModule(root), p.Stderr, getenv(p.Environ))
 	if err != nil {
 		return err
 	}
@@ -54,11 +53,11 @@ func buildInfluxd(ctx context.Context, p service.Process) error {
 	return err
 }
 
-func builder(root string, out io.Writer, environ map[string]string) *influxd.Builder {
-	return &influxd.Builder{
-		Server: filepath.Join(root, "influxdb", "server"), Out: out,
-		Getenv: func(name string) string { return environ[name] },
-	}
+// serverModule is the folder that says which InfluxDB is built, and how.
+func serverModule(root string) string { return filepath.Join(root, "influxdb", "server") }
+
+func getenv(environ map[string]string) func(string) string {
+	return func(name string) string { return environ[name] }
 }
 
 // checkout is the working folder, which must be the repository.

@@ -14,6 +14,7 @@ import (
 
 	"colorstream/generator/process"
 	"colorstream/generator/service"
+	"colorstream/influxdb/influxd"
 )
 
 const (
@@ -102,7 +103,8 @@ func (s *stack) start(ctx context.Context) error {
 	if s.influx.listen != "" {
 		var err error
 		out := &lineWriter{out: s.out, name: "influxdb"}
-		if s.influx.path, err = builder(s.root, out, s.environ).Build(ctx); err != nil {
+		s.influx.path, err = influxd.Build(ctx, serverModule(s.root), out, getenv(s.environ))
+		if err != nil {
 			return err
 		}
 	}
