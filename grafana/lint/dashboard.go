@@ -10,17 +10,11 @@ import (
 	"strings"
 )
 
-// Parse returns one of these for a file that Grafana would not load.
-var (
-	ErrEmpty = errors.New("the file is empty")
-	ErrV2    = errors.New("this is the v2 schema, which Grafana does not load from files")
-)
+// ErrV2 is returned for the other schema, which newer versions export unless told otherwise.
+var ErrV2 = errors.New("this is the v2 schema, which Grafana does not load from files: export it again as Classic")
 
 // Dashboard is one file in Grafana's classic schema, as far as the checks look at it. Whether the
 // rest of it is well formed is the foundation SDK's business, see strict.go.
-//
-// [Parse] rejects the other schema, v2, which newer versions export unless told otherwise: file
-// provisioning does not load it.
 type Dashboard struct {
 	UID           string
 	Title         string
@@ -37,14 +31,13 @@ type Dashboard struct {
 
 // Panel is one panel; a collapsed row holds the panels under it.
 type Panel struct {
-	ID          json.RawMessage // a number, if all is well
-	Type        string
-	Title       string
-	Description string
-	Repeat      string
-	Datasource  json.RawMessage
-	GridPos     *Grid
-	Targets     []Target
+	ID         json.RawMessage // a number, if all is well
+	Type       string
+	Title      string
+	Repeat     string
+	Datasource json.RawMessage
+	GridPos    *Grid
+	Targets    []Target
 
 	MaxDataPoints int // 0: as many as the panel is wide
 	FieldConfig   struct {
@@ -124,7 +117,7 @@ type Link struct{ Title, Type, URL string }
 // Parse reads one dashboard.
 func Parse(data []byte) (*Dashboard, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, ErrEmpty
+		return nil, errors.New("the file is empty: put the dashboard back, or delete the file")
 	}
 	d := new(Dashboard)
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -175,16 +168,44 @@ func (p *Panel) Number() (int, bool) {
 
 // locate adds the line to a JSON error.
 func locate(data []byte, err error) error {
-	offset := int64(-1)
+	offset := int64(len(data))
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		offset = e.Offset
 	} else if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		offset = e.Offset
-	} else if errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("the file ends in the middle: is it half written?")
+	} // else the file ends in the middle
+	return fmt.Errorf("this is no dashboard: line %d: %w", 1+bytes.Count(data[:offset], []byte("\n")), err)
+}
+
+// place names the panel in messages.
+func (p *Panel) place() string {
+	id := string(p.ID)
+	if id == "" {
+		id = "without id"
 	}
-	if offset < 0 || offset > int64(len(data)) {
-		return err
+	return fmt.Sprintf("panel %s %q", id, p.Title)
+}
+
+// links are those of the panel's values.
+func (p *Panel) links() []Link {
+	out := p.FieldConfig.Defaults.Links
+	for _, o := range p.FieldConfig.Overrides {
+		for _, property := range o.Properties {
+			var links []Link
+			if strings.EqualFold(property.ID, "links") && json.Unmarshal(property.Value, &links) == nil {
+				out = append(out, links...)
+			}
+		}
 	}
-	return fmt.Errorf("line %d: %w", 1+strings.Count(string(data[:offset]), "\n"), err)
+	return out
+}
+
+// has reports whether there is a panel of the id.
+func (d *Dashboard) has(id int) bool {
+	for p := range d.All() {
+		if n, ok := p.Number(); ok && n == id {
+			return true
+		}
+	}
+	return false
 }

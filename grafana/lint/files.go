@@ -126,6 +126,16 @@ func Load(root fs.FS) (*Set, error) {
 	return set, nil
 }
 
+// dashboard finds one by its uid, nil if there is none.
+func (s *Set) dashboard(uid string) *Dashboard {
+	for _, f := range s.Dashboards {
+		if f.Dashboard != nil && f.Dashboard.UID == uid {
+			return f.Dashboard
+		}
+	}
+	return nil
+}
+
 // Rules lists all rules of the files that could be read.
 func (s *Set) Rules() []Rule {
 	var out []Rule

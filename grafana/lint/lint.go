@@ -10,141 +10,152 @@ package lint
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// Check returns every problem, in order of file and place.
-func Check(set *Set) []Problem {
-	var r report
-	for _, f := range set.Dashboards {
-		r.file, r.where = f.Name, ""
-		if f.Err != nil {
-			r.unreadable(f.Err)
-			continue
-		}
-		r.volatile(f.Dashboard)
-		r.identity(f.Dashboard)
-		r.strict(f.Data)
-		r.grid(f.Dashboard.Panels)
-		r.panels(f.Dashboard)
-		r.variables(f.Dashboard)
-		r.embedded(f.Dashboard)
-		r.links(f.Dashboard, set)
+// A Problem is something wrong in one file, and what to do about it.
+type Problem struct {
+	File  string
+	Where string // a panel, a variable, a rule; "" is the file as a whole
+	Rule  string // short name, for tests and for searching
+	Text  string
+}
+
+func (p Problem) String() string {
+	if p.Where == "" {
+		return fmt.Sprintf("%s: %s", p.File, p.Text)
 	}
-	r.unique(set)
-	r.providers(set)
-	r.alerts(set)
-	slices.SortStableFunc(r.problems, func(a, b Problem) int { return cmp.Compare(a.File, b.File) })
-	return r.problems
+	return fmt.Sprintf("%s: %s: %s", p.File, p.Where, p.Text)
 }
 
 // report collects problems of the place that is being checked.
 type report struct {
 	file, where string
-	problems    []Problem
+	problems    *[]Problem
 }
 
-func (r *report) add(rule, format string, args ...any) {
-	r.problems = append(r.problems,
+// at gives the report for a place in the file.
+func (r report) at(where string) report {
+	r.where = where
+	return r
+}
+
+func (r report) add(rule, format string, args ...any) {
+	*r.problems = append(*r.problems,
 		Problem{File: r.file, Where: r.where, Rule: rule, Text: fmt.Sprintf(format, args...)})
 }
 
-func (r *report) unreadable(err error) {
-	switch {
-	case errors.Is(err, ErrEmpty):
-		r.add("json", "%v: put the dashboard back, or delete the file", err)
-	case errors.Is(err, ErrV2):
-		r.add("v2", "%v: export it again as Classic, or run make dashboards-pull", err)
-	default:
-		r.add("json", "this is no dashboard: %v", err)
+func (r report) addIf(rule string, wrong bool, format string, args ...any) {
+	if wrong {
+		r.add(rule, format, args...)
 	}
 }
 
-// volatile reports what an export has and a file must not.
-func (r *report) volatile(d *Dashboard) {
-	for _, key := range []string{"__inputs", "__requires", "__elements"} {
-		if d.Keys[key] != nil {
-			r.add("inputs", "remove %q: it is for sharing with other people's Grafana; export without it, or run make dashboards-pull", key)
+// Check returns every problem, in order of file and place.
+func Check(set *Set) []Problem {
+	var problems []Problem
+	for i, f := range set.Dashboards {
+		r := report{file: f.Name, problems: &problems}
+		if f.Err != nil {
+			r.add("json", "%v", f.Err)
+			continue
 		}
-	}
-	for _, key := range []string{"id", "version", "iteration"} {
-		if raw := d.Keys[key]; raw != nil && string(raw) != "null" {
-			r.add("volatile", "remove the key %q: it differs from one Grafana to the next", key)
+		d := f.Dashboard
+		r.identity(d)
+		for _, other := range set.Dashboards[:i] {
+			if o := other.Dashboard; o != nil {
+				const then = "is that of %s too, and Grafana then updates no dashboard at all: change one"
+				r.addIf("duplicate-uid", o.UID == d.UID && d.UID != "", "the uid %q "+then, d.UID, other.Name)
+				r.addIf("duplicate-title", strings.EqualFold(o.Title, d.Title) && d.Title != "",
+					"the title %q "+then, d.Title, other.Name)
+			}
 		}
+		r.strict(d, f.Data)
+		r.panels(d)
+		r.variables(d)
+		r.embedded(d)
+		r.links(d, set)
 	}
+	for _, f := range set.Providers {
+		r := report{file: f.Name, problems: &problems}
+		r.providers(f)
+	}
+	report{problems: &problems}.alerts(set)
+	slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(a.File, b.File) })
+	return problems
 }
 
-var uidPattern = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,40}$`)
+var (
+	uidPattern = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,40}$`)
+	// refreshPattern is five seconds or more.
+	refreshPattern = regexp.MustCompile(`^(([5-9]|[1-9]\d+)s|[1-9]\d*[mhd])?$`)
+)
 
 // schemaVersion is that of Grafana 12.
 const schemaVersion = 42
 
-func (r *report) identity(d *Dashboard) {
-	if !uidPattern.MatchString(d.UID) {
-		r.add("uid", "the uid is %q: give it one of 1 to 40 letters, digits, - and _, or Grafana makes up a new one", d.UID)
+// identity checks a dashboard's own keys.
+func (r report) identity(d *Dashboard) {
+	for _, key := range []string{"__inputs", "__requires", "__elements"} {
+		r.addIf("inputs", d.Keys[key] != nil, "remove %q: it is for sharing with other people's Grafana; "+
+			"export without it, or run make dashboards-pull", key)
 	}
-	if strings.TrimSpace(d.Title) == "" {
-		r.add("title", "the title is empty: Grafana does not load the file without one")
+	for _, key := range []string{"id", "version", "iteration"} {
+		raw := d.Keys[key]
+		r.addIf("volatile", raw != nil && string(raw) != "null",
+			"remove the key %q: it differs from one Grafana to the next", key)
 	}
-	if d.SchemaVersion != schemaVersion {
-		r.add("schema", "the schemaVersion is %d, and Grafana changes the whole file when somebody saves it: "+
+	r.addIf("uid", !uidPattern.MatchString(d.UID),
+		"the uid is %q: give it one of 1 to 40 letters, digits, - and _, or Grafana makes up a new one", d.UID)
+	r.addIf("title", strings.TrimSpace(d.Title) == "",
+		"the title is empty: Grafana does not load the file without one")
+	r.addIf("schema", d.SchemaVersion != schemaVersion,
+		"the schemaVersion is %d, and Grafana changes the whole file when somebody saves it: "+
 			"use %d, or open it in Grafana, save it and run make dashboards-pull", d.SchemaVersion, schemaVersion)
-	}
-	switch refresh := d.Refresh.(type) {
-	case nil, bool:
-	case string:
-		if refresh != "" && !refreshPattern.MatchString(refresh) {
-			r.add("refresh", "the refresh is %q: use 5s or longer (new windows come every 5 seconds), or \"\" for none", refresh)
-		}
-	default:
-		r.add("refresh", "the refresh is %v: use a string like \"5s\", or \"\" for none", refresh)
-	}
+	refresh, isText := d.Refresh.(string)
+	isSwitch := d.Refresh == nil || d.Refresh == false
+	r.addIf("refresh", !isSwitch && (!isText || !refreshPattern.MatchString(refresh)),
+		"the refresh is %v: use a string, \"5s\" or longer (new windows come every 5 seconds), or \"\" for none",
+		d.Refresh)
 }
 
-// refreshPattern is five seconds or more.
-var refreshPattern = regexp.MustCompile(`^([5-9]|[1-9]\d+)s$|^[1-9]\d*[mhd]$`)
+var dashboardPath = regexp.MustCompile(`^/d/([a-zA-Z0-9_-]+)`)
 
-// unique reports two files that Grafana would take for the same dashboard.
-func (r *report) unique(set *Set) {
-	uids, titles := map[string]string{}, map[string]string{}
-	for _, f := range set.Dashboards {
-		if f.Dashboard == nil {
-			continue
+// links checks that links between dashboards lead somewhere and keep the time.
+func (r report) links(d *Dashboard, set *Set) {
+	// leads reports whether a link is to a dashboard.
+	leads := func(r report, l Link) bool {
+		m := dashboardPath.FindStringSubmatch(l.URL)
+		if m == nil {
+			return false
 		}
-		r.file, r.where = f.Name, ""
-		uid, title := f.Dashboard.UID, strings.ToLower(f.Dashboard.Title)
-		if other, ok := uids[uid]; ok && uid != "" {
-			r.add("duplicate-uid", "the uid %q is that of %s too, and Grafana then updates no dashboard at all: change one", uid, other)
+		r.addIf("link", set.dashboard(m[1]) == nil,
+			"the link %q leads to the dashboard %q, which is in no file: correct it", l.Title, m[1])
+		return true
+	}
+	for _, l := range d.Links {
+		leads(r, l)
+	}
+	for p := range d.All() {
+		for _, l := range p.links() {
+			r := r.at(p.place())
+			r.addIf("link", leads(r, l) && !strings.Contains(l.URL, "__url_time_range"),
+				"the link %q loses the time range: add ${__url_time_range} to its address", l.Title)
 		}
-		if other, ok := titles[title]; ok && title != "" {
-			r.add("duplicate-title", "the title %q is that of %s too, and Grafana then updates no dashboard at all: change one", f.Dashboard.Title, other)
-		}
-		uids[uid], titles[title] = f.Name, f.Name
 	}
 }
 
 // providers checks how Grafana is told of the dashboards' folder.
-func (r *report) providers(set *Set) {
-	defer func() { r.where = "" }()
-	for _, f := range set.Providers {
-		r.file, r.where = f.Name, ""
-		if f.Err != nil {
-			r.add("yaml", "this is no YAML, and Grafana does not start with it: %v", f.Err)
-		}
-		for _, p := range f.Providers {
-			r.where = fmt.Sprintf("provider %q", p.Name)
-			if !p.DisableDeletion {
-				r.add("deletion", "a file that is gone, be it for the moment in which an editor writes it, "+
-					"deletes its dashboard: set disableDeletion: true")
-			}
-			if p.Interval <= 10 {
-				r.add("deletion", "its updateIntervalSeconds is %d: with 10 or less Grafana waits for events, "+
-					"which bind mounts may not send; use 15", p.Interval)
-			}
-		}
+func (r report) providers(f Providers) {
+	r.addIf("yaml", f.Err != nil, "this is no YAML, and Grafana does not start with it: %v", f.Err)
+	for _, p := range f.Providers {
+		r := r.at(fmt.Sprintf("provider %q", p.Name))
+		r.addIf("deletion", !p.DisableDeletion, "a file that is gone, be it for the moment in which an editor "+
+			"writes it, deletes its dashboard: set disableDeletion: true")
+		r.addIf("deletion", p.Interval <= 10, "its updateIntervalSeconds is %d: with 10 or less Grafana waits "+
+			"for events, which bind mounts may not send; use 15", p.Interval)
 	}
 }

@@ -66,7 +66,7 @@ func (d *Dashboard) queries(file string) []Query {
 			}
 			n, _ := p.Number()
 			out = append(out, Query{
-				File: file, Where: place(p), Kind: p.Type, Flux: t.Text("query"), Source: t.Source(),
+				File: file, Where: p.place(), Kind: p.Type, Flux: t.Text("query"), Source: t.Source(),
 				Key: d.UID + "/" + strconv.Itoa(n) + "/" + t.Text("refId"), MaxPoints: p.MaxDataPoints,
 			})
 		}

@@ -22,7 +22,7 @@ var liveKeys = []string{"refId", "datasource", "hide", "queryType", "stream", "s
 // builtin are the data sources that are Grafana's own.
 var builtin = []string{"-- Grafana --", "-- Mixed --", "-- Dashboard --", "grafana", "__expr__"}
 
-func (r *report) targets(p *Panel, declared []string) {
+func (r report) targets(p *Panel, declared []string) {
 	refs := map[string]bool{}
 	if len(p.Targets) > 0 || len(p.Datasource) > 0 && string(p.Datasource) != "null" {
 		r.source("the panel", p.Datasource)
@@ -32,22 +32,16 @@ func (r *report) targets(p *Panel, declared []string) {
 			continue
 		}
 		ref := t.Text("refId")
-		switch {
-		case ref == "":
-			r.add("target", "a query has no refId: name it A, B, …")
-		case refs[ref]:
-			r.add("target", "two queries have the refId %q: give one another letter", ref)
-		}
+		r.addIf("target", ref == "", "a query has no refId: name it A, B, …")
+		r.addIf("target", refs[ref], "two queries have the refId %q: give one another letter", ref)
 		refs[ref] = true
 		known, live := keys, t.Source() == Live
 		if live {
 			known = liveKeys
 		}
 		for _, key := range slices.Sorted(maps.Keys(t)) {
-			if !slices.Contains(known, key) {
-				r.add("target", "query %s has the unknown key %q: correct or remove it (known are %s)",
-					ref, key, strings.Join(known, ", "))
-			}
+			r.addIf("target", !slices.Contains(known, key),
+				"query %s has the unknown key %q: correct or remove it (known are %s)", ref, key, strings.Join(known, ", "))
 		}
 		r.source("query "+ref, t["datasource"])
 		if !live {
@@ -57,7 +51,7 @@ func (r *report) targets(p *Panel, declared []string) {
 }
 
 // source checks a reference to a data source.
-func (r *report) source(what string, raw json.RawMessage) {
+func (r report) source(what string, raw json.RawMessage) {
 	var ref *struct{ Type, UID string }
 	const use = `use {"type": "influxdb", "uid": "` + DataSource + `"}`
 	switch err := json.Unmarshal(raw, &ref); {
@@ -84,39 +78,31 @@ var (
 
 // flux checks the text of a query. Declared are the variables that it may use, nil if that is
 // another's business.
-func (r *report) flux(what, text string, declared []string) {
+func (r report) flux(what, text string, declared []string) {
 	if strings.TrimSpace(text) == "" {
 		r.add("query", "%s is empty: write it, or remove it", what)
 		return
 	}
 	for _, m := range macro.FindAllStringSubmatch(text, -1) {
-		if m[1] != "v" {
-			r.add("macro", "%s: write v.%s instead of %s", what, m[2], m[0])
-		}
+		r.addIf("macro", m[1] != "v", "%s: write v.%s instead of %s", what, m[2], m[0])
 	}
 	for _, m := range vMember.FindAllStringSubmatch(text, -1) {
-		if !slices.Contains(query.Macros, m[1]) {
-			r.add("macro", "%s: Grafana does not know v.%s, only v.%s",
-				what, m[1], strings.Join(query.Macros, ", v."))
-		}
+		r.addIf("macro", !slices.Contains(query.Macros, m[1]),
+			"%s: Grafana does not know v.%s, only v.%s", what, m[1], strings.Join(query.Macros, ", v."))
 	}
-	if m := legacy.FindString(text); m != "" {
-		r.add("macro", "%s: %s is no Flux: use v.timeRangeStart, v.timeRangeStop, v.windowPeriod",
-			what, m)
-	}
-	if from.MatchString(text) {
-		r.add("bucket", "%s names a bucket: write from(bucket: v.defaultBucket), so that INFLUX_BUCKET decides", what)
-	}
+	m := legacy.FindString(text)
+	r.addIf("macro", m != "", "%s: %s is no Flux: use v.timeRangeStart, v.timeRangeStop, v.windowPeriod", what, m)
+	r.addIf("bucket", from.MatchString(text),
+		"%s names a bucket: write from(bucket: v.defaultBucket), so that INFLUX_BUCKET decides", what)
 	for _, use := range query.Reference.FindAllStringSubmatch(text, -1) {
 		name := use[1] + use[3] + use[5]
-		if declared != nil && !strings.HasPrefix(name, "__") && !slices.Contains(declared, name) {
-			r.add("variable", "%s uses %s, but the dashboard has no variable %q: add it, or correct the name", what, use[0], name)
-		}
+		r.addIf("variable", declared != nil && !strings.HasPrefix(name, "__") && !slices.Contains(declared, name),
+			"%s uses %s, but the dashboard has no variable %q: add it, or correct the name", what, use[0], name)
 	}
 }
 
 // charted checks a query that a panel draws over the dashboard's time.
-func (r *report) charted(what, text string, declared []string) {
+func (r report) charted(what, text string, declared []string) {
 	r.flux(what, text, declared)
 	r.ranged(what, text)
 	if m := every.FindStringSubmatch(text); m != nil && strings.Contains(text, "aggregateWindow") {
@@ -126,11 +112,9 @@ func (r *report) charted(what, text string, declared []string) {
 }
 
 // ranged checks that a query reads the range that it is asked for.
-func (r *report) ranged(what, text string) {
-	if strings.TrimSpace(text) != "" && !strings.Contains(text, "v.timeRangeStart") {
-		r.add("range", "%s does not follow the time picker: "+
-			"use range(start: v.timeRangeStart, stop: v.timeRangeStop)", what)
-	}
+func (r report) ranged(what, text string) {
+	r.addIf("range", strings.TrimSpace(text) != "" && !strings.Contains(text, "v.timeRangeStart"),
+		"%s does not follow the time picker: use range(start: v.timeRangeStart, stop: v.timeRangeStop)", what)
 }
 
 func names(d *Dashboard) []string {
@@ -142,32 +126,25 @@ func names(d *Dashboard) []string {
 }
 
 // variables checks template variables and annotations.
-func (r *report) variables(d *Dashboard) {
-	defer func() { r.where = "" }()
+func (r report) variables(d *Dashboard) {
 	declared := names(d)
 	for i, v := range d.Templating.List {
-		r.where = "variable " + v.Name
-		if slices.Contains(declared[:i], v.Name) {
-			r.add("variable", "there are two of this name: rename one")
-		}
-		if v.Type == "datasource" {
-			r.add("variable", "a variable for the data source does not work on the page and in alerts: refer to %s itself", DataSource)
-		}
-		if v.Type != "query" {
-			continue
-		}
-		r.source("it", v.Datasource)
-		r.flux("its query", v.Flux(), declared)
-		if strings.Contains(v.Flux(), "tagValues") && !strings.Contains(v.Flux(), "start:") {
-			r.add("range", "schema.tagValues looks back 30 days unless told otherwise: give it a start")
+		r := r.at("variable " + v.Name)
+		r.addIf("variable", slices.Contains(declared[:i], v.Name), "there are two of this name: rename one")
+		r.addIf("variable", v.Type == "datasource",
+			"a variable for the data source does not work on the page and in alerts: refer to %s itself", DataSource)
+		if v.Type == "query" {
+			r.source("it", v.Datasource)
+			r.flux("its query", v.Flux(), declared)
+			r.addIf("range", strings.Contains(v.Flux(), "tagValues") && !strings.Contains(v.Flux(), "start:"),
+				"schema.tagValues looks back 30 days unless told otherwise: give it a start")
 		}
 	}
 	for _, a := range d.Annotations.List {
-		if a.BuiltIn != 0 {
-			continue
+		if a.BuiltIn == 0 {
+			r := r.at("annotation " + a.Name)
+			r.source("it", a.Datasource)
+			r.charted("its query", a.Target.Text("query"), declared)
 		}
-		r.where = "annotation " + a.Name
-		r.source("it", a.Datasource)
-		r.charted("its query", a.Target.Text("query"), declared)
 	}
 }

@@ -22,7 +22,7 @@ func TestHealthIsSaidInWords(t *testing.T) {
 	}
 	p := start(t, settingsFor(server.URL(), nil))
 	ok, text := p.health(t)
-	if ok || !strings.Contains(text, `Nothing was published on the channel "colors"`) {
+	if ok || !strings.Contains(text, `Nothing came from the channel "colors"`) {
 		t.Errorf("without a publisher: %v %s", ok, text)
 	}
 
@@ -80,19 +80,17 @@ func TestSettings(t *testing.T) {
 		"window too small": {"", `{"window":"1ms"}`, nil, `from 10ms`},
 		"lateness":         {"", `{"lateness":"-1s"}`, nil, `the lateness is "-1s"`},
 		"statistics":       {"", `{"statistics":"mean,p101"}`, nil, `the statistics are "mean,p101": "p101" is none`},
-		"CA":               {"", `{}`, map[string]string{"tlsCACert": "the-secret"}, "CA certificate is not PEM"},
-		"client":           {"", `{}`, map[string]string{"tlsClientCert": "the-secret"}, "client's certificate"},
+		"CA":               {"", `{}`, map[string]string{"tlsCACert": "the-secret"}, "CA PEM certificate"},
+		"client":           {"", `{}`, map[string]string{"tlsClientCert": "the-secret"}, "give both"},
 		"URL":              {"http://:the-secret@x", `{}`, nil, "is not a Redis URL"},
 		"secret URL":       {"", `{}`, map[string]string{"url": "redis://:the-secret@a b"}, "is not a Redis URL"},
 	} {
-		s, err := open(slog.New(slog.DiscardHandler), backend.DataSourceInstanceSettings{
+		_, err := open(slog.New(slog.DiscardHandler), backend.DataSourceInstanceSettings{
 			URL: test.url, JSONData: []byte(test.json), DecryptedSecureJSONData: test.secret,
 		})
 		if test.want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
-			} else {
-				s.Dispose()
 			}
 			continue
 		}

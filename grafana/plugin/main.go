@@ -13,10 +13,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/datasource"
+	"github.com/grafana/grafana-plugin-sdk-go/backend/instancemgmt"
 	"github.com/redis/go-redis/v9/logging"
 )
 
@@ -25,7 +28,11 @@ const pluginID = "colorstream-live-datasource"
 
 func main() {
 	logging.Disable() // go-redis would print each attempt to connect
-	if err := datasource.Manage(pluginID, newSource, datasource.ManageOpts{}); err != nil {
+	log := newLog()   // before the SDK takes standard error away
+	instance := func(_ context.Context, from backend.DataSourceInstanceSettings) (instancemgmt.Instance, error) {
+		return open(log.With("dsUid", from.UID), from)
+	}
+	if err := datasource.Manage(pluginID, instance, datasource.ManageOpts{}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -289,7 +289,7 @@ func TestQueriesThatDoNotStream(t *testing.T) {
 		t.Errorf("messages: %v, %+v", err, f)
 	}
 	if _, err = p.query(t, `{"stream":"colours"}`); err == nil ||
-		!strings.Contains(err.Error(), "windows, messages or rates") {
+		!strings.Contains(err.Error(), "running or closed, messages or rates") {
 		t.Errorf("a wrong query: %v", err)
 	}
 	long := `{"stream":"rates","live":true,"colors":["` + strings.Repeat("x", 200) + `"]}`

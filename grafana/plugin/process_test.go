@@ -19,6 +19,8 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/genproto/pluginv2"
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
+
+	"colorstream/generator/service/servicetest"
 )
 
 // timeout is how long a test waits for what must happen.
@@ -39,7 +41,7 @@ type process struct {
 	data        grpcplugin.DataClient
 	stream      grpcplugin.StreamClient
 	pid         int
-	log         *lockedBuffer
+	log         *servicetest.Output
 	settings    *backend.DataSourceInstanceSettings
 }
 
@@ -79,7 +81,7 @@ func start(t testing.TB, settings backend.DataSourceInstanceSettings) *process {
 		t.Fatalf("build the plugin: %v", err)
 	}
 	settings.UID, settings.Name, settings.ID = "live", "Live", 1
-	p := &process{log: new(lockedBuffer), settings: &settings}
+	p := &process{log: new(servicetest.Output), settings: &settings}
 	client := goplugin.NewClient(&goplugin.ClientConfig{
 		Cmd: exec.Command(binary),
 		HandshakeConfig: goplugin.HandshakeConfig{
@@ -273,22 +275,4 @@ func (w *panel) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.frames)
-}
-
-// A lockedBuffer is what a process printed.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
@@ -11,6 +12,7 @@ import (
 
 	"colorstream/grafana/plugin/channel"
 	"colorstream/grafana/plugin/frame"
+	"colorstream/grafana/plugin/live"
 )
 
 // firstWait is how long the first query waits for a first row, having started the receiver.
@@ -22,55 +24,53 @@ const firstWait = 1500 * time.Millisecond
 func (s *source) QueryData(ctx context.Context, req *backend.QueryDataRequest) (*backend.QueryDataResponse, error) {
 	answer := backend.NewQueryDataResponse()
 	for _, q := range req.Queries {
-		answer.Responses[q.RefID] = s.answer(ctx, q)
+		f, err := s.answer(ctx, q)
+		if err != nil {
+			answer.Responses[q.RefID] = backend.ErrDataResponse(backend.StatusBadRequest, err.Error())
+			continue
+		}
+		answer.Responses[q.RefID] = backend.DataResponse{Frames: data.Frames{f}}
 	}
 	return answer, nil
 }
 
-func (s *source) answer(ctx context.Context, q backend.DataQuery) backend.DataResponse {
+func (s *source) answer(ctx context.Context, q backend.DataQuery) (*data.Frame, error) {
 	want, err := channel.FromJSON(q.JSON)
 	if err != nil {
-		return backend.ErrDataResponse(backend.StatusBadRequest, err.Error())
+		return nil, err
 	}
 	var mode struct {
-		// Live is set by the front end for panels that follow the time.
-		Live bool `json:"live"`
+		Live bool // set by the front end for panels that follow the time
 	}
 	_ = json.Unmarshal(q.JSON, &mode) // it was read before
+	ring, draw := s.stream(want)
 	if mode.Live {
-		name, err := want.Channel(s.uid)
-		if err != nil {
-			return backend.ErrDataResponse(backend.StatusBadRequest, err.Error())
-		}
-		f := s.reader(want).frame(time.Now(), 0)
-		f.Meta.Channel = name
-		return backend.DataResponse{Frames: data.Frames{f}}
+		f := draw(nil)
+		f.Meta.Channel, err = want.Channel(s.uid)
+		return f, err
 	}
 	s.subscription.Lease(want.Path(), want.Colors)
-	r := s.reader(want)
-	r.wait(ctx, firstWait)
-	f := frame.Labelled(r.frame(q.TimeRange.From, maxRows))
+	from, to := q.TimeRange.From.UnixNano(), q.TimeRange.To.UnixNano()
+	rows, _, changed := ring.After(0, from)
+	if len(rows) == 0 {
+		select {
+		case <-changed:
+		case <-time.After(firstWait):
+		case <-ctx.Done():
+		}
+		rows, _, _ = ring.After(0, from)
+	}
+	f := frame.Labelled(draw(slices.DeleteFunc(rows, func(r live.Row) bool { return r.At > to })))
 	s.notice(f, want)
-	return backend.DataResponse{Frames: data.Frames{until(f, q.TimeRange.To)}}
+	return f, nil
 }
 
 // notice says which colours a frame has not.
 func (s *source) notice(f *data.Frame, q channel.Query) {
-	if hidden := s.subscription.Buffer.Hidden(); hidden > 0 && len(q.Colors) == 0 {
+	if _, hidden := s.subscription.Live.Colors(); hidden > 0 && len(q.Colors) == 0 {
 		f.AppendNotices(data.Notice{
 			Severity: data.NoticeSeverityInfo,
 			Text:     fmt.Sprintf("%d more colours are not shown: name those that you want", hidden),
 		})
 	}
-}
-
-// until cuts off what is after an instant.
-func until(f *data.Frame, to time.Time) *data.Frame {
-	if to.IsZero() {
-		return f
-	}
-	for f.Rows() > 0 && f.Fields[0].At(f.Rows()-1).(time.Time).After(to) {
-		f.DeleteRow(f.Rows() - 1)
-	}
-	return f
 }

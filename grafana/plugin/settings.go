@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
+	"github.com/grafana/grafana-plugin-sdk-go/backend/httpclient"
 
 	"colorstream/generator/redisurl"
 	"colorstream/grafana/plugin/redis"
@@ -70,9 +71,9 @@ func readSettings(from backend.DataSourceInstanceSettings) (settings, error) {
 	s := settings{
 		redis: redis.Config{
 			Redis: redisurl.Config{
-				URL: first(secret["url"], from.URL, defaultURL), CA: in.CA, Cert: in.Cert, Key: in.Key,
+				URL: cmp.Or(secret["url"], from.URL, defaultURL), CA: in.CA, Cert: in.Cert, Key: in.Key,
 			},
-			Channel: first(in.Channel, defaultChannel), Password: secret["password"],
+			Channel: cmp.Or(in.Channel, defaultChannel), Password: secret["password"],
 		},
 	}
 	s.limits.Width = duration("window", in.Window, defaultWindow, 10*time.Millisecond)
@@ -99,38 +100,24 @@ func readSettings(from backend.DataSourceInstanceSettings) (settings, error) {
 	return s, errors.Join(errs...)
 }
 
-func first(texts ...string) string {
-	for _, t := range texts {
-		if t = strings.TrimSpace(t); t != "" {
-			return t
-		}
-	}
-	return ""
-}
-
+// readTLS reads the certificates, and gives what they change.
 func readTLS(secret map[string]string, skip bool) (func(*tls.Config), error) {
-	var roots *x509.CertPool
-	if pem := secret["tlsCACert"]; pem != "" {
-		roots = x509.NewCertPool()
-		if !roots.AppendCertsFromPEM([]byte(pem)) {
-			return nil, errors.New("the CA certificate is not PEM (-----BEGIN CERTIFICATE-----)")
-		}
+	options := httpclient.TLSOptions{
+		CACertificate: secret["tlsCACert"], InsecureSkipVerify: skip,
+		ClientCertificate: secret["tlsClientCert"], ClientKey: secret["tlsClientKey"],
 	}
-	var certificates []tls.Certificate
-	if secret["tlsClientCert"] != "" || secret["tlsClientKey"] != "" {
-		pair, err := tls.X509KeyPair([]byte(secret["tlsClientCert"]), []byte(secret["tlsClientKey"]))
-		if err != nil {
-			return nil, fmt.Errorf("the client's certificate and key: %w", err)
-		}
-		certificates = []tls.Certificate{pair}
+	if (options.ClientCertificate == "") != (options.ClientKey == "") {
+		return nil, errors.New("the client's certificate and its key belong together: give both")
 	}
-	return func(c *tls.Config) {
-		c.InsecureSkipVerify = skip
-		if roots != nil {
-			c.RootCAs = roots
+	from, err := httpclient.GetTLSConfig(httpclient.Options{TLS: &options})
+	if err != nil {
+		return nil, fmt.Errorf("the certificates: %w", err)
+	}
+	return func(to *tls.Config) {
+		to.InsecureSkipVerify = skip
+		if from.RootCAs != nil { // else those of a file
+			to.RootCAs = from.RootCAs
 		}
-		if certificates != nil {
-			c.Certificates = certificates
-		}
+		to.Certificates = from.Certificates
 	}, nil
 }

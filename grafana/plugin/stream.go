@@ -8,8 +8,36 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
 	"colorstream/grafana/plugin/channel"
+	"colorstream/grafana/plugin/frame"
 	"colorstream/grafana/plugin/live"
 )
+
+// maxFirst bounds the rows that a stream begins with. The front end keeps as many.
+const maxFirst = 3000
+
+// stream gives a query's rows, and what makes a frame of them.
+func (s *source) stream(q channel.Query) (*live.Ring, func([]live.Row) *data.Frame) {
+	from := s.subscription.Live
+	columns := func() []string {
+		if len(q.Colors) > 0 {
+			return q.Colors
+		}
+		shown, _ := from.Colors()
+		return shown
+	}
+	windows := func(rows []live.Row) *data.Frame {
+		return frame.Windows(rows, s.statistics, q.Statistic, columns())
+	}
+	switch q.Stream {
+	case channel.Messages:
+		return from.Messages, func(rows []live.Row) *data.Frame { return frame.Messages(rows, columns()) }
+	case channel.Rates:
+		return from.Rates, func(rows []live.Row) *data.Frame { return frame.Rates(rows, columns()) }
+	case channel.Closed:
+		return from.Closed, windows
+	}
+	return from.Partial, windows
+}
 
 // SubscribeStream lets a panel in, with the last minutes to begin with. Who may query the data
 // source may watch.
@@ -18,16 +46,15 @@ func (s *source) SubscribeStream(_ context.Context, req *backend.SubscribeStream
 	if err != nil {
 		return &backend.SubscribeStreamResponse{Status: backend.SubscribeStreamStatusNotFound}, nil
 	}
-	r := s.reader(q)
-	f := r.frame(time.Now().Add(-live.Memory), maxFirst)
+	ring, draw := s.stream(q)
+	rows, next, _ := ring.After(0, time.Now().Add(-live.Memory).UnixNano())
+	f := draw(rows[max(len(rows)-maxFirst, 0):])
 	s.notice(f, q)
 	initial, err := backend.NewInitialFrame(f, data.IncludeAll)
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	s.begun[req.Path] = r.position()
-	s.mu.Unlock()
+	s.begun.Store(req.Path, next)
 	return &backend.SubscribeStreamResponse{Status: backend.SubscribeStreamStatusOK, InitialData: initial}, nil
 }
 
@@ -47,20 +74,15 @@ func (s *source) RunStream(ctx context.Context, req *backend.RunStreamRequest, s
 		return nil // an error would have Grafana try again for ever
 	}
 	defer s.subscription.Watch(q.Colors)()
-	r := s.reader(q)
-	s.mu.Lock()
-	position, ok := s.begun[req.Path]
-	delete(s.begun, req.Path)
-	s.mu.Unlock()
-	if ok {
-		r.seek(position)
-	} else {
-		r.frame(time.Now(), 0) // goes to the end
+	ring, draw := s.stream(q)
+	_, next, _ := ring.After(0, 0)
+	if begun, ok := s.begun.LoadAndDelete(req.Path); ok {
+		next = begun.(uint64)
 	}
 	for {
-		f, changed := r.more()
-		if f != nil {
-			if err := sender.SendFrame(f, data.IncludeAll); err != nil {
+		rows, behind, changed := ring.After(next, 0)
+		if next = behind; len(rows) > 0 {
+			if err := sender.SendFrame(draw(rows), data.IncludeAll); err != nil {
 				return err
 			}
 		}

@@ -1,10 +1,9 @@
-// Package pull brings dashboards that people edited and saved in Grafana's
-// pages back into the files that Grafana is provisioned from.
+// Package pull brings dashboards that people edited and saved in Grafana's pages back into the files
+// that Grafana is provisioned from.
 //
-// It reads each file's dashboard from Grafana by its uid, and writes the file
-// only if something that matters has changed. What was edited in a file and in
-// Grafana both, ends up as Grafana has it: the version history shows the rest.
-// Dashboards that no file has are named, and written if asked for.
+// It reads each file's dashboard from Grafana by its uid, and writes the file only if something that
+// matters has changed. What was edited in a file and in Grafana both, ends up as Grafana has it: the
+// version history shows the rest. Dashboards that no file has are named, and written if asked for.
 package pull
 
 import (
@@ -15,13 +14,21 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"colorstream/grafana/lint"
 )
+
+// timeout bounds one request.
+const timeout = 15 * time.Second
+
+var errNotFound = errors.New("not found")
 
 // Config says from where to where.
 type Config struct {
@@ -44,9 +51,9 @@ func Run(ctx context.Context, out io.Writer, c Config) error {
 	if err != nil {
 		return err
 	}
-	var all []found
+	var all []struct{ UID string }
 	if len(c.Only) == 0 {
-		if all, err = c.search(ctx); err != nil {
+		if err := c.get(ctx, "/api/search?type=dash-db&limit=5000", &all); err != nil {
 			return err
 		}
 	} else {
@@ -79,8 +86,8 @@ func hasFile(targets []target, uid string) bool {
 	return slices.ContainsFunc(targets, func(t target) bool { return t.uid == uid })
 }
 
-// files lists the dashboards in the folder. One broken file stops everything:
-// to write over it might lose what somebody was doing there.
+// files lists the dashboards in the folder. One broken file stops everything: to write over it might
+// lose what somebody was doing there.
 func files(dir string) ([]target, error) {
 	var out []target
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -106,25 +113,26 @@ func files(dir string) ([]target, error) {
 
 // one pulls one dashboard and says what became of it.
 func (c Config) one(ctx context.Context, t target) (string, error) {
-	data, err := c.dashboard(ctx, t.uid)
+	var answer struct{ Dashboard json.RawMessage }
+	err := c.get(ctx, "/api/dashboards/uid/"+url.PathEscape(t.uid), &answer)
 	switch {
 	case errors.Is(err, errNotFound) && t.old == nil:
 		return "", fmt.Errorf("there is no dashboard %q, neither in %s nor at %s", t.uid, c.Dir, c.URL)
 	case errors.Is(err, errNotFound):
 		return "not in Grafana (yet), left as it is", nil
-	}
-	if err != nil {
+	case err != nil:
 		return "", err
 	}
-	fresh, err := Canonical(data, t.old)
-	if err != nil {
-		return "", fmt.Errorf("read Grafana's answer: %w", err)
-	}
-	if _, err := lint.Parse(fresh); errors.Is(err, lint.ErrV2) {
-		return "", errV2
+	if _, err := lint.Parse(answer.Dashboard); errors.Is(err, lint.ErrV2) {
+		return "", err
 	} else if err != nil {
 		return "", fmt.Errorf("read Grafana's answer: %w", err)
 	}
+	fresh, err := Canonical(answer.Dashboard, t.old)
+	if err != nil {
+		return "", fmt.Errorf("read Grafana's answer: %w", err)
+	}
+	said := "new"
 	if t.old != nil {
 		present, err := Canonical(t.old, t.old)
 		if err != nil {
@@ -133,41 +141,47 @@ func (c Config) one(ctx context.Context, t target) (string, error) {
 		if bytes.Equal(present, fresh) {
 			return "unchanged", nil
 		}
+		said = "written"
 	}
-	if err := replace(t.path, fresh); err != nil {
-		return "", err
-	}
-	if t.old == nil {
-		return "new", nil
-	}
-	return "written", nil
+	return said, os.WriteFile(t.path, fresh, 0o644)
 }
 
-// replace writes a file so that Grafana, which may look at any moment, never
-// sees half of it.
-func replace(path string, data []byte) error {
-	mode := fs.FileMode(0o644)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path),
-		"."+strings.TrimSuffix(filepath.Base(path), ".json")+".*.tmp")
+// get reads JSON from Grafana.
+func (c Config) get(ctx context.Context, path string, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.URL, "/")+path, nil)
 	if err != nil {
-		return err
+		return fmt.Errorf("GRAFANA_URL=%s: %w", c.URL, err)
 	}
-	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Chmod(mode), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
+	switch {
+	case c.Token != "":
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	case c.User != "":
+		req.SetBasicAuth(c.User, c.Password)
 	}
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		_ = os.Remove(tmp.Name())
+		return fmt.Errorf("GRAFANA_URL=%s: Grafana does not answer: %w", c.URL, err)
 	}
-	return err
-}
-
-// isV2 tells whether Grafana keeps a dashboard in the other schema.
-func isV2(dashboard json.RawMessage, apiVersion string) bool {
-	_, err := lint.Parse(dashboard)
-	return errors.Is(err, lint.ErrV2) || strings.HasPrefix(apiVersion, "v2")
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("read Grafana's answer: %w", err)
+	}
+	switch {
+	case resp.StatusCode == http.StatusNotFound:
+		return errNotFound
+	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
+		return fmt.Errorf("not allowed (%s): set GRAFANA_TOKEN, or GRAFANA_USER and GRAFANA_PASSWORD",
+			resp.Status)
+	case resp.StatusCode != http.StatusOK && bytes.Contains(body, []byte("v2")):
+		return lint.ErrV2
+	case resp.StatusCode != http.StatusOK:
+		return fmt.Errorf("unexpected answer %s to %s: %.200s", resp.Status, path, body)
+	}
+	if err := json.Unmarshal(body, answer); err != nil {
+		return fmt.Errorf("GRAFANA_URL=%s: what answers is not Grafana: %w", c.URL, err)
+	}
+	return nil
 }

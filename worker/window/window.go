@@ -98,6 +98,9 @@ func allStats(list series.Statistics, colors map[string]*values) []Stats {
 // Count is the number of messages in the window.
 func (w *Window) Count() int64 { return w.count }
 
+// Written reports whether a pane of the window was given.
+func (w *Window) Written() bool { return w.written }
+
 // Partial computes the statistics so far of an open window, which goes on unharmed.
 func (w *Window) Partial() []Stats { return allStats(w.statistics, w.share()) }
 

@@ -18,8 +18,8 @@
 package channel
 
 import (
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -55,40 +55,20 @@ type Query struct {
 	Colors []string
 }
 
-// model is a query as the query editor and dashboards write it.
-type model struct {
-	Stream    string   `json:"stream"`
-	Show      string   `json:"show"`
-	Statistic string   `json:"statistic"`
-	Colors    []string `json:"colors"`
-}
-
-// FromJSON reads a query as dashboards have it. What is not said has a default: the running mean of
-// all colours.
+// FromJSON reads a query as the query editor and dashboards write it. What is not said has a
+// default: the running mean of all colours.
 func FromJSON(raw []byte) (Query, error) {
-	var m model
-	if err := json.Unmarshal(raw, &m); err != nil {
+	var in struct {
+		Stream, Show, Statistic string
+		Colors                  []string
+	}
+	if err := json.Unmarshal(raw, &in); err != nil {
 		return Query{}, fmt.Errorf("the query is not understood: %w", err)
 	}
-	q := Query{Colors: clean(m.Colors)}
-	switch m.Stream {
-	case "", "windows":
-		switch m.Show {
-		case "", "running":
-			q.Stream = Running
-		case "closed":
-			q.Stream = Closed
-		default:
-			return Query{}, fmt.Errorf("show is %q: it must be running or closed", m.Show)
-		}
-		q.Statistic = series.Statistic(m.Statistic)
-		if m.Statistic == "" {
-			q.Statistic = series.Mean
-		}
-	case "messages", "rates":
-		q.Stream = Stream(m.Stream)
-	default:
-		return Query{}, fmt.Errorf("stream is %q: it must be windows, messages or rates", m.Stream)
+	q := Query{Stream: Stream(in.Stream), Colors: clean(in.Colors)}
+	if cmp.Or(in.Stream, "windows") == "windows" {
+		q.Stream = Stream("windows/" + cmp.Or(in.Show, "running"))
+		q.Statistic = series.Statistic(cmp.Or(in.Statistic, string(series.Mean)))
 	}
 	return q, q.validate()
 }
@@ -105,6 +85,10 @@ func clean(colors []string) []string {
 }
 
 func (q Query) validate() error {
+	if !slices.Contains([]Stream{Running, Closed, Messages, Rates}, q.Stream) {
+		return fmt.Errorf("stream is %q: it must be windows, which show running or closed, messages or rates",
+			string(q.Stream))
+	}
 	if q.windows() && q.Statistic != series.Count && !q.Statistic.IsKnown() {
 		return fmt.Errorf("statistic is %q: it must be mean, median, min, max, stddev, count or a "+
 			"percentile such as p95", string(q.Statistic))
@@ -139,49 +123,28 @@ func (q Query) Channel(uid string) (string, error) {
 	return name, nil
 }
 
-var errPath = errors.New("the channel's path names no stream")
-
 // Parse reads a path. It takes only what Path writes, so that a query has one path.
-func Parse(path string) (Query, error) {
+func Parse(path string) (q Query, err error) {
 	parts := strings.Split(path, "/")
-	var q Query
-	switch parts[0] {
-	case "windows":
-		if len(parts) < 3 {
-			return Query{}, errPath
-		}
-		q.Stream, q.Statistic = Stream(parts[0]+"/"+parts[1]), series.Statistic(parts[2])
-		if !q.windows() {
-			return Query{}, errPath
-		}
-		parts = parts[3:]
-	case "messages", "rates":
-		q.Stream = Stream(parts[0])
-		parts = parts[1:]
-	default:
-		return Query{}, errPath
+	if parts[0] == "windows" && len(parts) > 2 {
+		q.Statistic = series.Statistic(parts[2])
+		parts = append([]string{parts[0] + "/" + parts[1]}, parts[3:]...)
 	}
-	for _, part := range parts {
-		color, err := unescape(part)
+	q.Stream = Stream(parts[0])
+	for _, part := range parts[1:] {
+		color, err := url.QueryUnescape(strings.ReplaceAll(part, "=", "%"))
 		if err != nil {
 			return Query{}, err
 		}
 		q.Colors = append(q.Colors, color)
 	}
-	if err := q.validate(); err != nil {
-		return Query{}, err
-	}
 	if q.Colors = clean(q.Colors); q.Path() != path {
-		return Query{}, errPath
+		return Query{}, fmt.Errorf("%q is not how a query's path is written", path)
 	}
-	return q, nil
+	return q, q.validate()
 }
 
 // Grafana takes neither % nor + nor ~, and a path of dots might be tidied away.
 var escaper = strings.NewReplacer("%", "=", "+", "=20", "~", "=7E", ".", "=2E")
 
 func escape(color string) string { return escaper.Replace(url.QueryEscape(color)) }
-
-func unescape(part string) (string, error) {
-	return url.QueryUnescape(strings.ReplaceAll(part, "=", "%"))
-}

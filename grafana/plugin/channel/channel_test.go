@@ -47,8 +47,8 @@ func TestQueriesThatAreRefusedSayWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for query, want := range map[string]string{
-		`{"stream":"colours"}`: "windows, messages or rates",
-		`{"show":"both"}`:      "running or closed",
+		`{"stream":"colours"}`: "running or closed, messages or rates",
+		`{"show":"both"}`:      `"windows/both"`,
 		`{"statistic":"avg"}`:  "mean, median, min, max, stddev, count or a percentile",
 		`{"colors":"red"}`:     "not understood",
 		string(many):           "51 colours",

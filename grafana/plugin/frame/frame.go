@@ -16,12 +16,9 @@ import (
 	"colorstream/worker/window"
 )
 
-const (
-	timeName = "Time"
-	// FactorName is the column of messages that says how many messages each one stands for. Charts do
-	// not draw it.
-	FactorName = "sampling"
-)
+// factorName is the column of messages that says how many messages each one stands for. Charts do
+// not draw it.
+const factorName = "sampling"
 
 // Windows makes a frame of a statistic. The list says what the rows have; one that is not in it is
 // null in all of them.
@@ -46,9 +43,10 @@ func Rates(rows []live.Row, columns []string) *data.Frame {
 func wide(rows []live.Row, columns []string, value func(*window.Stats) float64) *data.Frame {
 	times := make([]time.Time, len(rows))
 	for i, row := range rows {
-		times[i] = instant(row.At)
+		times[i] = time.Unix(0, row.At).UTC()
 	}
-	f := start(times)
+	f := data.NewFrame("", data.NewField("Time", nil, times))
+	f.Meta = &data.FrameMeta{Type: data.FrameTypeTimeSeriesWide, TypeVersion: data.FrameTypeVersion{0, 1}}
 	for _, color := range columns {
 		values := make([]*float64, len(rows))
 		for i, row := range rows {
@@ -68,33 +66,17 @@ func wide(rows []live.Row, columns []string, value func(*window.Stats) float64) 
 
 // Messages makes a frame of single messages: a row has a value in the column of its colour only,
 // and the factor. Messages of colours without a column are left out.
-func Messages(samples []live.Sample, columns []string) *data.Frame {
-	column := make(map[string]int, len(columns))
-	for i, color := range columns {
-		column[color] = i
-	}
-	kept := make([]live.Sample, 0, len(samples))
-	for _, s := range samples {
-		if _, ok := column[s.Color]; ok {
-			kept = append(kept, s)
+func Messages(rows []live.Row, columns []string) *data.Frame {
+	var kept []live.Row
+	factors := []float64{}
+	for _, row := range rows {
+		if slices.Contains(columns, row.Stats[0].Color) {
+			row.At -= row.At % int64(time.Millisecond)
+			kept, factors = append(kept, row), append(factors, row.Factor)
 		}
 	}
-	times := make([]time.Time, len(kept))
-	factors := make([]float64, len(kept))
-	values := make([][]*float64, len(columns))
-	for i := range values {
-		values[i] = make([]*float64, len(kept))
-	}
-	for i := range kept {
-		times[i] = instant(kept[i].At).Truncate(time.Millisecond)
-		factors[i] = kept[i].Factor
-		values[column[kept[i].Color]][i] = &kept[i].Value
-	}
-	f := start(times)
-	for i, color := range columns {
-		f.Fields = append(f.Fields, data.NewField(color, nil, values[i]))
-	}
-	factor := data.NewField(FactorName, nil, factors)
+	f := wide(kept, columns, func(s *window.Stats) float64 { return s.Sum })
+	factor := data.NewField(factorName, nil, factors)
 	factor.Config = &data.FieldConfig{
 		Description: "how many messages this one stands for; 1 while all are shown",
 		Custom:      map[string]any{"hideFrom": map[string]bool{"viz": true, "legend": true, "tooltip": false}},
@@ -114,11 +96,3 @@ func Labelled(f *data.Frame) *data.Frame {
 	}
 	return f
 }
-
-func start(times []time.Time) *data.Frame {
-	f := data.NewFrame("", data.NewField(timeName, nil, times))
-	f.Meta = &data.FrameMeta{Type: data.FrameTypeTimeSeriesWide, TypeVersion: data.FrameTypeVersion{0, 1}}
-	return f
-}
-
-func instant(at int64) time.Time { return time.Unix(0, at).UTC() }

@@ -32,11 +32,13 @@ var rows = []live.Row{
 	}},
 }
 
-var samples = []live.Sample{
-	{At: at + 1_234_567, Color: "red", Value: 42, Factor: 1},
-	{At: at + 2e6, Color: "blue", Value: -1.5, Factor: 12.4},
-	{At: at + 2e6, Color: "unasked", Value: 7, Factor: 12.4},
-	{At: at + 3e6, Color: "red", Value: 43, Factor: 12.4},
+var samples = []live.Row{
+	sample(1_234_567, "red", 42, 1), sample(2e6, "blue", -1.5, 12.4),
+	sample(2e6, "unasked", 7, 12.4), sample(3e6, "red", 43, 12.4),
+}
+
+func sample(after int64, color string, value, factor float64) live.Row {
+	return live.Row{At: at + after, Stats: []window.Stats{{Color: color, Sum: value, Count: 1}}, Factor: factor}
 }
 
 func TestFramesAreAsTheyWere(t *testing.T) {

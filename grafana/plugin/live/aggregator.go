@@ -1,9 +1,17 @@
+// Package live computes what panels watch: the statistics of the open window as it grows, closed
+// windows, a sample of the messages, and their rates. It remembers ten minutes of each, so that a
+// panel has something to begin with.
+//
+// An [Aggregator] takes messages and makes rows of them, which anyone may read. Rows never change,
+// so all readers share them. The windows are those of package window, with the worker's arithmetic.
+//
+// Instants are nanoseconds since 1970 UTC. The package does not know where messages come from nor
+// who watches.
 package live
 
 import (
 	"context"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -14,21 +22,43 @@ import (
 	"colorstream/worker/window"
 )
 
-// costly is how many messages a window may have for its statistics so far to be computed each time.
-// Of larger ones they are computed more rarely: they take at most about a tenth of a processor.
-const costly = 1 << 20
+const (
+	// Memory is how much of each stream is kept.
+	Memory = 10 * time.Minute
+	// partialEvery is how often the open window is looked at.
+	partialEvery = int64(250 * time.Millisecond)
+	// sampleEvery is how often sampled messages are handed on, and perSample how many at most:
+	// evenly spaced, fifty a second are all shown.
+	sampleEvery = int64(100 * time.Millisecond)
+	perSample   = 5
+	// ratesEvery is the time in which messages are counted.
+	ratesEvery = int64(time.Second)
+	// maxClosed bounds the closed windows that are kept: very narrow windows would be many.
+	maxClosed = 2400
+	// costly is how many messages a window may have for its statistics so far to be computed each
+	// time. Of larger ones they are computed more rarely: they take at most about a tenth of a
+	// processor.
+	costly = 1 << 20
+)
 
 // An Aggregator makes rows of the messages of all partitions. Source time moves the windows; the
 // clock only decides when rows are drawn up.
 type Aggregator struct {
-	buffer *Buffer
+	// Partial rows follow the open window; a row at a window's end has its final values.
+	Partial *Ring
+	// Closed rows are closed windows at their start. Those that may miss messages are left out, since
+	// their numbers are not InfluxDB's.
+	Closed   *Ring
+	Rates    *Ring
+	Messages *Ring
+
 	limits window.Config
 	now    func() int64
 
 	mu         sync.Mutex // guards all below, and the partitions
+	colors     colors
 	partitions []*Partition
 	closed     map[int64]*closing
-	colors     colors
 	slot       slot
 	partial    bool  // not all of this second was received
 	lastRow    int64 // of Partial
@@ -44,25 +74,32 @@ type closing struct {
 	incomplete bool
 }
 
-// NewAggregator returns one that fills a buffer. Its windows are the worker's if the limits are.
-func NewAggregator(buffer *Buffer, limits window.Config) *Aggregator {
+// NewAggregator returns one without rows. Its windows are the worker's if the limits are.
+func NewAggregator(limits window.Config) *Aggregator {
+	memory := int64(Memory)
 	return &Aggregator{
-		buffer: buffer, limits: limits, closed: make(map[int64]*closing),
-		now:    func() int64 { return time.Now().UnixNano() },
-		colors: newColors(buffer, time.Now().UnixNano()),
-		slot:   slot{random: rand.New(rand.NewPCG(1, 2))},
+		Partial: newRing(int(memory / partialEvery)), Closed: newRing(maxClosed),
+		Rates: newRing(int(memory / ratesEvery)), Messages: newRing(int(memory / sampleEvery * perSample)),
+		limits: limits, now: func() int64 { return time.Now().UnixNano() },
+		colors: colors{all: make(map[string]*color), pinned: make(map[string]int)},
+		closed: make(map[int64]*closing),
 	}
+}
+
+// Restart readies the aggregator for another receiver. Its rows stay, and so do the colours' places.
+func (a *Aggregator) Restart() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.partitions = nil
+	clear(a.closed)
+	a.colors.expire(a.now())
 }
 
 // Run draws up rows until ctx ends.
 func (a *Aggregator) Run(ctx context.Context) {
 	for {
 		now := a.now()
-		wait := time.NewTimer(time.Duration(a.tick(now) - now))
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			wait.Stop()
+		if !source.Sleep(ctx, time.Duration(a.tick(now)-now)) {
 			return
 		}
 	}
@@ -72,8 +109,6 @@ func (a *Aggregator) Run(ctx context.Context) {
 type Partition struct {
 	aggregator *Aggregator
 	set        *window.Set
-	written    map[int64]bool // the starts of open windows that were written
-	at         int64
 	connected  bool
 }
 
@@ -81,7 +116,7 @@ type Partition struct {
 func (a *Aggregator) Partition() *Partition {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p := &Partition{aggregator: a, set: window.NewSet(a.limits), written: make(map[int64]bool)}
+	p := &Partition{aggregator: a, set: window.NewSet(a.limits)}
 	a.partitions = append(a.partitions, p)
 	return p
 }
@@ -102,8 +137,8 @@ func (p *Partition) Message(payload string) {
 		} else {
 			p.set.AddEvent(m.Color, m.Value, m.Time.UnixNano())
 		}
-		if c := a.colors.seen(m.Color, p.at); c != nil {
-			a.slot.add(a.now, c, m.Value)
+		if c := a.colors.see(m.Color, p.set.Now()); c != nil {
+			a.slot.add(a.now, c.name, m.Value)
 		}
 	}
 }
@@ -118,12 +153,12 @@ func (p *Partition) Gap(from, to int64) {
 	p.set.Gap(from, to)
 }
 
-// Connected tells whether messages come.
-func (p *Partition) Connected(ok bool) {
+// State tells whether messages come, nil, or why not.
+func (p *Partition) State(err error) {
 	a := p.aggregator
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p.connected, a.partial = ok, true
+	p.connected, a.partial = err == nil, true
 }
 
 // Time closes the windows that have ended.
@@ -131,13 +166,9 @@ func (p *Partition) Time(at int64, _ source.Position) {
 	a := p.aggregator
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p.at = at
 	for _, pane := range p.set.Advance(at) {
 		if !pane.Again { // a correction of what was shown is InfluxDB's
 			a.addPane(pane)
-		}
-		if p.written[pane.Start] = true; pane.Final {
-			delete(p.written, pane.Start)
 		}
 	}
 	a.flush()
@@ -156,10 +187,6 @@ func (a *Aggregator) addPane(pane *window.Pane) {
 // flush adds the windows that no partition holds open any more: to Closed those that are complete,
 // to Partial the last of them.
 func (a *Aggregator) flush() {
-	if len(a.closed) == 0 {
-		return
-	}
-	a.colors.publish() // before the rows: their readers ask for it
 	var rows []Row
 	for _, start := range slices.Sorted(maps.Keys(a.closed)) {
 		if slices.ContainsFunc(a.partitions, func(p *Partition) bool { return p.isOpen(start) }) {
@@ -169,22 +196,22 @@ func (a *Aggregator) flush() {
 		delete(a.closed, start)
 		sortByColor(c.stats)
 		if !c.incomplete {
-			rows = append(rows, Row{start, c.stats})
+			rows = append(rows, Row{At: start, Stats: c.stats})
 		}
 		now := a.now()
 		at := now - now%int64(time.Millisecond)
-		if c.end <= now && now-c.end < int64(PartialEvery) {
+		if c.end <= now && now-c.end < partialEvery {
 			at = c.end
 		}
-		a.addPartial(Row{at, c.stats})
+		a.addPartial(Row{At: at, Stats: c.stats})
 	}
-	a.buffer.Closed.add(rows...)
+	a.Closed.add(rows...)
 }
 
 // isOpen reports whether the window that begins at start has messages and was not written.
 func (p *Partition) isOpen(start int64) bool {
-	return !p.written[start] && slices.ContainsFunc(p.set.Open(), func(w *window.Window) bool {
-		return w.Start == start
+	return slices.ContainsFunc(p.set.Open(), func(w *window.Window) bool {
+		return w.Start == start && !w.Written()
 	})
 }
 
@@ -192,19 +219,18 @@ func (p *Partition) isOpen(start int64) bool {
 func (a *Aggregator) tick(now int64) (next int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.colors.publish()
 	if now >= a.dueSlot {
-		a.buffer.Messages.add(a.slot.take()...)
-		a.dueSlot = after(now, int64(SampleEvery))
+		a.Messages.add(a.slot.take()...)
+		a.dueSlot = after(now, sampleEvery)
 	}
 	if now >= a.dueRates {
 		if a.dueRates > 0 { // else nothing was received yet
 			a.rates(now)
 		}
-		a.dueRates = after(now, int64(ratesEvery))
+		a.dueRates = after(now, ratesEvery)
 	}
 	if now >= a.dueRow {
-		a.dueRow = after(now, int64(PartialEvery))
+		a.dueRow = after(now, partialEvery)
 		a.partialRow(now)
 	}
 	return min(a.dueSlot, a.dueRow, a.dueRates)
@@ -216,22 +242,22 @@ func after(now, every int64) int64 { return now - now%every + every }
 // partialRow adds a row of the statistics so far of each partition's open window, the latest if
 // there are several. Near a window's end the row waits for it to be closed.
 func (a *Aggregator) partialRow(now int64) {
-	row := Row{At: now - now%int64(PartialEvery)}
+	row := Row{At: now - now%partialEvery}
 	for _, p := range a.partitions {
 		open := p.set.Open()
 		if len(open) == 0 || !p.connected {
 			continue
 		}
 		w := open[len(open)-1]
-		if p.written[w.Start] {
+		if w.Written() {
 			continue
 		}
-		if now >= w.End && now-w.End < int64(PartialEvery) {
+		if now >= w.End && now-w.End < partialEvery {
 			return
 		}
 		row.Stats = append(row.Stats, a.shown(w.Partial())...)
 		if n := w.Count(); n > costly {
-			a.dueRow += int64(PartialEvery) * n / costly
+			a.dueRow += partialEvery * n / costly
 		}
 	}
 	sortByColor(row.Stats)
@@ -242,18 +268,16 @@ func (a *Aggregator) partialRow(now int64) {
 func (a *Aggregator) addPartial(row Row) {
 	if row.At > a.lastRow {
 		a.lastRow = row.At
-		a.buffer.Partial.add(row)
+		a.Partial.add(row)
 	}
 }
 
 // shown keeps the statistics of the colours that are shown.
 func (a *Aggregator) shown(stats []window.Stats) []window.Stats {
-	if len(stats) <= MaxShown && a.buffer.Hidden() == 0 {
-		return stats
-	}
-	kept := make([]window.Stats, 0, MaxShown) // not a part of stats, which would be kept whole
+	var kept []window.Stats
 	for _, s := range stats {
-		if a.colors.isShown(s.Color) || a.buffer.isPinned(s.Color) {
+		if a.colors.isShown(s.Color) {
+			s.Values = slices.Clone(s.Values) // else those of all colours are kept with them
 			kept = append(kept, s)
 		}
 	}
@@ -262,19 +286,19 @@ func (a *Aggregator) shown(stats []window.Stats) []window.Stats {
 
 // rates adds the counts of the second that has just ended, none if it was not received whole.
 func (a *Aggregator) rates(now int64) {
-	row := Row{At: after(now, int64(ratesEvery)) - 2*int64(ratesEvery)}
+	row := Row{At: after(now, ratesEvery) - 2*ratesEvery}
 	connected := len(a.partitions) > 0 &&
 		!slices.ContainsFunc(a.partitions, func(p *Partition) bool { return !p.connected })
-	whole := connected && !a.partial && now-a.dueRates < int64(ratesEvery)
+	whole := connected && !a.partial && now-a.dueRates < ratesEvery
 	a.partial = !connected
 	for _, c := range a.colors.all {
-		if whole && (c.shown || a.buffer.isPinned(c.name)) {
+		if whole && a.colors.isShown(c.name) {
 			row.Stats = append(row.Stats, window.Stats{Color: c.name, Count: c.count})
 		}
 		c.count = 0
 	}
 	sortByColor(row.Stats)
-	a.buffer.Rates.add(row)
+	a.Rates.add(row)
 	a.colors.expire(now)
 }
 

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -27,13 +28,12 @@ type player struct {
 	clock int64
 }
 
-func newTest() (*Buffer, *player) {
-	buffer := NewBuffer()
-	return buffer, newPlayer(buffer)
+func newTest() (*Aggregator, *player) {
+	a := NewAggregator(window.Config{Width: 5 * time.Second})
+	return a, newPlayer(a)
 }
 
-func newPlayer(buffer *Buffer) *player {
-	a := NewAggregator(buffer, window.Config{Width: 5 * time.Second})
+func newPlayer(a *Aggregator) *player {
 	p := &player{Partition: a.Partition()}
 	a.now = func() int64 { return p.clock }
 	return p
@@ -41,16 +41,22 @@ func newPlayer(buffer *Buffer) *player {
 
 func (p *player) connect(at int64) {
 	p.clock = at
-	p.Gap(p.at, at+1)
+	p.Gap(max(p.set.Now(), 0), at+1)
 	p.Time(at, source.Position{})
-	p.Connected(true)
+	p.State(nil)
 }
 
 func (p *player) disconnect(at int64) {
 	p.clock = at
-	p.Gap(p.at, at)
+	p.Gap(p.set.Now(), at)
 	p.Time(at, source.Position{})
-	p.Connected(false)
+	p.State(errors.New("gone"))
+}
+
+// colors are those that are shown.
+func shown(a *Aggregator) []string {
+	names, _ := a.Colors()
+	return names
 }
 
 func (p *player) send(payload string, at int64) {
@@ -94,7 +100,7 @@ func naive(color string, values []float64) window.Stats {
 
 func TestRunningRowsAreWhatCameSoFarAndClosedRowsTheWhole(t *testing.T) {
 	t.Parallel()
-	buffer, p := newTest()
+	a, p := newTest()
 	p.connect(base - second)
 	random := rand.New(rand.NewPCG(3, 4))
 	type came struct {
@@ -129,7 +135,7 @@ func TestRunningRowsAreWhatCameSoFarAndClosedRowsTheWhole(t *testing.T) {
 	}
 	equal := cmp.Comparer(func(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 })
 
-	closed, _, _ := buffer.Closed.After(0)
+	closed, _, _ := a.Closed.After(0, 0)
 	if len(closed) != 3 {
 		t.Fatalf("%d closed windows, want 3", len(closed))
 	}
@@ -142,10 +148,10 @@ func TestRunningRowsAreWhatCameSoFarAndClosedRowsTheWhole(t *testing.T) {
 			t.Errorf("window %d: %s", i, diff)
 		}
 	}
-	rows, _, _ := buffer.Partial.After(0)
+	rows, _, _ := a.Partial.After(0, 0)
 	last := rows[0].At
 	for _, row := range rows[1:] {
-		if row.At-last != int64(PartialEvery) {
+		if row.At-last != partialEvery {
 			t.Errorf("rows at %d and %d", last, row.At)
 		}
 		last = row.At
@@ -161,7 +167,7 @@ func TestRunningRowsAreWhatCameSoFarAndClosedRowsTheWhole(t *testing.T) {
 
 func TestAWindowThatWasNotHeardWholeIsNotAmongTheClosed(t *testing.T) {
 	t.Parallel()
-	buffer, p := newTest()
+	a, p := newTest()
 	p.connect(base + second)
 	send := func(at int64) { p.send(payload("red", 1), at) }
 	run(p, base+second, base+12*second, send) // the first began before
@@ -170,7 +176,7 @@ func TestAWindowThatWasNotHeardWholeIsNotAmongTheClosed(t *testing.T) {
 	p.connect(base + 13*second)
 	run(p, base+13*second, base+21*second, send)
 
-	rows, _, _ := buffer.Closed.After(0)
+	rows, _, _ := a.Closed.After(0, 0)
 	var starts []int64
 	for _, row := range rows {
 		starts = append(starts, (row.At-base)/second)
@@ -178,18 +184,18 @@ func TestAWindowThatWasNotHeardWholeIsNotAmongTheClosed(t *testing.T) {
 	if diff := cmp.Diff([]int64{5, 15}, starts); diff != "" {
 		t.Errorf("closed windows: %s", diff)
 	}
-	running, _, _ := buffer.Partial.After(0)
+	running, _, _ := a.Partial.After(0, 0)
 	for _, row := range running {
 		at := time.Duration(row.At - base)
 		away := at > 12*time.Second && at < 13*time.Second
 		if away && len(row.Stats) > 0 {
 			t.Errorf("%v: Redis is away, but there is a value", at)
 		}
-		if at > 13*time.Second+PartialEvery && len(row.Stats) == 0 {
+		if at > 13*time.Second+time.Duration(partialEvery) && len(row.Stats) == 0 {
 			t.Errorf("%v: no value", at)
 		}
 	}
-	rates, _, _ := buffer.Rates.After(0)
+	rates, _, _ := a.Rates.After(0, 0)
 	for _, row := range rates {
 		at := (row.At - base) / second
 		heard := at > 1 && at < 12 || at > 13
@@ -201,7 +207,7 @@ func TestAWindowThatWasNotHeardWholeIsNotAmongTheClosed(t *testing.T) {
 
 func TestEventTimesOfThePastAreWatchedToo(t *testing.T) {
 	t.Parallel()
-	buffer, p := newTest()
+	a, p := newTest()
 	p.connect(base)
 	long := base - 1000*second // a window's start
 	n := int64(0)
@@ -211,7 +217,7 @@ func TestEventTimesOfThePastAreWatchedToo(t *testing.T) {
 		p.send(fmt.Sprintf(`{"color":"red","value":%d,"ts":%d}`, n, ts/ms), at)
 		n++
 	})
-	closed, _, _ := buffer.Closed.After(0)
+	closed, _, _ := a.Closed.After(0, 0)
 	if len(closed) < 15 {
 		t.Fatalf("%d closed windows, want nearly 20", len(closed))
 	}
@@ -220,7 +226,7 @@ func TestEventTimesOfThePastAreWatchedToo(t *testing.T) {
 			t.Errorf("window %d: %+v, want 50 messages", (row.At-long)/second, row.Stats)
 		}
 	}
-	running, _, _ := buffer.Partial.After(0)
+	running, _, _ := a.Partial.After(0, 0)
 	for i := 1; i < len(running); i++ {
 		if running[i].At <= running[i-1].At {
 			t.Errorf("row %d is not after the one before", i)
@@ -230,7 +236,7 @@ func TestEventTimesOfThePastAreWatchedToo(t *testing.T) {
 
 func TestMessagesAreAllShownUpToARateAndSampledAbove(t *testing.T) {
 	t.Parallel()
-	buffer, p := newTest()
+	a, p := newTest()
 	p.connect(base)
 	p.tick(base)
 	for i := range int64(200) { // 50 a second
@@ -238,12 +244,12 @@ func TestMessagesAreAllShownUpToARateAndSampledAbove(t *testing.T) {
 		p.send(payload("red", float64(i)), at)
 		p.tick(base + (i+1)*20*ms)
 	}
-	rows, next, _ := buffer.Messages.After(0)
+	rows, next, _ := a.Messages.After(0, 0)
 	if len(rows) != 200 {
 		t.Fatalf("%d of 200 messages at the rate where all are shown", len(rows))
 	}
 	for i, m := range rows {
-		if m.Value != float64(i) || m.Factor != 1 {
+		if m.Stats[0].Sum != float64(i) || m.Factor != 1 {
 			t.Errorf("message %d: %+v", i, m)
 		}
 	}
@@ -261,20 +267,20 @@ func TestMessagesAreAllShownUpToARateAndSampledAbove(t *testing.T) {
 			p.tick(from + (i+1)*ms/10)
 		}
 	}
-	rows, _, _ = buffer.Messages.After(next)
+	rows, _, _ = a.Messages.After(next, 0)
 	last := -1.0
 	for _, m := range rows {
 		total += m.Factor
-		if m.Color == "red" {
+		if m.Stats[0].Color == "red" {
 			red++
 		}
-		if m.Value <= last {
-			t.Errorf("message %v after %v", m.Value, last)
+		if m.Stats[0].Sum <= last {
+			t.Errorf("message %v after %v", m.Stats[0].Sum, last)
 		}
-		last = m.Value
+		last = m.Stats[0].Sum
 	}
-	if len(rows) != 10*SampledAbove || total != 100_000 {
-		t.Errorf("%d messages stand for %v, want %d for 100000", len(rows), total, 10*SampledAbove)
+	if len(rows) != 500 || total != 100_000 {
+		t.Errorf("%d messages stand for %v, want 500 for 100000", len(rows), total)
 	}
 	if red < 400 || red > 490 {
 		t.Errorf("%d of 500 are red, want about 450", red)
@@ -283,7 +289,7 @@ func TestMessagesAreAllShownUpToARateAndSampledAbove(t *testing.T) {
 
 func TestColoursKeepTheirPlaces(t *testing.T) {
 	t.Parallel()
-	buffer, p := newTest()
+	a, p := newTest()
 	p.connect(base)
 	run(p, base, base+2*second, func(at int64) {
 		p.send(payload("red", 1), at)
@@ -292,52 +298,58 @@ func TestColoursKeepTheirPlaces(t *testing.T) {
 		}
 	})
 	want := []string{"red", "blue"}
-	if diff := cmp.Diff(want, buffer.Colors()); diff != "" {
+	if diff := cmp.Diff(want, shown(a)); diff != "" {
 		t.Error(diff)
 	}
 	// red is silent, first for a while, then for longer than anything is remembered.
 	blue := func(at int64) { p.send(payload("blue", 1), at) }
 	run(p, base+2*second, base+300*second, blue)
-	if diff := cmp.Diff(want, buffer.Colors()); diff != "" {
+	if diff := cmp.Diff(want, shown(a)); diff != "" {
 		t.Error(diff)
 	}
 	run(p, base+300*second, base+603*second, blue)
-	if diff := cmp.Diff([]string{"blue"}, buffer.Colors()); diff != "" {
+	if diff := cmp.Diff([]string{"blue"}, shown(a)); diff != "" {
 		t.Error(diff)
 	}
 	run(p, base+603*second, base+604*second, func(at int64) { p.send(payload("red", 1), at) })
-	if diff := cmp.Diff([]string{"blue", "red"}, buffer.Colors()); diff != "" {
+	if diff := cmp.Diff([]string{"blue", "red"}, shown(a)); diff != "" {
 		t.Error(diff)
 	}
-	// Another p of the same buffer goes on with them.
-	p = newPlayer(buffer)
+	// Another receiver goes on with them.
+	a.Restart()
+	p = newPlayer(a)
 	run(p, base+605*second, base+606*second, func(at int64) {
 		p.send(payload("green", 1), at)
 		p.send(payload("red", 1), at)
 	})
-	if diff := cmp.Diff([]string{"blue", "red", "green"}, buffer.Colors()); diff != "" {
+	if diff := cmp.Diff([]string{"blue", "red", "green"}, shown(a)); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestThereIsNoEndOfColours(t *testing.T) {
 	t.Parallel()
-	buffer, p := newTest()
+	a, p := newTest()
 	p.connect(base)
-	defer buffer.Pin([]string{"c9000"})()
+	defer a.Pin([]string{"c9000"})()
 	run(p, base, base+6*second, func(at int64) {
 		for i := range 100 {
 			p.send(payload(fmt.Sprint("c", (at/ms/10*100+int64(i))%12_000), 1), at)
 		}
 	})
-	if n := len(buffer.Colors()); n != MaxShown || buffer.Hidden() != maxKnown-MaxShown {
-		t.Errorf("%d colours are shown, %d hidden", n, buffer.Hidden())
+	if names, hidden := a.Colors(); len(names) != MaxShown || hidden != maxKnown-MaxShown {
+		t.Errorf("%d colours are shown, %d hidden", len(names), hidden)
 	}
-	rows, _, _ := buffer.Partial.After(0)
+	rows, _, _ := a.Partial.After(0, 0)
 	asked := false
 	for _, row := range rows {
 		if len(row.Stats) > MaxShown+1 || cap(row.Stats) > 4*MaxShown {
 			t.Errorf("a row has %d colours, room for %d", len(row.Stats), cap(row.Stats))
+		}
+		for _, s := range row.Stats {
+			if cap(s.Values) > 8 {
+				t.Errorf("a colour has room for %d values", cap(s.Values))
+			}
 		}
 		asked = asked || slices.ContainsFunc(row.Stats,
 			func(s window.Stats) bool { return s.Color == "c9000" })
@@ -349,18 +361,18 @@ func TestThereIsNoEndOfColours(t *testing.T) {
 
 func TestMessagesThatCannotBeReadAreLeftOut(t *testing.T) {
 	t.Parallel()
-	buffer, p := newTest()
+	a, p := newTest()
 	p.connect(base)
 	p.tick(base)
 	for _, text := range []string{`{"color":"blue"}`, payload("red", 1), `nonsense`, ``} {
 		p.send(text, base+ms)
 	}
 	p.tick(base + second)
-	rows, _, _ := buffer.Messages.After(0)
-	if len(rows) != 1 || rows[0].Color != "red" || rows[0].Factor != 1 {
+	rows, _, _ := a.Messages.After(0, 0)
+	if len(rows) != 1 || rows[0].Stats[0].Color != "red" || rows[0].Factor != 1 {
 		t.Errorf("messages %+v, want one of red", rows)
 	}
-	if diff := cmp.Diff([]string{"red"}, buffer.Colors()); diff != "" {
+	if diff := cmp.Diff([]string{"red"}, shown(a)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -369,7 +381,7 @@ func TestMessagesThatCannotBeReadAreLeftOut(t *testing.T) {
 // for both, and has the colours of both.
 func TestPartitions(t *testing.T) {
 	t.Parallel()
-	buffer, one := newTest()
+	a, one := newTest()
 	two := &player{Partition: one.aggregator.Partition()}
 	one.connect(base)
 	two.connect(base)
@@ -380,18 +392,18 @@ func TestPartitions(t *testing.T) {
 			two.Time(at-300*ms, source.Position{})
 			two.Message(payload("blue", 2))
 		}
-		one.aggregator.tick(at)
+		a.tick(at)
 	}
-	rows, _, _ := buffer.Closed.After(0)
+	rows, _, _ := a.Closed.After(0, 0)
 	if len(rows) != 1 || rows[0].At != base+5*second || len(rows[0].Stats) != 2 ||
 		rows[0].Stats[0].Color != "blue" || rows[0].Stats[0].Count != 50 ||
 		rows[0].Stats[1].Color != "red" || rows[0].Stats[1].Count != 50 {
 		t.Errorf("closed windows %+v", rows)
 	}
 	two.disconnect(base + 13*second)
-	one.aggregator.tick(base + 14*second)
-	one.aggregator.tick(base + 15*second)
-	rates, _, _ := buffer.Rates.After(0)
+	a.tick(base + 14*second)
+	a.tick(base + 15*second)
+	rates, _, _ := a.Rates.After(0, 0)
 	if last := rates[len(rates)-1]; len(last.Stats) != 0 {
 		t.Errorf("rates without a partition: %+v", last)
 	}
@@ -400,13 +412,13 @@ func TestPartitions(t *testing.T) {
 // A window may close before any row was drawn up: its colours are known all the same.
 func TestColoursAreKnownBeforeTheirRows(t *testing.T) {
 	t.Parallel()
-	buffer, p := newTest()
+	a, p := newTest()
 	p.connect(base)
 	p.Time(base+5*second, source.Position{})
 	p.send(payload("red", 1), base+5*second)
 	p.Time(base+10*second, source.Position{})
-	rows, _, _ := buffer.Closed.After(0)
-	if colors := buffer.Colors(); len(rows) != 1 || len(colors) != 1 || colors[0] != "red" {
+	rows, _, _ := a.Closed.After(0, 0)
+	if colors := shown(a); len(rows) != 1 || len(colors) != 1 || colors[0] != "red" {
 		t.Errorf("rows %+v, colours %q", rows, colors)
 	}
 }
@@ -415,8 +427,7 @@ func TestColoursAreKnownBeforeTheirRows(t *testing.T) {
 // what comes for it does not change its row.
 func TestLateness(t *testing.T) {
 	t.Parallel()
-	buffer := NewBuffer()
-	p := newPlayer(buffer)
+	a, p := newTest()
 	p.set = window.NewSet(window.Config{Width: 5 * time.Second, Lateness: 5 * time.Second})
 	p.connect(base - 3*second)
 	event := func(at, ts int64) {
@@ -431,12 +442,12 @@ func TestLateness(t *testing.T) {
 			event(at, base)
 		}
 	})
-	rows, _, _ := buffer.Closed.After(0)
+	rows, _, _ := a.Closed.After(0, 0)
 	if len(rows) != 2 || rows[0].At != base ||
 		rows[0].Stats[0].Count != 500 || rows[1].Stats[0].Count != 1 {
 		t.Errorf("closed windows %+v", rows)
 	}
-	partial, _, _ := buffer.Partial.After(0)
+	partial, _, _ := a.Partial.After(0, 0)
 	for _, row := range partial {
 		if row.At > base+6200*ms && row.At < base+10*second &&
 			(len(row.Stats) != 1 || row.Stats[0].Count != 1) {
@@ -448,13 +459,13 @@ func TestLateness(t *testing.T) {
 // A payload holds several messages; a bad one among them is left out.
 func TestManyInAPayload(t *testing.T) {
 	t.Parallel()
-	buffer, p := newTest()
+	a, p := newTest()
 	p.connect(base)
 	p.tick(base)
 	p.send(payload("red", 1)+"\n{\"color\"}\n"+payload("red", 2)+"\n", base+ms)
 	p.tick(base + second)
-	rows, _, _ := buffer.Messages.After(0)
-	if len(rows) != 2 || rows[1].Value != 2 || rows[0].At != base+ms {
+	rows, _, _ := a.Messages.After(0, 0)
+	if len(rows) != 2 || rows[1].Stats[0].Sum != 2 || rows[0].At != base+ms {
 		t.Errorf("messages %+v", rows)
 	}
 }

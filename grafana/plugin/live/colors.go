@@ -5,8 +5,13 @@ import (
 	"strings"
 )
 
-// maxKnown bounds the colours that are counted, as the worker bounds them.
-const maxKnown = 10_000
+const (
+	// MaxShown is how many colours are in the rows, besides those that a panel asks for by name.
+	MaxShown  = 50
+	maxPinned = 200
+	// maxKnown bounds the colours that are counted, as the worker bounds them.
+	maxKnown = 10_000
+)
 
 // A color is one that came in the last ten minutes.
 type color struct {
@@ -19,25 +24,13 @@ type color struct {
 // colors knows those of the last ten minutes. Which ones are shown changes rarely: one keeps its
 // place until it has been silent for that long, and new ones stand at the end.
 type colors struct {
-	buffer  *Buffer
-	all     map[string]*color
-	order   []*color // those that are shown
-	changed bool
+	all    map[string]*color
+	order  []string // those that are shown
+	pinned map[string]int
 }
 
-// newColors goes on with the places that the buffer's rows have.
-func newColors(buffer *Buffer, now int64) colors {
-	c := colors{buffer: buffer, all: make(map[string]*color)}
-	for _, name := range buffer.Colors() {
-		known := &color{name: name, seen: now}
-		c.all[name] = known
-		c.show(known)
-	}
-	return c
-}
-
-// seen counts a message. It gives nil for a colour that is one too many.
-func (c *colors) seen(name string, at int64) *color {
+// see counts a message. It gives nil for a colour that is one too many.
+func (c *colors) see(name string, at int64) *color {
 	known := c.all[name]
 	if known == nil {
 		if len(c.all) >= maxKnown {
@@ -53,16 +46,16 @@ func (c *colors) seen(name string, at int64) *color {
 }
 
 func (c *colors) show(known *color) {
-	c.changed = true
 	if len(c.order) < MaxShown {
 		known.shown = true
-		c.order = append(c.order, known)
+		c.order = append(c.order, known.name)
 	}
 }
 
+// isShown reports whether a colour has a place in the rows.
 func (c *colors) isShown(name string) bool {
 	known := c.all[name]
-	return known != nil && known.shown
+	return known != nil && known.shown || c.pinned[name] > 0
 }
 
 // expire forgets colours that are silent, and gives their places to others.
@@ -70,31 +63,44 @@ func (c *colors) expire(now int64) {
 	for name, known := range c.all {
 		if known.seen < now-int64(Memory) {
 			delete(c.all, name)
-			c.changed = true
 		}
 	}
-	if !c.changed {
-		return
-	}
-	c.order = slices.DeleteFunc(c.order, func(known *color) bool { return c.all[known.name] != known })
+	c.order = slices.DeleteFunc(c.order, func(name string) bool { return c.all[name] == nil })
 	for _, known := range c.all {
-		if len(c.order) < MaxShown && !known.shown {
+		if !known.shown {
 			c.show(known)
 		}
 	}
-	c.publish()
 }
 
-// publish tells the buffer which colours are shown.
-func (c *colors) publish() {
-	if !c.changed {
-		return
+// Colors are the colours of the last ten minutes in the order of their first message, at most
+// [MaxShown], and how many there are beyond those.
+func (a *Aggregator) Colors() (shown []string, hidden int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.colors.order), len(a.colors.all) - len(a.colors.order)
+}
+
+// Pin has colours in the rows whatever else there is, until release is called once. Of too many,
+// those that come last are left out.
+func (a *Aggregator) Pin(names []string) (release func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	pinned := a.colors.pinned
+	var mine []string
+	for _, name := range names {
+		if pinned[name] > 0 || len(pinned) < maxPinned {
+			pinned[name]++
+			mine = append(mine, name)
+		}
 	}
-	c.changed = false
-	names := make([]string, len(c.order))
-	for i, known := range c.order {
-		names[i] = known.name
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for _, name := range mine {
+			if pinned[name]--; pinned[name] == 0 {
+				delete(pinned, name)
+			}
+		}
 	}
-	c.buffer.colors.Store(&names)
-	c.buffer.hidden.Store(int64(len(c.all) - len(c.order)))
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -42,7 +43,7 @@ func TestRestrictedUser(t *testing.T) {
 				admin.Publish(t.Context(), "colors", "hello")
 			}
 		}
-		cfg := Config{Redis: at("redis://live:PASSWORD@" + server.Addr()), Channel: "colors", Stream: stream}
+		cfg := Config{Redis: at("redis://live:PASSWORD@" + server.Addr()), Channel: "colors", Stream: stream, Width: time.Second}
 		r := start(t, cfg)
 		eventually(t, "connected", func() bool { return strings.HasSuffix(r.state(), "connected") })
 		eventually(t, "a message", func() bool { send(); return slices.Contains(r.got(), "hello") })
@@ -51,7 +52,7 @@ func TestRestrictedUser(t *testing.T) {
 			t.Fatal(err)
 		}
 		repeat(t, send)
-		if _, _, err := s.Probe(t.Context()); err != nil {
+		if _, err := s.Probe(t.Context()); err != nil {
 			t.Error(err)
 		}
 		if log := admin.Do(t.Context(), "acl", "log").Val(); len(log.([]any)) > 0 {

@@ -26,9 +26,8 @@ import (
 )
 
 const (
-	firstBackoff = 50 * time.Millisecond
-	lastBackoff  = 2 * time.Second
-	dialTimeout  = 3 * time.Second
+	retryEvery  = 500 * time.Millisecond
+	dialTimeout = 3 * time.Second
 	// connections bounds those of a stream: each partition's reader waits on one.
 	connections = 256
 )
@@ -36,8 +35,8 @@ const (
 // A Sink takes what one goroutine receives: a channel, or a partition of a stream.
 type Sink interface {
 	source.Sink
-	// Connected tells whether messages come from now on.
-	Connected(ok bool)
+	// State tells whether messages come from now on, nil, or why not.
+	State(err error)
 }
 
 // Config says what to receive.
@@ -64,6 +63,7 @@ type Source struct {
 	tls    bool
 
 	channels []string // with patterns
+	back     int64    // how many of a stream's newest entries are read, too
 }
 
 // New returns a Source. Its errors name what is wrong with the settings, and hold no secret.
@@ -111,8 +111,7 @@ func (s *Source) Run(ctx context.Context, partition func() Sink) {
 	sink := partition()
 	options := s.target.Options()
 	options.DialTimeout, options.DialerRetries = dialTimeout, 1
-	p := source.NewPubSub(s.log, options, s.channels, s.cfg.Width, 0,
-		func(err error) { sink.Connected(err == nil) })
+	p := source.NewPubSub(s.log, options, s.channels, s.cfg.Width, 0, sink.State)
 	_ = p.Run(ctx, sink) // it ends with ctx alone
 }
 

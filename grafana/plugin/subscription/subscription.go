@@ -24,34 +24,25 @@ type Receiver interface {
 	Run(ctx context.Context, partition func() redis.Sink)
 }
 
-// A Subscription is a receiver and the buffer that it fills. It starts with the first watcher and
-// ends with the last; who comes back within ten minutes finds the rows from before.
+// A Subscription is a receiver and the rows that are made of what it receives. It starts with the
+// first watcher and ends with the last; who comes back within ten minutes finds the rows from before.
 type Subscription struct {
-	// Buffer is what there is to watch. It may always be read.
-	Buffer *live.Buffer
+	// Live has the rows. It may always be read.
+	Live *live.Aggregator
 
 	receiver Receiver
-	limits   window.Config
 
 	mu       sync.Mutex
 	watchers int
-	cancel   context.CancelFunc
-	done     chan struct{} // closed when the receiver has ended
-	stopped  time.Time
-	leases   map[string]*lease
-	closed   bool
-}
-
-// A lease is a watcher that leaves by itself.
-type lease struct {
-	until   time.Time
-	timer   *time.Timer
-	release func()
+	stop     func() // ends the receiver, and waits until it has ended
+	leases   map[string]*time.Timer
 }
 
 // New makes a subscription that rests.
 func New(receiver Receiver, limits window.Config) *Subscription {
-	return &Subscription{Buffer: live.NewBuffer(), receiver: receiver, limits: limits, leases: make(map[string]*lease)}
+	return &Subscription{
+		Live: live.NewAggregator(limits), receiver: receiver, leases: make(map[string]*time.Timer),
+	}
 }
 
 // Watch keeps the receiver running until release is called. The colours, if any, are in the rows
@@ -63,10 +54,7 @@ func (s *Subscription) Watch(colors []string) (release func()) {
 }
 
 func (s *Subscription) watch(colors []string) func() {
-	if s.closed {
-		return func() {}
-	}
-	unpin := s.Buffer.Pin(colors)
+	unpin := s.Live.Pin(colors)
 	if s.watchers++; s.watchers == 1 {
 		s.start()
 	}
@@ -80,82 +68,35 @@ func (s *Subscription) watch(colors []string) func() {
 	})
 }
 
-// start runs the receiver in a goroutine, which stop waits for.
 func (s *Subscription) start() {
-	if time.Since(s.stopped) > live.Memory { // all of it is too old to be shown
-		s.Buffer.Clear()
-	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel, s.done = cancel, make(chan struct{})
-	aggregator := live.NewAggregator(s.Buffer, s.limits)
+	s.Live.Restart()
 	var running sync.WaitGroup
-	running.Go(func() { aggregator.Run(ctx) })
-	running.Go(func() {
-		s.receiver.Run(ctx, func() redis.Sink { return aggregator.Partition() })
-	})
-	go func(done chan struct{}) {
-		running.Wait()
-		close(done)
-	}(s.done)
-}
-
-func (s *Subscription) stop() {
-	s.cancel()
-	<-s.done
-	s.stopped = time.Now()
+	running.Go(func() { s.Live.Run(ctx) })
+	running.Go(func() { s.receiver.Run(ctx, func() redis.Sink { return s.Live.Partition() }) })
+	s.stop = func() { cancel(); running.Wait() }
 }
 
 // Lease watches for a query that does not stream, for two minutes from its last call.
 func (s *Subscription) Lease(query string, colors []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	until := time.Now().Add(leaseTime)
-	if h := s.leases[query]; h != nil {
-		h.until = until
-		h.timer.Reset(leaseTime)
+	if lease := s.leases[query]; lease != nil && lease.Stop() {
+		lease.Reset(leaseTime)
 		return
 	}
-	if s.closed || len(s.leases) >= maxLeases {
+	if len(s.leases) >= maxLeases {
 		return
 	}
-	s.leases[query] = &lease{
-		until: until, release: s.watch(colors),
-		timer: time.AfterFunc(leaseTime, func() { s.expire(query) }),
-	}
-}
-
-func (s *Subscription) expire(query string) {
-	s.mu.Lock()
-	h := s.leases[query]
-	if h == nil || time.Now().Before(h.until) { // called again while the timer was going off
+	release := s.watch(colors)
+	var lease *time.Timer
+	lease = time.AfterFunc(leaseTime, func() {
+		s.mu.Lock()
+		if s.leases[query] == lease { // else another has begun while this one ended
+			delete(s.leases, query)
+		}
 		s.mu.Unlock()
-		return
-	}
-	delete(s.leases, query)
-	s.mu.Unlock()
-	h.release()
-}
-
-// Watchers is how many there are, queries among them.
-func (s *Subscription) Watchers() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.watchers
-}
-
-// Close ends the leases, and lets nobody watch any more. Who watches still goes on until the
-// release.
-func (s *Subscription) Close() {
-	s.mu.Lock()
-	s.closed = true
-	var leases []*lease
-	for query, h := range s.leases {
-		h.timer.Stop()
-		leases = append(leases, h)
-		delete(s.leases, query)
-	}
-	s.mu.Unlock()
-	for _, h := range leases {
-		h.release()
-	}
+		release()
+	})
+	s.leases[query] = lease
 }
