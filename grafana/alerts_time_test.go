@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"colorstream/grafana/grafanatest"
-	"colorstream/grafana/lint"
 	"colorstream/grafana/sample"
 	"colorstream/influxdb/influxtest"
 )
@@ -25,10 +24,7 @@ const inTime = 5 * time.Minute
 // time, and no other does.
 func TestAlertsInTime(t *testing.T) {
 	t.Parallel()
-	set, err := lint.Load(os.DirFS("."))
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := load(t, ".")
 	uids := map[string]string{}
 	for _, r := range set.Rules() {
 		uids[r.Title] = strings.TrimPrefix(r.UID, "colorstream-")

@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"colorstream/grafana/lint"
 	"colorstream/grafana/query"
 	"colorstream/influxdb/flux"
 	"colorstream/influxdb/influxtest"
@@ -33,10 +31,7 @@ const (
 //
 //	go test -run '^$' -bench Panels -benchtime 20x .
 func BenchmarkPanels(b *testing.B) {
-	set, err := lint.Load(os.DirFS("."))
-	if err != nil {
-		b.Fatal(err)
-	}
+	set := load(b, ".")
 	db := influxtest.Start(b)
 	client := flux.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
 	end := time.Now().Truncate(5 * time.Second)

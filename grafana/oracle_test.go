@@ -147,17 +147,13 @@ func (o oracle) age(points []series.Point) float64 {
 func compare(t *testing.T, begin string, wants func(oracle) map[string]func() []row) {
 	t.Helper()
 	db, metricsDB := influxtest.Shared(t).NewBucket(t), influxtest.Shared(t).NewBucket(t)
-	client := flux.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
 	end := time.Now().Truncate(sample.Window)
 	all := oracle{points: sample.Points(end, 26*time.Hour), metrics: sample.Metrics(end)}
 	for part := range slices.Chunk(all.points, chunk) {
 		db.Write(t, string(sample.Lines(part)))
 	}
 	metricsDB.Write(t, string(all.metrics.Lines()))
-	set, err := lint.Load(os.DirFS("."))
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := load(t, ".")
 	for _, v := range views {
 		seen := 0
 		o := all
@@ -179,14 +175,11 @@ func compare(t *testing.T, begin string, wants func(oracle) map[string]func() []
 			if rows == nil {
 				continue
 			}
-			where := query.Context{
-				Start: o.start, Stop: o.stop, Every: o.every, Bucket: db.Bucket, Org: db.Org,
-				Variables: map[string]string{"color": sample.Odd, "search": "", "scale": "same"},
-			}
+			from := db
 			if q.Source == lint.Pipeline {
-				where.Bucket = metricsDB.Bucket
+				from = metricsDB
 			}
-			if diff := difference(ask(t, client, where, q.Flux), rows()); diff != "" {
+			if diff := difference(ask(t, from, o.start, o.stop, o.every, q.Flux), rows()); diff != "" {
 				t.Errorf("%s, %s, %s: %s", q.Key, q.Where, v.name, diff)
 			}
 		}
@@ -196,15 +189,29 @@ func compare(t *testing.T, begin string, wants func(oracle) map[string]func() []
 	}
 }
 
-func ask(t *testing.T, client flux.Client, where query.Context, text string) []row {
+func load(t testing.TB, dir string) *lint.Set {
 	t.Helper()
-	flux, err := where.Expand(text)
+	set, err := lint.Load(os.DirFS(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tables, err := client.Run(t.Context(), flux)
+	return set
+}
+
+// ask runs a query on a bucket as Grafana does for a range of time.
+func ask(t *testing.T, db *influxtest.Server, start, stop time.Time, every time.Duration, text string) []row {
+	t.Helper()
+	where := query.Context{
+		Start: start, Stop: stop, Every: every, Bucket: db.Bucket, Org: db.Org,
+		Variables: map[string]string{"color": sample.Odd, "search": "", "scale": "same"},
+	}
+	text, err := where.Expand(text)
 	if err != nil {
-		t.Fatalf("%v\n%s", err, flux)
+		t.Fatal(err)
+	}
+	tables, err := flux.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}.Run(t.Context(), text)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
 	}
 	var out []row
 	for _, r := range slices.Concat(tables...) {
@@ -469,19 +476,14 @@ func TestPipeline(t *testing.T) {
 // Of more than fifty colours, those with the most messages are drawn.
 func TestFiftyLinesAtMost(t *testing.T) {
 	t.Parallel()
-	set, err := lint.Load(os.DirFS("."))
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := load(t, ".")
 	db := influxtest.Shared(t).NewBucket(t)
 	end := time.Now().Truncate(time.Minute)
-	where := query.Context{
-		Start: end.Add(-time.Minute), Stop: end, Every: time.Minute, Bucket: db.Bucket, Org: db.Org,
-	}
+	start := end.Add(-time.Minute)
 	want := map[any]bool{}
 	for i := range 60 {
 		p := series.Point{
-			Color: fmt.Sprintf("a.%d", i), Start: where.Start, Count: int64(100 + i), Sum: 1,
+			Color: fmt.Sprintf("a.%d", i), Start: start, Count: int64(100 + i), Sum: 1,
 			Statistics: series.DefaultStatistics(), Values: []float64{1, 1, 1, 1},
 		}
 		db.Write(t, string(p.AppendLine(nil)))
@@ -489,13 +491,12 @@ func TestFiftyLinesAtMost(t *testing.T) {
 			want[p.Color] = true
 		}
 	}
-	client := flux.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
 	for _, q := range set.Queries() {
 		if !slices.Contains([]string{"colors/1/A", "colors/2/A", "colors/3/A", "colors/4/A", "colors/9/A"}, q.Key) {
 			continue
 		}
 		got := map[any]bool{}
-		for _, r := range ask(t, client, where, q.Flux) {
+		for _, r := range ask(t, db, start, end, time.Minute, q.Flux) {
 			got[r["color"]] = true
 		}
 		if !maps.Equal(got, want) {

@@ -2,16 +2,13 @@ package main
 
 import (
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"colorstream/grafana/lint"
-	"colorstream/grafana/query"
 	"colorstream/grafana/sample"
-	"colorstream/influxdb/flux"
 	"colorstream/influxdb/influxtest"
 	"colorstream/influxdb/series"
 )
@@ -22,7 +19,6 @@ import (
 func TestOtherStatistics(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Shared(t).NewBucket(t)
-	client := flux.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
 	end := time.Now().Truncate(sample.Window)
 	points := sample.Points(end, 2*time.Hour)
 	for i := range points {
@@ -36,14 +32,7 @@ func TestOtherStatistics(t *testing.T) {
 	for part := range slices.Chunk(points, chunk) {
 		db.Write(t, string(sample.Lines(part)))
 	}
-	set, err := lint.Load(os.DirFS("."))
-	if err != nil {
-		t.Fatal(err)
-	}
-	where := query.Context{
-		Start: end.Add(-time.Hour), Stop: end, Every: time.Minute, Bucket: db.Bucket, Org: db.Org,
-		Variables: map[string]string{"color": sample.Odd, "search": "", "scale": "same"},
-	}
+	set := load(t, ".")
 	shown := map[string]string{
 		"colors/16/A": "p99.9 stddev mean", "color/2/A": "p99.9 stddev mean",
 		"colors/10/A": "p99.9 stddev Mean Off", "colors-live/variable/statistic": "p99.9 stddev",
@@ -52,7 +41,7 @@ func TestOtherStatistics(t *testing.T) {
 		if q.Source != lint.DataSource {
 			continue
 		}
-		rows := ask(t, client, where, q.Flux)
+		rows := ask(t, db, end.Add(-time.Hour), end, time.Minute, q.Flux)
 		want, ok := shown[q.Key]
 		if !ok {
 			continue

@@ -52,7 +52,7 @@ func TestAnEditInTheBrowserReachesTheFile(t *testing.T) {
 		grafanatest.Eventually(t, 40*time.Second, func() error {
 			screen, err := grafanatest.Look(ctx)
 			if err == nil {
-				err = screen.Complaint(3)
+				err = screen.Complaint(3, false)
 			}
 			if err == nil {
 				model, err = chromedp.Run(ctx, chromedp.Evaluate[string](`JSON.stringify(window.__grafanaSceneContext ? window.__grafanaSceneContext.getSaveModel() : window.grafanaRuntime.getDashboardSaveModel())`))
@@ -68,10 +68,7 @@ func TestAnEditInTheBrowserReachesTheFile(t *testing.T) {
 	if said, want := pullAll(), "color.json: written\ncolors.json: written\n"; said != want {
 		t.Errorf("after an edit, pull says %q, want %q", said, want)
 	}
-	set, err := lint.Load(os.DirFS(root))
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := load(t, root)
 	for _, p := range lint.Check(set) {
 		t.Errorf("what was pulled is not clean: %v", p)
 	}

@@ -1,17 +1,18 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"colorstream/grafana/grafanatest"
+	"colorstream/grafana/lint"
 	"colorstream/grafana/sample"
 	"colorstream/influxdb/influxtest"
 )
@@ -56,7 +57,7 @@ func TestFirstStartShowsDataToEveryone(t *testing.T) {
 		t.Errorf("home: %d %v, uid %q", status, err, home.Dashboard.UID)
 	}
 	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
-	if n, err := points(g, panelQuery(t, "colors.json", 1)); err != nil || n < 100 {
+	if n, err := points(g, meanQuery(t)); err != nil || n < 100 {
 		t.Errorf("an anonymous visitor's query: %v, %d points", err, n)
 	}
 
@@ -70,7 +71,7 @@ func TestFirstStartShowsDataToEveryone(t *testing.T) {
 	}
 	other := db.NewBucket(t)
 	fill(t, other, time.Minute)
-	if n, err := points(g, strings.ReplaceAll(panelQuery(t, "colors.json", 1), "v.defaultBucket", `"`+other.Bucket+`"`)); err == nil && n > 0 {
+	if n, err := points(g, strings.ReplaceAll(meanQuery(t), "v.defaultBucket", `"`+other.Bucket+`"`)); err == nil && n > 0 {
 		t.Errorf("Grafana's token reads another bucket: %d points", n)
 	}
 	if status, _ := g.Post("/api/dashboards/db", false, map[string]any{"dashboard": map[string]any{"title": "x"}}, nil); status != http.StatusForbidden && status != http.StatusUnauthorized {
@@ -92,34 +93,16 @@ func TestFirstStartShowsDataToEveryone(t *testing.T) {
 	for uid, want := range map[string]string{"mine": "Mine", "colors": "Colours", "color": "One colour"} {
 		grafanatest.Eventually(t, 10*time.Second, wantTitle(g, uid, want))
 	}
-	if n, err := points(g, panelQuery(t, "colors.json", 1)); err != nil || n < 100 {
+	if n, err := points(g, meanQuery(t)); err != nil || n < 100 {
 		t.Errorf("after a restart: %v, %d points", err, n)
 	}
 }
 
-// panelQuery returns a panel's first query.
-func panelQuery(t *testing.T, file string, id int) string {
+// meanQuery returns the query of the panel that the page shows first.
+func meanQuery(t *testing.T) string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("dashboards", file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var d struct {
-		Panels []struct {
-			ID      int
-			Targets []struct{ Query string }
-		}
-	}
-	if err := json.Unmarshal(data, &d); err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range d.Panels {
-		if p.ID == id {
-			return p.Targets[0].Query
-		}
-	}
-	t.Fatalf("%s has no panel %d", file, id)
-	return ""
+	queries := load(t, ".").Queries()
+	return queries[slices.IndexFunc(queries, func(q lint.Query) bool { return q.Key == "colors/1/A" })].Flux
 }
 
 // points asks Grafana a query as an anonymous visitor's browser does, and

@@ -2,16 +2,13 @@ package main
 
 import (
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"colorstream/grafana/lint"
-	"colorstream/grafana/query"
 	"colorstream/grafana/sample"
-	"colorstream/influxdb/flux"
 	"colorstream/influxdb/influxtest"
 )
 
@@ -19,23 +16,16 @@ import (
 // has Grafana ask them.
 func TestEachFaultFiresItsAlertAlone(t *testing.T) {
 	t.Parallel()
-	set, err := lint.Load(os.DirFS("."))
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := load(t, ".")
 	fired := map[string]bool{}
 	for name, f := range faults {
 		db := influxtest.Shared(t).NewBucket(t)
-		client := flux.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
 		end := time.Now().Truncate(sample.Scrape)
 		db.Write(t, newStack(f.change).history(rounds, end))
 		var got []string
 		for _, r := range set.Rules() {
-			where := query.Context{
-				Start: end.Add(-time.Duration(r.Data[0].Range.From) * time.Second), Stop: end, Every: time.Second,
-				Bucket: db.Bucket, Org: db.Org,
-			}
-			for _, answer := range ask(t, client, where, r.Data[0].Model.Query) {
+			start := end.Add(-time.Duration(r.Data[0].Range.From) * time.Second)
+			for _, answer := range ask(t, db, start, end, time.Second, r.Data[0].Model.Query) {
 				evaluator := r.Data[2].Model.Conditions[0].Evaluator
 				value := answer["_value"].(float64)
 				if evaluator.Type == "gt" && value > evaluator.Params[0] ||
@@ -57,10 +47,7 @@ func TestEachFaultFiresItsAlertAlone(t *testing.T) {
 // What is not accounted for on the dashboard is zero, restarts of the stack included, and a loss.
 func TestNotAccountedFor(t *testing.T) {
 	t.Parallel()
-	set, err := lint.Load(os.DirFS("."))
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := load(t, ".")
 	at := slices.IndexFunc(set.Queries(), func(q lint.Query) bool { return q.Key == "pipeline/7/A" })
 	for name, tc := range map[string]struct {
 		fault func(*round)
@@ -86,11 +73,9 @@ func TestNotAccountedFor(t *testing.T) {
 		}, 500},
 	} {
 		db := influxtest.Shared(t).NewBucket(t)
-		client := flux.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
 		end := time.Now().Truncate(sample.Scrape)
 		db.Write(t, newStack(tc.fault).history(rounds, end))
-		where := query.Context{Start: end.Add(-20 * time.Minute), Stop: end, Every: 10 * time.Second, Bucket: db.Bucket, Org: db.Org}
-		got := ask(t, client, where, set.Queries()[at].Flux)
+		got := ask(t, db, end.Add(-20*time.Minute), end, 10*time.Second, set.Queries()[at].Flux)
 		if diff := difference(got, []row{{"lost": tc.want}}); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
@@ -101,12 +86,8 @@ func TestNotAccountedFor(t *testing.T) {
 // tiles of the dashboard take no such step back for a restart.
 func TestReadingsInReverse(t *testing.T) {
 	t.Parallel()
-	set, err := lint.Load(os.DirFS("."))
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := load(t, ".")
 	db := influxtest.Shared(t).NewBucket(t)
-	client := flux.Client{URL: db.URL, Org: db.Org, Token: db.AdminToken}
 	end := time.Now().Truncate(sample.Scrape)
 	var readings sample.Samples
 	for i, value := range []float64{1000, 1200, 1190, 1195, 1300, 10, 50} { // a restart comes last
@@ -116,10 +97,10 @@ func TestReadingsInReverse(t *testing.T) {
 		}
 	}
 	db.Write(t, string(readings.Lines()))
-	where := query.Context{Start: end.Add(-time.Minute), Stop: end, Every: time.Second, Bucket: db.Bucket, Org: db.Org}
 	for _, q := range set.Queries() {
 		if slices.Contains([]string{"pipeline/1/A", "pipeline/3/A", "pipeline/4/A"}, q.Key) {
-			if diff := difference(ask(t, client, where, q.Flux), []row{{"_value": 350.0}}); diff != "" {
+			got := ask(t, db, end.Add(-time.Minute), end, time.Second, q.Flux)
+			if diff := difference(got, []row{{"_value": 350.0}}); diff != "" {
 				t.Errorf("%s: %s", q.Key, diff)
 			}
 		}

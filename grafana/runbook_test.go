@@ -8,17 +8,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"colorstream/grafana/lint"
 )
 
 // Every alert names a section of the runbook that is there, and has the alert's title.
 func TestEveryAlertIsInTheRunbook(t *testing.T) {
 	t.Parallel()
-	set, err := lint.Load(os.DirFS("."))
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := load(t, ".")
 	sections := map[string]bool{}
 	for _, heading := range regexp.MustCompile(`(?m)^## (.+)$`).FindAllStringSubmatch(runbook(t), -1) {
 		sections[anchor(heading[1])] = true

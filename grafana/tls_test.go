@@ -23,7 +23,7 @@ func TestDataSourceWithCertificates(t *testing.T) {
 		t.Setenv(variable, "$__file{"+file+"}")
 	}
 	g := grafanatest.Start(t, grafanatest.Options{Influx: &secure})
-	if n, err := points(g, panelQuery(t, "colors.json", 1)); err != nil || n < 50 {
+	if n, err := points(g, meanQuery(t)); err != nil || n < 50 {
 		t.Errorf("a query: %v, %d points", err, n)
 	}
 }

@@ -8,6 +8,7 @@ package grafanatest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,12 +18,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"colorstream/generator/process"
+	"colorstream/generator/service/servicetest"
 	"colorstream/influxdb/influxtest"
 )
 
@@ -57,7 +59,7 @@ type Server struct {
 	environ []string
 	home    string
 	config  string
-	log     *safeBuffer
+	log     servicetest.Output
 	process *process.Process
 }
 
@@ -68,38 +70,37 @@ func Start(t testing.TB, o Options) *Server {
 	if home == "" {
 		t.Skip("this test wants a real Grafana: set GRAFANA_HOME to the folder of an installed one, with bin/grafana in it")
 	}
-	dir := t.TempDir()
-	s := &Server{home: home, Dashboards: filepath.Join(dir, "dashboards"), log: new(safeBuffer)}
-	root := moduleRoot(t)
-	copyFolder(t, filepath.Join(root, "dashboards"), s.Dashboards)
-	provisioning := filepath.Join(dir, "provisioning")
-	copyFolder(t, filepath.Join(root, "provisioning"), provisioning)
+	_, source, _, _ := runtime.Caller(0)
+	root, dir := filepath.Dir(filepath.Dir(source)), t.TempDir()
+	data, provisioning := filepath.Join(dir, "data"), filepath.Join(dir, "provisioning")
+	plugins := cmp.Or(o.Plugins, filepath.Join(data, "plugins"))
+	s := &Server{
+		home: home, config: filepath.Join(root, "grafana.ini"), Dashboards: filepath.Join(dir, "dashboards"),
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err == nil {
+		s.URL = "http://" + l.Addr().String()
+		err = l.Close()
+	}
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(s.URL, "http://"))
+	err = errors.Join(err, os.MkdirAll(plugins, 0o755),
+		os.CopyFS(s.Dashboards, os.DirFS(filepath.Join(root, "dashboards"))),
+		os.CopyFS(provisioning, os.DirFS(filepath.Join(root, "provisioning"))))
+	if err != nil {
+		t.Fatalf("grafanatest: %v", err)
+	}
 	if o.Edit != nil {
 		o.Edit(provisioning)
 	}
-	port := freePort(t)
-	s.URL = "http://127.0.0.1:" + port
-	influx := o.Influx
+	influx, token, webhookSet := o.Influx, o.Token, ""
 	if influx == nil {
 		influx = &influxtest.Server{URL: "http://127.0.0.1:1", Org: "none", Bucket: "none"}
-	}
-	token := o.Token
-	if token == "" && o.Influx != nil {
+	} else if token == "" {
 		token = "$__file{" + filepath.Join(influx.TokenDir, "grafana") + "}"
 	}
-	webhookSet := ""
 	if o.Webhook != "" {
 		webhookSet = "yes"
 	}
-	data := filepath.Join(dir, "data")
-	plugins := o.Plugins
-	if plugins == "" {
-		plugins = filepath.Join(data, "plugins")
-		if err := os.MkdirAll(plugins, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.config = filepath.Join(root, "grafana.ini")
 	s.environ = append(os.Environ(),
 		"GF_PATHS_DATA="+data, "GF_PATHS_LOGS="+filepath.Join(data, "log"),
 		"GF_PATHS_PLUGINS="+plugins, "GF_PATHS_PROVISIONING="+provisioning,
@@ -133,9 +134,9 @@ func (s *Server) Restart(t testing.TB) {
 func (s *Server) start(t testing.TB) {
 	t.Helper()
 	p, err := process.Start(process.Command{
-		Path: filepath.Join(s.home, "bin",
-			"grafana"), Args: []string{"server", "--homepath", s.home, "--config", s.config},
-		Env: s.environ, Output: s.log,
+		Path: filepath.Join(s.home, "bin", "grafana"),
+		Args: []string{"server", "--homepath", s.home, "--config", s.config},
+		Env:  s.environ, Output: &s.log,
 	})
 	if err != nil {
 		t.Fatalf("grafanatest: GRAFANA_HOME=%s: %v", s.home, err)
@@ -157,47 +158,37 @@ func (s *Server) stop(t testing.TB) {
 }
 
 // Get reads a path as an anonymous visitor. The answer may be nil.
-func (s *Server) Get(path string, answer any) (int, error) { return s.get(path, "", answer) }
+func (s *Server) Get(path string, answer any) (int, error) {
+	return s.call(http.MethodGet, path, false, nil, answer)
+}
 
 // GetAdmin is [Server.Get] as the administrator.
 func (s *Server) GetAdmin(path string, answer any) (int, error) {
-	return s.get(path, AdminPassword, answer)
-}
-
-func (s *Server) get(path, password string, answer any) (int, error) {
-	return s.call(http.MethodGet, path, password, nil, answer)
+	return s.call(http.MethodGet, path, true, nil, answer)
 }
 
 // Post sends JSON, as the administrator if admin is true.
 func (s *Server) Post(path string, admin bool, body, answer any) (int, error) {
-	password := ""
-	if admin {
-		password = AdminPassword
-	}
-	return s.call(http.MethodPost, path, password, body, answer)
+	return s.call(http.MethodPost, path, admin, body, answer)
 }
 
-// Save stores a dashboard's JSON as the administrator's browser does. The older address, which 9.4
-// alone needs, makes newer versions forget that the dashboard has a file, and soon read it again.
+// Save stores a dashboard's JSON as the administrator's browser does. The older address makes Grafana
+// forget that the dashboard has a file, and soon read it again.
 func (s *Server) Save(uid, model string) error {
 	path := "/apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards/" + uid
-	method, body := http.MethodPut, map[string]any{}
-	if status, err := s.GetAdmin(path, &body); status == http.StatusOK {
-		body["spec"] = json.RawMessage(model)
-	} else if status == http.StatusNotFound {
-		method, path = http.MethodPost, "/api/dashboards/db"
-		body = map[string]any{"dashboard": json.RawMessage(model), "overwrite": true}
-	} else {
+	var body map[string]any
+	if status, err := s.GetAdmin(path, &body); status != http.StatusOK || err != nil {
 		return fmt.Errorf("read dashboard %s: %d %w", uid, status, err)
 	}
-	status, err := s.call(method, path, AdminPassword, body, nil)
+	body["spec"] = json.RawMessage(model)
+	status, err := s.call(http.MethodPut, path, true, body, nil)
 	if status != http.StatusOK {
 		err = errors.Join(err, fmt.Errorf("save dashboard %s: status %d", uid, status))
 	}
 	return err
 }
 
-func (s *Server) call(method, path, password string, body, answer any) (int, error) {
+func (s *Server) call(method, path string, admin bool, body, answer any) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	var content io.Reader = http.NoBody
@@ -213,8 +204,8 @@ func (s *Server) call(method, path, password string, body, answer any) (int, err
 		return 0, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if password != "" {
-		req.SetBasicAuth("admin", password)
+	if admin {
+		req.SetBasicAuth("admin", AdminPassword)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -256,61 +247,4 @@ func Eventually(t testing.TB, limit time.Duration, ok func() error) {
 		}
 		time.Sleep(pollInterval)
 	}
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
-// moduleRoot finds the folder with dashboards and provisioning in it.
-func moduleRoot(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		for _, root := range []string{dir, filepath.Join(dir, "grafana")} {
-			if _, err := os.Stat(filepath.Join(root, "provisioning", "datasources")); err == nil {
-				return root
-			}
-		}
-	}
-	t.Fatal("grafanatest: the folder grafana is not above this one")
-	return ""
-}
-
-func copyFolder(t testing.TB, from, to string) {
-	t.Helper()
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
-		t.Fatalf("grafanatest: copy %s: %v", from, err)
-	}
-}
-
-// safeBuffer is a buffer that several goroutines may use.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
