@@ -47,8 +47,11 @@ func FromFields(color, value, name, ts string) (Message, error) {
 // IsDecimal reports whether s is a number in decimal digits: with a sign, a decimal point or an
 // exponent, but not 0x10, 1_0, Inf and NaN.
 func IsDecimal(s string) bool {
-	_, err := strconv.ParseFloat(s, 64) // it takes hexadecimal digits, "inf" and "nan" too
-	return !errors.Is(err, strconv.ErrSyntax) && strings.Trim(s, "+-.eE0123456789") == ""
+	if strings.Trim(s, "+-.eE0123456789") != "" {
+		return false
+	}
+	_, err := strconv.ParseFloat(s, 64)
+	return !errors.Is(err, strconv.ErrSyntax)
 }
 
 func parseValue(number string) (float64, error) {

@@ -57,11 +57,8 @@ func plain(s string) int {
 // scanMillis reads 12 or 13 digits that are milliseconds from 2000 to 2262.
 func scanMillis(s string) (ms int64, rest string, ok bool) {
 	const first, last = 946_684_800_000, 9_223_372_036_854
-	i := 0
-	for ; i < len(s) && i < 14 && '0' <= s[i] && s[i] <= '9'; i++ {
-		ms = ms*10 + int64(s[i]-'0')
-	}
-	return ms, s[i:], i <= 13 && first <= ms && ms <= last && s[0] != '0'
+	n, value := digits(s)
+	return int64(value), s[n:], n <= 13 && first <= value && value <= last && s[0] != '0'
 }
 
 // scanNumber reads a number of digits, perhaps with a sign and decimals. One with an exponent is
@@ -71,27 +68,29 @@ func scanNumber(s string) (f float64, rest string, ok bool) {
 	if s != "" && s[0] == '-' {
 		first = 1
 	}
-	end := first + digits(s[first:])
-	if end == first || s[first] == '0' && end > first+1 {
+	n, value := digits(s[first:])
+	if n == 0 || s[first] == '0' && n > 1 {
 		return 0, s, false
 	}
+	end := first + n
 	if end < len(s) && s[end] == '.' {
-		decimals := digits(s[end+1:])
+		decimals, _ := digits(s[end+1:])
 		if decimals == 0 {
 			return 0, s, false
 		}
 		end += 1 + decimals
+	} else if first == 0 && n <= 15 {
+		return float64(value), s[end:], true // most values
 	}
 	f, err := strconv.ParseFloat(s[:end], 64)
 	return f, s[end:], err == nil
 }
 
-// digits counts those at the start of s.
-func digits(s string) int {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return i
-		}
+// digits counts those at the start of s. Their value is right up to 19 of them.
+func digits(s string) (n int, value uint64) {
+	for n < len(s) && '0' <= s[n] && s[n] <= '9' {
+		value = value*10 + uint64(s[n]-'0')
+		n++
 	}
-	return len(s)
+	return n, value
 }
