@@ -79,13 +79,17 @@ func tryInput(ctx context.Context, config Config, stdin io.Reader) (string, erro
 	if config.Input == source.Stdin {
 		return "standard input is not looked at here", nil
 	}
-	input, err := source.OpenOrdered(ctx, config.Input, stdin, config.Source, config.Disorder)
+	input, rows, err := source.OpenOrdered(ctx, config.Input, stdin, config.Source, config.Disorder)
 	if err != nil {
 		return "", err
 	}
-	record, err := input.Next()
-	if errors.Is(err, io.EOF) {
-		err = fmt.Errorf("%s holds no messages", input.Name)
+	var record source.Record
+	err = fmt.Errorf("%s holds no messages", input.Name)
+	for record, err = range rows {
+		break
+	}
+	if record.Rejected != nil {
+		err = errors.New(record.Problem())
 	}
 	plan, _ := input.Plan()
 	if err := errors.Join(err, input.Close()); err != nil {

@@ -65,16 +65,15 @@ func (f *feed) run(ctx context.Context) error {
 func (f *feed) move(ctx context.Context) error {
 	for n := int64(0); f.count == 0 || n < f.count; {
 		record, err := f.records.Next(ctx, f.sink.Waiting() == 0)
-		rejected, isRejected := errors.AsType[*source.Rejected](err)
 		switch {
-		case isRejected:
-			f.tally.ReadRejected(rejected)
-			f.log.Debug("rejected", "line", rejected.Line,
-				"reason", rejected.Reason, "error", rejected.Detail)
-			err = context.Cause(ctx)
 		case errors.Is(err, source.ErrPending):
 			f.waited = true
 			err = f.flush(ctx)
+		case err == nil && record.Rejected != nil:
+			f.tally.Read(record)
+			f.log.Debug("rejected", "line", record.Line,
+				"reason", record.Rejected.Reason, "error", record.Rejected.Detail)
+			err = context.Cause(ctx)
 		case err == nil:
 			if err = f.await(ctx, record); err != nil {
 				break

@@ -67,9 +67,6 @@ func (l *list) Next(ctx context.Context, wait bool) (source.Record, error) {
 		return l.Next(ctx, wait)
 	}
 	l.records = l.records[1:]
-	if err, ok := next.(error); ok {
-		return source.Record{}, err
-	}
 	return next.(source.Record), nil
 }
 
@@ -129,7 +126,7 @@ func TestFeedCountsRejectedLines(t *testing.T) {
 	t.Parallel()
 	records := values(2)
 	records = slices.Insert(records, 1,
-		any(&source.Rejected{Line: 2, Reason: message.ValueType, Detail: "no"}))
+		any(source.Record{Line: 2, Rejected: &message.Error{Reason: message.ValueType, Detail: "no"}}))
 	f := &feed{records: &list{records, io.EOF}}
 	inBubble(t, f, nil, "0s [0 1]")
 	if f.tally.ReadTotal() != 3 || f.tally.RejectedTotal() != 1 {

@@ -122,9 +122,9 @@ type generator struct {
 	health    *service.Health
 	publisher *publish.Publisher
 	records   records
-	input     *source.Ordered // nil for random messages
-	ahead     *source.Ahead   // likewise
-	result    *outcome        // of an input that was replayed to its end
+	input     *source.Input // nil for random messages
+	ahead     *source.Ahead // likewise
+	result    *outcome      // of an input that was replayed to its end
 }
 
 // open finds the records.
@@ -138,20 +138,16 @@ func (g *generator) open(ctx context.Context, stdin io.Reader) error {
 		g.records = source.NewRandom(*seed, g.config.Colors, g.config.Names, g.config.Min, g.config.Max)
 		return nil
 	}
-	input, err := source.OpenOrdered(ctx, g.config.Input, stdin, g.config.Source, g.config.Disorder)
+	input, rows, err := source.OpenOrdered(ctx, g.config.Input, stdin, g.config.Source, g.config.Disorder)
 	if err != nil {
 		return fmt.Errorf("GENERATOR_INPUT: %w", err)
 	}
-	said := false
 	g.input = input
-	g.ahead = source.ReadAhead(func() (source.Record, error) {
-		if !said { // of a pipe, when its first rows have come
-			if plan, err := input.Plan(); err == nil {
-				g.log.Info(plan)
-			}
-			said = true
+	g.ahead = source.ReadAhead(func(yield func(source.Record, error) bool) {
+		if plan, err := input.Plan(); err == nil { // of a pipe, when its first rows have come
+			g.log.Info(plan)
 		}
-		return input.Next()
+		rows(yield)
 	})
 	g.records = g.ahead
 	return nil
@@ -219,9 +215,9 @@ func (g *generator) pace() pace.Pace {
 
 // nothing says why an input was read to its end and nothing was published.
 func (g *generator) nothing() error {
-	if r := g.tally.FirstRejected(); r != nil {
-		return fmt.Errorf("nothing was published: all %d lines of %s were rejected, the first: %w",
-			g.tally.RejectedTotal(), g.input.Name, r)
+	if first := g.tally.FirstRejected(); first != "" {
+		return fmt.Errorf("nothing was published: all %d lines of %s were rejected, the first: %s",
+			g.tally.RejectedTotal(), g.input.Name, first)
 	}
 	if g.publisher.Counts().Unacknowledged > 0 {
 		return errors.New("nothing was published for certain: " +

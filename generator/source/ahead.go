@@ -3,6 +3,8 @@ package source
 import (
 	"context"
 	"errors"
+	"io"
+	"iter"
 )
 
 // ErrPending says that no record is at hand yet.
@@ -22,25 +24,31 @@ type item struct {
 }
 
 // ReadAhead starts to read. Stop must be called in the end.
-func ReadAhead(next func() (Record, error)) *Ahead {
+func ReadAhead(rows iter.Seq2[Record, error]) *Ahead {
 	ctx, stop := context.WithCancel(context.Background())
 	a := &Ahead{items: make(chan item, 1024), stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(a.done)
-		for i := (item{}); !isFinal(i.err); {
-			i.record, i.err = next()
+		send := func(r Record, err error) bool {
 			select {
-			case a.items <- i:
+			case a.items <- item{r, err}:
+				return true
 			case <-ctx.Done():
+				return false
+			}
+		}
+		for r, err := range rows {
+			if !send(r, err) {
 				return
 			}
 		}
+		send(Record{}, io.EOF)
 	}()
 	return a
 }
 
-// Next returns the next record, or what Input.Next says in its place, up to the end. If none has
-// come yet, it waits for one until ctx ends, or returns ErrPending if it is not to wait.
+// Next returns the next record, io.EOF after the last, or the input's failure. If none has come yet,
+// it waits for one until ctx ends, or returns ErrPending if it is not to wait.
 func (a *Ahead) Next(ctx context.Context, wait bool) (Record, error) {
 	select {
 	case i := <-a.items:

@@ -1,11 +1,9 @@
 package source
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,17 +13,11 @@ func TestAheadOfASilentInput(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		lines := make(chan string)
-		ended := false
-		a := ReadAhead(func() (Record, error) {
-			line, ok := <-lines
-			if !ok {
-				if ended {
-					t.Error("it reads on after the end")
-				}
-				ended = true
-				return Record{}, io.ErrUnexpectedEOF
+		a := ReadAhead(func(yield func(Record, error) bool) {
+			for line := range lines {
+				yield(Record{Line: len(line)}, nil)
 			}
-			return Record{Line: len(line)}, nil
+			yield(Record{}, io.ErrUnexpectedEOF)
 		})
 		if _, err := a.Next(t.Context(), false); !errors.Is(err, ErrPending) {
 			t.Errorf("nothing there: %v", err)
@@ -43,8 +35,10 @@ func TestAheadOfASilentInput(t *testing.T) {
 		if record, err := a.Next(t.Context(), true); err != nil || record.Line != 4 {
 			t.Errorf("a line comes: %+v, %v", record, err)
 		}
-		if _, err := a.Next(t.Context(), true); !errors.Is(err, io.ErrUnexpectedEOF) {
-			t.Errorf("the input breaks: %v", err)
+		for _, want := range []error{io.ErrUnexpectedEOF, io.EOF} {
+			if _, err := a.Next(t.Context(), true); !errors.Is(err, want) {
+				t.Errorf("the input breaks: %v, want %v", err, want)
+			}
 		}
 		<-a.Stop()
 	})
@@ -52,10 +46,9 @@ func TestAheadOfASilentInput(t *testing.T) {
 
 func TestAheadStopsInTheMiddle(t *testing.T) {
 	t.Parallel()
-	r := bufio.NewReader(strings.NewReader(strings.Repeat("x", 1<<20)))
-	a := ReadAhead(func() (Record, error) {
-		_, err := r.ReadByte()
-		return Record{}, err
+	a := ReadAhead(func(yield func(Record, error) bool) {
+		for yield(Record{}, nil) {
+		}
 	})
 	if _, err := a.Next(t.Context(), true); err != nil {
 		t.Fatal(err)

@@ -4,7 +4,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,12 +42,12 @@ func TestFilesAsTheyAre(t *testing.T) {
 	}
 	for name, points := range want {
 		slices.Sort(points)
-		in, err := OpenOrdered(t.Context(), "testdata/files/"+name, nil, cases[name], 0)
+		in, rows, err := OpenOrdered(t.Context(), "testdata/files/"+name, nil, cases[name], 0)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		got, err := windows(in.Next)
+		got, err := windows(rows)
 		if diff := cmp.Diff(points, got); diff != "" || err != nil {
 			t.Errorf("%s: %v, -want +got\n%s", name, err, diff)
 		}
@@ -67,14 +67,14 @@ func TestFilesAsTheyAre(t *testing.T) {
 }
 
 // windows are the points of 5 s that a naive program makes. Times must not go backwards.
-func windows(next func() (Record, error)) ([]string, error) {
+func windows(rows iter.Seq2[Record, error]) ([]string, error) {
 	values := make(map[[2]string][]float64)
 	var last time.Time
-	for {
-		r, err := next()
-		if errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
+	for r, err := range rows {
+		if err == nil && r.Rejected != nil {
+			err = errors.New(r.Problem())
+		}
+		if err != nil {
 			return nil, err
 		}
 		if r.Time.Before(last) {

@@ -118,7 +118,7 @@ func (c *csvRows) head(found func([]candidate) bool) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
-			return err
+			return fmt.Errorf("line %d: %w", c.lines.number, err)
 		}
 		line, number := strings.TrimLeft(string(text), "# "), c.lines.number
 		var list []candidate
@@ -198,7 +198,7 @@ func (c *csvRows) next() (row, error) {
 		if c.first == nil {
 			var err error
 			if cells, line, err = c.record(); err != nil {
-				return row{}, err
+				return row{line: line}, err
 			}
 		}
 		c.first = nil
@@ -210,8 +210,7 @@ func (c *csvRows) next() (row, error) {
 		case c.isHeader(cells):
 			continue // files have been appended to each other
 		case len(cells) < c.width || strings.Join(cells[c.width:], "") != "":
-			detail := fmt.Sprintf("has %d cells instead of %d", len(cells), c.width)
-			return row{}, &Rejected{Line: line, Reason: Columns, Detail: detail}
+			return row{line: line}, wrong(Columns, "has %d cells instead of %d", len(cells), c.width)
 		}
 		r := row{line: line}
 		for i, column := range c.index {
@@ -233,18 +232,15 @@ func (c *csvRows) isHeader(cells []string) bool {
 // record reads the cells of the next row. It begins at the line that is returned.
 func (c *csvRows) record() (cells []string, line int, err error) {
 	text, err := c.lines.next()
-	if err != nil {
-		return nil, 0, err
-	}
 	line, length := c.lines.number, len(text)
+	if err != nil {
+		return nil, line, err
+	}
 	c.cells, err = split(c.cells[:0], string(text), c.separator, func() (string, error) {
 		more, err := c.more(line, length)
 		length += len(more)
 		return more, err
 	})
-	if errors.Is(err, errMisquoted) {
-		err = &Rejected{Line: line, Reason: Quotes, Detail: err.Error()}
-	}
 	return c.cells, line, err
 }
 
@@ -252,8 +248,7 @@ func (c *csvRows) record() (cells []string, line int, err error) {
 // cell that is not closed.
 func (c *csvRows) more(line, length int) (string, error) {
 	text, err := c.lines.next()
-	_, tooLong := errors.AsType[*Rejected](err)
-	if tooLong || errors.Is(err, io.EOF) || length+len(text) > MaxLine {
+	if errors.Is(err, errTooLong) || errors.Is(err, io.EOF) || length+len(text) > MaxLine {
 		err = fmt.Errorf("line %d: a quotation mark is never closed: nothing after it was read", line)
 	}
 	return string(text), err

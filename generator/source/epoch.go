@@ -61,21 +61,18 @@ func isNumber(text string) bool { return message.IsDecimal(strings.Replace(text,
 // readings are those that a number may have by its size.
 func readings(text string) (fits reading) {
 	for r := years; r <= nanoseconds; r <<= 1 {
-		if r.fits(text) {
+		if at, err := r.read(text, time.UTC); err == nil && r.fits(at) {
 			fits |= r
 		}
 	}
 	return fits
 }
 
-// fits reports whether a number is a date of the years 1678 to 2262, or an instant from 1973, where
-// the units do not meet, to 2262. Numbers such as 2025020410 may be hours or seconds of 2034, those
-// such as 202502041015 minutes or milliseconds of 1976.
-func (r reading) fits(text string) bool {
-	at, err := r.read(text, time.UTC)
+// fits reports whether a number that is read as at is meant so: a date of the years 1678 to 2262, or
+// an instant from 1973, where the units do not meet, to 2262. Numbers such as 2025020410 may be hours
+// or seconds of 2034, those such as 202502041015 minutes or milliseconds of 1976.
+func (r reading) fits(at time.Time) bool {
 	switch {
-	case err != nil:
-		return false
 	case r >= seconds:
 		return at.Unix() >= 1e8
 	case r == hours || r == minutes:

@@ -20,9 +20,9 @@ var (
 )
 
 // extract takes the texts of the fields out of j.text, which is a valid JSON object.
-func (j *jsonRows) extract() (r row, err error) {
+func (j *jsonRows) extract(r *row) error {
 	if !utf8.Valid(j.text) {
-		return r, wrong(message.InvalidUTF8, "the object is not valid UTF-8")
+		return wrong(message.InvalidUTF8, "the object is not valid UTF-8")
 	}
 	j.members = members(j.members[:0], j.text)
 	for i := range j.fields {
@@ -33,23 +33,23 @@ func (j *jsonRows) extract() (r row, err error) {
 		raw, err := find(j.members, f.name)
 		switch {
 		case err != nil:
-			return r, err
+			return err
 		case raw == nil && f.optional, bytes.Equal(raw, []byte("null")):
 			continue
 		case raw == nil:
-			return r, wrong(absent[i], "there is no field %q for the %s: set %s to one of %q",
+			return wrong(absent[i], "there is no field %q for the %s: set %s to one of %q",
 				f.name, f.role, f.variable, j.names())
 		}
 		var ok bool
 		if r.texts[i], ok = text(raw, i == colorField || i == nameField); !ok {
-			return r, wrong(mistyped[i], "%s %s is neither a string nor a number (field %q)",
+			return wrong(mistyped[i], "%s %s is neither a string nor a number (field %q)",
 				f.role, quote(string(raw)), f.name)
 		} else if message.HasHalfSurrogate(string(raw)) {
-			return r, wrong(message.InvalidUTF8, "%s has half of a surrogate pair (field %q)",
+			return wrong(message.InvalidUTF8, "%s has half of a surrogate pair (field %q)",
 				f.role, f.name)
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // A member is a field of an object: the key between its quotation marks, and the value.

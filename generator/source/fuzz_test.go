@@ -42,28 +42,27 @@ func FuzzInput(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer in.Close()
-		line, offset := 0, int64(0)
-		for range len(text) + 2 {
-			record, err := in.Next()
-			now, at := record.Line, record.Offset
-			if rejected, ok := errors.AsType[*Rejected](err); ok {
-				now, at = rejected.Line, rejected.Offset
-				if rejected.Reason == "" || rejected.Detail == "" {
-					t.Fatalf("%q: rejected without a reason: %+v", text, rejected)
-				}
+		line, offset, n := 0, int64(0), 0
+		for r, err := range in.All(t.Context()) {
+			if errors.Is(err, io.EOF) {
+				t.Fatalf("%q: the end is an error: %v", text, err)
 			} else if err != nil {
-				if errors.Is(err, io.EOF) != (err == io.EOF) {
-					t.Fatalf("%q: the end is wrapped: %v", text, err)
-				}
 				return
-			} else if err := errors.Join(record.Validate(), record.ValidateAge()); err != nil {
-				t.Fatalf("%q: line %d makes a message that is rejected: %v", text, now, err)
 			}
-			if now < line || at < offset {
-				t.Fatalf("%q: line %d, offset %d after line %d, offset %d", text, now, at, line, offset)
+			if r.Rejected != nil {
+				if r.Rejected.Reason == "" || r.Rejected.Detail == "" {
+					t.Fatalf("%q: rejected without a reason: %+v", text, r)
+				}
+			} else if err := errors.Join(r.Validate(), r.ValidateAge()); err != nil {
+				t.Fatalf("%q: line %d makes a message that is rejected: %v", text, r.Line, err)
 			}
-			line, offset = now, at
+			if r.Line < line || r.Offset < offset {
+				t.Fatalf("%q: %+v after line %d, offset %d", text, r, line, offset)
+			}
+			line, offset = r.Line, r.Offset
+			if n++; n > len(text)+2 {
+				t.Fatalf("%q: no end", text)
+			}
 		}
-		t.Fatalf("%q: no end", text)
 	})
 }

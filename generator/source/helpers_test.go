@@ -1,9 +1,9 @@
 package source
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io"
+	"iter"
 	"strings"
 	"testing"
 
@@ -17,24 +17,21 @@ func read(text string, o Options) []string {
 	if err != nil {
 		return []string{"open: " + err.Error()}
 	}
-	return drain(in.Next)
+	return drain(in.All(context.Background()))
 }
 
-func drain(next func() (Record, error)) (all []string) {
-	for {
-		record, err := next()
-		rejected, isRejected := errors.AsType[*Rejected](err)
+func drain(rows iter.Seq2[Record, error]) (all []string) {
+	for r, err := range rows {
 		switch {
-		case err == nil:
-			all = append(all, fmt.Sprintf("%d: %s", record.Line, record.AppendJSON(nil)))
-		case isRejected:
-			all = append(all, fmt.Sprintf("%d %s: %s", rejected.Line, rejected.Reason, rejected.Detail))
-		case errors.Is(err, io.EOF):
-			return all
+		case err != nil:
+			all = append(all, "end: "+err.Error())
+		case r.Rejected != nil:
+			all = append(all, fmt.Sprintf("%d %s: %s", r.Line, r.Rejected.Reason, r.Rejected.Detail))
 		default:
-			return append(all, "end: "+err.Error())
+			all = append(all, fmt.Sprintf("%d: %s", r.Line, r.AppendJSON(nil)))
 		}
 	}
+	return all
 }
 
 func expect(t *testing.T, text string, o Options, want ...string) {
@@ -56,12 +53,11 @@ func benchmark(b *testing.B, text string, o Options, rows int) {
 			b.Fatal(err)
 		}
 		n := 0
-		for ; ; n++ {
-			if _, err := in.Next(); errors.Is(err, io.EOF) {
-				break
-			} else if err != nil {
+		for _, err := range in.All(b.Context()) {
+			if err != nil {
 				b.Fatal(err)
 			}
+			n++
 		}
 		if n != rows {
 			b.Fatalf("%d rows", n)

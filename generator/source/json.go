@@ -55,15 +55,11 @@ func (j *jsonRows) next() (row, error) {
 		} else if err == nil {
 			continue
 		}
-		if err != nil {
-			return row{}, reject(line, err)
+		r := row{line: line}
+		if err == nil {
+			err = j.extract(&r)
 		}
-		r, err := j.extract()
-		if err != nil {
-			return row{}, reject(line, err)
-		}
-		r.line = line
-		return r, nil
+		return r, err
 	}
 }
 
@@ -81,7 +77,7 @@ func (j *jsonRows) object() error {
 		j.text = append(j.text, c)
 		switch {
 		case len(j.text) > MaxLine:
-			return j.resume(line, tooLong(line))
+			return j.resume(line, errTooLong)
 		case c == '\n' && (n.quoted || j.objectFollows()):
 			return j.resume(line, invalid(j.text))
 		}

@@ -3,7 +3,6 @@ package source
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 )
 
@@ -18,7 +17,7 @@ type lines struct {
 }
 
 // next returns the next line with its line break, which the last one may lack. The bytes are valid
-// until the next call. A line that is longer than MaxLine is a *Rejected.
+// until the next call. A line that is longer than MaxLine is rejected.
 func (l *lines) next() ([]byte, error) {
 	l.number++
 	l.long = l.long[:0]
@@ -39,13 +38,10 @@ func (l *lines) next() ([]byte, error) {
 			l.number--
 			return nil, err
 		case length > MaxLine:
-			return nil, tooLong(l.number)
+			return nil, errTooLong
 		}
 		return l.long, nil
 	}
 }
 
-func tooLong(line int) *Rejected {
-	detail := fmt.Sprintf("is longer than %d bytes", MaxLine)
-	return &Rejected{Line: line, Reason: TooLong, Detail: detail}
-}
+var errTooLong = wrong(TooLong, "is longer than %d bytes", MaxLine)

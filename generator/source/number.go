@@ -86,6 +86,9 @@ var grouped = regexp.MustCompile(`^[+-]?\d{1,3}(?:[.,' \x{a0}\x{202f}]\d{3})+$`)
 // no number: digits, in groups of three if at all, decimals, an exponent; not Inf, NaN, 0x10 and
 // 1_0.
 func number(text string, mark Decimal) string {
+	if mark == Point && message.IsDecimal(text) {
+		return text
+	}
 	point := "."
 	if mark == Comma {
 		point = ","

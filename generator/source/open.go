@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"colorstream/generator/message"
 )
 
 // Stdin is the path that means standard input.
@@ -36,7 +39,8 @@ type Input struct {
 	format  Format
 
 	settle   func() error // reads the sample, once
-	sample   []rowItem
+	sample   []row
+	ended    error // the end of the rows, or a failure
 	times    times
 	decimals decimals
 
@@ -124,89 +128,86 @@ func (in *Input) tell() Format {
 	return CSV
 }
 
-// Next returns the next record. The error is a [*Rejected] for a row that is no message, after
-// which Next may be called again; io.EOF at the end; or the input's failure.
-func (in *Input) Next() (record Record, err error) {
-	if err := in.settle(); err != nil {
-		return Record{}, err
-	}
-	var i rowItem
-	if len(in.sample) > 0 {
-		i, in.sample = in.sample[0], in.sample[1:]
-	} else {
-		i = in.read()
-	}
-	if err = i.err; err == nil {
-		record, err = in.record(i.row)
-		err = reject(i.row.line, err)
-	}
-	if rejected, ok := errors.AsType[*Rejected](err); ok {
-		rejected.Offset = i.row.offset
-	}
-	return record, err
-}
-
-// Each calls f with the remaining records and rejected rows.
-func (in *Input) Each(ctx context.Context, f func(Record, *Rejected) error) error {
-	for n := 0; ; n++ {
-		if n%1024 == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
+// All gives the rows that have not been given yet. An error is the last: the input's failure, or the
+// end of ctx.
+func (in *Input) All(ctx context.Context) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		err := in.settle()
+		for err == nil {
+			var r row
+			if len(in.sample) > 0 {
+				r, in.sample = in.sample[0], in.sample[1:]
+			} else if r, err = in.read(); err != nil {
+				break
+			}
+			if !yield(in.record(r), nil) {
+				return
+			}
+			err = context.Cause(ctx)
 		}
-		record, err := in.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		} else if isFinal(err) {
-			return err
-		}
-		rejected, _ := errors.AsType[*Rejected](err)
-		if err := f(record, rejected); err != nil {
-			return err
+		if !errors.Is(err, io.EOF) {
+			yield(Record{}, err)
 		}
 	}
 }
 
-// A rowItem is what rows returned.
-type rowItem struct {
-	row row
-	err error
-}
-
-func (in *Input) read() (i rowItem) {
-	i.row, i.err = in.rows.next()
-	i.row.offset = in.plain.offset()
-	for n, f := range in.fields {
+// read returns the next row. After the end it returns the same error again.
+func (in *Input) read() (r row, err error) {
+	if in.ended != nil {
+		return r, in.ended
+	}
+	r, err = in.rows.next()
+	r.offset = in.plain.offset()
+	for i, f := range in.fields {
 		if f.constant {
-			i.row.texts[n] = f.name
+			r.texts[i] = f.name
 		}
 	}
-	if isFinal(i.err) && !errors.Is(i.err, io.EOF) {
-		i.err = fmt.Errorf("read %s: %w", in.Name, i.err)
+	var rejected bool
+	if r.rejected, rejected = errors.AsType[*message.Error](err); rejected {
+		return r, nil
 	}
-	return i
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fmt.Errorf("read %s: %w", in.Name, err)
+	}
+	in.ended = err
+	return r, err
 }
 
 // record understands a row.
-func (in *Input) record(r row) (record Record, err error) {
-	record.Line, record.Offset = r.line, r.offset
-	record.Color, record.Name = r.texts[colorField], r.texts[nameField]
-	if in.fields[nameField].optional && record.Name == "" {
-		record.Name = defaultName(in.fields[valueField])
+func (in *Input) record(r row) Record {
+	record := Record{Line: r.line, Offset: r.offset, Rejected: r.rejected}
+	if r.rejected == nil {
+		m, err := in.message(r)
+		var rejected bool
+		if record.Rejected, rejected = errors.AsType[*message.Error](err); !rejected {
+			record.Message = m
+		}
 	}
-	if record.Value, err = in.decimals.parse(r.texts[valueField], r.line); err != nil {
-		return record, err
+	return record
+}
+
+// message makes one of a row. The error is a *message.Error.
+func (in *Input) message(r row) (m message.Message, err error) {
+	m.Color, m.Name = r.texts[colorField], r.texts[nameField]
+	if in.fields[nameField].optional && m.Name == "" {
+		m.Name = defaultName(in.fields[valueField])
 	}
-	if record.Time, err = in.times.parse(r.texts[timeField], r.line); err != nil {
-		return record, err
+	if m.Value, err = in.decimals.parse(r.texts[valueField], r.line); err != nil {
+		return m, err
 	}
-	err = record.Validate()
+	if m.Time, err = in.times.parse(r.texts[timeField], r.line); err != nil {
+		return m, err
+	}
+	err = m.Validate()
 	switch {
 	case err != nil:
 	case !in.options.History:
-		err = record.ValidateAge()
-	case record.Time.IsZero():
+		err = m.ValidateAge()
+	case m.Time.IsZero():
 		err = wrong(NoTime, "there is no time")
 	}
-	return record, err
+	return m, err
 }
 
 // Close closes the file.

@@ -36,7 +36,7 @@ func TestOpen(t *testing.T) {
 		if in.Size != int64(len(content)) {
 			t.Errorf("%s: size %d, want %d", name, in.Size, len(content))
 		}
-		if diff := cmp.Diff([]string{line}, drain(in.Next)); diff != "" {
+		if diff := cmp.Diff([]string{line}, drain(in.All(t.Context()))); diff != "" {
 			t.Errorf("%s: -want +got\n%s", name, diff)
 		}
 		if err := in.Close(); err != nil {
@@ -135,19 +135,12 @@ func TestOffsets(t *testing.T) {
 			t.Fatal(err)
 		}
 		var last int64
-		for {
-			record, err := in.Next()
-			if errors.Is(err, io.EOF) {
-				break
+		for r, err := range in.All(t.Context()) {
+			if err != nil || r.Offset < last || r.Offset > int64(len(text)) ||
+				last == 0 && r.Offset != int64(first) {
+				t.Errorf("%q: offset %d after %d of %d, %v", text, r.Offset, last, len(text), err)
 			}
-			offset := record.Offset
-			if rejected, ok := errors.AsType[*Rejected](err); ok {
-				offset = rejected.Offset
-			}
-			if offset < last || offset > int64(len(text)) || last == 0 && offset != int64(first) {
-				t.Errorf("%q: offset %d after %d of %d", text, offset, last, len(text))
-			}
-			last = offset
+			last = r.Offset
 		}
 		if last != int64(len(text)) {
 			t.Errorf("%q: the last offset is %d of %d", text, last, len(text))
@@ -165,7 +158,7 @@ func TestPlan(t *testing.T) {
 			return
 		}
 		defer in.Close()
-		drain(in.Next)
+		drain(in.All(t.Context()))
 		got, err := in.Plan()
 		if err != nil || !strings.HasSuffix(got, "data is read as "+want) {
 			t.Errorf("%q: %q, %v, want %q", text, got, err, want)

@@ -79,38 +79,39 @@ func (in *Input) readSample() (err error) {
 	if err := in.begin(); err != nil {
 		return err
 	}
-	final := false
-	for len(in.sample) < SampleRows && !final {
+	for len(in.sample) < SampleRows {
 		if !in.regular && len(in.sample) > 0 && in.plain.Buffered() == 0 && in.decide() == nil {
 			break
 		}
-		i := in.read()
-		in.sample = append(in.sample, i)
-		in.observe(i)
-		final = isFinal(i.err)
+		r, err := in.read()
+		if err != nil {
+			break
+		}
+		in.sample = append(in.sample, r)
+		in.observe(r)
 	}
 	err = in.decide()
-	if err != nil && in.regular && !final {
-		for i := in.read(); !isFinal(i.err); i = in.read() {
-			in.observe(i)
+	if err != nil && in.regular && in.ended == nil {
+		for r, end := in.read(); end == nil; r, end = in.read() {
+			in.observe(r)
 		}
 		if err = in.decide(); err == nil {
 			err = in.rewind()
 		}
 	}
-	for _, i := range in.sample {
-		if i.err == nil {
-			at, _ := in.times.parse(i.row.texts[timeField], i.row.line)
+	for _, r := range in.sample {
+		if r.rejected == nil {
+			at, _ := in.times.parse(r.texts[timeField], r.line)
 			in.saw(at)
 		}
 	}
 	return err
 }
 
-func (in *Input) observe(i rowItem) {
-	if i.err == nil {
-		in.decimals.observe(i.row.texts[valueField], i.row.line)
-		in.times.observe(i.row.texts[timeField], i.row.line)
+func (in *Input) observe(r row) {
+	if r.rejected == nil {
+		in.decimals.observe(r.texts[valueField], r.line)
+		in.times.observe(r.texts[timeField], r.line)
 	}
 }
 
@@ -122,6 +123,6 @@ func (in *Input) rewind() error {
 		return err
 	}
 	in.plain.end()
-	in.sample = nil
+	in.sample, in.ended = nil, nil
 	return in.begin()
 }

@@ -104,7 +104,7 @@ func TestOpenOrdered(t *testing.T) {
 	t.Parallel()
 	const text = "color,value,ts\nred,2,1760000002\nred,x,1760000000\nred,1,1760000001\nred,3,\n"
 	path := write(t, "a.csv", text)
-	in, err := OpenOrdered(t.Context(), path, nil, Options{}, 0)
+	in, rows, err := OpenOrdered(t.Context(), path, nil, Options{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,16 +115,16 @@ func TestOpenOrdered(t *testing.T) {
 		`5: {"color":"red","name":"","value":3}`,
 		`2: {"color":"red","name":"","value":2,"ts":1760000002000}`,
 	}
-	if diff := cmp.Diff(want, drain(in.Next)); diff != "" {
+	if diff := cmp.Diff(want, drain(rows)); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	const disorder = "line 4: time 2025-10-09T08:53:21Z is before 2025-10-09T08:53:22Z of line 2"
 	piped := func(disorder time.Duration) string {
-		in, err := OpenOrdered(t.Context(), Stdin, strings.NewReader(text), Options{}, disorder)
+		_, rows, err := OpenOrdered(t.Context(), Stdin, strings.NewReader(text), Options{}, disorder)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return strings.Join(drain(in.Next), "\n")
+		return strings.Join(drain(rows), "\n")
 	}
 	if got := piped(time.Second); strings.Contains(got, "end:") {
 		t.Errorf("standard input with as much disorder as is allowed: %s", got)

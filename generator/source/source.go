@@ -11,15 +11,16 @@
 package source
 
 import (
-	"errors"
 	"fmt"
 
 	"colorstream/generator/message"
 )
 
-// A Record is a message and its place in the input.
+// A Record is a row of the input, or a random message.
 type Record struct {
 	message.Message
+	// Rejected says why the row is no message; nil if it is one.
+	Rejected *message.Error
 	// Line is the number of the record's first line, 1 for the first of the file; 0 for a random
 	// message.
 	Line int
@@ -27,15 +28,8 @@ type Record struct {
 	Offset int64
 }
 
-// Rejected says why a row is no message. It does not end the input.
-type Rejected struct {
-	Line   int
-	Reason message.Reason
-	Detail string
-	Offset int64 // as that of a Record
-}
-
-func (r *Rejected) Error() string { return fmt.Sprintf("line %d: %s", r.Line, r.Detail) }
+// Problem says where and why the row is rejected.
+func (r Record) Problem() string { return fmt.Sprintf("line %d: %s", r.Line, r.Rejected.Detail) }
 
 // Reasons besides those of package message.
 const (
@@ -51,9 +45,10 @@ const (
 
 // A row is a record before its texts are understood. A text is empty if the row has none.
 type row struct {
-	texts  [4]string // in the order of the constants below
-	line   int
-	offset int64
+	texts    [4]string // in the order of the constants below
+	line     int
+	offset   int64
+	rejected *message.Error
 }
 
 // The fields of a message.
@@ -64,24 +59,11 @@ const (
 	timeField
 )
 
-// rows is a format: CSV or JSON. The error of next is as that of Input.Next.
+// rows is a format: CSV or JSON. An error that is a *message.Error rejects the row, which has its
+// line, all others end the input, io.EOF as it should.
 type rows interface{ next() (row, error) }
 
 // wrong says why a row is no message.
 func wrong(reason message.Reason, format string, args ...any) error {
 	return &message.Error{Reason: reason, Detail: fmt.Sprintf(format, args...)}
-}
-
-// reject makes a Rejected of an error of package message; every other remains what it is.
-func reject(line int, err error) error {
-	if e, ok := errors.AsType[*message.Error](err); ok {
-		return &Rejected{Line: line, Reason: e.Reason, Detail: e.Detail}
-	}
-	return err
-}
-
-// isFinal reports whether an error of Next, or of rows.next, ends the input.
-func isFinal(err error) bool {
-	_, rejected := errors.AsType[*Rejected](err)
-	return err != nil && !rejected
 }

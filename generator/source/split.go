@@ -1,13 +1,12 @@
 package source
 
 import (
-	"errors"
 	"strings"
 	"unicode/utf8"
 )
 
 // errMisquoted says that text follows a closing quotation mark.
-var errMisquoted = errors.New("has text after a closing quotation mark")
+var errMisquoted = wrong(Quotes, "has text after a closing quotation mark")
 
 // split appends the cells of the CSV row that begins with a text to cells: none for a blank line. A
 // quoted cell keeps its white space and line breaks, and if it is not closed, the row goes on with

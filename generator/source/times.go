@@ -176,13 +176,14 @@ func (t *times) parseNumber(text string, line int) (at time.Time, err error) {
 	if err := t.learn(&t.number, text, line); err != nil {
 		return at, err
 	}
-	switch e := t.number; {
-	case e.fits == 0:
+	if t.number.fits == 0 {
 		return at, fmt.Errorf("is a number that does not tell its unit (%s)", formatVariable)
-	case !e.given && !e.fits.fits(text):
-		return at, fmt.Errorf("is none of the %s that the other times are (%s)", e.fits, formatVariable)
 	}
-	return t.number.fits.read(text, t.zone)
+	at, err = t.number.fits.read(text, t.zone)
+	if !t.number.given && (err != nil || !t.number.fits.fits(at)) {
+		err = fmt.Errorf("is none of the %s that the other times are (%s)", t.number.fits, formatVariable)
+	}
+	return at, err
 }
 
 // learn observes a text if there is no evidence yet.

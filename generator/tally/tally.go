@@ -28,7 +28,7 @@ type Tally struct {
 
 	mu       sync.Mutex // guards the fields below
 	rejected map[message.Reason]int64
-	first    []*source.Rejected
+	first    []string
 }
 
 // New begins to count now.
@@ -36,26 +36,22 @@ func New() *Tally {
 	return &Tally{start: time.Now(), rejected: make(map[message.Reason]int64)}
 }
 
-// Read enters a record that is going to be published.
+// Read enters a record, which may be rejected.
 func (t *Tally) Read(r source.Record) {
 	t.read.Add(1)
 	t.offset.Store(r.Offset)
+	if r.Rejected != nil {
+		t.Reject(r)
+	}
 }
 
-// ReadRejected enters a line that is no message.
-func (t *Tally) ReadRejected(r *source.Rejected) {
-	t.read.Add(1)
-	t.offset.Store(r.Offset)
-	t.Reject(r)
-}
-
-// Reject enters that a record that was read is no good after all.
-func (t *Tally) Reject(r *source.Rejected) {
+// Reject enters that a record that was read is no good, perhaps only after all.
+func (t *Tally) Reject(r source.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.rejected[r.Reason]++
+	t.rejected[r.Rejected.Reason]++
 	if len(t.first) < shown {
-		t.first = append(t.first, r)
+		t.first = append(t.first, r.Problem())
 	}
 }
 
@@ -83,12 +79,12 @@ func (t *Tally) RejectedTotal() (total int64) {
 // Elapsed is the time since New.
 func (t *Tally) Elapsed() time.Duration { return time.Since(t.start) }
 
-// FirstRejected is the first rejected line, nil if there is none.
-func (t *Tally) FirstRejected() *source.Rejected {
+// FirstRejected says what is wrong with the first rejected line, if there is one.
+func (t *Tally) FirstRejected() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.first) == 0 {
-		return nil
+		return ""
 	}
 	return t.first[0]
 }
@@ -114,8 +110,8 @@ func (t *Tally) Print(w io.Writer, sums ...Sum) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, r := range t.first {
-		fmt.Fprintf(&text, "rejected %v\n", r)
+	for _, problem := range t.first {
+		text.WriteString("rejected " + problem + "\n")
 	}
 	_, err := io.WriteString(w, text.String())
 	return err

@@ -14,15 +14,16 @@ func TestTally(t *testing.T) {
 	l.Read(source.Record{Line: 2, Offset: 10})
 	l.Read(source.Record{Line: 3, Offset: 20})
 	for i := range 6 {
-		l.ReadRejected(&source.Rejected{
-			Line: 4 + i, Reason: message.ValueType, Detail: "value is wrong", Offset: 30,
+		l.Read(source.Record{
+			Line: 4 + i, Rejected: &message.Error{Reason: message.ValueType, Detail: "value is wrong"},
 		})
 	}
-	l.ReadRejected(&source.Rejected{
-		Line: 10, Reason: source.Columns, Detail: "cells are missing", Offset: 40,
+	l.Read(source.Record{
+		Line: 10, Offset: 40,
+		Rejected: &message.Error{Reason: source.Columns, Detail: "cells are missing"},
 	})
 	if l.ReadTotal() != 9 || l.RejectedTotal() != 7 ||
-		l.Offset() != 40 || l.Rejected()[message.ValueType] != 6 || l.FirstRejected().Line != 4 {
+		l.Offset() != 40 || l.Rejected()[message.ValueType] != 6 || l.FirstRejected() != "line 4: value is wrong" {
 		t.Errorf("%d read, %d rejected, offset %d", l.ReadTotal(), l.RejectedTotal(), l.Offset())
 	}
 	var text strings.Builder

@@ -78,7 +78,7 @@ func (i *importer) look(ctx context.Context, client *influx.Client) error {
 			err = c.compare(ctx)
 		}
 		return err
-	}, func(*source.Rejected) {})
+	}, func(source.Record) {})
 	if err == nil {
 		err = c.compare(ctx)
 	}

@@ -178,9 +178,9 @@ func (i *importer) run(
 		}
 	}
 	if i.sorter.Len() == 0 {
-		if r := i.tally.FirstRejected(); r != nil {
-			return fmt.Errorf("nothing was imported: all %d rows were rejected, the first: %w",
-				i.tally.RejectedTotal(), r)
+		if first := i.tally.FirstRejected(); first != "" {
+			return fmt.Errorf("nothing was imported: all %d rows were rejected, the first: %s",
+				i.tally.RejectedTotal(), first)
 		}
 		return errors.New("nothing was imported: there are no rows")
 	}
@@ -205,31 +205,37 @@ func (i *importer) read(ctx context.Context, file string, stdin io.Reader, sever
 	}
 	i.log.Info(plan)
 	i.begin("reading "+in.Name, in.Size)
-	return in.Each(ctx, func(r source.Record, rejected *source.Rejected) error {
-		i.steps.Add(1)
-		if rejected != nil {
-			if several {
-				rejected.Detail += " (" + in.Name + ")"
-			}
-			i.done.Store(rejected.Offset)
-			i.tally.ReadRejected(rejected)
-			return nil
+	for r, err := range in.All(ctx) {
+		if err != nil {
+			return err
 		}
+		i.steps.Add(1)
 		i.done.Store(r.Offset)
+		if r.Rejected != nil && several {
+			r.Rejected = &message.Error{
+				Reason: r.Rejected.Reason, Detail: r.Rejected.Detail + " (" + in.Name + ")",
+			}
+		}
 		i.tally.Read(r)
+		if r.Rejected != nil {
+			continue
+		}
 		at := r.Time.UnixNano()
 		i.first, i.last = min(i.first, at), max(i.last, at)
 		if len(i.colors) <= maxFilter {
 			i.colors[r.Color] = true
 		}
 		r.Name = "" // no point has it
-		return i.sorter.Add(r)
-	})
+		if err := i.sorter.Add(r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // windows gives the panes of the sorted rows, in the order of time, and the rows that are in none.
 func (i *importer) windows(
-	ctx context.Context, each func(*window.Pane) error, rejected func(*source.Rejected),
+	ctx context.Context, each func(*window.Pane) error, rejected func(source.Record),
 ) error {
 	set := window.NewSet(window.Config{
 		Width: i.config.Window, Statistics: i.config.Statistics,
@@ -258,11 +264,12 @@ func (i *importer) windows(
 			}
 		}
 		if set.Add(r.Color, r.Value) != window.Added {
-			rejected(&source.Rejected{
-				Line: r.Line, Reason: tooManyColors,
+			r.Rejected = &message.Error{
+				Reason: tooManyColors,
 				Detail: fmt.Sprintf("color %q is one too many in its window (WORKER_MAX_COLORS=%d)",
 					r.Color, i.config.MaxColors),
-			})
+			}
+			rejected(r)
 		}
 	}
 	return advance(math.MaxInt64)

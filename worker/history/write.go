@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"colorstream/generator/source"
 	"colorstream/worker/influx"
 	"colorstream/worker/outbox"
 	"colorstream/worker/window"
@@ -69,7 +68,7 @@ func (i *importer) produce(ctx context.Context, batches chan<- []byte) error {
 			return nil
 		}
 		return send()
-	}, func(r *source.Rejected) { i.tally.Reject(r) })
+	}, i.tally.Reject)
 	if err == nil && points > 0 {
 		err = send()
 	}
