@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/signal"
 	"strconv"
@@ -205,20 +204,5 @@ func TestWaitReady(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "exit status 3") ||
 		!strings.HasSuffix(err.Error(), "\n    err") {
 		t.Errorf("one that ends: %v", err)
-	}
-}
-
-func TestUnused(t *testing.T) {
-	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := Unused(l.Addr().String()); !errors.Is(err, syscall.EADDRINUSE) {
-		t.Errorf("an address in use: %v", err)
-	}
-	l.Close()
-	if err := Unused(l.Addr().String()); err != nil {
-		t.Errorf("a free address: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -69,49 +70,11 @@ func TestMainFunction(t *testing.T) {
 	}
 }
 
-func TestMainSignals(t *testing.T) {
-	t.Parallel()
-	// Else a program under this test would ignore SIGHUP where the test runs under nohup.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
-	begin := func(task string) (*exec.Cmd, *spoken) {
-		t.Helper()
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "SERVICE_TEST_MAIN="+task)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = cmd.Process.Kill() })
-		return cmd, newSpoken(out)
-	}
-	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
-		cmd, out := begin("wait")
-		out.want(t, "waiting")
-		if err := cmd.Process.Signal(s); err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("%v: %v", s, err)
-		}
-	}
-	cmd, out := begin("hang")
-	out.want(t, "waiting")
-	interrupt(t, cmd)
-	out.want(t, "hanging")
-	interrupt(t, cmd)
-	if err := cmd.Wait(); err == nil || err.Error() != "exit status 130" {
-		t.Errorf("two signals: %v", err)
-	}
-}
-
-// A program that was started with nohup outlives its terminal.
-func TestMainUnderNohup(t *testing.T) {
-	t.Parallel()
-	cmd := exec.Command("sh", "-c", `trap "" HUP; exec "$0"`, os.Args[0])
-	cmd.Env = append(os.Environ(), "SERVICE_TEST_MAIN=wait")
+// begin starts a program and waits until it says so.
+func begin(t *testing.T, task string, command ...string) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env = append(os.Environ(), "SERVICE_TEST_MAIN="+task)
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -120,10 +83,50 @@ func TestMainUnderNohup(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	newSpoken(pipe).want(t, "waiting")
-	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+	out := bufio.NewScanner(pipe)
+	says(t, out, "waiting")
+	return cmd, out
+}
+
+func says(t *testing.T, out *bufio.Scanner, line string) {
+	t.Helper()
+	if !out.Scan() || out.Text() != line {
+		t.Fatalf("%q, want %q (%v)", out.Text(), line, out.Err())
+	}
+}
+
+func send(t *testing.T, cmd *exec.Cmd, s os.Signal) {
+	t.Helper()
+	if err := cmd.Process.Signal(s); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestMainSignals(t *testing.T) {
+	t.Parallel()
+	// Else a program under this test would ignore SIGHUP where the test runs under nohup.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		cmd, _ := begin(t, "wait", os.Args[0])
+		send(t, cmd, s)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: %v", s, err)
+		}
+	}
+	cmd, out := begin(t, "hang", os.Args[0])
+	send(t, cmd, os.Interrupt)
+	says(t, out, "hanging")
+	send(t, cmd, os.Interrupt)
+	if err := cmd.Wait(); err == nil || err.Error() != "exit status 130" {
+		t.Errorf("two signals: %v", err)
+	}
+}
+
+// A program that was started with nohup outlives its terminal.
+func TestMainUnderNohup(t *testing.T) {
+	t.Parallel()
+	cmd, _ := begin(t, "wait", "sh", "-c", `trap "" HUP; exec "$0"`, os.Args[0])
+	send(t, cmd, syscall.SIGHUP)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	select {
@@ -131,19 +134,8 @@ func TestMainUnderNohup(t *testing.T) {
 		t.Fatalf("SIGHUP ends it: %v", err)
 	case <-time.After(200 * time.Millisecond):
 	}
-	interrupt(t, cmd)
+	send(t, cmd, os.Interrupt)
 	if err := <-ended; err != nil {
 		t.Errorf("an interrupt: %v", err)
-	}
-}
-
-func TestExitError(t *testing.T) {
-	t.Parallel()
-	cause := errors.New("cause")
-	if err := Usage(cause); !errors.Is(err, cause) || err.Error() != "cause" {
-		t.Errorf("%v", err)
-	}
-	if got := (&ExitError{Status: 3}).Error(); got != "exit status 3" {
-		t.Errorf("%s", got)
 	}
 }
