@@ -19,6 +19,7 @@ import (
 
 	"colorstream/generator/certs/certstest"
 	"colorstream/generator/service"
+	"colorstream/influxdb/access"
 	"colorstream/influxdb/influxtest"
 	"colorstream/influxdb/series"
 
@@ -70,24 +71,13 @@ func readFile(t *testing.T, dir, name string) string {
 // get asks the API as the administrator of a server that influxtest set up.
 func get(t *testing.T, db *influxtest.Server, method, path, body string, answer any) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, db.URL+path, strings.NewReader(body))
+	client := access.Client{URL: db.URL, Token: db.AdminToken}
+	text, err := client.Call(t.Context(), method, path, "", []byte(body))
+	if err == nil && answer != nil {
+		err = json.Unmarshal(text, answer)
+	}
 	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Token "+db.AdminToken)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode/100 != 2 {
-		t.Fatalf("%s %s: %s: %s", method, path, resp.Status, text)
-	}
-	if answer != nil {
-		if err := json.Unmarshal(text, answer); err != nil {
-			t.Fatal(err)
-		}
+		t.Fatalf("%s %s: %v", method, path, err)
 	}
 }
 
@@ -182,25 +172,25 @@ func wantMode(t *testing.T, path string, want fs.FileMode) {
 
 func TestReplacesWrongTokens(t *testing.T) {
 	t.Parallel()
-	for name, tamper := range map[string]func(t *testing.T, db *influxtest.Server, dir string) error{
+	type tamper = func(t *testing.T, db *influxtest.Server, dir string) error
+	write := func(text func(db *influxtest.Server, dir string) string) tamper {
+		return func(_ *testing.T, db *influxtest.Server, dir string) error {
+			return os.WriteFile(filepath.Join(dir, "dashboard"), []byte(text(db, dir)), 0o600)
+		}
+	}
+	for name, tamper := range map[string]tamper{
 		"missing": func(_ *testing.T, _ *influxtest.Server, dir string) error {
 			return os.Remove(filepath.Join(dir, "dashboard"))
 		},
-		"empty": func(_ *testing.T, _ *influxtest.Server, dir string) error {
-			return os.WriteFile(filepath.Join(dir, "dashboard"), []byte("\n"), 0o600)
-		},
-		"garbage": func(_ *testing.T, _ *influxtest.Server, dir string) error {
-			return os.WriteFile(filepath.Join(dir, "dashboard"), []byte("no\x00token\nat all"), 0o600)
-		},
-		"the worker's": func(t *testing.T, _ *influxtest.Server, dir string) error {
-			return os.WriteFile(filepath.Join(dir, "dashboard"), []byte(tokens(t, dir)["worker"]), 0o600)
-		},
-		"the administrator's": func(_ *testing.T, db *influxtest.Server, dir string) error {
-			return os.WriteFile(filepath.Join(dir, "dashboard"), []byte(db.AdminToken), 0o600)
-		},
-		"of another bucket": func(_ *testing.T, db *influxtest.Server, dir string) error {
-			return os.WriteFile(filepath.Join(dir, "dashboard"), []byte(db.DashboardToken), 0o600)
-		},
+		"empty":   write(func(*influxtest.Server, string) string { return "\n" }),
+		"garbage": write(func(*influxtest.Server, string) string { return "no\x00token\nat all" }),
+		"the worker's": write(func(_ *influxtest.Server, dir string) string {
+			return tokens(t, dir)["worker"]
+		}),
+		"the administrator's": write(func(db *influxtest.Server, _ string) string { return db.AdminToken }),
+		"of another bucket": write(func(db *influxtest.Server, _ string) string {
+			return db.DashboardToken
+		}),
 		"revoked": func(t *testing.T, db *influxtest.Server, dir string) error {
 			for _, a := range authorizations(t, db) {
 				if strings.Contains(a.Description, " dashboard ") {

@@ -22,12 +22,11 @@ func scrapers(t *testing.T, db *influxtest.Server) map[string]string {
 	t.Helper()
 	var found struct{ Configurations []scraperState }
 	get(t, db, http.MethodGet, "/api/v2/scrapers", "", &found)
-	var orgs struct{ Orgs []struct{ ID string } }
-	get(t, db, http.MethodGet, "/api/v2/orgs?org="+db.Org, "", &orgs)
+	org := orgID(t, db)
 	byName := map[string]string{}
 	full := map[string]bool{}
 	for _, s := range found.Configurations {
-		if s.OrgID != orgs.Orgs[0].ID {
+		if s.OrgID != org {
 			continue
 		}
 		if full[s.Name] {

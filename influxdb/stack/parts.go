@@ -98,12 +98,17 @@ func (s *stack) workerName(i int) string {
 }
 
 func (s *stack) startInfluxDB(ctx context.Context) error {
+	out := &lineWriter{out: s.out, name: "influxdb"}
+	binary, err := influxd.Build(ctx, serverModule(s.root), out, getenv(s.environ))
+	if err != nil {
+		return err
+	}
 	log, err := s.log("influxd")
 	if err != nil {
 		return err
 	}
 	db, err := influxd.Start(ctx, influxd.Config{
-		Binary: s.influx.path, Addr: s.influx.listen, Dir: filepath.Join(s.Data, "influxdb"), Log: log,
+		Binary: binary, Addr: s.influx.listen, Dir: filepath.Join(s.Data, "influxdb"), Log: log,
 	})
 	if err == nil {
 		s.children = append(s.children, child{"influxd", db})

@@ -14,7 +14,9 @@ func TestCommands(t *testing.T) {
 	call := func(args ...string) (string, error) {
 		var out strings.Builder
 		err := run(t.Context(), service.Process{
-			Args: args, Environ: map[string]string{"STACK_DATA": t.TempDir(), "STACK_EXTERNAL": "kafka"}, Stdout: &out, Stderr: t.Output(),
+			Args: args, Stdout: &out, Stderr: t.Output(), Environ: map[string]string{
+				"STACK_DATA": t.TempDir(), "STACK_EXTERNAL": "kafka", "WORKERS": "0",
+			},
 		})
 		return out.String(), err
 	}
@@ -24,8 +26,9 @@ func TestCommands(t *testing.T) {
 	if _, err := call("start"); err == nil || !strings.Contains(err.Error(), `"start"`) {
 		t.Errorf("an unknown command: %v", err)
 	}
-	if _, err := call("run"); err == nil || !strings.Contains(err.Error(), `"kafka"`) {
-		t.Errorf("a wrong variable: %v", err)
+	if _, err := call("run"); err == nil || !strings.Contains(err.Error(), `"kafka"`) ||
+		!strings.Contains(err.Error(), "WORKERS") {
+		t.Errorf("wrong variables: %v", err)
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 
 	"colorstream/generator/process"
 	"colorstream/generator/service"
-	"colorstream/influxdb/influxd"
 )
 
 const (
@@ -99,14 +98,6 @@ func (s *stack) start(ctx context.Context) error {
 	parts := s.parts()
 	if err := checkPorts(parts); err != nil {
 		return err
-	}
-	if s.influx.listen != "" {
-		var err error
-		out := &lineWriter{out: s.out, name: "influxdb"}
-		s.influx.path, err = influxd.Build(ctx, serverModule(s.root), out, getenv(s.environ))
-		if err != nil {
-			return err
-		}
 	}
 	for _, p := range parts {
 		if err := p.start(ctx); err != nil {

@@ -308,16 +308,3 @@ func TestScaleOut(t *testing.T) {
 		}
 	}
 }
-
-func TestConfigIsChecked(t *testing.T) {
-	t.Parallel()
-	err := config{External: []string{"kafka"}}.Validate()
-	if err == nil {
-		t.Fatal("no error")
-	}
-	for _, want := range []string{"STACK_EXTERNAL", "WORKERS"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("no %s in: %v", want, err)
-		}
-	}
-}
