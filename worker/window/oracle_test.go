@@ -1,48 +1,12 @@
 package window
 
 import (
-	"cmp"
 	"math"
 	"math/big"
 	"slices"
-	"time"
 
 	"colorstream/influxdb/series"
 )
-
-// An observation is one message of a test.
-type observation struct {
-	Color string
-	Value float64
-	At    int64
-}
-
-// A result is one colour's statistics in one window.
-type result struct {
-	Start int64
-	Stats Stats
-}
-
-// naive is the second opinion on all that the package computes: whole numbers of any size, a sort, and a
-// window by floor division. It shares no code with the package.
-func naive(observations []observation, width time.Duration) []result {
-	type key struct {
-		start int64
-		color string
-	}
-	groups := make(map[key][]float64)
-	for _, o := range observations {
-		k := new(big.Int).Div(big.NewInt(o.At), big.NewInt(int64(width))) // Euclidean: rounds down
-		start := k.Mul(k, big.NewInt(int64(width))).Int64()
-		groups[key{start, o.Color}] = append(groups[key{start, o.Color}], o.Value)
-	}
-	var results []result
-	for k, values := range groups {
-		results = append(results, result{k.start, naiveStats(k.color, values)})
-	}
-	slices.SortFunc(results, compareResults)
-	return results
-}
 
 // full are the statistics that the tests ask for.
 var full = series.Statistics{
@@ -55,7 +19,8 @@ func (s Stats) of(name series.Statistic) float64 { return s.Values[slices.Index(
 // scale makes whole numbers of all doubles.
 const scale = 1074
 
-// naiveStats has the full statistics from whole numbers of any size, each rounded once.
+// naiveStats is the second opinion on the full statistics: whole numbers of any size, a sort, and each
+// result rounded once. It shares no code with the package.
 func naiveStats(color string, values []float64) Stats {
 	sorted := make([]*big.Int, len(values))
 	total := new(big.Int)
@@ -120,27 +85,6 @@ func naiveDeviation(values []*big.Int, total *big.Int) float64 {
 	root := new(big.Float).SetPrec(300).SetRat(new(big.Rat).SetFrac(squares, below.Lsh(below, 2*scale)))
 	f, _ := root.Sqrt(root).Float64()
 	return f
-}
-
-func compareResults(a, b result) int {
-	return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.Stats.Color, b.Stats.Color))
-}
-
-// last lists the statistics of panes as naive does; a later pane of a window replaces an earlier one.
-func last(panes []*Pane) []result {
-	newest := make(map[int64][]result)
-	for _, p := range panes {
-		newest[p.Start] = nil
-		for _, s := range p.Stats() {
-			newest[p.Start] = append(newest[p.Start], result{p.Start, s})
-		}
-	}
-	var all []result
-	for _, results := range newest {
-		all = append(all, results...)
-	}
-	slices.SortFunc(all, compareResults)
-	return all
 }
 
 // near tells whether two doubles are equal but for a rounding.

@@ -1,34 +1,44 @@
 package window
 
 import (
+	"bytes"
 	"encoding/binary"
-	"encoding/json"
+	"encoding/gob"
 	"errors"
-	"math"
-	"math/big"
+	"fmt"
 	"slices"
 )
 
 // A Part is what one open window got since the last call of Parts. It shares memory that is not
 // changed any more.
-//
-// Encoded, a part is a row of colours, each
-//
-//	uvarint   length of the colour's name, then the name
-//	uvarint   number of values, then each as a little-endian IEEE 754 double
-//	uvarint   distance to the next counted whole number plus one, then uvarint how many more of it;
-//	          again and again until the distance is 0
-//	uvarint   length of the sketch, then the sketch as JSON; it replaces an earlier one
 type Part struct {
 	Start  int64
 	colors []colorPart
 }
 
+// A colorPart is one colour of a part. encoding/gob writes and reads its fields.
 type colorPart struct {
-	color        string
-	chunks       [][]float64
-	counts, base []uint64 // counted now, and in the parts before
-	sketch       *sketch
+	Color  string
+	Chunks []chunk
+	// Counts are pairs: by how much a whole number is above the last one, and how many more of it there
+	// are.
+	Counts []uint64
+	Sketch *sketch // in place of an earlier one
+}
+
+// A chunk is values that are not changed any more.
+type chunk []float64
+
+// GobEncode implements gob.GobEncoder: its own encoding takes three times as long.
+func (c chunk) GobEncode() ([]byte, error) {
+	return binary.Append(nil, binary.LittleEndian, []float64(c))
+}
+
+// GobDecode implements gob.GobDecoder.
+func (c *chunk) GobDecode(data []byte) error {
+	*c = make(chunk, len(data)/8)
+	_, err := binary.Decode(data, binary.LittleEndian, []float64(*c))
+	return err
 }
 
 // saved is what parts have of a colour.
@@ -51,8 +61,7 @@ func (s *Set) Parts(all bool) (parts []Part) {
 			if all {
 				v.saved, v.recounted = saved{}, v.counts != nil
 			}
-			if c, changed := v.part(); changed {
-				c.color = color
+			if c, changed := v.part(color); changed {
 				p.colors = append(p.colors, c)
 			}
 		}
@@ -63,206 +72,87 @@ func (s *Set) Parts(all bool) (parts []Part) {
 	return parts
 }
 
-func (v *values) part() (c colorPart, changed bool) {
-	c.chunks = slices.Clip(v.chunks)[v.saved.chunks:]
+func (v *values) part(color string) (c colorPart, changed bool) {
+	c.Color, c.Chunks = color, slices.Clip(v.chunks)[v.saved.chunks:]
 	if v.recounted {
-		c.counts, c.base = slices.Clone(v.counts), v.saved.counts
-		v.saved.counts, v.recounted = c.counts, false
+		v.recounted = false
+		before := v.saved.counts
+		before = append(before, make([]uint64, len(v.counts)-len(before))...)
+		last := 0
+		for i, n := range v.counts {
+			if n > before[i] {
+				c.Counts = append(c.Counts, uint64(i-last), n-before[i])
+				last = i
+			}
+		}
+		copy(before, v.counts)
+		v.saved.counts = before
 	}
-	if v.sketch != nil && v.sketch.count != v.saved.sketchSize {
-		c.sketch = v.sketch.clone()
-		v.saved.sketchSize = c.sketch.count
+	if v.sketch != nil && v.sketch.Count != v.saved.sketchSize {
+		c.Sketch = v.sketch.clone()
+		v.saved.sketchSize = c.Sketch.Count
 	}
 	v.saved.chunks = len(v.chunks)
-	return c, len(c.chunks) > 0 || c.counts != nil || c.sketch != nil
+	return c, len(c.Chunks) > 0 || c.Counts != nil || c.Sketch != nil
 }
 
-// Append encodes a part.
+// Append encodes a part, behind others of its window if there are any.
 func (p Part) Append(b []byte) []byte {
-	for _, c := range p.colors {
-		b = binary.AppendUvarint(b, uint64(len(c.color)))
-		b = append(b, c.color...)
-		n := 0
-		for _, chunk := range c.chunks {
-			n += len(chunk)
-		}
-		b = binary.AppendUvarint(b, uint64(n))
-		b = slices.Grow(b, 8*n)
-		for _, chunk := range c.chunks {
-			for _, f := range chunk {
-				b = binary.LittleEndian.AppendUint64(b, math.Float64bits(f))
-			}
-		}
-		next := 0
-		for i, n := range c.counts {
-			if i < len(c.base) {
-				n -= c.base[i]
-			}
-			if n > 0 {
-				b = binary.AppendUvarint(b, uint64(i-next)+1)
-				b = binary.AppendUvarint(b, n)
-				next = i
-			}
-		}
-		b = append(b, 0)
-		b = c.sketch.append(b)
+	buffer := bytes.NewBuffer(b)
+	if err := gob.NewEncoder(buffer).Encode(p.colors); err != nil {
+		panic(err) // texts and numbers
 	}
-	return b
+	return buffer.Bytes()
 }
 
 var errPart = errors.New("a part of an open window is damaged")
 
-// RestorePart adds an encoded part to the open window that starts at start. Parts must come in the
-// order in which they were taken; one of a window that is not open changes nothing.
+// RestorePart adds encoded parts to the open window that starts at start. Parts must come in the
+// order in which they were taken; those of a window that is not open change nothing. Their bytes
+// must be those that Append made, as the store's checksums prove; an error says that they are of
+// another version.
 func (s *Set) RestorePart(start int64, data []byte) error {
 	i := slices.IndexFunc(s.open, func(w *Window) bool { return w.Start == start })
 	if i < 0 {
 		return nil
 	}
-	w := s.open[i]
-	r := partReader{data}
-	for len(r.data) > 0 {
-		name, ok := r.bytes()
-		if !ok || len(name) == 0 {
-			return errPart
+	for r := bytes.NewReader(data); r.Len() > 0; {
+		var colors []colorPart
+		if err := gob.NewDecoder(r).Decode(&colors); err != nil {
+			return fmt.Errorf("%w: %w", errPart, err)
 		}
-		v := w.colors[string(name)]
-		if v == nil {
-			v = s.newValues()
-			w.colors[string(name)] = v
-		}
-		stored, count := v.stored(), v.count()
-		if !r.values(v) || !r.counts(v) || !r.sketch(v) {
-			return errPart
-		}
-		w.stored += v.stored() - stored
-		w.count += v.count() - count
-		v.saved = saved{chunks: len(v.chunks), counts: slices.Clone(v.counts)}
-		if v.sketch != nil {
-			v.saved.sketchSize = v.sketch.count
+		for _, c := range colors {
+			if err := s.restore(s.open[i], c); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// A partReader reads what Part.Append writes. Its methods report false for what is damaged.
-type partReader struct{ data []byte }
-
-func (r *partReader) uvarint() (uint64, bool) {
-	u, n := binary.Uvarint(r.data)
-	if n <= 0 {
-		return 0, false
+func (s *Set) restore(w *Window, c colorPart) error {
+	v := w.colors[c.Color]
+	if v == nil {
+		v = s.newValues()
+		w.colors[c.Color] = v
 	}
-	r.data = r.data[n:]
-	return u, true
-}
-
-func (r *partReader) bytes() ([]byte, bool) {
-	n, ok := r.uvarint()
-	if !ok || n > uint64(len(r.data)) {
-		return nil, false
-	}
-	b := r.data[:n]
-	r.data = r.data[n:]
-	return b, true
-}
-
-func (r *partReader) values(v *values) bool {
-	n, ok := r.uvarint()
-	if !ok || n > uint64(len(r.data))/8 {
-		return false
-	}
-	if n == 0 {
-		return true
-	}
-	chunk := make([]float64, n)
-	for i := range chunk {
-		chunk[i] = math.Float64frombits(binary.LittleEndian.Uint64(r.data[8*i:]))
-	}
-	r.data = r.data[8*n:]
-	v.chunks = append(v.chunks, chunk)
-	return true
-}
-
-func (r *partReader) counts(v *values) bool {
-	for i := uint64(0); ; {
-		step, ok := r.uvarint()
-		if !ok || step > maxCounted {
-			return false
+	stored, count := v.stored(), v.count()
+	v.chunks = append(v.chunks, c.Chunks...)
+	value := uint64(0)
+	for pair := range slices.Chunk(c.Counts, 2) {
+		value += min(pair[0], maxCounted)
+		if len(pair) != 2 || value >= maxCounted {
+			return errPart
 		}
-		if step == 0 {
-			return true
-		}
-		n, ok := r.uvarint()
-		if i += step - 1; !ok || i >= maxCounted || n > 1<<48 {
-			return false
-		}
-		v.growCounts(int(i))
-		v.counts[i] += n
+		v.growCounts(int(value))
+		v.counts[value] += pair[1]
+		v.recounted = true
 	}
-}
-
-func (r *partReader) sketch(v *values) bool {
-	text, ok := r.bytes()
-	if !ok || len(text) == 0 {
-		return ok
+	if c.Sketch != nil {
+		v.sketch = c.Sketch
 	}
-	var e encodedSketch
-	if json.Unmarshal(text, &e) != nil || e.Counts == nil {
-		return false
-	}
-	v.sketch = &sketch{counts: e.Counts, count: e.Count, min: e.Min, max: e.Max}
-	if e.Squares != nil {
-		v.sketch.squares = new(sum)
-		ok = e.Squares.decode(v.sketch.squares)
-	}
-	return e.encodedSum.decode(&v.sketch.sum) && ok
-}
-
-// encodedSketch is a sketch as JSON. Squares are absent if no standard deviation is wanted.
-type encodedSketch struct {
-	Counts map[int32]uint64
-	Count  uint64
-	encodedSum
-	Squares  *encodedSum `json:",omitempty"`
-	Min, Max float64
-}
-
-// encodedSum is a sum as JSON. Parts add up to it; one beyond a double's range is Huge.
-type encodedSum struct {
-	Parts []float64
-	Huge  []byte `json:",omitempty"` // a text of math/big
-}
-
-func encodeSum(s *sum) (e encodedSum) {
-	e.Parts = s.parts
-	if s.huge != nil {
-		e.Huge, _ = s.huge.MarshalText() // never fails
-	}
-	return e
-}
-
-func (e encodedSum) decode(s *sum) bool {
-	if s.parts = e.Parts; e.Huge == nil {
-		return true
-	}
-	huge := new(big.Float).SetPrec(bigPrecision) // before it is read, else it is rounded to 64 bits
-	*s = sum{huge: huge}
-	return huge.UnmarshalText(e.Huge) == nil
-}
-
-// append encodes a sketch, or nil for none.
-func (k *sketch) append(b []byte) []byte {
-	if k == nil {
-		return append(b, 0)
-	}
-	e := encodedSketch{
-		Counts: k.counts, Count: k.count, encodedSum: encodeSum(&k.sum), Min: k.min, Max: k.max,
-	}
-	if k.squares != nil {
-		e.Squares = new(encodeSum(k.squares))
-	}
-	text, _ := json.Marshal(e) // it cannot fail: all numbers are finite
-	b = binary.AppendUvarint(b, uint64(len(text)))
-	return append(b, text...)
+	w.stored += v.stored() - stored
+	w.count += v.count() - count
+	_, _ = v.part("") // it is saved
+	return nil
 }

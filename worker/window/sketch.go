@@ -19,60 +19,60 @@ const keyShift = 52 - 9
 // bits. Their sum, that of their squares, minimum, maximum and count stay exact. Keys are ordered
 // like the values.
 type sketch struct {
-	counts   map[int32]uint64
-	count    uint64
-	sum      sum
-	squares  *sum // nil if no standard deviation is wanted
-	min, max float64
+	Counts   map[int32]uint64
+	Count    uint64
+	Sum      sum
+	Squares  *sum // nil if no standard deviation is wanted
+	Min, Max float64
 }
 
 func newSketch(squares bool) *sketch {
-	k := &sketch{counts: make(map[int32]uint64), min: math.Inf(1), max: math.Inf(-1)}
+	k := &sketch{Counts: make(map[int32]uint64), Min: math.Inf(1), Max: math.Inf(-1)}
 	if squares {
-		k.squares = new(sum)
+		k.Squares = new(sum)
 	}
 	return k
 }
 
 func (k *sketch) add(f float64) {
-	k.sum.add(f)
-	if k.squares != nil {
-		k.squares.addSquare(f)
+	k.Sum.add(f)
+	if k.Squares != nil {
+		k.Squares.addSquare(f)
 	}
-	k.min, k.max = min(k.min, f), max(k.max, f)
-	k.count++
-	k.counts[key(f)]++
+	k.Min, k.Max = min(k.Min, f), max(k.Max, f)
+	k.Count++
+	k.Counts[key(f)]++
 }
 
 // addKey counts c values f for percentiles only.
 func (k *sketch) addKey(f float64, c uint64) {
 	if c > 0 {
-		k.counts[key(f)] += c
+		k.Counts[key(f)] += c
 	}
 }
 
 func (k *sketch) clone() *sketch {
 	c := *k
-	c.counts = maps.Clone(k.counts)
-	c.sum = k.sum.clone()
-	if k.squares != nil {
-		c.squares = new(k.squares.clone())
+	c.Counts = maps.Clone(k.Counts)
+	c.Sum = k.Sum.clone()
+	if k.Squares != nil {
+		c.Squares = new(k.Squares.clone())
 	}
 	return &c
 }
 
 func (k *sketch) percentile(share, of uint64) float64 {
 	var n uint64
-	for _, c := range k.counts {
+	for _, c := range k.Counts {
 		n += c
 	}
-	keys := slices.Sorted(maps.Keys(k.counts))
+	keys := slices.Sorted(maps.Keys(k.Counts))
 	return interpolate(n, share, of, func(rank uint64) float64 {
 		for _, key := range keys {
-			if rank < k.counts[key] {
+			if rank < k.Counts[key] {
 				return middle(key)
 			}
-			rank -= k.counts[key]
+			rank -= k.Counts[key]
 		}
 		return middle(keys[len(keys)-1])
 	})

@@ -13,8 +13,8 @@ import (
 //
 // Totals beyond the range of a double go on in big floats, which hold any sum of doubles exactly.
 type sum struct {
-	parts []float64 // increasing in magnitude, non-overlapping, none zero
-	huge  *big.Float
+	Parts []float64 // increasing in magnitude, non-overlapping, none zero
+	Huge  *big.Float
 }
 
 // bigPrecision holds any sum of up to 2^60 doubles, and its square: 2098 bits from the smallest
@@ -22,31 +22,31 @@ type sum struct {
 const bigPrecision = 4400
 
 func (s *sum) add(x float64) {
-	if s.huge != nil {
-		s.huge.Add(s.huge, big.NewFloat(x))
+	if s.Huge != nil {
+		s.Huge.Add(s.Huge, big.NewFloat(x))
 		return
 	}
 	kept := 0
-	for i, y := range s.parts {
+	for i, y := range s.Parts {
 		if math.Abs(x) < math.Abs(y) {
 			x, y = y, x
 		}
 		high := x + y
 		if math.IsInf(high, 0) {
-			s.parts = slices.Concat(s.parts[:kept], []float64{x, y}, s.parts[i+1:])
+			s.Parts = slices.Concat(s.Parts[:kept], []float64{x, y}, s.Parts[i+1:])
 			s.toBig()
 			return
 		}
 		low := y - (high - x)
 		if low != 0 {
-			s.parts[kept] = low
+			s.Parts[kept] = low
 			kept++
 		}
 		x = high
 	}
-	s.parts = s.parts[:kept]
+	s.Parts = s.Parts[:kept]
 	if x != 0 {
-		s.parts = append(s.parts, x)
+		s.Parts = append(s.Parts, x)
 	}
 }
 
@@ -65,7 +65,7 @@ func (s *sum) addSquare(x float64) {
 	if size := math.Abs(x); size >= 0x1p511 || size < 0x1p-480 && x != 0 { // one of the two is none
 		s.toBig()
 		f := big.NewFloat(x)
-		s.huge.Add(s.huge, new(big.Float).SetPrec(106).Mul(f, f))
+		s.Huge.Add(s.Huge, new(big.Float).SetPrec(106).Mul(f, f))
 		return
 	}
 	square := x * x
@@ -92,19 +92,19 @@ func (s *sum) deviation(squares *sum, n int64) float64 {
 }
 
 func (s *sum) merge(t *sum) {
-	if t.huge != nil {
+	if t.Huge != nil {
 		s.toBig()
-		s.huge.Add(s.huge, t.huge)
+		s.Huge.Add(s.Huge, t.Huge)
 		return
 	}
-	for _, part := range t.parts {
+	for _, part := range t.Parts {
 		s.add(part)
 	}
 }
 
 func (s *sum) toBig() {
-	if s.huge == nil {
-		s.huge, s.parts = s.toFloat(), nil
+	if s.Huge == nil {
+		s.Huge, s.Parts = s.toFloat(), nil
 	}
 }
 
@@ -112,28 +112,28 @@ func (s *sum) toBig() {
 // stack.
 func (s *sum) toFloat() *big.Float {
 	f := new(big.Float).SetPrec(bigPrecision)
-	if s.huge != nil {
-		return f.Set(s.huge)
+	if s.Huge != nil {
+		return f.Set(s.Huge)
 	}
-	for _, part := range s.parts {
+	for _, part := range s.Parts {
 		f.Add(f, big.NewFloat(part))
 	}
 	return f
 }
 
 func (s *sum) clone() sum {
-	c := sum{parts: slices.Clone(s.parts)}
-	if s.huge != nil {
-		c.huge = new(big.Float).Copy(s.huge)
+	c := sum{Parts: slices.Clone(s.Parts)}
+	if s.Huge != nil {
+		c.Huge = new(big.Float).Copy(s.Huge)
 	}
 	return c
 }
 
 // mean divides the total, which the caller has rounded, by n.
 func (s *sum) mean(total float64, n int64) float64 {
-	if s.huge != nil {
+	if s.Huge != nil {
 		quotient := new(big.Float).SetPrec(bigPrecision)
-		f, _ := quotient.Quo(s.huge, new(big.Float).SetInt64(n)).Float64()
+		f, _ := quotient.Quo(s.Huge, new(big.Float).SetInt64(n)).Float64()
 		return f
 	}
 	return total / float64(n)
@@ -141,12 +141,12 @@ func (s *sum) mean(total float64, n int64) float64 {
 
 // total rounds the exact total to the nearest double, which is infinite past its range.
 func (s *sum) total() float64 {
-	if s.huge != nil || len(s.parts) > 2 {
+	if s.Huge != nil || len(s.Parts) > 2 {
 		f, _ := s.toFloat().Float64()
 		return f
 	}
 	rounded := 0.0 // by one addition at most
-	for _, part := range s.parts {
+	for _, part := range s.Parts {
 		rounded += part
 	}
 	return rounded

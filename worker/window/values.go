@@ -25,7 +25,7 @@ const (
 // so that panes and parts share them.
 type values struct {
 	tail   []float64
-	chunks [][]float64
+	chunks []chunk
 	counts []uint64 // counts[i] values equal i
 	sketch *sketch
 
@@ -115,7 +115,7 @@ func (v *values) count() int64 {
 		n += int64(c)
 	}
 	if v.sketch != nil {
-		n += int64(v.sketch.count)
+		n += int64(v.sketch.Count)
 	}
 	return n
 }
@@ -157,8 +157,8 @@ func (v *values) stats(list series.Statistics, out []float64) Stats {
 	}
 	if k := v.sketch; k != nil {
 		s.Approximate = true
-		low, high = min(low, k.min), max(high, k.max)
-		total.merge(&k.sum)
+		low, high = min(low, k.Min), max(high, k.Max)
+		total.merge(&k.Sum)
 		for _, f := range whole {
 			k.addKey(f, 1)
 		}
@@ -207,10 +207,10 @@ func (v *values) deviation(total *sum, whole []float64, n int64) float64 {
 		squares.addProduct(uint64(i)*uint64(i), c)
 	}
 	if k := v.sketch; k != nil {
-		if k.squares == nil {
+		if k.Squares == nil {
 			return math.NaN()
 		}
-		squares.merge(k.squares)
+		squares.merge(k.Squares)
 	}
 	return total.deviation(&squares, n)
 }

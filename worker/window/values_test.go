@@ -96,7 +96,7 @@ func exact(t *testing.T, want, got Stats, relative float64) Stats {
 			continue
 		}
 		w, g := want.Values[i], got.Values[i]
-		if math.Abs(g-w) > relative*math.Abs(w) {
+		if math.Abs(g-w) > max(relative*math.Abs(w), 0x1p-1022) {
 			t.Errorf("%s is %v, exact %v", name, g, w)
 		}
 		got.Values[i] = w

@@ -26,6 +26,7 @@ package window
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"colorstream/influxdb/series"
 )
@@ -81,6 +82,18 @@ type Stats struct {
 // Stats computes the statistics of every colour, sorted by colour. It uses the pane's values up:
 // call it once.
 func (p *Pane) Stats() []Stats { return allStats(p.Statistics, p.colors) }
+
+// Points computes the pane's points, sorted by colour. It uses the pane up, as Stats does.
+func (p *Pane) Points() []series.Point {
+	points := make([]series.Point, 0, len(p.colors))
+	for _, s := range p.Stats() {
+		points = append(points, series.Point{
+			Color: s.Color, Statistics: p.Statistics, Values: s.Values, Sum: s.Sum, Count: s.Count,
+			Complete: !p.Incomplete, Approximate: s.Approximate, Start: time.Unix(0, p.Start),
+		})
+	}
+	return points
+}
 
 func allStats(list series.Statistics, colors map[string]*values) []Stats {
 	all := make([]Stats, 0, len(colors))
