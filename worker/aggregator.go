@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
-	"sync"
 	"time"
 
 	"colorstream/generator/message"
@@ -37,15 +35,13 @@ const (
 // committed. It is a source.Sink: all of it happens in the source's goroutine, and nothing in it
 // waits, but for room when it reads a stream.
 type aggregator struct {
-	log     *slog.Logger
 	set     *window.Set
 	letters *deadletter.Collector
 	commits *committer
 
-	// Messages of Pub/Sub never come again: they count at once. Those of a stream count when they are
-	// committed, for a crash brings them again.
-	mu    *sync.Mutex // guards tally
-	tally *tally      // the totals', or what came since the last hand-over
+	// tally is what was not counted yet. Messages of Pub/Sub never come again: they count at once.
+	// Those of a stream count when they are committed, for a crash brings them again.
+	tally tally
 
 	changed   bool           // since the last hand-over
 	panes     []*window.Pane // to be written
@@ -59,7 +55,6 @@ type aggregator struct {
 
 // Message implements source.Sink.
 func (a *aggregator) Message(payload string) {
-	a.mu.Lock()
 	for {
 		m, n, err := message.Next(payload)
 		if err != nil {
@@ -71,8 +66,8 @@ func (a *aggregator) Message(payload string) {
 			break
 		}
 	}
-	a.changed, a.tally.newest = true, a.set.Now()
-	a.mu.Unlock()
+	a.changed = true
+	a.count()
 }
 
 func (a *aggregator) add(m message.Message, raw string) {
@@ -113,10 +108,9 @@ func (a *aggregator) reject(reason message.Reason, payload string) {
 
 // Reject implements source.Sink.
 func (a *aggregator) Reject(reason, payload string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.reject(message.Reason(reason), payload)
 	a.changed = true
+	a.count()
 }
 
 // Gap implements source.Sink.
@@ -127,20 +121,26 @@ func (a *aggregator) Gap(from, to int64) {
 
 // Time implements source.Sink: it writes the windows that are due.
 func (a *aggregator) Time(at int64, position source.Position) {
-	if panes := a.set.Advance(at); len(panes) > 0 {
-		a.mu.Lock()
-		for _, p := range panes {
-			a.tally.pane(p)
-		}
-		a.mu.Unlock()
-		a.panes = append(a.panes, panes...)
+	for _, p := range a.set.Advance(at) {
+		a.tally.pane(p)
+		a.panes = append(a.panes, p)
 	}
 	a.position = position
+	a.count()
 	if a.moved() && (len(a.panes) > 0 || a.waits() && time.Since(a.handedAt) >= a.every) {
 		a.handOver()
 	}
 	if a.room != nil {
 		a.room()
+	}
+}
+
+// count counts what may be counted before it is committed.
+func (a *aggregator) count() {
+	if a.keepParts {
+		a.commits.metrics.count(&a.tally)
+		clear(a.tally.rejected)
+		a.tally = tally{rejected: a.tally.rejected}
 	}
 }
 
@@ -159,12 +159,17 @@ func (a *aggregator) handOver() {
 		at: time.Now(), panes: a.panes, state: a.set.State(), position: a.position,
 		letters: a.letters.Take(),
 	}
-	h.trim = trimTo(h.state, h.position.ID)
+	// Nothing before the first message of an open window is needed; but the last entry read is: its
+	// presence proves that nothing after it was trimmed by others.
+	h.trim = fmt.Sprintf("%d-0", a.set.Oldest()/int64(time.Millisecond))
+	if source.CompareIDs(h.trim, a.position.ID) > 0 {
+		h.trim = a.position.ID
+	}
 	if a.keepParts {
 		h.whole = a.commits.wantsWhole.Swap(false)
 		h.parts = a.set.Parts(h.whole)
 	} else {
-		h.tally, *a.tally = *a.tally, tally{}
+		h.tally, a.tally = a.tally, tally{}
 	}
 	a.changed, a.panes = false, nil
 	a.handedAt, a.handedID = time.Now(), a.position.ID
@@ -177,17 +182,4 @@ func (a *aggregator) close() {
 		a.handOver()
 	}
 	a.commits.close()
-}
-
-// trimTo is the stream's entry before which nothing is needed: the first of the oldest open window,
-// but at most the last one read, whose presence proves that nothing after it was trimmed by others.
-func trimTo(set window.State, position string) string {
-	before := position
-	for _, w := range set.Open {
-		first := fmt.Sprintf("%d-0", w.First/int64(time.Millisecond))
-		if before != "" && source.CompareIDs(first, before) < 0 {
-			before = first
-		}
-	}
-	return before
 }

@@ -92,7 +92,7 @@ func checkStream(
 			return "", fmt.Errorf("REDIS_CHANNEL=%q: %s is no stream: %w", cfg.Channel, key, err)
 		}
 		entries += n
-		owner, _, err := store.NewRedis(slog.New(slog.DiscardHandler), client.Node, key, "check", lease,
+		owner, err := store.NewRedis(slog.New(slog.DiscardHandler), client.Node, key, "check", lease,
 			0).Owner(ctx)
 		if err != nil {
 			return "", err

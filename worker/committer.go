@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"colorstream/influxdb/series"
 	"colorstream/worker/source"
 	"colorstream/worker/store"
 	"colorstream/worker/window"
@@ -53,6 +53,13 @@ type savedState struct {
 	Entries int64        `json:"entries,omitempty"` // as of source.Position
 }
 
+// progress is how far a stream's commits have come.
+type progress struct {
+	position source.Position
+	trim     string // the entry before which the stream is not needed any more
+	messages int64  // in all commits of this worker
+}
+
 // A committer computes windows' statistics, and makes them durable together with the state that
 // they leave behind, in a goroutine of its own. What waits for it is bounded by the open windows'
 // values and maxUncommitted.
@@ -60,8 +67,6 @@ type committer struct {
 	log     *slog.Logger
 	store   store.Store
 	metrics *metrics
-	// committed is told of each commit: the stream is not needed before an entry.
-	committed func(trim string)
 	// retry says that a commit that failed is tried again, together with what came since. Without it
 	// the committer ends, for another owner of the state may have gone on from the one before.
 	retry bool
@@ -71,39 +76,18 @@ type committer struct {
 	closed  bool
 	wake    chan struct{}
 
-	lastError  atomic.Pointer[error]           // of the last commit, nil if it succeeded
-	reached    atomic.Pointer[source.Position] // by the last commit, nil before the first
-	messages   atomic.Int64                    // that were committed; of a stream
-	wantsWhole atomic.Bool                     // parts are lost: the next ones are to be whole
+	lastError  atomic.Pointer[error]    // of the last commit, nil if it succeeded
+	progress   atomic.Pointer[progress] // by the last commit, nil before the first
+	wantsWhole atomic.Bool              // parts are lost: the next ones are to be whole
 	// bytes of lines, and paneSize for each pane that is no line yet
 	uncommitted atomic.Int64
 
 	// The rest is run's.
-	next     store.Commit
-	parts    map[int64][]byte // of next
-	whole    bool             // parts of next are all that the open windows hold
-	open     map[int64]bool   // windows, as of next
-	inStore  map[int64]bool   // windows that have parts in the store
-	tally    tally            // of next
-	trim     string           // of next
-	at       source.Position  // of next
-	position string           // last committed
-	failed   bool
-}
-
-func newCommitter(
-	log *slog.Logger, s store.Store, saved store.Saved, m *metrics, retry bool,
-) *committer {
-	c := &committer{
-		log: log, store: s, metrics: m, retry: retry, committed: func(string) {},
-		wake: make(chan struct{}, 1), parts: make(map[int64][]byte),
-		inStore: make(map[int64]bool), open: make(map[int64]bool),
-		position: saved.Position,
-	}
-	for _, p := range saved.Parts {
-		c.inStore[p.Window] = true
-	}
-	return c
+	next    store.Commit
+	parts   map[int64][]byte // of next, by window
+	tally   tally            // of next
+	reaches progress         // with next
+	failed  bool
 }
 
 // put takes a handover. It does not wait.
@@ -183,8 +167,9 @@ func (c *committer) run(ctx context.Context) error {
 		case !c.failed:
 			return nil
 		case time.Now().After(deadline):
-			c.metrics.dropped.Add(float64(c.next.Points))
-			return fmt.Errorf("%d points were closed and could not be stored", c.next.Points)
+			points := countLines(c.next.Lines)
+			c.metrics.dropped.Add(float64(points))
+			return fmt.Errorf("%d points were closed and could not be stored", points)
 		}
 		backoff = firstRetry
 	}
@@ -197,35 +182,36 @@ func (c *committer) collect(h handover) {
 	if err != nil {
 		panic(err) // numbers and booleans
 	}
-	c.next.State, c.next.Position, c.at, c.trim = state, h.position.ID, h.position, h.trim
+	c.next.State, c.next.Position = state, h.position.ID
+	c.reaches = progress{h.position, h.trim, c.reaches.messages + h.tally.received()}
 	if h.whole {
 		clear(c.parts)
-		c.whole = true
+		c.next.Whole = true
 	}
 	for _, p := range h.parts {
 		c.parts[p.Start] = p.Append(c.parts[p.Start])
 	}
-	clear(c.open)
+	c.next.Open = c.next.Open[:0]
 	for _, w := range h.state.Open {
-		c.open[w.Start] = true
+		c.next.Open = append(c.next.Open, w.Start)
 	}
 	if len(c.next.Letters)+len(h.letters) <= maxUncommittedLetters || len(c.next.Letters) == 0 {
 		c.next.Letters = append(c.next.Letters, h.letters...)
 	} else {
-		c.metrics.LettersDropped(bytes.Count(h.letters, []byte("\n")))
+		c.metrics.dropLetters(countLines(h.letters))
 	}
-	c.tally.add(h.tally)
+	c.tally.add(&h.tally)
 }
 
 // encode makes lines of windows.
 func (c *committer) encode(h handover) {
 	for _, p := range h.panes {
-		before := len(c.next.Lines)
-		var points int
-		c.next.Lines, points = appendPane(c.next.Lines, p)
-		c.next.Points += points
+		before, points := len(c.next.Lines), p.Points()
+		for _, point := range points {
+			c.next.Lines = append(point.AppendLine(c.next.Lines), '\n')
+		}
 		c.uncommitted.Add(int64(len(c.next.Lines)-before) - paneSize)
-		c.log.Debug("window written", "window", time.Unix(0, p.Start).UTC(), "colors", points,
+		c.log.Debug("window written", "window", time.Unix(0, p.Start).UTC(), "colors", len(points),
 			"complete", !p.Incomplete, "again", p.Again)
 	}
 	if len(h.panes) > 0 {
@@ -236,25 +222,11 @@ func (c *committer) encode(h handover) {
 	}
 }
 
-// appendPane appends the points of a window, a line each, and returns their number.
-func appendPane(lines []byte, p *window.Pane) ([]byte, int) {
-	stats := p.Stats()
-	for _, s := range stats {
-		lines = series.Point{
-			Color: s.Color, Statistics: p.Statistics, Values: s.Values, Sum: s.Sum, Count: s.Count,
-			Complete: !p.Incomplete, Approximate: s.Approximate, Start: time.Unix(0, p.Start),
-		}.AppendLine(lines)
-		lines = append(lines, '\n')
-	}
-	return lines, len(stats)
-}
-
 // dropOldest drops at least so many bytes of the oldest lines.
 func (c *committer) dropOldest(over int) {
 	end := over + bytes.IndexByte(c.next.Lines[over:], '\n') + 1
-	n := bytes.Count(c.next.Lines[:end], []byte("\n"))
+	n := countLines(c.next.Lines[:end])
 	c.next.Lines = append([]byte(nil), c.next.Lines[end:]...)
-	c.next.Points -= n
 	c.uncommitted.Add(-int64(end))
 	c.metrics.dropped.Add(float64(n))
 	c.log.Error("windows were dropped: the store takes nothing, and too much waits in memory",
@@ -263,18 +235,11 @@ func (c *committer) dropOldest(over int) {
 
 // commit saves what was collected. Whatever it leaves unsaved is in the next commit.
 func (c *committer) commit(ctx context.Context) error {
-	if !c.retry && c.next.Position == c.position && len(c.next.Lines) == 0 {
-		return nil // a stream that was not read further
-	}
-	c.next.Parts, c.next.Drop = c.next.Parts[:0], c.next.Drop[:0]
-	maps.DeleteFunc(c.parts, func(start int64, _ []byte) bool { return !c.open[start] })
+	c.next.Parts = c.next.Parts[:0]
+	maps.DeleteFunc(c.parts,
+		func(start int64, _ []byte) bool { return !slices.Contains(c.next.Open, start) })
 	for start, data := range c.parts {
 		c.next.Parts = append(c.next.Parts, store.Part{Window: start, Data: data})
-	}
-	for start := range c.inStore {
-		if !c.open[start] || c.whole {
-			c.next.Drop = append(c.next.Drop, start)
-		}
 	}
 	start := time.Now()
 	err := c.store.Commit(ctx, c.next)
@@ -282,8 +247,7 @@ func (c *committer) commit(ctx context.Context) error {
 		// What open windows held is lost to a crash from now until the aggregator gives it again.
 		c.wantsWhole.Store(true)
 		clear(c.parts)
-		clear(c.inStore)
-		c.next.Parts, c.next.Drop = nil, nil
+		c.next.Parts = nil
 		err = c.store.Commit(ctx, c.next)
 	}
 	c.metrics.commitSeconds.Observe(time.Since(start).Seconds())
@@ -292,31 +256,22 @@ func (c *committer) commit(ctx context.Context) error {
 		c.lastError.Store(&err)
 		if !c.failed && c.retry {
 			c.log.Error("windows cannot be stored; they wait in memory, and it is tried again",
-				"points", c.next.Points, "error", err)
+				"points", countLines(c.next.Lines), "error", err)
 		}
 		c.failed = true
 		return err
 	}
 	if c.failed {
-		c.log.Info("windows are stored again", "points", c.next.Points)
+		c.log.Info("windows are stored again", "points", countLines(c.next.Lines))
 		c.failed = false
 	}
-	for _, start := range c.next.Drop {
-		delete(c.inStore, start)
-	}
-	for start := range c.parts {
-		c.inStore[start] = true
-	}
 	clear(c.parts)
-	c.whole = false
 	c.uncommitted.Add(-int64(len(c.next.Lines)))
-	c.position = c.next.Position
-	at := c.at
-	c.reached.Store(&at)
-	c.messages.Add(c.tally.received())
-	c.metrics.totals.add(c.tally)
-	c.tally = tally{}
-	c.next = store.Commit{}
-	c.committed(c.trim)
+	c.metrics.count(&c.tally)
+	reached := c.reaches
+	c.progress.Store(&reached)
+	c.tally, c.next = tally{}, store.Commit{}
 	return nil
 }
+
+func countLines(text []byte) int { return bytes.Count(text, []byte("\n")) }

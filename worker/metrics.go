@@ -1,6 +1,8 @@
 package main
 
 import (
+	"maps"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -15,7 +17,9 @@ import (
 // metrics are the worker's figures for /metrics.
 type metrics struct {
 	registry prometheus.Registerer
-	totals   totals
+
+	mu    sync.Mutex // guards total
+	total tally
 
 	closeSeconds, commitSeconds, writeSeconds, delivery prometheus.Histogram
 
@@ -23,7 +27,8 @@ type metrics struct {
 	lost, takeovers, fenced                 prometheus.Counter
 	rejected, writeErrors                   *prometheus.CounterVec
 	lastWrite                               prometheus.Gauge
-	lettersLost                             atomic.Int64
+	lettersDropped                          atomic.Int64
+	owned, backlog, lag                     *prometheus.GaugeVec // by partition
 }
 
 const namespace = "colorstream_worker"
@@ -80,15 +85,69 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Help: "When InfluxDB last acknowledged a write, Unix time.",
 		}),
 	}
-	registry.MustRegister(tallyCollector{&m.totals})
+	registry.MustRegister(m)
 	return m
 }
 
-// LettersWritten implements deadletter.Observer.
-func (m *metrics) LettersWritten(n int) { m.letters.Add(float64(n)) }
+// gauges registers a gauge for each value of the labels.
+func gauges(factory promauto.Factory, name, help string, labels ...string) *prometheus.GaugeVec {
+	o := prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}
+	return factory.NewGaugeVec(o, labels)
+}
 
-// LettersDropped implements deadletter.Observer.
-func (m *metrics) LettersDropped(n int) { m.lettersLost.Add(int64(n)) }
+// aheadFor is how long the newest message's clock is shown.
+const aheadFor = time.Minute
+
+// count adds what became of messages and windows.
+func (m *metrics) count(t *tally) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.total.add(t)
+}
+
+func (m *metrics) counted() tally {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.total
+	t.rejected = maps.Clone(t.rejected)
+	return t
+}
+
+var aheadDesc = prometheus.NewDesc(namespace+"_event_ahead_seconds",
+	"How far the newest message's own time (ts) was ahead of source time, negative if behind; "+
+		"absent if none came for a minute.", nil, nil)
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(out chan<- *prometheus.Desc) {
+	prometheus.DescribeByCollect(m, out)
+	out <- aheadDesc
+}
+
+// Collect implements prometheus.Collector: it shows the tally of one moment, so that it adds up. A
+// replay's exit status goes by it.
+func (m *metrics) Collect(out chan<- prometheus.Metric) {
+	t := m.counted()
+	counter := func(name, help string, value int64, reason ...string) {
+		desc := prometheus.NewDesc(namespace+"_"+name, help, []string{"reason"}[:len(reason)], nil)
+		out <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), reason...)
+	}
+	counter("received_total", "Messages received: accepted or rejected.", t.received())
+	counter("accepted_total", "Messages that are in a window.", t.accepted)
+	for _, reason := range reasons() { // all, so that the first one is a step
+		counter("rejected_total", "Messages that are in no window, by reason.", t.rejected[reason],
+			string(reason))
+	}
+	counter("late_total", "Messages whose window was final; they are among the rejected.",
+		t.rejected[late])
+	counter("windows_closed_total", "Windows written when they ended.", t.closed)
+	counter("windows_incomplete_total", "Windows that may miss messages, when they ended.",
+		t.incomplete)
+	if time.Since(time.Unix(0, t.aheadAt)) < aheadFor {
+		out <- prometheus.MustNewConstMetric(aheadDesc, prometheus.GaugeValue, float64(t.ahead)/1e9)
+	}
+}
+
+func (m *metrics) dropLetters(n int) { m.lettersDropped.Add(int64(n)) }
 
 // Answered implements influx.Observer.
 func (m *metrics) Answered(took time.Duration, class influx.Class) {
@@ -108,8 +167,6 @@ func (m *metrics) Written(points int) {
 func (m *metrics) Rejected(points int, class influx.Class) {
 	m.rejected.WithLabelValues(string(class)).Add(float64(points))
 }
-
-func (m *metrics) delivered(waited time.Duration) { m.delivery.Observe(max(0, waited.Seconds())) }
 
 // gauge and counter register a figure that is read when asked for.
 func (m *metrics) gauge(name, help string, value func() float64) {
@@ -140,106 +197,47 @@ func (m *metrics) watchStore(stats func() store.Stats) {
 		func() float64 { return float64(stats().DroppedPoints) })
 	m.counter("dead_letters_dropped_total",
 		"Dead letters that could not be kept; their messages are counted as rejected.",
-		func() float64 { return float64(m.lettersLost.Load()) + float64(stats().DroppedLetters) })
+		func() float64 { return float64(m.lettersDropped.Load()) + float64(stats().DroppedLetters) })
 	m.counter("store_damaged_total", "Files of the store that were found damaged or removed.",
 		func() float64 { return float64(stats().Damaged) })
 }
 
-// watchPartitions registers whose partitions are.
-func (m *metrics) watchPartitions(p *partitions) {
-	m.registry.MustRegister(partitionCollector{p})
+// watchPartitions registers whose partitions are, and how far behind.
+func (m *metrics) watchPartitions(keys []string) {
+	factory := promauto.With(m.registry)
+	m.owned = gauges(factory, "partition_owned", "1 if the partition is this worker's, else 0.",
+		"partition")
+	m.backlog = gauges(factory, "partition_backlog_messages",
+		"Messages of the partition's stream that are in no commit yet, about, of its owner.", "partition")
+	m.lag = gauges(factory, "partition_lag_seconds",
+		"Seconds from the last commit's entry to the newest one, of the partition's owner.", "partition")
+	for _, key := range keys {
+		m.owned.WithLabelValues(key).Set(0)
+	}
 }
 
 // watchPubSub registers what only Pub/Sub's worker has: a connection to keep, and a disk. What of
 // the disk cannot be asked is left out.
-func (m *metrics) watchPubSub(cfg config, reconnects, uncommitted func() float64) {
+func (m *metrics) watchPubSub(cfg config, reconnects func() float64) {
 	m.counter("reconnects_total", "How often Redis was connected again after it was lost.", reconnects)
-	m.gauge("uncommitted_bytes", "Bytes of lines that wait in memory for the store.", uncommitted)
 	m.gauge("store_max_bytes", "The most bytes that may wait in the store, WORKER_MAX_BYTES.",
 		func() float64 { return float64(cfg.MaxBytes) })
-	free, size := diskSpace(cfg.DataDir)
-	if size == 0 {
+	free, ok := diskFree(cfg.DataDir)
+	if !ok {
 		return
 	}
-	m.gauge("store_disk_bytes", "Size of the file system that the store is on.", func() float64 {
-		_, size = diskSpace(cfg.DataDir)
-		return float64(size)
-	})
-	m.gauge("store_disk_free_bytes", "What is free of it for the worker.", func() float64 {
-		if now, size := diskSpace(cfg.DataDir); size > 0 {
-			free = now
-		}
-		return float64(free)
-	})
+	m.gauge("store_disk_free_bytes", "What is free for the worker of the file system of the store.",
+		func() float64 {
+			if now, ok := diskFree(cfg.DataDir); ok {
+				free = now
+			}
+			return free
+		})
 }
 
-// diskSpace is the free and the whole space of a folder's file system, 0 and 0 if it cannot be
-// asked.
-func diskSpace(dir string) (free, size uint64) {
+// diskFree is the free space of a folder's file system, if that can be asked.
+func diskFree(dir string) (bytes float64, ok bool) {
 	var s syscall.Statfs_t
-	if err := syscall.Statfs(dir, &s); err != nil {
-		return 0, 0
-	}
-	block := uint64(s.Bsize) //nolint:unconvert // its type differs from system to system
-	return s.Bavail * block, s.Blocks * block
-}
-
-// A tallyCollector turns the totals, taken at one moment, into metrics, so that they add up.
-type tallyCollector struct{ totals *totals }
-
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc(namespace+"_"+name, help, labels, nil)
-}
-
-var (
-	receivedDesc = desc("received_total", "Messages received: accepted or rejected.")
-	acceptedDesc = desc("accepted_total", "Messages that are in a window.")
-	rejectedDesc = desc("rejected_total", "Messages that are in no window, by reason.", "reason")
-	lateDesc     = desc("late_total",
-		"Messages whose window was final; they are among the rejected.")
-	closedDesc     = desc("windows_closed_total", "Windows written when they ended.")
-	correctedDesc  = desc("windows_corrected_total", "Windows written again, with late messages.")
-	incompleteDesc = desc("windows_incomplete_total",
-		"Windows that may miss messages, when they ended.")
-	newestDesc = desc("newest_message_timestamp_seconds",
-		"Source time of the newest message, Unix time.")
-	aheadDesc = desc("event_ahead_seconds",
-		"How far the newest message's own time (ts) was ahead of source time, negative if behind; "+
-			"absent if none came for a minute.")
-)
-
-// aheadFor is how long the newest message's clock is shown.
-const aheadFor = time.Minute
-
-// Describe implements prometheus.Collector.
-func (c tallyCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
-		receivedDesc, acceptedDesc, rejectedDesc, lateDesc, closedDesc, correctedDesc,
-		incompleteDesc, newestDesc, aheadDesc,
-	} {
-		out <- d
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (c tallyCollector) Collect(out chan<- prometheus.Metric) {
-	t := c.totals.get()
-	counter := func(d *prometheus.Desc, value int64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
-	}
-	counter(receivedDesc, t.received())
-	counter(acceptedDesc, t.accepted)
-	for _, reason := range reasons() { // all, so that the first one is a step
-		counter(rejectedDesc, t.rejected[reason], string(reason))
-	}
-	counter(lateDesc, t.rejected[late])
-	counter(closedDesc, t.closed)
-	counter(correctedDesc, t.corrected)
-	counter(incompleteDesc, t.incomplete)
-	if t.newest > 0 {
-		out <- prometheus.MustNewConstMetric(newestDesc, prometheus.GaugeValue, float64(t.newest)/1e9)
-	}
-	if time.Since(time.Unix(0, t.aheadAt)) < aheadFor {
-		out <- prometheus.MustNewConstMetric(aheadDesc, prometheus.GaugeValue, float64(t.ahead)/1e9)
-	}
+	err := syscall.Statfs(dir, &s)
+	return float64(s.Bavail) * float64(s.Bsize), err == nil
 }

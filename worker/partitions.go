@@ -1,16 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"colorstream/generator/message"
 	"colorstream/generator/redisurl"
@@ -26,7 +24,7 @@ const (
 	// publishersLookBack is how long entries are kept for publishers that look for their last batch
 	// after a lost answer.
 	publishersLookBack = 10 * time.Second
-	trimEvery          = time.Second
+	tendEvery          = time.Second
 )
 
 // partitions works on those partitions of a stream that are this worker's share: all of them if it
@@ -36,6 +34,7 @@ const (
 type partitions struct {
 	log     *slog.Logger
 	cfg     config
+	keys    []string // all partitions' streams
 	client  redisurl.Client
 	node    store.Node
 	name    string
@@ -48,7 +47,7 @@ type partitions struct {
 	share  int // partitions that should be this worker's
 	excess int // partitions to be given up
 	tried  int // partitions that are owned, or tried to be
-	owned  map[string]*owned
+	owned  map[string]*store.Redis
 	broken map[string]error // why a partition that should be owned is not
 }
 
@@ -58,23 +57,22 @@ func newPartitions(
 ) *partitions {
 	return &partitions{
 		log: log, cfg: cfg, client: client,
+		keys:    store.Streams(cfg.Channel, cfg.Partitions),
 		node:    client.Node,
 		name:    store.OwnerName(time.Now()),
 		metrics: m, senders: to, state: condition.Set, note: condition.Note,
-		owned: make(map[string]*owned), broken: make(map[string]error),
+		owned: make(map[string]*store.Redis), broken: make(map[string]error),
 	}
 }
 
 func (p *partitions) run(ctx context.Context) error {
-	keys := store.Streams(p.cfg.Channel, p.cfg.Partitions)
 	if err := p.check(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
-	members := store.NewMembers(p.node, p.cfg.Channel, p.name, lease, len(keys))
+	members := store.NewMembers(p.node, p.cfg.Channel, p.name, lease, len(p.keys))
 	var all sync.WaitGroup
 	all.Go(func() { p.heartbeat(ctx, members) })
-	all.Go(func() { p.measure(ctx) })
-	for _, key := range keys {
+	for _, key := range p.keys {
 		all.Go(func() { p.hold(ctx, key) })
 	}
 	all.Wait()
@@ -199,11 +197,7 @@ func (p *partitions) hold(ctx context.Context, key string) {
 	}
 }
 
-// Causes for which an owner stops.
-var (
-	errGivenUp = errors.New("it is another worker's share now")
-	errLease   = errors.New("the lease could not be renewed in time")
-)
+var errGivenUp = errors.New("it is another worker's share now")
 
 // own takes a partition if nobody has it, and works on it until ctx ends, it is lost, or something
 // fails. The error is nil if there was nothing wrong.
@@ -214,22 +208,16 @@ func (p *partitions) own(ctx context.Context, log *slog.Logger, key string, s *s
 	}
 	owning, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var renewing sync.WaitGroup
-	defer renewing.Wait()
+	var beside sync.WaitGroup
+	defer beside.Wait()
 	defer cancel(nil)
-	renewing.Go(func() { p.renew(owning, s, cancel) })
+	beside.Go(func() { p.renew(owning, s, cancel) })
 
-	err = p.work(owning, log, key, s)
-	cause := context.Cause(owning)
-	if ctx.Err() == nil && !errors.Is(cause, errGivenUp) {
-		if errors.Is(err, store.ErrFenced) || errors.Is(cause, store.ErrFenced) {
+	err = p.work(owning, log, key, s, &beside)
+	if cause := context.Cause(owning); ctx.Err() == nil && !errors.Is(cause, errGivenUp) {
+		err = errors.Join(cause, err)
+		if errors.Is(err, store.ErrFenced) {
 			p.metrics.fenced.Inc()
-		}
-		if cause != nil {
-			return errors.Join(cause, err)
-		}
-		if err == nil {
-			err = errors.New("it ended by itself")
 		}
 		return err
 	}
@@ -254,36 +242,35 @@ func (p *partitions) renew(ctx context.Context, s *store.Redis, cancel context.C
 		case errors.Is(err, store.ErrFenced):
 			cancel(err)
 		case time.Since(last) > lease:
-			cancel(fmt.Errorf("%w: %w", errLease, err))
+			cancel(fmt.Errorf("the lease could not be renewed in time: %w", err))
 		}
 	}
 }
 
 // work goes on from the last commit.
-func (p *partitions) work(ctx context.Context, log *slog.Logger, key string, s *store.Redis) error {
+func (p *partitions) work(
+	ctx context.Context, log *slog.Logger, key string, s *store.Redis, beside *sync.WaitGroup,
+) error {
 	start := time.Now()
 	saved, err := s.Load(ctx)
 	if err != nil {
 		return err
 	}
-	set, position, err := resume(ctx, log, p.client.UniversalClient, key, p.cfg.windows(), saved)
+	set, position, err := resume(log, p.cfg.windows(), saved,
+		func(set *window.Set, position source.Position) error { // the values are still in the stream
+			return source.Replay(ctx, p.client, key, set.Oldest(), position,
+				func(at int64, payload string) { replay(set, at, payload) })
+		})
 	if err != nil {
-		return err
+		return fmt.Errorf("resume from the hash %s:worker: %w", key, err)
 	}
 	node, err := p.node(ctx, key)
 	if err != nil {
 		return err
 	}
 	src := source.NewStream(log, node, key, position, set.NextDue, p.metrics.lost.Add)
-	w := newWorker(log, s, saved, set, position, p.metrics, p.senders, true)
-	w.source = src
-	var trimming sync.WaitGroup
-	trims, stopTrimming := context.WithCancel(ctx)
-	defer trimming.Wait()
-	defer stopTrimming()
-	oldest := make(chan string, 1)
-	trimming.Go(func() { p.trim(trims, log, s, oldest) })
-	w.commits.committed = func(trim string) { keepNewest(oldest, trim) }
+	w := newWorker(log, src, set, position, s, p.metrics, p.senders, true)
+	beside.Go(func() { p.tend(ctx, log, key, s, w.commits, &progress{position: position}) })
 	w.windows.room = func() {
 		for ctx.Err() == nil && (w.commits.backlogged() || s.Full()) {
 			source.Sleep(ctx, 5*time.Millisecond)
@@ -291,8 +278,9 @@ func (p *partitions) work(ctx context.Context, log *slog.Logger, key string, s *
 	}
 
 	p.mu.Lock()
-	p.owned[key] = &owned{store: s, commits: w.commits, from: position.Entries}
+	p.owned[key] = s
 	p.mu.Unlock()
+	p.metrics.owned.WithLabelValues(key).Set(1)
 	p.metrics.takeovers.Inc()
 	p.say()
 	log.Info("partition acquired", "position", position.ID, "took",
@@ -301,68 +289,68 @@ func (p *partitions) work(ctx context.Context, log *slog.Logger, key string, s *
 		p.mu.Lock()
 		delete(p.owned, key)
 		p.mu.Unlock()
+		p.metrics.owned.WithLabelValues(key).Set(0)
 		p.say()
 	}()
 	return w.run(ctx)
 }
 
-// keepNewest puts a value into a channel that holds one.
-func keepNewest(c chan string, value string) {
-	select {
-	case <-c:
-	default:
-	}
-	c <- value
-}
-
-// trim trims the stream now and then.
-func (p *partitions) trim(
-	ctx context.Context, log *slog.Logger, s *store.Redis, oldest <-chan string,
+// tend trims an owned partition's stream, and measures how far the last commit is behind the newest
+// entry, in time and in messages. An entry that was not read yet is taken to hold as many as those
+// before it.
+func (p *partitions) tend(
+	ctx context.Context, log *slog.Logger, key string, s *store.Redis, commits *committer,
+	start *progress,
 ) {
-	failed := false
-	for source.Sleep(ctx, trimEvery) {
-		select {
-		case before := <-oldest:
-			_, err := s.Trim(ctx, before, max(p.cfg.StreamKeep.age, publishersLookBack),
+	defer p.metrics.lag.DeleteLabelValues(key)
+	defer p.metrics.backlog.DeleteLabelValues(key)
+	failed, trimmed := false, start
+	for source.Sleep(ctx, tendEvery) {
+		at := cmp.Or(commits.progress.Load(), start)
+		if at.position.ID == "" {
+			continue // nothing was ever committed
+		}
+		if at != trimmed {
+			_, err := s.Trim(ctx, at.trim, max(p.cfg.StreamKeep.age, publishersLookBack),
 				p.cfg.StreamKeep.count)
 			if err != nil && ctx.Err() == nil && !failed {
 				log.Warn("the stream is not trimmed", "error", err)
 			}
-			failed = err != nil
-		case <-ctx.Done():
+			failed, trimmed = err != nil, at
 		}
+		newest, added, err := source.Look(ctx, p.client, key)
+		if err != nil {
+			continue
+		}
+		behind := max(0, newest-source.Milliseconds(at.position.ID))
+		p.metrics.lag.WithLabelValues(key).Set(float64(behind) / 1000)
+		messages := 0.0
+		if read := at.position.Entries; read > 0 && added > read {
+			messages = float64(added - read)
+			if entries := read - start.position.Entries; entries > 0 {
+				messages *= float64(at.messages) / float64(entries)
+			}
+		}
+		p.metrics.backlog.WithLabelValues(key).Set(messages)
 	}
 }
 
-// resume makes the windows of a partition as they were at its last commit: the state holds no
-// values, which are read from the stream again.
-func resume(
-	ctx context.Context, log *slog.Logger, client redis.UniversalClient, key string,
-	cfg window.Config, saved store.Saved,
-) (*window.Set, source.Position, error) {
-	if len(saved.State) == 0 {
-		return window.NewSet(cfg), source.Position{}, nil
-	}
-	var state savedState
-	if err := json.Unmarshal(saved.State, &state); err != nil {
-		return nil, source.Position{}, fmt.Errorf(
-			"the state of the stream %s cannot be read (field state of %s:worker): %w", key, key, err)
-	}
-	set := window.Restore(cfg, state.Windows)
-	position := source.Position{ID: saved.Position, Entries: state.Entries}
-	if len(state.Windows.Open) > 0 {
-		err := source.Replay(ctx, client, key, set.Oldest(), position, func(at int64, payload string) {
-			replay(set, at, payload)
-		})
-		if err != nil {
-			return nil, position, err
+// stats sums up what the owned partitions' stores hold.
+func (p *partitions) stats() (sum store.Stats) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.owned {
+		one := s.Stats()
+		sum.Bytes += one.Bytes
+		sum.Batches += one.Batches
+		sum.LetterBatches += one.LetterBatches
+		sum.DroppedPoints += one.DroppedPoints
+		sum.DroppedLetters += one.DroppedLetters
+		if !one.Oldest.IsZero() && (sum.Oldest.IsZero() || one.Oldest.Before(sum.Oldest)) {
+			sum.Oldest = one.Oldest
 		}
 	}
-	if missing := set.Check(state.Windows); missing > 0 {
-		log.Error("entries of open windows were deleted from the stream: the windows are incomplete",
-			"messages", missing)
-	}
-	return set, position, nil
+	return sum
 }
 
 // replay adds a payload's messages again to the windows that they were in.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
@@ -35,31 +34,23 @@ func newPubSub(
 	}
 	set := restore(log, cfg.windows(), saved)
 	messages = source.NewPubSub(log, options, cfg.channels(), cfg.Window, max(set.Now(), 0), state)
-	w = newWorker(log, file, saved, set, source.Position{}, m, to, false)
-	w.source = messages
+	w = newWorker(log, messages, set, source.Position{}, file, m, to, false)
 	return w, messages, file, nil
 }
 
-// restore makes the windows as they were at the last commit. Damage costs what is damaged, and the
-// windows concerned say so.
+// restore makes the windows as they were at the last commit. Damage costs what is damaged.
 func restore(log *slog.Logger, cfg window.Config, saved store.Saved) *window.Set {
-	if len(saved.State) == 0 {
-		return window.NewSet(cfg)
-	}
-	var state savedState
-	if err := json.Unmarshal(saved.State, &state); err != nil {
-		log.Error("the saved state cannot be read; it is begun anew", "error", err)
-		return window.NewSet(cfg)
-	}
-	set := window.Restore(cfg, state.Windows)
-	for _, p := range saved.Parts {
-		if err := set.RestorePart(p.Window, p.Data); err != nil {
-			log.Error("an open window cannot be restored whole", "window", p.Window, "error", err)
+	set, _, err := resume(log, cfg, saved, func(set *window.Set, _ source.Position) error {
+		for _, p := range saved.Parts {
+			if err := set.RestorePart(p.Window, p.Data); err != nil {
+				log.Error("an open window cannot be restored whole", "window", p.Window, "error", err)
+			}
 		}
-	}
-	if missing := set.Check(state.Windows); missing > 0 {
-		log.Error("messages of open windows are not in the store: the windows are incomplete", "messages",
-			missing)
+		return nil
+	})
+	if err != nil {
+		log.Error("the worker begins anew", "error", err)
+		return window.NewSet(cfg)
 	}
 	return set
 }

@@ -33,9 +33,7 @@ func run(ctx context.Context, p service.Process) error {
 			{Usage: "run", Help: "work until interrupted", Run: service.Configured(start)},
 			{
 				Usage: "import FILE...", Help: "write files of any time to InfluxDB, without Redis (worker import --help)",
-				Run: func(ctx context.Context, p service.Process) error {
-					return history.Run(ctx, p, p.Args, appendPane)
-				},
+				Run: history.Run,
 			},
 			{
 				Usage: "check", Help: "try the configuration: Redis, InfluxDB and the data folder",
@@ -115,7 +113,7 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 	var stats func() store.Stats
 	if cfg.Transport == stream {
 		p := newPartitions(log, cfg, commands, m, to, redisState)
-		m.watchPartitions(p)
+		m.watchPartitions(p.keys)
 		running, stats = p.run, p.stats
 	} else {
 		w, messages, file, err := newPubSub(ctx, log, cfg, target.Options(), m, to, redisState.Set)
@@ -123,8 +121,7 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 			return err
 		}
 		defer file.Close()
-		m.watchPubSub(cfg, func() float64 { return float64(messages.Reconnects()) },
-			func() float64 { return float64(w.commits.uncommitted.Load()) })
+		m.watchPubSub(cfg, func() float64 { return float64(messages.Reconnects()) })
 		health.Probe("store", w.commits.state)
 		running, stats = w.run, file.Stats
 	}
@@ -133,7 +130,7 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 		return delivered(cfg, stats(), to.lines.LastError(), time.Now())
 	})
 	defer func() {
-		t := m.totals.get()
+		t := m.counted()
 		log.Info("stopped", "received", t.received(), "accepted", t.accepted, "rejected",
 			t.received()-t.accepted,
 			"windows", t.closed, "waiting", stats().Batches)

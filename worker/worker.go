@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -37,7 +39,6 @@ type receiver interface {
 // senders bring lines to InfluxDB and dead letters to Redis, and remove them when they are
 // acknowledged.
 type worker struct {
-	log     *slog.Logger
 	source  receiver
 	windows *aggregator
 	commits *committer
@@ -49,22 +50,48 @@ type worker struct {
 
 // newWorker puts a worker together that goes on from what was saved.
 func newWorker(
-	log *slog.Logger, s store.Store, saved store.Saved, set *window.Set, position source.Position,
+	log *slog.Logger, src receiver, set *window.Set, position source.Position, s store.Store,
 	m *metrics, to senders, isStream bool,
 ) *worker {
-	commits := newCommitter(log, s, saved, m, !isStream)
+	commits := &committer{
+		log: log, store: s, metrics: m, retry: !isStream, wake: make(chan struct{}, 1),
+		parts: make(map[int64][]byte),
+	}
 	every, stopTimeout := commitEvery, stopPubSub
-	count := &m.totals
 	if isStream {
-		every, stopTimeout, count = commitStreamEvery, stopStream, new(totals)
+		every, stopTimeout = commitStreamEvery, stopStream
 	}
 	return &worker{
-		log: log, store: s, senders: to, commits: commits, stopTimeout: stopTimeout,
+		source: src, store: s, senders: to, commits: commits, stopTimeout: stopTimeout,
 		windows: &aggregator{
-			log: log, set: set, letters: deadletter.NewCollector(m), commits: commits, position: position,
-			handedID: position.ID, keepParts: !isStream, every: every, mu: &count.mu, tally: &count.tally,
+			set: set, letters: deadletter.NewCollector(m.dropLetters), commits: commits,
+			position: position, handedID: position.ID, keepParts: !isStream, every: every,
 		},
 	}
+}
+
+// resume makes the windows as they were at the last commit; refill gives them their values back. The
+// state holds none, and windows that do not get all are incomplete.
+func resume(
+	log *slog.Logger, cfg window.Config, saved store.Saved,
+	refill func(*window.Set, source.Position) error,
+) (*window.Set, source.Position, error) {
+	if len(saved.State) == 0 {
+		return window.NewSet(cfg), source.Position{}, nil
+	}
+	var state savedState
+	if err := json.Unmarshal(saved.State, &state); err != nil {
+		return nil, source.Position{}, fmt.Errorf("the saved state cannot be read: %w", err)
+	}
+	set := window.Restore(cfg, state.Windows)
+	position := source.Position{ID: saved.Position, Entries: state.Entries}
+	if err := refill(set, position); err != nil {
+		return nil, position, err
+	}
+	if missing := set.Check(state.Windows); missing > 0 {
+		log.Error("messages of open windows are gone: the windows are incomplete", "messages", missing)
+	}
+	return set, position, nil
 }
 
 // run works until ctx ends or something fails, and stops in the order of the data: the source, the
@@ -99,10 +126,11 @@ type senders struct{ lines, letters *outbox.Sender }
 // newSenders makes them: lines go to InfluxDB, and what it rejects for ever becomes dead letters,
 // which go to a stream of Redis.
 func newSenders(
-	log *slog.Logger, client *influx.Client, node deadletter.Node, stream string, replicas int, m *metrics,
+	log *slog.Logger, client *influx.Client, node store.Node, stream string, replicas int, m *metrics,
 ) senders {
 	points := influx.NewWriter(log, client, m)
-	letters := deadletter.NewWriter(log, node, stream, replicas, m)
+	letters := deadletter.NewWriter(log, node, stream, replicas,
+		func(n int) { m.letters.Add(float64(n)) }, m.dropLetters)
 	return senders{
 		lines: outbox.NewSender(log, "points", func(
 			ctx context.Context, batches []store.Batch, try outbox.Try,
@@ -116,9 +144,9 @@ func newSenders(
 				return nil, err
 			}
 			for _, b := range batches {
-				m.delivered(time.Since(b.At))
+				m.delivery.Observe(max(0, time.Since(b.At).Seconds()))
 			}
-			return encodeRejected(rejected, m), nil
+			return encodeRejected(rejected, m.dropLetters), nil
 		}),
 		letters: outbox.NewSender(log, "dead letters", func(
 			ctx context.Context, batches []store.Batch, try outbox.Try,
@@ -134,8 +162,8 @@ func newSenders(
 }
 
 // encodeRejected makes dead letters of lines that InfluxDB will never take.
-func encodeRejected(lines []influx.RejectedLine, observer deadletter.Observer) []byte {
-	letters := deadletter.NewCollector(observer)
+func encodeRejected(lines []influx.RejectedLine, dropped func(int)) []byte {
+	letters := deadletter.NewCollector(dropped)
 	for _, l := range lines {
 		letters.Add(deadletter.Letter{
 			Reason: "influxdb", Payload: l.Reason + ": " + string(l.Line), At: time.Now(),

@@ -6,29 +6,21 @@ const (
 	maxBytes   = 4 << 20
 )
 
-// An Observer counts letters. It must not block, and several goroutines may call it.
-type Observer interface {
-	// LettersWritten counts letters that are in Redis.
-	LettersWritten(n int)
-	// LettersDropped counts letters that never will be.
-	LettersDropped(n int)
-}
-
 // A Collector gathers the letters between two commits: at most 10 000, and about 4 MiB. Further
 // ones are dropped and counted. It is not safe for concurrent use.
 type Collector struct {
-	observer Observer
-	data     []byte
-	letters  int
+	dropped func(letters int)
+	data    []byte
+	letters int
 }
 
-// NewCollector returns an empty Collector.
-func NewCollector(observer Observer) *Collector { return &Collector{observer: observer} }
+// NewCollector returns an empty Collector, which tells dropped of letters that it does not take.
+func NewCollector(dropped func(letters int)) *Collector { return &Collector{dropped: dropped} }
 
 // Add encodes a letter and keeps no reference to it.
 func (c *Collector) Add(l Letter) {
 	if c.letters == maxLetters || len(c.data) >= maxBytes {
-		c.observer.LettersDropped(1)
+		c.dropped(1)
 		return
 	}
 	c.data = l.Append(c.data)

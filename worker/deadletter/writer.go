@@ -16,26 +16,25 @@ const (
 	pipeline     = 256    // letters in one round trip
 )
 
-// A Node returns a client of the Redis server that holds a key: the only one, or a cluster's master
-// for it.
-type Node func(ctx context.Context, key string) (*redis.Client, error)
-
 // A Writer adds letters to a Redis stream.
 type Writer struct {
 	log      *slog.Logger
-	node     Node
+	node     func(ctx context.Context, key string) (*redis.Client, error)
 	stream   string
 	replicas int
-	observer Observer
+	// written counts letters that are in Redis, dropped those that never will be.
+	written, dropped func(letters int)
 }
 
-// NewWriter returns a Writer to the stream, which has a letter when so many replicas have it. The
-// client should obey a context's deadline (ContextTimeoutEnabled) and not retry by itself
-// (MaxRetries of -1).
+// NewWriter returns a Writer to the stream, which has a letter when so many replicas have it. Node
+// returns a client of the server that holds a key; it should obey a context's deadline
+// (ContextTimeoutEnabled) and not retry by itself (MaxRetries of -1). Several goroutines may call
+// written and dropped.
 func NewWriter(
-	log *slog.Logger, node Node, stream string, replicas int, observer Observer,
+	log *slog.Logger, node func(ctx context.Context, key string) (*redis.Client, error),
+	stream string, replicas int, written, dropped func(letters int),
 ) *Writer {
-	return &Writer{log: log, node: node, stream: stream, replicas: replicas, observer: observer}
+	return &Writer{log, node, stream, replicas, written, dropped}
 }
 
 // Write adds encoded letters to the stream. Each round trip goes through try, which repeats it with
@@ -44,7 +43,7 @@ func (w *Writer) Write(ctx context.Context, try func(func() error) error, data [
 	letters, err := Decode(data)
 	if err != nil {
 		w.log.Error("dead letters are lost", "error", err)
-		w.observer.LettersDropped(bytes.Count(data, []byte("\n")) - len(letters))
+		w.dropped(bytes.Count(data, []byte("\n")) - len(letters))
 	}
 	for chunk := range slices.Chunk(letters, pipeline) {
 		b := batch{w: w, letters: chunk, rest: chunk}
@@ -78,7 +77,7 @@ func (b *batch) try(ctx context.Context) error {
 	var err error
 	if before > 0 {
 		b.rest, err = b.w.add(ctx, b.conn, b.rest)
-		b.w.observer.LettersWritten(before - len(b.rest))
+		b.w.written(before - len(b.rest))
 	}
 	n := int64(b.w.replicas)
 	if err == nil && n > 0 {

@@ -40,7 +40,7 @@ func newWriter(t *testing.T, server *redistest.Server, hooks ...redis.Hook) (*Wr
 	seen := new(counts)
 	node := func(context.Context, string) (*redis.Client, error) { return client, nil }
 	return NewWriter(slog.New(slog.NewTextHandler(t.Output(), nil)), node, "colors:rejected", 0,
-		seen), seen
+		seen.write, seen.drop), seen
 }
 
 // once tries an act once.
@@ -62,8 +62,8 @@ func TestEntries(t *testing.T) {
 		}
 	}
 	got := server.Client().XRange(t.Context(), "colors:rejected", "-", "+").Val()
-	if len(got) != len(many)+1 || seen.written.Load() != int64(len(got)) || seen.dropped.Load() != 1 {
-		t.Fatalf("%d entries, %d written, %d dropped", len(got), seen.written.Load(), seen.dropped.Load())
+	if len(got) != len(many)+1 || seen.written != len(got) || seen.dropped != 1 {
+		t.Fatalf("%d entries, %d written, %d dropped", len(got), seen.written, seen.dropped)
 	}
 	want := map[string]any{"reason": "json", "payload": "\xff\x00\n", "at": "2026-01-02T03:04:05.678Z"}
 	if diff := cmp.Diff(want, got[0].Values); diff != "" {
@@ -102,7 +102,7 @@ func TestRedisFails(t *testing.T) {
 		{"is killed", server.Kill, func() { server.Restart() }},
 	} {
 		c.begin()
-		before := seen.written.Load()
+		before := seen.written
 		failures := 0
 		err := w.Write(t.Context(), func(act func() error) error {
 			for {
@@ -115,8 +115,8 @@ func TestRedisFails(t *testing.T) {
 				}
 			}
 		}, encode(letter("1"), letter("2")))
-		if n := seen.written.Load() - before; err != nil || failures < 2 || n != 2 ||
-			seen.dropped.Load() != 0 {
+		if n := seen.written - before; err != nil || failures < 2 || n != 2 ||
+			seen.dropped != 0 {
 			t.Errorf("%s: %v after %d failures, %d of 2 written", c.name, err, failures, n)
 		}
 	}
@@ -158,10 +158,10 @@ func TestSomeAreTaken(t *testing.T) {
 		got = append(got, entry.Values["payload"].(string))
 	}
 	want := []string{"0", "1", "2", "3", "4"}
-	if diff := cmp.Diff(want, got); err != nil || tries != 3 || seen.written.Load() != 5 ||
+	if diff := cmp.Diff(want, got); err != nil || tries != 3 || seen.written != 5 ||
 		diff != "" {
 		t.Errorf("%v after %d tries, %d written, entries (-want +got):\n%s", err, tries,
-			seen.written.Load(), diff)
+			seen.written, diff)
 	}
 }
 

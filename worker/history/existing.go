@@ -1,13 +1,11 @@
 package history
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -56,9 +54,7 @@ func (i *importer) reader(ctx context.Context) (*influx.Client, error) {
 // look reads the bucket and finds the points that are there with other values. Unless they are to
 // be overwritten, they are an error.
 func (i *importer) look(ctx context.Context, client *influx.Client) error {
-	c := &comparison{
-		importer: i, client: client, lines: make(map[string]string), keys: make(map[string]string),
-	}
+	c := &comparison{importer: i, client: client, points: make(map[pointKey]series.Point)}
 	found := false
 	err := c.query(ctx, i.first-int64(i.config.Window), i.last,
 		`|> filter(fn: (r) => r._field == "`+series.Count+`") |> first()`,
@@ -70,11 +66,15 @@ func (i *importer) look(ctx context.Context, client *influx.Client) error {
 		return nil // nothing of these colours and times
 	}
 	i.begin("comparing", int64(i.sorter.Len()))
-	var text []byte
 	err = i.windows(ctx, func(p *window.Pane) (err error) {
-		text, _ = i.encode(text[:0], p)
-		c.add(text, p.Start)
-		if len(c.lines) >= maxCompared {
+		if len(c.points) == 0 {
+			c.from = p.Start
+		}
+		c.to = p.Start
+		for _, point := range p.Points() {
+			c.points[pointKey{p.Start, point.Color}] = point
+		}
+		if len(c.points) >= maxCompared {
 			err = c.compare(ctx)
 		}
 		return err
@@ -85,7 +85,7 @@ func (i *importer) look(ctx context.Context, client *influx.Client) error {
 	if err != nil || i.conflicts == 0 {
 		return err
 	}
-	text = fmt.Appendf(nil, "%d points are in the bucket already, with other values:", i.conflicts)
+	text := fmt.Appendf(nil, "%d points are in the bucket already, with other values:", i.conflicts)
 	for _, example := range c.examples {
 		text = append(text, "\n  "+example...)
 	}
@@ -101,81 +101,74 @@ func (i *importer) look(ctx context.Context, client *influx.Client) error {
 	return nil
 }
 
+// A pointKey is a point's window and series.
+type pointKey struct {
+	start int64
+	color string
+}
+
 // A comparison finds the points of the import in the bucket.
 type comparison struct {
 	*importer
 	client   *influx.Client
-	lines    map[string]string // fields by series and time, as line protocol has them
-	from, to int64
-	keys     map[string]string // series by colour
+	points   map[pointKey]series.Point
+	from, to int64 // the first and the last window of points
 	examples []string
 	last     time.Time
 }
 
-// add takes the lines of a window.
-func (c *comparison) add(lines []byte, start int64) {
-	if len(c.lines) == 0 {
-		c.from = start
-	}
-	c.to = start
-	for line := range bytes.Lines(lines) {
-		// No field holds a space: the fields are between the last two.
-		line := strings.TrimSuffix(string(line), "\n")
-		end := strings.LastIndexByte(line, ' ')
-		begin := strings.LastIndexByte(line[:end], ' ')
-		c.lines[line[:begin]+line[end:]] = "," + line[begin+1:end] + ","
-	}
-}
-
-// compare reads what the bucket has of the lines, and drops them.
+// compare reads what the bucket has of the points, and drops them.
 func (c *comparison) compare(ctx context.Context) error {
-	if len(c.lines) == 0 {
+	if len(c.points) == 0 {
 		return nil
 	}
 	err := c.query(ctx, c.from, c.to, "", func(r *query.FluxRecord) {
 		color, _ := r.ValueByKey(series.Color).(string)
-		key, ok := c.keys[color]
+		key := pointKey{r.Time().UnixNano(), color}
+		point, ok := c.points[key]
 		if !ok {
-			line := string(series.Point{Color: color}.AppendLine(nil))
-			line = line[:strings.LastIndexByte(line, ' ')]
-			key = line[:strings.LastIndexByte(line, ' ')] + " "
-			c.keys[color] = key
-		}
-		key += strconv.FormatInt(r.Time().UnixNano(), 10)
-		fields, ok := c.lines[key]
-		name := series.Statistic(r.Field())
-		if name.IsKnown() && !slices.Contains(c.config.Statistics, name) {
-			return // another worker's choice, which the import leaves as it is
-		}
-		if !ok || strings.Contains(fields, ","+r.Field()+"="+fieldText(r.Value())+",") {
 			return
 		}
-		delete(c.lines, key) // one of its fields suffices
+		value, ok := field(point, r.Field())
+		if !ok || value == r.Value() {
+			return
+		}
+		delete(c.points, key) // one of its fields suffices
 		c.conflicts++
 		c.last = r.Time()
 		if len(c.examples) < maxShown {
-			_, now, _ := strings.Cut(fields, ","+r.Field()+"=")
-			now, _, _ = strings.Cut(now, ",")
-			if now == "" {
-				now = "absent"
-			}
-			c.examples = append(c.examples, fmt.Sprintf("%s %s: %s is %v and would be %s",
-				color, r.Time().Format(time.RFC3339), r.Field(), r.Value(), strings.TrimSuffix(now, "i")))
+			c.examples = append(c.examples, fmt.Sprintf("%s %s: %s is %v and would be %v", color,
+				r.Time().Format(time.RFC3339), r.Field(), r.Value(), cmp.Or(value, "absent")))
 		}
 	})
-	clear(c.lines)
+	clear(c.points)
 	return err
 }
 
-// fieldText is a value as line protocol has it.
-func fieldText(value any) string {
-	switch v := value.(type) {
-	case float64:
-		return strconv.FormatFloat(v, 'g', -1, 64)
-	case int64:
-		return strconv.FormatInt(v, 10) + "i"
+// field is what a point would write there, nil for nothing. It is not ok if that is another worker's
+// choice, which the import leaves as it is.
+func field(p series.Point, name string) (value any, ok bool) {
+	float := func(f float64) any {
+		if f-f != 0 {
+			return nil
+		}
+		return f
 	}
-	return fmt.Sprint(value)
+	switch s := series.Statistic(name); {
+	case slices.Contains(p.Statistics, s):
+		return float(p.Value(s)), true
+	case s.IsKnown():
+		return nil, false
+	case name == series.Sum:
+		return float(p.Sum), true
+	case name == series.Count:
+		return p.Count, true
+	case name == series.Complete:
+		return p.Complete, true
+	case name == series.Exact && p.Approximate:
+		return false, true
+	}
+	return nil, true
 }
 
 // query reads the points that begin at an instant from from to to. Only the colours of the import

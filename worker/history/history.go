@@ -60,15 +60,11 @@ Variables, their defaults and meaning:
 
 `
 
-// An Encoder appends a pane's points to dst in line protocol and returns their number. It uses the
-// pane up.
-type Encoder func(dst []byte, p *window.Pane) ([]byte, int)
-
-// Run is the command: args are the words behind its name.
-func Run(ctx context.Context, p service.Process, args []string, encode Encoder) error {
+// Run is the command.
+func Run(ctx context.Context, p service.Process) error {
 	overwrite := false
 	var files []string
-	for _, arg := range args {
+	for _, arg := range p.Args {
 		switch {
 		case arg == "help" || arg == "-h" || arg == "-help" || arg == "--help":
 			return help(p.Stdout)
@@ -95,7 +91,7 @@ func Run(ctx context.Context, p service.Process, args []string, encode Encoder) 
 		log.Warn("no such variable: it is ignored (worker import --help lists all)", "variable", name)
 	}
 	i := &importer{
-		log: log, config: config, overwrite: overwrite, encode: encode, tally: tally.New(),
+		log: log, config: config, overwrite: overwrite, tally: tally.New(),
 		sorter: source.NewSorter(config.MaxSort, os.TempDir()), colors: make(map[string]bool),
 		first: math.MaxInt64, last: math.MinInt64,
 	}
@@ -283,7 +279,6 @@ type importer struct {
 	log       *slog.Logger
 	config    Config
 	overwrite bool
-	encode    Encoder
 	tally     *tally.Tally
 	sorter    *source.Sorter
 

@@ -62,9 +62,11 @@ func (i *importer) produce(ctx context.Context, batches chan<- []byte) error {
 		}
 	}
 	err := i.windows(ctx, func(p *window.Pane) error {
-		var n int
-		lines, n = i.encode(lines, p)
-		if points += n; points < influx.MaxLines {
+		for _, point := range p.Points() {
+			lines = append(point.AppendLine(lines), '\n')
+			points++
+		}
+		if points < influx.MaxLines {
 			return nil
 		}
 		return send()

@@ -123,18 +123,11 @@ func compareDigits(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// Info is what a stream holds.
-type Info struct {
-	Entries int64 // in it now
-	LastMS  int64 // the milliseconds of its newest id, 0 if it never had one
-	Added   int64 // entries ever added, 0 if Redis does not tell
-}
-
-// Look asks how much a stream holds.
-func Look(ctx context.Context, client redis.UniversalClient, key string) (Info, error) {
+// Look asks for the milliseconds of a stream's newest id, 0 if it never had one, and how many
+// entries were ever added to it, 0 if Redis does not tell.
+func Look(
+	ctx context.Context, client redis.UniversalClient, key string,
+) (newest, added int64, err error) {
 	p, err := parseProbe(client.Eval(ctx, probeScript, []string{key}, "0-0").Slice())
-	if err != nil {
-		return Info{}, fmt.Errorf("look at the stream %s: %w", key, err)
-	}
-	return Info{Entries: p.length, LastMS: Milliseconds(p.last), Added: p.added}, nil
+	return Milliseconds(p.last), p.added, err
 }

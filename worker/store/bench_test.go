@@ -34,6 +34,7 @@ func (l load) commit(i int) Commit {
 			{second / 5, random(8 * l.values * 9 / 10)},
 			{second/5 - 1, random(8 * l.values / 10)},
 		},
+		Open: []int64{second / 5, second/5 - 1},
 	}
 	if i%5 == 4 {
 		var lines strings.Builder
@@ -42,8 +43,7 @@ func (l load) commit(i int) Commit {
 				"color_metrics,color=color%d mean=%v,median=%v,min=1,max=100,sum=%v,count=%di,complete=true %d\n",
 				n, rng.Float64(), rng.IntN(100), rng.IntN(1e6), rng.IntN(1000), second*1e9)
 		}
-		c.Lines, c.Points = []byte(lines.String()), l.colors
-		c.Drop = []int64{second/5 - 2}
+		c.Lines = []byte(lines.String())
 	}
 	return c
 }
@@ -99,7 +99,7 @@ func BenchmarkOpen(b *testing.B) {
 	dir := b.TempDir()
 	s := openTestBolt(b, dir, 1<<30)
 	for range 256 {
-		commit(b, s, Commit{Lines: bytes.Repeat([]byte("l"), 1<<20), Points: 1})
+		commit(b, s, Commit{Lines: bytes.Repeat([]byte("l"), 1<<20)})
 	}
 	for b.Loop() {
 		_ = s.Close()

@@ -73,8 +73,7 @@ func (b *Bolt) Load(context.Context) (Saved, error) {
 		return each(tx, func(bucket string, key, value []byte) error {
 			switch {
 			case bucket == parts:
-				window := int64(binary.BigEndian.Uint64(key) ^ 1<<63)
-				s.Parts = append(s.Parts, Part{Window: window, Data: bytes.Clone(value)})
+				s.Parts = append(s.Parts, Part{Window: windowOf(key), Data: bytes.Clone(value)})
 			case string(key) == state:
 				s.State = bytes.Clone(value)
 			}
@@ -105,9 +104,7 @@ func (b *Bolt) Commit(_ context.Context, c Commit) error {
 			b.fresh = false
 			return ErrFresh
 		}
-		for _, start := range c.Drop {
-			t.drop(start)
-		}
+		t.dropParts(c)
 		t.put(meta, []byte(state), c.State)
 		for _, p := range c.Parts {
 			t.put(parts, append(windowKey(p.Window), key...), p.Data)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -121,6 +122,8 @@ func windowKey(window int64) []byte {
 	return binary.BigEndian.AppendUint64(nil, uint64(window)^1<<63)
 }
 
+func windowOf(key []byte) int64 { return int64(binary.BigEndian.Uint64(key) ^ 1<<63) }
+
 // A transaction changes the file. Its methods keep the first error.
 type transaction struct {
 	tx      *bolt.Tx
@@ -185,12 +188,17 @@ func (t *transaction) remove(bucket string, key []byte) {
 	}
 }
 
-// drop removes a window's parts.
-func (t *transaction) drop(window int64) {
-	prefix := windowKey(window)
-	c := t.tx.Bucket([]byte(parts)).Cursor()
-	for k, _ := c.Seek(prefix); t.err == nil && bytes.HasPrefix(k, prefix); k, _ = c.Seek(prefix) {
-		t.remove(parts, bytes.Clone(k))
+// dropParts removes the parts that a commit makes needless.
+func (t *transaction) dropParts(c Commit) {
+	var needless [][]byte
+	_ = t.tx.Bucket([]byte(parts)).ForEach(func(key, _ []byte) error { // it fails if the function does
+		if c.Whole || !slices.Contains(c.Open, windowOf(key)) {
+			needless = append(needless, bytes.Clone(key))
+		}
+		return nil
+	})
+	for _, key := range needless {
+		t.remove(parts, key)
 	}
 }
 

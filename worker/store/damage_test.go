@@ -28,18 +28,20 @@ func fill(t testing.TB, b *Bolt, rng *rand.Rand) (saved, before Saved, queues ma
 		lines := fmt.Sprintf("%d %s\n", i, strings.Repeat("l", rng.IntN(3000)))
 		letters := fmt.Sprintf("%d %s\n", i, strings.Repeat("x", rng.IntN(300)))
 		c := Commit{
-			State: fmt.Appendf(nil, "state %d", i), Lines: []byte(lines), Points: 1,
+			State: fmt.Appendf(nil, "state %d", i), Lines: []byte(lines),
 			Letters: []byte(letters),
 		}
 		for w := range 3 {
 			c.Parts = append(c.Parts, Part{int64(i/5 + w), bytes.Repeat([]byte{byte(i)}, rng.IntN(2000))})
 		}
 		if i%5 == 4 {
-			c.Drop = []int64{int64(i / 5)}
 			_, ids := data(t, b, Lines)
 			remove(t, b, Lines, ids[:min(3, len(ids))], "")
 			want[Lines] = want[Lines][min(3, len(ids)):]
 			c.Parts = c.Parts[1:]
+		}
+		for _, p := range c.Parts {
+			c.Open = append(c.Open, p.Window)
 		}
 		before = load()
 		commit(t, b, c)
@@ -140,7 +142,7 @@ func TestBoltDamage(t *testing.T) {
 				t.Errorf("%s: %d files were moved", what, n)
 			}
 		}
-		after := Commit{State: []byte("after"), Lines: []byte("after\n"), Points: 1}
+		after := Commit{State: []byte("after"), Lines: []byte("after\n")}
 		if err := b.Commit(t.Context(), after); errors.Is(err, ErrFresh) {
 			commit(t, b, after) // the list of free pages was damaged
 		} else if err != nil {
@@ -210,14 +212,16 @@ func TestBoltRemoved(t *testing.T) {
 				t.Fatal(err)
 			}
 			b := openTestBolt(t, dir, 1<<20)
-			first := Part{1, []byte("first")}
-			commit(t, b, Commit{State: []byte("1"), Parts: []Part{first}, Lines: []byte("one\n"), Points: 1})
+			commit(t, b, Commit{
+				State: []byte("1"), Parts: []Part{{1, []byte("first")}}, Open: []int64{1},
+				Lines: []byte("one\n"),
+			})
 			if err := act.do(); err != nil {
 				t.Fatal(err)
 			}
 			second := Commit{
-				State: []byte("2"), Parts: []Part{{1, []byte("second")}},
-				Lines: []byte("two\n"), Points: 1,
+				State: []byte("2"), Parts: []Part{{1, []byte("second")}}, Open: []int64{1},
+				Lines: []byte("two\n"),
 			}
 			err := b.Commit(t.Context(), second)
 			if !errors.Is(err, ErrFresh) {

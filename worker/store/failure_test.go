@@ -161,13 +161,13 @@ func TestRedisFailures(t *testing.T) {
 					}, nil)
 					do("load", func() error { _, err := r.Load(ctx); return err }, nil)
 					do("renew", func() error { return r.Renew(ctx) }, nil)
-					commit(t, r, Commit{Position: "1-0", Lines: []byte(batchOne), Points: 1})
+					commit(t, r, Commit{Position: "1-0", Lines: []byte(batchOne)})
 					do("commit", func() error {
 						if r.position >= "2-0" { // it was done, as the reload told
 							return nil
 						}
 						return r.Commit(ctx, Commit{
-							Position: "2-0", Lines: []byte(batchTwo), Points: 1,
+							Position: "2-0", Lines: []byte(batchTwo),
 							Letters: []byte(batchLetter),
 						})
 					}, again)
@@ -180,9 +180,9 @@ func TestRedisFailures(t *testing.T) {
 					again()
 					expect(t, r, Lines)
 					expect(t, r, Letters, batchLetter, "rejected\n")
-					do("owner", func() error { _, _, err := r.Owner(ctx); return err }, nil)
+					do("owner", func() error { _, err := r.Owner(ctx); return err }, nil)
 					do("release", func() error { return r.Release(ctx) }, nil)
-					if name, _, err := r.Owner(ctx); name != "" || err != nil {
+					if name, err := r.Owner(ctx); name != "" || err != nil {
 						t.Errorf("after the release %q owns it, %v", name, err)
 					}
 				})
@@ -210,7 +210,7 @@ func TestRedisFailover(t *testing.T) {
 		return saved.Position
 	}
 	again()
-	commit(t, r, Commit{Position: "1-0", Lines: []byte(batchOne), Points: 1})
+	commit(t, r, Commit{Position: "1-0", Lines: []byte(batchOne)})
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if _, err := r.Oldest(t.Context(), Lines); err == nil {
 			break
@@ -223,7 +223,7 @@ func TestRedisFailover(t *testing.T) {
 	if err := promoted.Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
-	commit(t, r, Commit{Position: "2-0", Lines: []byte(batchTwo), Points: 1})
+	commit(t, r, Commit{Position: "2-0", Lines: []byte(batchTwo)})
 	if got, err := r.Oldest(t.Context(), Lines); err == nil {
 		t.Errorf("lines that only the old master has are handed out: %v", got)
 	}
@@ -248,7 +248,7 @@ func TestRedisFailover(t *testing.T) {
 	}
 	r.replicas = 0
 	expect(t, r, Lines, batchOne)
-	commit(t, r, Commit{Position: "3-0", Lines: []byte("two and three\n"), Points: 2})
+	commit(t, r, Commit{Position: "3-0", Lines: []byte("two and three\n")})
 	expect(t, r, Lines, batchOne, "two and three\n")
 }
 
@@ -262,8 +262,9 @@ func TestBoltRepeatedCommit(t *testing.T) {
 				b := openTestBolt(t, dir, 1<<20)
 				commit(t, b, Commit{State: []byte("0"), Parts: []Part{{1, []byte("a")}}})
 				c := Commit{
-					State: []byte("1"), Parts: []Part{{1, []byte("b")}, {2, []byte("c")}},
-					Lines: []byte(batchOne), Points: 1, Letters: []byte(batchLetter),
+					State: []byte("1"), Open: []int64{1, 2},
+					Parts: []Part{{1, []byte("b")}, {2, []byte("c")}},
+					Lines: []byte(batchOne), Letters: []byte(batchLetter),
 				}
 				var ids []string
 				if mode == failsDone {
@@ -276,7 +277,7 @@ func TestBoltRepeatedCommit(t *testing.T) {
 				} else {
 					failBolt(t, b, func() error { return b.Commit(t.Context(), c) })
 				}
-				c.State, c.Lines, c.Points = []byte("2"), []byte(batchOne+batchTwo), 2
+				c.State, c.Lines = []byte("2"), []byte(batchOne+batchTwo)
 				c.Parts[1].Data = []byte("cd")
 				commit(t, b, c)
 				remove(t, b, Lines, ids, "") // of the batch that was smaller
@@ -342,8 +343,7 @@ func TestBoltFullDisk(t *testing.T) {
 		line := fmt.Sprintf("%d%s\n", next, strings.Repeat("l", 10_000))
 		next++
 		want = append(want, line)
-		held.State, held.Lines, held.Points = fmt.Append(nil, next), append(held.Lines,
-			line...), held.Points+1
+		held.State, held.Lines = fmt.Append(nil, next), append(held.Lines, line...)
 		held.Parts[0].Data = append(held.Parts[0].Data, byte(next))
 		err := b.Commit(t.Context(), held)
 		if err == nil {
@@ -387,7 +387,7 @@ func TestBoltFullDisk(t *testing.T) {
 	for {
 		texts, ids := data(t, b, Lines)
 		if len(ids) == 0 {
-			if held.Points == 0 {
+			if len(held.Lines) == 0 {
 				break
 			}
 			commit(t, b, held)

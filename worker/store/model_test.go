@@ -33,9 +33,9 @@ func (m model) clone() model {
 
 func (m *model) commit(c Commit) {
 	m.state, m.position = string(c.State), c.Position
-	for _, start := range c.Drop {
-		delete(m.parts, start)
-	}
+	maps.DeleteFunc(m.parts, func(start int64, _ string) bool {
+		return c.Whole || !slices.Contains(c.Open, start)
+	})
 	for _, p := range c.Parts {
 		m.parts[p.Window] += string(p.Data)
 	}
@@ -106,14 +106,17 @@ func testModel(
 		case n < 6:
 			c := Commit{State: text("s", 3000), Position: position(i + 1)}
 			if rng.IntN(2) == 0 {
-				c.Lines, c.Points = text("l", 4000), 1
+				c.Lines = text("l", 4000)
 			}
 			if rng.IntN(4) == 0 {
 				c.Letters = text("x", 500)
 			}
-			if rng.IntN(3) == 0 {
-				c.Drop = []int64{rng.Int64N(5), rng.Int64N(5)}
+			for start := range int64(5) {
+				if rng.IntN(8) > 0 {
+					c.Open = append(c.Open, start)
+				}
 			}
+			c.Whole = rng.IntN(10) == 0
 			for w := range rng.Int64N(4) {
 				if hasParts {
 					c.Parts = append(c.Parts, Part{rng.Int64N(2)*2 + w, text("p", 6000)})

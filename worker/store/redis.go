@@ -84,15 +84,10 @@ func (r *Redis) Acquire(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// Owner returns the name of who holds the lease and for how long, or "" if nobody does.
-func (r *Redis) Owner(ctx context.Context) (string, time.Duration, error) {
-	v, err := r.run(ctx, ownerScript).Slice()
-	if err != nil {
-		return "", 0, wrap("ask for the owner of", r.hash, err)
-	}
-	name, _ := v[0].(string)
-	left, _ := v[1].(int64)
-	return name, time.Duration(left) * time.Millisecond, nil
+// Owner returns the name of who holds the lease, "" if nobody does.
+func (r *Redis) Owner(ctx context.Context) (string, error) {
+	name, err := r.run(ctx, ownerScript).Text()
+	return name, wrap("ask for the owner of", r.hash, err)
 }
 
 // Renew prolongs the lease. The error is ErrFenced if another worker took it.

@@ -26,9 +26,8 @@ var (
 		return 1`)
 
 	ownerScript = redis.NewScript(allowOOM + now + `
-		local left = tonumber(redis.call('HGET', KEYS[1], 'until') or 0) - now
-		if left <= 0 then return {'', 0} end
-		return {redis.call('HGET', KEYS[1], 'owner') or '', left}`)
+		if tonumber(redis.call('HGET', KEYS[1], 'until') or 0) <= now then return '' end
+		return redis.call('HGET', KEYS[1], 'owner') or ''`)
 
 	renewScript = redis.NewScript(allowOOM + fenced + now + `
 		return redis.call('HSET', KEYS[1], 'until', now + ARGV[2])`)

@@ -36,17 +36,17 @@ type Store interface {
 
 // A Commit is saved whole or not at all.
 type Commit struct {
-	State    []byte // the window set's state, opaque
-	Position string // the stream's entry after which reading resumes; empty for Pub/Sub
-	Parts    []Part // what open windows gained since the last commit, one each; Bolt only
-	Drop     []int64
-	Lines    []byte // line protocol of written windows, may be empty
-	Points   int    // lines in Lines
-	Letters  []byte // dead letters, each ended by a line break, may be empty
+	State    []byte  // the window set's state, opaque
+	Position string  // the stream's entry after which reading resumes; empty for Pub/Sub
+	Parts    []Part  // what open windows gained since the last commit, one each; Bolt only
+	Whole    bool    // Parts is all that open windows hold: it replaces what is saved
+	Open     []int64 // the starts of all open windows; parts of others are dropped
+	Lines    []byte  // line protocol of written windows, may be empty
+	Letters  []byte  // dead letters, each ended by a line break, may be empty
 }
 
-// A Part is what an open window gained between two commits. A window's parts stay until a commit's
-// Drop names its start.
+// A Part is what an open window gained between two commits. A window's parts stay as long as commits
+// call it open.
 type Part struct {
 	Window int64 // the window's start
 	Data   []byte

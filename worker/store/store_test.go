@@ -177,16 +177,18 @@ func TestConformance(t *testing.T) {
 			commit(t, s, withParts(Commit{State: []byte("1"), Position: position(1)}, Part{5, []byte("a")},
 				Part{-5, []byte("b")}))
 			load(t, s, Saved{[]byte("1"), position(1), []Part{{-5, []byte("b")}, {5, []byte("a")}}})
-			commit(t, s, withParts(Commit{State: []byte("2"), Position: position(2)}, Part{5, []byte("c")},
-				Part{10, []byte("")}))
-			commit(t, s, Commit{State: []byte("3"), Position: position(2), Drop: []int64{-5, 77}})
+			commit(t, s, withParts(Commit{
+				State: []byte("2"), Position: position(2), Open: []int64{10, 5, -5},
+			}, Part{5, []byte("c")}, Part{10, []byte("")}))
+			commit(t, s, Commit{State: []byte("3"), Position: position(2), Open: []int64{5, 10, 77}})
 			want := Saved{[]byte("3"), position(2), []Part{{5, []byte("a")}, {5, []byte("c")}, {10, nil}}}
 			load(t, s, want)
 			load(t, open(), want)
 			s = open()
-			commit(t, s, withParts(Commit{State: []byte("4"), Position: position(9), Drop: []int64{5}},
-				Part{5, []byte("again")}))
-			load(t, open(), Saved{[]byte("4"), position(9), []Part{{5, []byte("again")}, {10, nil}}})
+			commit(t, s, withParts(Commit{
+				State: []byte("4"), Position: position(9), Open: []int64{5, 10}, Whole: true,
+			}, Part{5, []byte("again")}))
+			load(t, open(), Saved{[]byte("4"), position(9), []Part{{5, []byte("again")}}})
 		})
 
 		run("the queues", func(t *testing.T, open func() Store) {
@@ -195,7 +197,7 @@ func TestConformance(t *testing.T) {
 				signalled(s, Lines)
 				signalled(s, Letters)
 			}
-			commit(t, s, Commit{Position: position(1), Lines: []byte("one\n"), Points: 1})
+			commit(t, s, Commit{Position: position(1), Lines: []byte("one\n")})
 			if !signalled(s, Lines) || signalled(s, Letters) {
 				t.Error("lines, and only they, are not signalled")
 			}
@@ -204,7 +206,7 @@ func TestConformance(t *testing.T) {
 				t.Error("letters, and only they, are not signalled")
 			}
 			commit(t, s, Commit{
-				Position: position(3), Lines: []byte("two\n"), Points: 1,
+				Position: position(3), Lines: []byte("two\n"),
 				Letters: []byte("z\n"),
 			})
 			if got := s.Stats(); got.Batches != 2 || got.LetterBatches != 2 || got.Oldest.IsZero() ||
@@ -238,11 +240,11 @@ func TestConformance(t *testing.T) {
 		run("rejected lines are letters", func(t *testing.T, open func() Store) {
 			s := open()
 			commit(t, s, Commit{
-				Position: position(1), Lines: []byte("one\n"), Points: 1,
+				Position: position(1), Lines: []byte("one\n"),
 				Letters: []byte("x\n"),
 			})
-			commit(t, s, Commit{Position: position(2), Lines: []byte("two\n"), Points: 1})
-			commit(t, s, Commit{Position: position(3), Lines: []byte("three\n"), Points: 1})
+			commit(t, s, Commit{Position: position(2), Lines: []byte("two\n")})
+			commit(t, s, Commit{Position: position(3), Lines: []byte("three\n")})
 			ids := expect(t, s, Lines, "one\n", "two\n", "three\n")
 			signalled(s, Letters)
 			for range 3 {
@@ -263,7 +265,7 @@ func TestConformance(t *testing.T) {
 			s := open()
 			small, large := strings.Repeat("s", 1<<20), strings.Repeat("l", 5<<20)
 			for i, text := range []string{small, small, small, small, small, large, small} {
-				commit(t, s, Commit{Position: position(i + 1), Lines: []byte(text), Points: 1})
+				commit(t, s, Commit{Position: position(i + 1), Lines: []byte(text)})
 			}
 			var got []string
 			for {
@@ -287,7 +289,6 @@ func TestConformance(t *testing.T) {
 			now := time.Now()
 			commit(t, s, Commit{
 				Position: fmt.Sprintf("%d-0", now.UnixMilli()), Lines: []byte("x\n"),
-				Points: 1,
 			})
 			batches, err := s.Oldest(t.Context(), Lines)
 			if err != nil {
@@ -319,7 +320,7 @@ func TestBoltCap(t *testing.T) {
 	b := openTestBolt(t, t.TempDir(), 10_000)
 	text := []byte(strings.Repeat("l", 985) + strings.Repeat("\n", 7)) // 1 000 with the time
 	for range 15 {
-		commit(t, b, Commit{Lines: text, Points: 7})
+		commit(t, b, Commit{Lines: text})
 	}
 	if s := b.Stats(); s.Batches != 10 || s.Bytes != 10_000 || s.DroppedPoints != 5*7 {
 		t.Errorf("%+v", s)
