@@ -69,7 +69,6 @@ check: ## all that CI runs: formatting, vet, staticcheck, go fix, tidy, dashboar
 
 bench: ## run the benchmarks (minutes; nothing else should run)
 	@for m in $(MODULES); do echo "== $$m"; (cd $$m && GOWORK=off go test -run '^$$' -bench . -benchmem ./...) || exit; done
-	@cd worker && go run ./bench
 
 lint-dashboards: bin/stack ## check the dashboards and alerts, and every query of theirs against InfluxDB
 	@bin/stack influxd >/dev/null

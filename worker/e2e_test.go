@@ -30,7 +30,12 @@ import (
 // The tests of this file and its neighbours run the real programs against a real Redis and a real
 // InfluxDB, and read the bucket back.
 
-func TestMain(m *testing.M) { influxtest.Main(m) }
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && (os.Args[1] == "raw" || os.Args[1] == "go-redis") {
+		consume(os.Args[1], os.Args[2])
+	}
+	influxtest.Main(m)
+}
 
 // programs builds the generator and the worker, once.
 var programs = sync.OnceValues(func() (dir string, err error) {
@@ -102,10 +107,13 @@ type program struct {
 func (r *rig) start(name string, env map[string]string, args ...string) *program {
 	r.t.Helper()
 	p := &program{
-		rig: r, addr: freeAddr(r.t), out: filepath.Join(r.t.TempDir(), name+".log"),
+		rig: r, addr: freeAddr(r.t), out: filepath.Join(r.t.TempDir(), filepath.Base(name)+".log"),
 		done: make(chan error, 1),
 	}
-	command := append([]string{filepath.Join(r.dir, name)}, args...)
+	command := append([]string{name}, args...)
+	if name == "worker" || name == "generator" {
+		command[0] = filepath.Join(r.dir, name)
+	}
 	if r.host != nil {
 		command = slices.Concat(r.host.Within, command)
 		p.addr = net.JoinHostPort(r.host.Addr, "8051")

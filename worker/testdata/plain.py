@@ -8,7 +8,7 @@ from collections import defaultdict
 
 import redis
 
-url, channel = sys.argv[1], sys.argv[2]
+url, channel = "redis://" + sys.argv[1], "colors"
 windows, received, start = defaultdict(list), 0, time.time() // 5 * 5
 
 
