@@ -58,42 +58,12 @@ func TestRestrictedUsers(t *testing.T) {
 			worker, generator := env("worker"), env("generator")
 			p := r.worker(worker)
 			r.generate(generator)
-			send := func() error { // a dead letter
-				if transport == stream {
-					return admin.XAdd(t.Context(), &redis.XAddArgs{
-						Stream: "colors",
-						Values: []string{"m", "bad"},
-					}).Err()
-				}
-				return admin.Publish(t.Context(), "colors", "bad").Err()
+			if transport == stream { // a dead letter
+				addEntry(t, admin, "m", "bad")
+			} else {
+				publish(t, admin, "bad")
 			}
-			if err := send(); err != nil {
-				t.Fatal(err)
-			}
-			for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-				total := int64(0)
-				for _, row := range r.db.Query(t, `from(bucket: "`+r.db.Bucket+`") |> range(start: -1h)
-					|> filter(fn: (r) => r._field == "count") |> group() |> sum()`) {
-					total = row["_value"].(int64)
-				}
-				letters := admin.XLen(t.Context(), "colors:rejected").Val()
-				if total == 200 && letters == 1 {
-					break
-				}
-				if time.Now().After(deadline) {
-					t.Fatalf("%d messages in InfluxDB, and %d dead letters", total, letters)
-				}
-			}
-			for name, env := range map[string]map[string]string{"worker": worker, "generator": generator} {
-				q := r.start(name, env, "check")
-				if err := q.wait(time.Minute); err != nil {
-					t.Errorf("%s check: %v", name, err)
-				}
-			}
-			p.stop()
-			if log := admin.Do(t.Context(), "acl", "log").Val(); len(log.([]any)) > 0 {
-				t.Errorf("Redis denied %v", log)
-			}
+			r.wantRestricted(p, worker, generator, admin)
 			for _, name := range []string{"worker", "generator"} {
 				opt := *admin.Options()
 				opt.Username, opt.Password = name, "PASSWORD"
@@ -141,19 +111,34 @@ func TestRestrictedUsersOnCluster(t *testing.T) {
 	if err := r.client.XAdd(t.Context(), bad).Err(); err != nil {
 		t.Fatal(err)
 	}
+	var nodes []*redis.Client
+	for _, node := range c.Nodes {
+		nodes = append(nodes, node.Client())
+	}
+	r.wantRestricted(w, worker, generator, nodes...)
+}
+
+// wantRestricted wants 200 messages in points and a dead letter, that the commands check succeed, and
+// that the nodes have denied nothing. It stops the worker.
+func (r *rig) wantRestricted(w *program, worker, generator map[string]string, nodes ...*redis.Client) {
+	r.t.Helper()
 	r.waitCount(200)
 	r.eventually("a dead letter", 20*time.Second, func() bool {
-		return r.client.XLen(t.Context(), "colors:rejected").Val() == 1
+		n := int64(0)
+		for _, node := range nodes {
+			n = max(n, node.XLen(r.t.Context(), "colors:rejected").Val())
+		}
+		return n == 1
 	})
 	for name, env := range map[string]map[string]string{"worker": worker, "generator": generator} {
 		if err := r.start(name, env, "check").wait(time.Minute); err != nil {
-			t.Errorf("%s check: %v", name, err)
+			r.t.Errorf("%s check: %v", name, err)
 		}
 	}
 	w.stop()
-	for _, node := range c.Nodes {
-		if log := node.Client().Do(t.Context(), "acl", "log").Val(); len(log.([]any)) > 0 {
-			t.Errorf("Redis denied %v", log)
+	for _, node := range nodes {
+		if log := node.Do(r.t.Context(), "acl", "log").Val(); len(log.([]any)) > 0 {
+			r.t.Errorf("Redis denied %v", log)
 		}
 	}
 }

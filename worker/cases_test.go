@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"colorstream/generator/message"
+	"colorstream/influxdb/influxtest"
 	"colorstream/worker/deadletter"
 )
 
@@ -94,91 +94,12 @@ func TestWindows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := make(map[pointKey]point)
-	var n int64
-	for line := range strings.Lines(string(lp)) {
-		key, p := parseLine(t, strings.TrimSpace(line))
-		want[key] = p
-		n += p.Count
-	}
+	expected := rig{t: t, db: influxtest.Shared(t).NewBucket(t)}
+	expected.db.Write(t, strings.ReplaceAll(string(lp), "i 1", "i,complete=true 1"))
+	want := expected.points()
 	// 6 s of lateness and 1 s of silence pass before the last window is known to be whole.
-	r.eventually("all windows are written", 60*time.Second,
-		func() bool { return count(r.points()) == n })
+	r.waitCount(count(want))
 	if diff := same(want, r.points(), false); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
-	}
-}
-
-// parseLine reads line protocol as the expected points have it.
-func parseLine(t *testing.T, line string) (pointKey, point) {
-	t.Helper()
-	line = strings.NewReplacer(`\ `, "\x00", `\,`, "\x01", `\=`, "\x02").Replace(line)
-	back := strings.NewReplacer("\x00", " ", "\x01", ",", "\x02", "=")
-	parts := strings.Split(line, " ")
-	start, err := strconv.ParseInt(parts[2], 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, color, _ := strings.Cut(parts[0], "color=")
-	var p point
-	for field := range strings.SplitSeq(parts[1], ",") {
-		name, text, _ := strings.Cut(field, "=")
-		value, err := strconv.ParseFloat(strings.TrimSuffix(text, "i"), 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch name {
-		case "mean":
-			p.Mean = value
-		case "median":
-			p.Median = value
-		case "min":
-			p.Min = value
-		case "max":
-			p.Max = value
-		case "sum":
-			p.Sum = value
-		case "count":
-			p.Count = int64(value)
-		}
-	}
-	return pointKey{start, back.Replace(color)}, p
-}
-
-// TestLedger accounts for every message of the real generator, over both transports: random ones,
-// and a file.
-func TestLedger(t *testing.T) {
-	t.Parallel()
-	for _, transport := range []string{pubsub, stream} {
-		t.Run(transport, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t, nil)
-			r.env["REDIS_TRANSPORT"], r.env["WORKER_WINDOW"] = transport, "1s"
-			w := r.worker(nil)
-			r.generate(map[string]string{
-				"GENERATOR_COUNT": "50000", "GENERATOR_RATE": "25000",
-				"GENERATOR_SEED": "1",
-			})
-			r.waitCount(50_000)
-			r.generate(map[string]string{
-				"GENERATOR_INPUT_VALUE": "price", "GENERATOR_PACE": "max",
-			}, "replay", "../generator/testdata/diamonds-1000.csv")
-			r.waitCount(51_000)
-			m := w.metrics()
-			if m["received_total"] != 51_000 || m["accepted_total"] != 51_000 || m["rejected_total"] != 0 {
-				t.Errorf("received %v, counted %v, rejected %v", m["received_total"], m["accepted_total"],
-					m["rejected_total"])
-			}
-			colors := make(map[string]int64)
-			for key, p := range r.points() {
-				colors[key.Color] += p.Count
-			}
-			for _, c := range []string{"red", "blue", "green", "yellow", "D", "E", "F", "G", "H", "I", "J"} {
-				if colors[c] == 0 {
-					t.Errorf("no messages of color %s", c)
-				}
-			}
-			w.stop()
-		})
 	}
 }

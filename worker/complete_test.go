@@ -18,18 +18,25 @@ import (
 	"colorstream/generator/redistest"
 )
 
-// A numbering publishes 1, 2, 3 … of one colour, and knows when it published each.
-type numbering struct {
-	mu            sync.Mutex
-	before, after []int64 // of number i+1, ns
+// A numbering publishes 1, 2, 3 … of one colour, about a thousand a second, and knows when it
+// published each.
+type numbering struct{ before, after []int64 } // of number i+1, ns
+
+// publishNumbers publishes until stop is called; then the numbers may be looked at.
+func publishNumbers(t *testing.T, client *redis.Client) (n *numbering, stop func()) {
+	n = new(numbering)
+	ctx, cancel := context.WithCancel(t.Context())
+	var publisher sync.WaitGroup
+	publisher.Go(func() { n.publish(ctx, client) })
+	stop = func() { cancel(); publisher.Wait() }
+	t.Cleanup(stop)
+	return n, stop
 }
 
 func (n *numbering) publish(ctx context.Context, client *redis.Client) {
 	for ctx.Err() == nil {
 		payloads := make([]string, 5)
-		n.mu.Lock()
 		first := len(n.before) + 1
-		n.mu.Unlock()
 		for i := range payloads {
 			payloads[i] = string(message.Message{Color: "red", Value: float64(first + i)}.AppendJSON(nil))
 		}
@@ -44,11 +51,9 @@ func (n *numbering) publish(ctx context.Context, client *redis.Client) {
 		if err != nil {
 			return
 		}
-		n.mu.Lock()
 		for range payloads {
 			n.before, n.after = append(n.before, before), append(n.after, after)
 		}
-		n.mu.Unlock()
 		time.Sleep(5 * time.Millisecond)
 	}
 }
@@ -61,11 +66,14 @@ func (n *numbering) check(
 	t.Helper()
 	const tolerance = int64(250 * time.Millisecond)
 	for key, p := range points {
+		at := time.Unix(0, key.Start).UTC()
+		if float64(p.Count) > p.Max-p.Min+1 {
+			t.Errorf("the window at %v holds something twice: %+v", at, p)
+		}
 		if !p.Complete {
 			continue
 		}
 		complete++
-		at := time.Unix(0, key.Start).UTC()
 		if float64(p.Count) != p.Max-p.Min+1 {
 			t.Errorf("the window at %v calls itself complete and misses messages: %+v", at, p)
 			continue
@@ -73,7 +81,14 @@ func (n *numbering) check(
 		if mean := (p.Max + p.Min) / 2; math.Abs(p.Mean-mean) > 1e-9*mean || p.Median != mean {
 			t.Errorf("the window at %v: %+v", at, p)
 		}
+		if n := float64(p.Count); p.P95 != 0 && (math.Abs(p.P95-p.Min-0.95*(n-1)) > 1e-6 ||
+			math.Abs(p.StdDev-math.Sqrt(n*(n+1)/12)) > 1e-6) {
+			t.Errorf("the window at %v: %+v", at, p)
+		}
 		end := key.Start + int64(width)
+		if next := points[pointKey{end, key.Color}]; next.Complete && p.Max+1 != next.Min {
+			t.Errorf("messages are missing between two complete windows: %+v %+v", p, next)
+		}
 		for i := range n.before {
 			number := float64(i + 1)
 			inside := n.before[i] >= key.Start+tolerance && n.after[i] < end-tolerance
@@ -104,16 +119,11 @@ func TestCompleteIsTrue(t *testing.T) {
 	r := newRig(t, nil, "--client-output-buffer-limit", "pubsub 64kb 0 0")
 	proxy := redistest.NewProxy(t, r.redis.Addr())
 	r.env["WORKER_WINDOW"], r.env["WORKER_LATENESS"] = width.String(), "0s"
+	r.env["WORKER_STATISTICS"] = moreStatistics
 	r.env["REDIS_URL"] = "redis://" + proxy.Addr() + "/0"
 	stopWatching := r.watch()
 	client := r.redis.Client()
-	var numbers numbering
-	ctx, cancel := context.WithCancel(t.Context())
-	var publisher sync.WaitGroup
-	publisher.Go(func() { numbers.publish(ctx, client) })
-	defer publisher.Wait()
-	defer cancel()
-
+	numbers, stop := publishNumbers(t, client)
 	w := r.worker(nil)
 	kinds := []string{"stop", "stop long", "client kill", "silence", "kill", "restart"}
 	var calm []int64 // starts of windows in which nothing happened, and nothing just before
@@ -149,8 +159,7 @@ func TestCompleteIsTrue(t *testing.T) {
 		calm = append(calm, time.Now().Truncate(width).Add(2*width).UnixNano())
 	}
 	time.Sleep(3 * width)
-	cancel()
-	publisher.Wait()
+	stop()
 	time.Sleep(2 * width)
 	w.stop()
 	r.worker(nil)

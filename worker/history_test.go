@@ -302,12 +302,8 @@ func TestImportTooOld(t *testing.T) {
 	db := influxtest.Start(t)
 	r := newRig(t, db)
 	r.env["INFLUX_READ_TOKEN"] = db.DashboardToken
-	var id string
-	admin(t, db, http.MethodGet, "/api/v2/buckets?name="+db.Bucket, "", func(text []byte) {
-		_, after, _ := strings.Cut(string(text), `"id": "`)
-		id, _, _ = strings.Cut(after, `"`)
-	})
-	admin(t, db, http.MethodPatch, "/api/v2/buckets/"+id, `{"retentionRules":[{"type":"expire","everySeconds":86400,"shardGroupDurationSeconds":3600}]}`, func([]byte) {})
+	admin(t, db, http.MethodPatch, "/api/v2/buckets/"+describe(t, db).ID,
+		`{"retentionRules":[{"type":"expire","everySeconds":86400,"shardGroupDurationSeconds":3600}]}`, nil)
 	now := time.Now().Truncate(5 * time.Second)
 	file := r.file("old.csv", fmt.Sprintf("color,value,ts\nred,1,%d\nred,2,%d\n", now.Unix(),
 		now.Add(-48*time.Hour).Unix()))

@@ -245,6 +245,12 @@ func (w *watch) settle() balance {
 // lost is what the dashboard calls not accounted for.
 func (a balance) lost() float64 { return a.published - a.noSubscribers - a.received }
 
+// wantSoon waits for a number of the worker's.
+func (w *watch) wantSoon(name string, ok func(float64) bool) {
+	w.t.Helper()
+	w.eventually(name, time.Minute, func() bool { return ok(w.worker.metrics()[name]) })
+}
+
 // wantMetric checks a number of the worker's.
 func (w *watch) wantMetric(name string, ok func(float64) bool) {
 	w.t.Helper()

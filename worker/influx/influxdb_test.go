@@ -188,20 +188,13 @@ func setRetention(t *testing.T, db *influxtest.Server, keep time.Duration) {
 	if err != nil || len(list.Buckets) != 1 {
 		t.Fatalf("%v: %s", err, text)
 	}
-	change := fmt.Sprintf(
+	change := fmt.Appendf(nil,
 		`{"retentionRules":[{"type":"expire","everySeconds":%d,"shardGroupDurationSeconds":3600}]}`,
 		int(keep.Seconds()))
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch,
-		db.URL+"/api/v2/buckets/"+list.Buckets[0].ID, strings.NewReader(change))
-	if err != nil {
+	if _, err := (access.Client{URL: db.URL, Token: db.AdminToken}).Call(t.Context(), http.MethodPatch,
+		"/api/v2/buckets/"+list.Buckets[0].ID, "application/json", change); err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Token "+db.AdminToken)
-	answer, err := http.DefaultClient.Do(req)
-	if err != nil || answer.StatusCode != http.StatusOK {
-		t.Fatalf("%v, %+v", err, answer)
-	}
-	answer.Body.Close()
 }
 
 // Points older than the bucket keeps cost no request more, however many there are.

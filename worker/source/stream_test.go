@@ -106,14 +106,10 @@ func TestDeleted(t *testing.T) {
 		{"trimmed unread", func(c *redis.Client, ids []string) error {
 			return c.XTrimMinID(t.Context(), "colors", ids[150]).Err()
 		}, 50, true},
-		{"trimmed all", func(c *redis.Client,
-			ids []string,
-		) error {
+		{"trimmed all", func(c *redis.Client, _ []string) error {
 			return c.XTrimMaxLen(t.Context(), "colors", 0).Err()
 		}, 100, true},
-		{"deleted what was read", func(c *redis.Client,
-			ids []string,
-		) error {
+		{"deleted what was read", func(c *redis.Client, ids []string) error {
 			return c.XDel(t.Context(), "colors", ids[50]).Err()
 		}, 0, false},
 		{"deleted unread", func(c *redis.Client, ids []string) error {
