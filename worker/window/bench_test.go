@@ -3,7 +3,6 @@ package window
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 )
@@ -63,33 +62,6 @@ func BenchmarkStats(b *testing.B) {
 				}
 			})
 		}
-	}
-}
-
-// BenchmarkMedian compares the median of a million values with sorting them.
-func BenchmarkMedian(b *testing.B) {
-	for _, shape := range shapes[:2] {
-		r := rand.New(rand.NewPCG(1, 1))
-		all := make([]float64, 1_000_000)
-		var v values
-		for i := range all {
-			all[i] = shape.value(r)
-			v.add(all[i], false)
-		}
-		stored := slices.Concat(slices.Concat(v.chunks...), v.tail)
-		work := make([]float64, len(all))
-		b.Run("ours/"+shape.name, func(b *testing.B) {
-			for b.Loop() {
-				n := copy(work, stored)
-				percentile(work[:n], v.counts, 1, 2)
-			}
-		})
-		b.Run("sort/"+shape.name, func(b *testing.B) {
-			for b.Loop() {
-				copy(work, all)
-				slices.Sort(work)
-			}
-		})
 	}
 }
 
