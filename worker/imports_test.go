@@ -25,7 +25,7 @@ var crossings = map[string][]string{
 	},
 	"dashboard": {"generator/service", "influxdb/access", "influxdb/series"},
 	"grafana": {
-		"generator/process", "generator/service", "influxdb/access", "influxdb/flux", "influxdb/series", "influxdb/influxd",
+		"generator/process", "generator/service", "generator/service/servicetest", "influxdb/access", "influxdb/flux", "influxdb/series", "influxdb/influxd",
 		"influxdb/influxtest", "influxdb/setup",
 	},
 	"grafana/plugin": {
