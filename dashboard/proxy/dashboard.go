@@ -28,20 +28,14 @@ func (d *dashboard) unneeded(query string) bool {
 }
 
 type dashboardJSON struct {
-	Panels     []panelJSON     `json:"panels"`
-	Elements   json.RawMessage `json:"elements"` // of the schema that is not the classic one
-	Templating struct {
-		List []struct {
-			Query json.RawMessage `json:"query"` // a text, or an object with a text of that name
-		} `json:"list"`
-	} `json:"templating"`
-	Annotations struct {
-		List []struct {
-			Query  string     `json:"query"`
-			Target targetJSON `json:"target"`
-		} `json:"list"`
-	} `json:"annotations"`
+	Version     json.Number     `json:"version"` // counts its edits
+	Panels      []panelJSON     `json:"panels"`
+	Elements    json.RawMessage `json:"elements"` // of the schema that is not the classic one
+	Templating  any             `json:"templating"`
+	Annotations any             `json:"annotations"`
 }
+
+var errNotClassic = errors.New("the dashboard is not stored in the classic schema (export it as Classic)")
 
 type panelJSON struct {
 	ID         int             `json:"id"`
@@ -57,46 +51,46 @@ func (t targetJSON) query() (text string) {
 	return text
 }
 
-// parseDashboard reads a dashboard as Grafana serves it: {"dashboard": …} from the classic address,
-// {"spec": …} from the newer one. Only targets of the shown panels that use the given data source
-// may be asked.
+// texts are all queries in a value of JSON, wherever they are.
+func texts(value any) (list []string) {
+	switch v := value.(type) {
+	case []any:
+		for _, inner := range v {
+			list = append(list, texts(inner)...)
+		}
+	case map[string]any:
+		for name, inner := range v {
+			if text, ok := inner.(string); ok && name == "query" {
+				list = append(list, text)
+			}
+			list = append(list, texts(inner)...)
+		}
+	}
+	return list
+}
+
+// parseDashboard reads a dashboard as Grafana serves it. Only targets of the shown panels that use
+// the given data source may be asked.
 func parseDashboard(data []byte, source string) (*dashboard, error) {
 	var served struct {
-		Dashboard *struct {
-			Version json.Number `json:"version"`
-			dashboardJSON
-		} `json:"dashboard"`
-		Metadata struct {
-			Generation json.Number `json:"generation"`
-		} `json:"metadata"`
-		Spec *dashboardJSON `json:"spec"`
+		Dashboard *dashboardJSON `json:"dashboard"`
 	}
 	if err := json.Unmarshal(data, &served); err != nil {
 		return nil, fmt.Errorf("read the dashboard's JSON: %w", err)
 	}
-	d := &dashboard{targets: make(map[string]keys)}
-	version, content := served.Metadata.Generation, served.Spec
-	if served.Dashboard != nil {
-		version, content = served.Dashboard.Version, &served.Dashboard.dashboardJSON
-	}
+	content := served.Dashboard
 	if content == nil || content.Elements != nil {
-		return nil, errors.New("the dashboard is not stored in the classic schema (export it as Classic)")
+		return nil, errNotClassic
 	}
+	d := &dashboard{targets: make(map[string]keys)}
 	d.addPanels(content.Panels, source)
-	for _, v := range content.Templating.List {
-		var inObject targetJSON
-		_ = json.Unmarshal(v.Query, &inObject)
-		d.addVariable(targetJSON{"query": v.Query}.query())
-		d.addVariable(inObject.query())
-	}
-	for _, a := range content.Annotations.List {
-		d.addVariable(a.Query)
-		d.addVariable(a.Target.query())
+	for _, query := range texts([]any{content.Templating, content.Annotations}) {
+		d.addVariable(query)
 	}
 	slices.Sort(d.panels)
 	d.panels = slices.Compact(d.panels)
 	hash := sha256.New()
-	fmt.Fprintln(hash, version, d.panels, d.targets) // maps are printed in the order of their keys
+	fmt.Fprintln(hash, content.Version, d.panels, d.targets) // maps are printed in the order of their keys
 	d.revision = hex.EncodeToString(hash.Sum(nil)[:8])
 	return d, nil
 }

@@ -325,29 +325,6 @@ func TestAnswersAreBounded(t *testing.T) {
 	}
 }
 
-// What Grafana sends comes at once, not when it is complete.
-func TestStreaming(t *testing.T) {
-	t.Parallel()
-	g := newGrafana(t)
-	release := make(chan struct{})
-	g.answer = func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "first")
-		_ = http.NewResponseController(w).Flush()
-		<-release
-	}
-	p := newPage(t, g.URL, nil)
-	response, err := p.Client().Get(p.URL + streamed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	first := make([]byte, 5)
-	if _, err := io.ReadFull(response.Body, first); err != nil || string(first) != "first" {
-		t.Errorf("got %q, %v", first, err)
-	}
-	close(release)
-}
-
 // Many clients of every kind at once, for the race detector, while the dashboard changes.
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()

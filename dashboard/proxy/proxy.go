@@ -22,7 +22,7 @@
 // Under a path prefix (Config.Prefix) the panel's document is changed to name it, so that Grafana
 // itself needs no sub-path.
 //
-// Assumptions: Grafana 9.4 or newer that allows anonymous viewers, not under a sub-path; the
+// Assumptions: Grafana 9.4 to 13 that allows anonymous viewers, not under a sub-path; the
 // dashboard is in the root folder, stored in the classic schema, and its shown panels use neither
 // template variables nor library panels. The proxy does no authentication of its own.
 package proxy
@@ -184,7 +184,6 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) (label string) {
 	(&httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { p.rewrite(r, a) },
 		Transport:      p.transport,
-		FlushInterval:  -1,
 		ErrorLog:       slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 		ModifyResponse: func(r *http.Response) error { return p.modifyResponse(r, a) },
 		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, err error) { label = p.fail(w, r, err) },

@@ -104,16 +104,6 @@ func (f *refresher) refresh() {
 	}
 }
 
-// addresses are those of a dashboard: the classic one, and those of a Grafana that no longer has it.
-var addresses = []string{
-	"/api/dashboards/uid/",
-	"/apis/dashboard.grafana.app/v1/namespaces/default/dashboards/",
-	"/apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards/",
-}
-
-// errAbsent is an address that Grafana does not know.
-var errAbsent = errors.New("not found")
-
 // Check reads the dashboard. Its error is a reason that a user of the page can act on.
 func (p *Proxy) Check() error {
 	_, err := p.readDashboard()
@@ -123,61 +113,43 @@ func (p *Proxy) Check() error {
 func (p *Proxy) readDashboard() (*dashboard, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), readTime)
 	defer cancel()
-	var data []byte
-	err := errAbsent
-	for i := 0; i < len(addresses) && errors.Is(err, errAbsent); i++ {
-		data, err = p.get(ctx, addresses[i])
-	}
-	if errors.Is(err, errAbsent) {
-		return nil, fmt.Errorf("no dashboard with uid %q in Grafana at %s",
-			p.cfg.DashboardUID, p.cfg.Upstream)
-	}
-	if err != nil {
-		return nil, err
-	}
-	d, err := parseDashboard(data, p.cfg.DataSourceUID)
-	if err != nil {
-		return nil, err
-	}
-	if len(d.panels) == 0 {
-		return nil, fmt.Errorf("none of the panels %v in Grafana's dashboard %q",
-			panels, p.cfg.DashboardUID)
-	}
-	return d, nil
-}
-
-func (p *Proxy) get(ctx context.Context, path string) ([]byte, error) {
-	address := p.cfg.Upstream.JoinPath(path, p.cfg.DashboardUID).String()
+	grafana, uid := p.cfg.Upstream, p.cfg.DashboardUID
+	address := grafana.JoinPath("/api/dashboards/uid", uid).String()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, fmt.Errorf("ask Grafana for the dashboard: %w", err)
 	}
 	request.Header.Set("User-Agent", "colorstream-dashboard")
-	request.Header.Set("Accept", "application/json")
 	response, err := p.transport.RoundTrip(request)
+	if isTimeout(err) {
+		return nil, fmt.Errorf("no answer from Grafana at %s within %v", grafana, readTime)
+	}
 	if err != nil {
-		if isTimeout(err) {
-			return nil, fmt.Errorf("no answer from Grafana at %s within %v", p.cfg.Upstream, readTime)
-		}
 		if op, ok := errors.AsType[*net.OpError](err); ok {
 			err = op.Err // the address is said already
 		}
-		return nil, fmt.Errorf("no answer from Grafana at %s: %w", p.cfg.Upstream, err)
+		return nil, fmt.Errorf("no answer from Grafana at %s: %w", grafana, err)
 	}
 	defer response.Body.Close()
 	switch code := response.StatusCode; {
 	case code == http.StatusOK:
-	case code == http.StatusNotFound, code == http.StatusGone, code == http.StatusNotAcceptable:
-		return nil, errAbsent
+	case code == http.StatusNotFound:
+		return nil, fmt.Errorf("no dashboard with uid %q in Grafana at %s", uid, grafana)
+	case code == http.StatusNotAcceptable: // 12 and later
+		return nil, errNotClassic
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, code >= 300 && code < 400:
 		return nil, fmt.Errorf("anonymous viewers may not see the dashboard of Grafana at %s (it answers %d): "+
-			"set GF_AUTH_ANONYMOUS_ENABLED=true there", p.cfg.Upstream, code)
+			"set GF_AUTH_ANONYMOUS_ENABLED=true there", grafana, code)
 	default:
-		return nil, fmt.Errorf("an error from Grafana at %s: status %d", p.cfg.Upstream, code)
+		return nil, fmt.Errorf("an error from Grafana at %s: status %d", grafana, code)
 	}
 	data, err := io.ReadAll(response.Body)
 	if err != nil {
-		return nil, fmt.Errorf("a broken answer from Grafana at %s: %w", p.cfg.Upstream, err)
+		return nil, fmt.Errorf("a broken answer from Grafana at %s: %w", grafana, err)
 	}
-	return data, nil
+	d, err := parseDashboard(data, p.cfg.DataSourceUID)
+	if err == nil && len(d.panels) == 0 {
+		err = fmt.Errorf("none of the panels %v in Grafana's dashboard %q", panels, uid)
+	}
+	return d, err
 }

@@ -73,8 +73,9 @@ func TestReasons(t *testing.T) {
 		"error":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, []string{"500"}},
 		"not JSON":  {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, []string{"JSON"}},
 		"v2 schema": {func(w http.ResponseWriter, _ *http.Request) {
-			fmt.Fprint(w, `{"metadata":{},"spec":{"elements":{"panel-1":{}}}}`)
+			fmt.Fprint(w, `{"dashboard":{"elements":{"panel-1":{}}}}`)
 		}, []string{"classic"}},
+		"v2 stored": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(406) }, []string{"classic"}},
 		"no panels": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"dashboard":{"panels":[{"id":12}]}}`) }, []string{"panels", "[1 2 3 4]"}},
 		"hangs":     {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, []string{"within"}},
 		"broken":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, []string{"no answer"}},
@@ -90,22 +91,6 @@ func TestReasons(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// The dashboard's newer address is found when the classic one is gone.
-func TestNewerAddress(t *testing.T) {
-	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards/colors" {
-			http.NotFound(w, r)
-			return
-		}
-		fmt.Fprintf(w, `{"kind":"Dashboard","metadata":{"generation":3},"spec":{"panels":[{"id":1,"datasource":%s,"targets":[{"query":"x"}]}]}}`, source)
-	}))
-	t.Cleanup(server.Close)
-	if got, _ := newPage(t, server.URL, nil).Panels(); !cmp.Equal(got, []int{1}) {
-		t.Errorf("panels %v", got)
 	}
 }
 
