@@ -21,12 +21,12 @@ func (r *Reader) Last(ctx context.Context, since time.Time) ([]series.Point, err
 	if err := r.Check(ctx); err != nil {
 		return nil, err
 	}
-	return r.points(ctx, `SELECT last("count"), `+fields+from(since))
+	return r.points(ctx, `SELECT last("count"), `+fields+from(since), nil)
 }
 
 // Since returns all points that start at or after since.
 func (r *Reader) Since(ctx context.Context, since time.Time) ([]series.Point, error) {
-	return r.points(ctx, "SELECT "+fields+from(since))
+	return r.points(ctx, "SELECT "+fields+from(since), nil)
 }
 
 // A Value is one window's.
@@ -57,30 +57,10 @@ func (r *Reader) Steps(
 	ctx context.Context, colors []string, begin, end time.Time, step time.Duration,
 ) ([]series.Point, error) {
 	condition, parameters := among(colors, end)
-	var list []series.Point
-	err := r.query(ctx, `SELECT mean(/^(mean|median|stddev|p[0-9.]+)$/), min("min") AS "min", max("max") AS "max",
-		sum("count") AS "count", min("complete") AS "complete",
+	return r.points(ctx, `SELECT mean(/^(mean|median|stddev|p[0-9.]+)$/),
+		min("min") AS "min", max("max") AS "max", sum("count") AS "count", min("complete") AS "complete",
 		sum("sum") AS "total", count("sum") AS "sums", count("count") AS "windows"`+
-		from(begin, condition)+fmt.Sprintf(", time(%dns) fill(none)", step.Nanoseconds()), parameters,
-		func(names []string) func(row) {
-			l := newLayout(names)
-			mean := slices.Index(l.statistics, series.Mean)
-			total, sums, windows := slices.Index(names, "total"), slices.Index(names, "sums"), slices.Index(names, "windows")
-			return func(w row) {
-				p, ok := l.point(w)
-				if !ok {
-					return
-				}
-				// Without every window's sum (it is left out past a double's range) the mean of means stands in.
-				sum, err := strconv.ParseFloat(w.columns[total], 64)
-				many := w.columns[windows] != "1"
-				if err == nil && many && w.columns[sums] == w.columns[windows] && p.Count > 0 && mean >= 0 {
-					p.Values[mean] = sum / float64(p.Count)
-				}
-				list = append(list, p)
-			}
-		})
-	return list, err
+		from(begin, condition)+fmt.Sprintf(", time(%dns) fill(none)", step.Nanoseconds()), parameters)
 }
 
 // from writes what follows a query's columns.
@@ -101,9 +81,11 @@ func among(colors []string, end time.Time) (condition string, parameters map[str
 		end.UnixNano(), strings.Join(terms, " OR ")), parameters
 }
 
-func (r *Reader) points(ctx context.Context, influxQL string) ([]series.Point, error) {
+func (r *Reader) points(
+	ctx context.Context, influxQL string, parameters map[string]string,
+) ([]series.Point, error) {
 	var list []series.Point
-	err := r.query(ctx, influxQL, nil, func(names []string) func(row) {
+	err := r.query(ctx, influxQL, parameters, func(names []string) func(row) {
 		l := newLayout(names)
 		return func(w row) {
 			if p, ok := l.point(w); ok {
@@ -119,12 +101,14 @@ type layout struct {
 	statistics             series.Statistics
 	at                     []int // their columns
 	count, complete, exact int
+	total, sums, windows   int // of a step, of several windows
 }
 
 func newLayout(names []string) layout {
+	column := func(name string) int { return slices.Index(names, name) }
 	l := layout{
-		count:    slices.Index(names, series.Count),
-		complete: slices.Index(names, series.Complete), exact: slices.Index(names, series.Exact),
+		count: column(series.Count), complete: column(series.Complete), exact: column(series.Exact),
+		total: column("total"), sums: column("sums"), windows: column("windows"),
 	}
 	for i, name := range names {
 		if s := series.Statistic(strings.TrimPrefix(name, "mean_")); s.IsKnown() {
@@ -156,5 +140,12 @@ func (l *layout) point(w row) (p series.Point, ok bool) {
 	}
 	var err error
 	p.Count, err = strconv.ParseInt(w.columns[l.count], 10, 64)
+	if mean := slices.Index(l.statistics, series.Mean); mean >= 0 && l.windows >= 0 && p.Count > 0 &&
+		w.columns[l.windows] != "1" && w.columns[l.windows] == w.columns[l.sums] {
+		// Without every window's sum (it is left out past a double's range) the mean of means stands in.
+		if sum, err := strconv.ParseFloat(w.columns[l.total], 64); err == nil {
+			p.Values[mean] = sum / float64(p.Count)
+		}
+	}
 	return p, err == nil && (p.Complete || w.columns[l.complete] == "false")
 }
