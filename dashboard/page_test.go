@@ -343,7 +343,7 @@ func TestPanelComesAndGoes(t *testing.T) {
 	// A picked colour has the page's own chart, and a way into Grafana and back.
 	b.do(chromedp.Click(chromedp.CSS(`tr[data-color=red] .name`)))
 	b.await(`!document.querySelector("#chart iframe") && document.querySelector("#picked span").textContent === "red" && ` + drawn)
-	if got := eval[string](b, `document.getElementById("grafana").href`); got != "http://grafana.example/d/color?var-color=red&from=now-15m&to=now" {
+	if got := eval[string](b, `document.getElementById("grafana").href`); got != s.URL+"/d/color?var-color=red&from=now-15m&to=now" {
 		t.Errorf("the way into Grafana is %s", got)
 	}
 	b.do(chromedp.Click(chromedp.ID("all")))

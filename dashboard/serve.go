@@ -45,7 +45,7 @@ func serve(ctx context.Context, p service.Process, c config) error {
 	defer source.Close()
 	page := web.New(log, source, grafana.Panels, registry, web.Config{
 		Window: c.Window, Stale: c.Stale, Lookback: c.Lookback, Refresh: c.Refresh, Clients: c.Clients,
-		GrafanaURL: c.GrafanaPublicURL, DashboardUID: c.GrafanaUID,
+		DashboardUID: c.GrafanaUID,
 	})
 	reader := latest.NewReader(log, source, page.Publish, latest.Config{
 		Refresh: c.Refresh, Lookback: c.Lookback, Window: c.Window, Lateness: c.lateness(),
@@ -55,7 +55,7 @@ func serve(ctx context.Context, p service.Process, c config) error {
 	health.Probe("influxdb", func() error { return reader.Snapshot().Failure })
 	own := service.Mux(health, registry)
 	page.Register(own)
-	handler := split(web.Secure(own), dashboards(c.GrafanaPublicURL, grafana))
+	handler := split(own, dashboards(c.GrafanaPublicURL, grafana))
 	handler = web.Under(c.Prefix, c.TrustProxy, web.Protect(c.User, c.Password, handler))
 
 	group, ctx := errgroup.WithContext(ctx)
@@ -71,12 +71,14 @@ func serve(ctx context.Context, p service.Process, c config) error {
 	return err
 }
 
-// split gives our own paths to own and all others, as they came, to the proxy: no path is cleaned
-// before it sees it.
-func split(own, others http.Handler) http.Handler {
+// split gives the paths of the page and of operators to own, and all others, as they came, to others:
+// no path is cleaned before these see it.
+func split(own *http.ServeMux, others http.Handler) http.Handler {
+	secure := web.Secure(own)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if web.Owns(r.URL.Path) {
-			own.ServeHTTP(w, r)
+		_, pattern := own.Handler(r)
+		if pattern != "" && path.Clean(r.URL.Path) == r.URL.Path {
+			secure.ServeHTTP(w, r)
 			return
 		}
 		others.ServeHTTP(w, r)

@@ -45,7 +45,7 @@ type Picture struct {
 	Em            float64 // height of the letters in pixels
 	Note          string  // drawn in the middle if there is nothing else
 	Alone         bool    // with its own styles: on the page they are the page's
-	Theme         string  // of a picture alone: light, dark or "" for the reader's
+	Theme         string  // of a picture alone: light, dark, or else the reader's
 }
 
 // A Plot is where the values of a picture are: From and To lie at Left and Right, Low and High at
@@ -337,9 +337,10 @@ func (d *drawing) styles() string {
 	day := "svg{" + light + "}" + shades(func(s palette.Shade) string { return s.Light })
 	night := "svg{" + dark + "}" + shades(func(s palette.Shade) string { return s.Dark })
 	switch d.Theme {
+	case "light":
 	case "dark":
 		day = night
-	case "":
+	default:
 		day += "@media(prefers-color-scheme:dark){" + night + "}"
 	}
 	return day + fmt.Sprintf(`text{font:%.1fpx system-ui,sans-serif;fill:var(--soft)}`+

@@ -33,8 +33,8 @@ func (s *Server) series(w http.ResponseWriter, r *http.Request) {
 	answer := request.json(lines)
 	answer.Figures, answer.Note = s.figures(m, request), request.note()
 	if drawn {
-		picture := request.picture(lines, "No windows in this time")
-		svg, plot := chart.Draw(picture)
+		request.Lines = lines
+		svg, plot := chart.Draw(request.Picture)
 		answer.SVG, answer.Plot = string(svg), &plot
 	}
 	s.replyJSON(w, r, answer)
@@ -43,10 +43,10 @@ func (s *Server) series(w http.ResponseWriter, r *http.Request) {
 func (r chartRequest) json(lines []chart.Line) seriesJSON {
 	answer := seriesJSON{
 		Statistics: r.statistics,
-		From:       r.from.UnixMilli(), To: r.to.UnixMilli(), Step: r.step.Milliseconds(),
+		From:       r.From.UnixMilli(), To: r.To.UnixMilli(), Step: r.Step.Milliseconds(),
 		Series: make([]lineJSON, len(lines)),
 	}
-	for t := r.from; t.Before(r.to); t = t.Add(r.step) {
+	for t := r.From; t.Before(r.To); t = t.Add(r.Step) {
 		answer.Start = append(answer.Start, t.UnixMilli())
 	}
 	n := len(answer.Start)
@@ -57,31 +57,24 @@ func (r chartRequest) json(lines []chart.Line) seriesJSON {
 			"color": line.Color, "light": shade.Light, "dark": shade.Dark,
 			series.Count: counts, series.Complete: complete,
 		}
-		values := make([][]*float64, len(r.statistics))
-		for i, name := range r.statistics {
-			values[i] = make([]*float64, n)
-			l[string(name)] = values[i]
+		values := make(map[series.Statistic][]*float64)
+		for _, name := range r.statistics {
+			values[name] = make([]*float64, n)
+			l[string(name)] = values[name]
 		}
 		for _, p := range line.Points {
-			k := int(p.Start.Sub(r.from) / r.step)
+			k := int(p.Start.Sub(r.From) / r.Step)
 			if k < 0 || k >= n {
 				continue
 			}
-			for i, name := range r.statistics {
-				values[i][k] = number(p.Value(name))
+			for name := range values {
+				values[name][k] = number(p.Value(name))
 			}
 			counts[k], complete[k] = &p.Count, &p.Complete
 		}
 		answer.Series[i] = l
 	}
 	return answer
-}
-
-func (r chartRequest) picture(lines []chart.Line, note string) chart.Picture {
-	return chart.Picture{
-		Statistic: r.stat, Lines: lines, From: r.from, To: r.to, Step: r.step, Zone: r.zone,
-		Width: r.width, Height: r.height, Em: r.em, Note: note,
-	}
 }
 
 // figures are the picked colour's newest values in words, the most important first.
@@ -97,7 +90,7 @@ func (s *Server) figures(m *moment, r chartRequest) []string {
 	if !c.Complete {
 		count = "≥ " + count
 	}
-	figures := []string{formatNumber(c.Value(r.stat)), string(r.stat)}
+	figures := []string{formatNumber(c.Value(r.Statistic)), string(r.Statistic)}
 	if r.hasRange() {
 		figures = append(figures, formatExtreme(c.Value(series.Min))+" to "+formatExtreme(c.Value(series.Max)))
 	}
@@ -112,17 +105,17 @@ func (r chartRequest) hasRange() bool {
 // note says how to read the drawing.
 func (r chartRequest) note() string {
 	notes := []string{"Gap: no messages", "Hollow: incomplete"}
-	if r.stat != series.StdDev && r.hasRange() {
+	if r.Statistic != series.StdDev && r.hasRange() {
 		band := "Band: min to max"
 		if len(r.colors) > 1 {
 			band += " of " + r.colors[len(r.colors)-1]
 		}
 		notes = append([]string{band}, notes...)
 	}
-	if r.step > r.window {
-		notes = append(notes, "A point is "+formatSpan(r.step))
+	if r.Step > r.window {
+		notes = append(notes, "A point is "+formatSpan(r.Step))
 	}
-	return strings.Join(notes, ". ") + ". " + r.zone.String()
+	return strings.Join(notes, ". ") + ". " + r.Zone.String()
 }
 
 // chart answers /chart.svg: a picture alone, for readers without a script and for other sites'
@@ -143,17 +136,13 @@ func (s *Server) chart(w http.ResponseWriter, r *http.Request) {
 	if len(request.colors) == 0 {
 		err = m.Failure
 	}
-	note, status := "No windows in this time", http.StatusOK
+	request.Lines, request.Alone = lines, true
+	status := http.StatusOK
 	if err != nil {
-		lines, note, status = nil, latest.Reason(err), http.StatusServiceUnavailable
+		request.Lines, request.Note, status = nil, latest.Reason(err), http.StatusServiceUnavailable
 		h.Set("Retry-After", "5")
 	}
-	picture := request.picture(lines, note)
-	picture.Alone = true
-	if picture.Theme = request.theme; picture.Theme == "auto" {
-		picture.Theme = ""
-	}
-	svg, _ := chart.Draw(picture)
+	svg, _ := chart.Draw(request.Picture)
 	if status != http.StatusOK {
 		h.Set("Content-Type", "image/svg+xml")
 		h.Set("Cache-Control", "no-store")

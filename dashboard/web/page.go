@@ -33,7 +33,6 @@ type page struct {
 	Table   tableEvent
 	First   int // number of the first row, from 1 on
 	Last    int
-	Grafana string // its address
 	Refresh float64
 	Stats   series.Statistics
 	Trail   string // how long the sparklines are
@@ -60,7 +59,6 @@ func (s *Server) page(query url.Values) page {
 		Color: last(query, "color"), Columns: v.columns(m.Statistics), Sorts: v.sorts(m.Statistics), Stats: m.Statistics,
 		Trail:   formatSpan(latest.Trail * s.config.Window),
 		Refresh: max(1, s.config.Refresh.Seconds()),
-		Grafana: strings.TrimSuffix(s.config.GrafanaURL, "/"),
 	}
 	p.Table = m.event(v)
 	if p.Picked = p.Color; p.Picked == "" && len(p.Table.Order) > 0 {
@@ -76,14 +74,10 @@ func (s *Server) page(query url.Values) page {
 	}
 	p.First, p.Last = p.Table.Page*v.Size+1, p.Table.Page*v.Size+len(p.Rows)
 
-	shown := url.Values{"size": {"100"}}
-	for _, name := range []string{"q", "sort", "attention", "page"} {
-		if value := last(query, name); value != "" {
-			shown.Set(name, value)
-		}
-	}
-	p.Shown = "?" + shown.Encode()
-	picture := url.Values{"stat": {string(v.Stat)}, "range": {p.Span.Name}, "theme": {p.Theme}}
+	query.Del("color")
+	query.Set("size", "100")
+	p.Shown = "?" + query.Encode()
+	picture := url.Values{"stat": {string(v.Stat)}, "range": {string(p.Span)}, "theme": {p.Theme}}
 	if p.Few {
 		for _, c := range m.Colors[:min(len(m.Colors), chart.MaxLines)] {
 			picture.Add("color", c.Color)

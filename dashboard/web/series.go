@@ -44,7 +44,7 @@ type reading struct {
 // on if the one who began it leaves.
 func (c *charts) read(ctx context.Context, r chartRequest) ([]chart.Line, error) {
 	key := fmt.Sprintf("%q %d %d %d %d",
-		r.colors, r.from.UnixNano(), r.to.UnixNano(), r.step, r.newest.UnixNano())
+		r.colors, r.From.UnixNano(), r.To.UnixNano(), r.Step, r.newest.UnixNano())
 	c.mu.Lock()
 	known := c.kept[key]
 	if known == nil {
@@ -89,7 +89,7 @@ func (r chartRequest) lines(ctx context.Context, source History) ([]chart.Line, 
 	if len(r.colors) == 0 {
 		return lines, nil
 	}
-	points, err := source.Steps(ctx, r.colors, r.from, r.to, r.step)
+	points, err := source.Steps(ctx, r.colors, r.From, r.To, r.Step)
 	for _, p := range points {
 		if i := slices.Index(r.colors, p.Color); i >= 0 {
 			lines[i].Points = append(lines[i].Points, p)
@@ -100,16 +100,11 @@ func (r chartRequest) lines(ctx context.Context, source History) ([]chart.Line, 
 
 // A chartRequest is what an address asks for.
 type chartRequest struct {
-	stat          series.Statistic
-	statistics    series.Statistics // that there are
-	colors        []string          // the last is the picked one
-	from, to      time.Time
-	newest        time.Time // window; one that came into the last step is not in what was read before
-	step, window  time.Duration
-	zone          *time.Location
-	width, height int
-	em            float64
-	theme         string
+	chart.Picture
+	statistics series.Statistics // that there are
+	colors     []string          // the last is the picked one
+	newest     time.Time         // window; one that came into the last step is not in what was read before
+	window     time.Duration
 }
 
 const (
@@ -125,8 +120,11 @@ const (
 func (s *Server) readChart(query url.Values, m *moment, most int) (r chartRequest, err error) {
 	window := s.config.Window
 	r = chartRequest{
-		window: window, newest: m.Newest, theme: last(query, "theme"),
-		statistics: m.Statistics, stat: one(query, "stat", m.Statistics),
+		Picture: chart.Picture{
+			Statistic: one(query, "stat", m.Statistics), Theme: last(query, "theme"),
+			Note: "No windows in this time",
+		},
+		window: window, newest: m.Newest, statistics: m.Statistics,
 	}
 	check := func(ok bool, problem string) {
 		if !ok && err == nil {
@@ -156,17 +154,17 @@ func (s *Server) readChart(query url.Values, m *moment, most int) (r chartReques
 		}
 		slices.Reverse(r.colors)
 	}
-	check(!query.Has("stat") || last(query, "stat") == string(r.stat),
+	check(!query.Has("stat") || last(query, "stat") == string(r.Statistic),
 		"stat must be one of "+m.Statistics.String())
-	check(!query.Has("range") || last(query, "range") == readSpan(query).Name,
+	check(!query.Has("range") || span(last(query, "range")) == readSpan(query),
 		"range must be one of 5m, 15m, 1h, 6h and 24h")
-	check(r.theme == "" || slices.Contains(themes, r.theme), "theme must be light, dark or auto")
-	r.width = int(floats("width", chartWidth, 160, 4000))
-	r.height = int(floats("height", chartHeight, 120, 2400))
-	r.em = floats("em", 12, 6, 60)
+	check(r.Theme == "" || slices.Contains(themes, r.Theme), "theme must be light, dark or auto")
+	r.Width = int(floats("width", chartWidth, 160, 4000))
+	r.Height = int(floats("height", chartHeight, 120, 2400))
+	r.Em = floats("em", 12, 6, 60)
 	zone := last(query, "tz")
-	r.zone, _ = time.LoadLocation(zone)
-	check(len(zone) <= maxZone && zone != "Local" && r.zone != nil, "tz must be as in Europe/Berlin")
+	r.Zone, _ = time.LoadLocation(zone)
+	check(len(zone) <= maxZone && zone != "Local" && r.Zone != nil, "tz must be as in Europe/Berlin")
 
 	end := m.Newest.Add(window)
 	if m.Newest.IsZero() {
@@ -174,20 +172,20 @@ func (s *Server) readChart(query url.Values, m *moment, most int) (r chartReques
 	}
 	end = alignUp(end, window)
 	to := floats("to", float64(end.UnixMilli()), 0, 1e14)
-	from := floats("from", to-float64(readSpan(query).Length.Milliseconds()), 0, 1e14)
+	from := floats("from", to-float64(readSpan(query).length().Milliseconds()), 0, 1e14)
 	short := from < to && to-from <= float64(longestSpan.Milliseconds())
 	check(short, "from must be before to, by at most 24 hours")
 	if err != nil {
 		return r, err
 	}
-	r.from, r.to = time.UnixMilli(int64(from)).UTC(), time.UnixMilli(int64(to)).UTC()
-	windows := math.Ceil(float64(r.to.Sub(r.from)) / float64(window) / float64(most))
+	r.From, r.To = time.UnixMilli(int64(from)).UTC(), time.UnixMilli(int64(to)).UTC()
+	windows := math.Ceil(float64(r.To.Sub(r.From)) / float64(window) / float64(most))
 	if step := floats("step", 0, 0, 1e9); step > 0 {
 		windows = max(windows, math.Ceil(step*1e6/float64(window)))
 	}
-	r.step = time.Duration(max(1, windows)) * window
+	r.Step = time.Duration(max(1, windows)) * window
 	// Whole steps, or a step at the edge would miss some of its windows.
-	r.from, r.to = alignUp(r.from.Add(1-r.step), r.step), alignUp(r.to, r.step)
+	r.From, r.To = alignUp(r.From.Add(1-r.Step), r.Step), alignUp(r.To, r.Step)
 	return r, err
 }
 

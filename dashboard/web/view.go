@@ -28,22 +28,20 @@ func columns(list series.Statistics) []string {
 	return append(names, "count", "age")
 }
 
-// A span is a time range that ends with the newest window.
-type span struct {
-	Name   string // as in addresses, and behind now- in Grafana's
-	Title  string
-	Length time.Duration
-}
+// A span is a time range that ends with the newest window, as Go and Grafana write it.
+type span string
 
-var spans = []span{
-	{"5m", "5 m", 5 * time.Minute},
-	{"15m", "15 m", 15 * time.Minute},
-	{"1h", "1 h", time.Hour},
-	{"6h", "6 h", 6 * time.Hour},
-	{"24h", "24 h", 24 * time.Hour},
-}
+var spans = []span{"5m", "15m", "1h", "6h", "24h"}
 
-const standardSpan = 1
+func (s span) Title() string { return string(s[:len(s)-1]) + " " + string(s[len(s)-1:]) }
+
+func (s span) length() time.Duration {
+	length, err := time.ParseDuration(string(s))
+	if err != nil { // it is one of those above
+		panic(err)
+	}
+	return length
+}
 
 // A view is what a reader sees of the table. Equal views share all work.
 type view struct {
@@ -109,10 +107,8 @@ func integer(text string, standard, low, high int) int {
 }
 
 func readSpan(query url.Values) span {
-	for _, s := range spans {
-		if s.Name == last(query, "range") {
-			return s
-		}
+	if s := span(last(query, "range")); slices.Contains(spans, s) {
+		return s
 	}
-	return spans[standardSpan]
+	return "15m"
 }

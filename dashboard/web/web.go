@@ -12,7 +12,6 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -33,7 +32,6 @@ type Config struct {
 	Stale        time.Duration // age of a window's end after which its colour is stale
 	Lookback     time.Duration // colours without a window for this long are not known
 	Refresh      time.Duration // of the panel, and of browsers that cannot follow the events
-	GrafanaURL   string        // where the page's readers reach Grafana
 	DashboardUID string        // of the dashboard that the panels are on
 	Clients      int           // how many may follow the events at a time
 }
@@ -94,23 +92,12 @@ func (s *Server) moment() *moment {
 
 // Register adds the page's paths to mux.
 func (s *Server) Register(mux *http.ServeMux) {
-	mux.HandleFunc("GET /{$}", s.index)
-	mux.HandleFunc("GET /rows", s.rows)
-	mux.HandleFunc("GET /events", s.follow)
-	mux.HandleFunc("GET /series", s.series)
-	mux.HandleFunc("GET /chart.svg", s.chart)
-	mux.HandleFunc("GET /latest", s.latest)
-	mux.HandleFunc("GET /latest.csv", s.latest)
-	mux.HandleFunc("GET /static/{name}", s.static)
-}
-
-// Owns reports whether a path is the page's or the operator's own, not one of Grafana's.
-func Owns(path string) bool {
-	switch path {
-	case "/", "/rows", "/events", "/series", "/chart.svg", "/latest", "/latest.csv",
-		"/healthz", "/readyz", "/metrics":
-		return true
-	}
-	name, ok := strings.CutPrefix(path, "/static/")
-	return ok && !strings.Contains(name, "/")
+	mux.HandleFunc("/{$}", s.index)
+	mux.HandleFunc("/rows", s.rows)
+	mux.HandleFunc("/events", s.follow)
+	mux.HandleFunc("/series", s.series)
+	mux.HandleFunc("/chart.svg", s.chart)
+	mux.HandleFunc("/latest", s.latest)
+	mux.HandleFunc("/latest.csv", s.latest)
+	mux.HandleFunc("/static/{name}", s.static)
 }

@@ -70,7 +70,7 @@ func newServer(t *testing.T, points ...series.Point) (*Server, *past) {
 	s := New(slog.New(slog.NewTextHandler(t.Output(), nil)), history,
 		func() ([]int, string) { return nil, "" }, prometheus.NewRegistry(), Config{
 			Window: width, Stale: 30 * time.Second, Refresh: width, Lookback: 24 * time.Hour, Clients: 10,
-			GrafanaURL: "http://grafana.example:3000/", DashboardUID: "colors",
+			DashboardUID: "colors",
 		})
 	s.Publish(snapshot(points...))
 	return s, history

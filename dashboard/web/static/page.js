@@ -196,7 +196,7 @@ function remember() { // the address says it all
   }
   for (const link of document.querySelectorAll(".links a")) if (!link.href.includes("chart")) link.search = view();
   const link = new URLSearchParams({ "var-color": picked(), from: `now-${state.range}`, to: "now" });
-  $("grafana").href = `${page.grafana}/d/color?${link}`;
+  $("grafana").href = `d/color?${link}`;
 }
 $("f").onsubmit = (e) => {
   const { id, name, value } = e.submitter;
