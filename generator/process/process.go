@@ -34,17 +34,6 @@ const (
 	tailSize      = 4 << 10
 )
 
-// A Command says what to run.
-type Command struct {
-	Path string
-	Args []string
-	Env  []string // nil means the parent's own
-	Dir  string   // working folder; empty means the parent's own
-	// Output receives standard output and standard error as they come, one Write at a time. It may be
-	// nil.
-	Output io.Writer
-}
-
 // A Process is a child that was started. Its methods are safe for concurrent use.
 type Process struct {
 	cmd  *exec.Cmd
@@ -53,18 +42,18 @@ type Process struct {
 	err  error // written before done is closed
 }
 
-// Start starts the child. The caller must call [Process.Stop] or [Process.Kill], or wait for
+// Start starts a child. cmd's Stdout receives standard output and standard error as they come, one
+// Write at a time; it may be nil. The caller must call [Process.Stop] or [Process.Kill], or wait for
 // [Process.Done].
-func Start(c Command) (*Process, error) {
-	p := &Process{cmd: exec.Command(c.Path, c.Args...), done: make(chan struct{})}
+func Start(cmd *exec.Cmd) (*Process, error) {
+	p := &Process{cmd: cmd, done: make(chan struct{})}
 	var out io.Writer = &p.tail
-	if c.Output != nil {
-		out = io.MultiWriter(&p.tail, c.Output)
+	if cmd.Stdout != nil {
+		out = io.MultiWriter(&p.tail, cmd.Stdout)
 	}
-	p.cmd.Env, p.cmd.Dir = c.Env, c.Dir
-	p.cmd.Stdout, p.cmd.Stderr = out, out
-	p.cmd.SysProcAttr = attributes()
-	p.cmd.WaitDelay = drainTimeout
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = attributes()
+	cmd.WaitDelay = drainTimeout
 
 	started := make(chan error)
 	go func() {
@@ -72,19 +61,19 @@ func Start(c Command) (*Process, error) {
 		// long as the child does.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := p.cmd.Start()
+		err := cmd.Start()
 		started <- err
 		if err != nil {
 			return
 		}
-		p.err = p.cmd.Wait()
+		p.err = cmd.Wait()
 		if errors.Is(p.err, exec.ErrWaitDelay) {
 			p.err = nil // the child itself ended well
 		}
 		close(p.done)
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start %s: %w", c.Path, err)
+		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	return p, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
@@ -43,7 +44,9 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Println("grandchild", p.Pid)
 	case "owner": // of a child, and is killed
-		child, err := Start(Command{Path: os.Args[0], Env: []string{role + "=polite"}, Output: os.Stdout})
+		cmd := exec.Command(os.Args[0])
+		cmd.Env, cmd.Stdout = []string{role + "=polite"}, os.Stdout
+		child, err := Start(cmd)
 		if err != nil {
 			panic(err)
 		}
@@ -60,7 +63,9 @@ func TestMain(m *testing.M) {
 func play(t *testing.T, what string) (*Process, *bytes.Buffer) {
 	t.Helper()
 	var out bytes.Buffer
-	p, err := Start(Command{Path: self(t), Env: []string{role + "=" + what}, Output: &out})
+	cmd := exec.Command(self(t))
+	cmd.Env, cmd.Stdout = []string{role + "=" + what}, &out
+	p, err := Start(cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +161,7 @@ func TestGrandchildDoesNotHoldTheEnd(t *testing.T) {
 
 func TestStartFails(t *testing.T) {
 	t.Parallel()
-	if _, err := Start(Command{Path: "/no/such/program"}); err == nil ||
+	if _, err := Start(exec.Command("/no/such/program")); err == nil ||
 		!strings.Contains(err.Error(), "/no/such/program") {
 		t.Errorf("got %v", err)
 	}

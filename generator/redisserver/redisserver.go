@@ -74,9 +74,9 @@ func Start(ctx context.Context, c Config) (*process.Process, error) {
 		return nil, fmt.Errorf("redis-server: %w", err)
 	}
 	command := slices.Concat(c.Within, []string{path, file}, c.Args)
-	p, err := process.Start(process.Command{
-		Path: command[0], Args: command[1:], Dir: c.Dir, Output: c.Output,
-	})
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Dir, cmd.Stdout = c.Dir, c.Output
+	p, err := process.Start(cmd)
 	if err != nil {
 		return nil, err
 	}

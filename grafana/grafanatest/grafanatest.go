@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -133,11 +134,10 @@ func (s *Server) Restart(t testing.TB) {
 
 func (s *Server) start(t testing.TB) {
 	t.Helper()
-	p, err := process.Start(process.Command{
-		Path: filepath.Join(s.home, "bin", "grafana"),
-		Args: []string{"server", "--homepath", s.home, "--config", s.config},
-		Env:  s.environ, Output: &s.log,
-	})
+	cmd := exec.Command(filepath.Join(s.home, "bin", "grafana"),
+		"server", "--homepath", s.home, "--config", s.config)
+	cmd.Env, cmd.Stdout = s.environ, &s.log
+	p, err := process.Start(cmd)
 	if err != nil {
 		t.Fatalf("grafanatest: GRAFANA_HOME=%s: %v", s.home, err)
 	}

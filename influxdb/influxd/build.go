@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"colorstream/generator/process"
@@ -37,9 +38,9 @@ func Build(
 	if executable(path) == nil {
 		return path, nil // built while we waited
 	}
-	p, err := process.Start(process.Command{
-		Path: "/bin/sh", Args: []string{filepath.Join(server, "build.sh"), path}, Output: out,
-	})
+	cmd := exec.Command("/bin/sh", filepath.Join(server, "build.sh"), path)
+	cmd.Stdout = out
+	p, err := process.Start(cmd)
 	if err != nil {
 		return "", err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"time"
@@ -35,12 +36,11 @@ func Start(ctx context.Context, config Config) (*process.Process, error) {
 	if err := os.MkdirAll(config.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	p, err := process.Start(process.Command{
-		Path: config.Binary, Args: arguments(config.Addr, config.Dir), Output: config.Log,
-		Env: append(slices.Clone(QueryLimits), os.Environ()...), // a variable that is set wins
-		// It reads a config file where it is started: this folder has none.
-		Dir: config.Dir,
-	})
+	cmd := exec.Command(config.Binary, arguments(config.Addr, config.Dir)...)
+	cmd.Env = append(slices.Clone(QueryLimits), os.Environ()...) // a variable that is set wins
+	cmd.Dir = config.Dir                                         // it reads a config file there: this folder has none
+	cmd.Stdout = config.Log
+	p, err := process.Start(cmd)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -129,11 +130,12 @@ func (s *stack) spawn(
 ) (*process.Process, error) {
 	all := maps.Clone(s.environ)
 	maps.Copy(all, set)
-	var pairs []string
+	cmd := exec.Command(path, args...)
 	for name, value := range all {
-		pairs = append(pairs, name+"="+value)
+		cmd.Env = append(cmd.Env, name+"="+value)
 	}
-	p, err := process.Start(process.Command{Path: path, Args: args, Dir: s.root, Env: pairs, Output: out})
+	cmd.Dir, cmd.Stdout = s.root, out
+	p, err := process.Start(cmd)
 	if err == nil {
 		s.children = append(s.children, child{name, p})
 	}

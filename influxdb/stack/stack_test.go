@@ -76,9 +76,9 @@ func freeAddrs(t *testing.T) []string {
 
 func (l *launcher) start(t *testing.T, args ...string) *process.Process {
 	t.Helper()
-	p, err := process.Start(process.Command{
-		Path: l.self, Args: args, Env: l.env, Dir: filepath.Join("..", ".."), Output: t.Output(),
-	})
+	cmd := exec.Command(l.self, args...)
+	cmd.Env, cmd.Dir, cmd.Stdout = l.env, filepath.Join("..", ".."), t.Output()
+	p, err := process.Start(cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
