@@ -75,16 +75,13 @@ func Start(t testing.TB, o Options) *Server {
 	root, dir := filepath.Dir(filepath.Dir(source)), t.TempDir()
 	data, provisioning := filepath.Join(dir, "data"), filepath.Join(dir, "provisioning")
 	plugins := cmp.Or(o.Plugins, filepath.Join(data, "plugins"))
+	addr := process.FreeAddr()
 	s := &Server{
 		home: home, config: filepath.Join(root, "grafana.ini"), Dashboards: filepath.Join(dir, "dashboards"),
+		URL: "http://" + addr,
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err == nil {
-		s.URL = "http://" + l.Addr().String()
-		err = l.Close()
-	}
-	_, port, _ := net.SplitHostPort(strings.TrimPrefix(s.URL, "http://"))
-	err = errors.Join(err, os.MkdirAll(plugins, 0o755),
+	_, port, _ := net.SplitHostPort(addr)
+	err := errors.Join(os.MkdirAll(plugins, 0o755),
 		os.CopyFS(s.Dashboards, os.DirFS(filepath.Join(root, "dashboards"))),
 		os.CopyFS(provisioning, os.DirFS(filepath.Join(root, "provisioning"))))
 	if err != nil {

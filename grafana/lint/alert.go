@@ -14,20 +14,14 @@ var comparisons = []string{"gt", "gte", "lt", "lte", "eq", "ne", "within_range",
 // alerts checks the rules.
 func (r report) alerts(set *Set) {
 	uids, titles := map[string]bool{}, map[string]bool{}
-	for _, f := range set.Alerting {
-		r.file = f.Name
-		r.addIf("yaml", f.Err != nil, "this is no YAML, and Grafana does not start with it: %v", f.Err)
-		for _, g := range f.Groups {
-			for _, rule := range g.Rules {
-				r := r.at(fmt.Sprintf("rule %q", rule.Title))
-				r.addIf("alert-uid", !uidPattern.MatchString(rule.UID) || uids[rule.UID],
-					"its uid %q is not one of 1 to 40 letters, digits, - and _, or another rule has it: change it", rule.UID)
-				r.addIf("alert-title", rule.Title == "" || titles[rule.Title],
-					"its title is empty, or another rule has it: change it")
-				uids[rule.UID], titles[rule.Title] = true, true
-				r.alert(rule, set)
-			}
-		}
+	for _, rule := range set.Rules() {
+		r := report{file: rule.File, where: fmt.Sprintf("rule %q", rule.Title), problems: r.problems}
+		r.addIf("alert-uid", !uidPattern.MatchString(rule.UID) || uids[rule.UID],
+			"its uid %q is not one of 1 to 40 letters, digits, - and _, or another rule has it: change it", rule.UID)
+		r.addIf("alert-title", rule.Title == "" || titles[rule.Title],
+			"its title is empty, or another rule has it: change it")
+		uids[rule.UID], titles[rule.Title] = true, true
+		r.alert(rule, set)
 	}
 }
 

@@ -15,9 +15,8 @@ import (
 // YAML. A file that cannot be read is kept with its error, so that it does not hide what is wrong
 // with others.
 type Set struct {
-	Dashboards []File
-	Providers  []Providers
-	Alerting   []Alerts
+	Dashboards  []File
+	Provisioned []Provisioned
 }
 
 // File is one dashboard's file.
@@ -28,11 +27,12 @@ type File struct {
 	Err       error
 }
 
-// Providers is one file of the folder provisioning/dashboards.
-type Providers struct {
+// Provisioned is one file of the folders provisioning/dashboards and provisioning/alerting.
+type Provisioned struct {
 	Name      string
 	Providers []Provider
-	Err       error `yaml:"-"`
+	Groups    []struct{ Rules []Rule } // that are evaluated together
+	Err       error                    `yaml:"-"`
 }
 
 // Provider tells Grafana of a folder with dashboards.
@@ -40,21 +40,6 @@ type Provider struct {
 	Name            string
 	DisableDeletion bool `yaml:"disableDeletion"`
 	Interval        int  `yaml:"updateIntervalSeconds"` // seconds
-}
-
-// Alerts is one file of the folder provisioning/alerting.
-type Alerts struct {
-	Name   string
-	Groups []Group
-	Err    error `yaml:"-"`
-}
-
-// Group holds rules that are evaluated together.
-type Group struct {
-	Name     string
-	Folder   string
-	Interval string
-	Rules    []Rule
 }
 
 // Rule is one alert rule.
@@ -74,14 +59,13 @@ type Rule struct {
 
 // Step is a query or an expression of a rule.
 type Step struct {
-	RefID         string                    `yaml:"refId"`
-	DatasourceUID string                    `yaml:"datasourceUid"`
-	Range         *struct{ From, To int64 } `yaml:"relativeTimeRange"` // seconds before now
+	RefID         string                `yaml:"refId"`
+	DatasourceUID string                `yaml:"datasourceUid"`
+	Range         *struct{ From int64 } `yaml:"relativeTimeRange"` // seconds before now
 	Model         struct {
 		RefID      string `yaml:"refId"`
 		Query      string
 		Type       string
-		Expression string
 		Conditions []struct {
 			Evaluator struct {
 				Type   string
@@ -102,23 +86,13 @@ func Load(root fs.FS) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	yamls := []string{".yaml", ".yml"}
-	providers := each(root, "provisioning/dashboards", yamls, func(name string, data []byte) {
-		f := Providers{Name: name}
-		f.Err = yaml.Unmarshal(data, &f)
-		set.Providers = append(set.Providers, f)
-	})
-	alerts := each(root, "provisioning/alerting", yamls, func(name string, data []byte) {
-		f := Alerts{Name: name}
-		f.Err = yaml.Unmarshal(data, &f)
-		for _, g := range f.Groups {
-			for i := range g.Rules {
-				g.Rules[i].File = name
-			}
-		}
-		set.Alerting = append(set.Alerting, f)
-	})
-	for _, err := range []error{providers, alerts} {
+	for _, dir := range []string{"provisioning/dashboards", "provisioning/alerting"} {
+		err := each(root, dir, []string{".yaml", ".yml"}, func(name string, data []byte) {
+			var f Provisioned
+			f.Err = yaml.Unmarshal(data, &f)
+			f.Name = name
+			set.Provisioned = append(set.Provisioned, f)
+		})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // one can do without
 			return nil, err
 		}
@@ -139,9 +113,12 @@ func (s *Set) dashboard(uid string) *Dashboard {
 // Rules lists all rules of the files that could be read.
 func (s *Set) Rules() []Rule {
 	var out []Rule
-	for _, f := range s.Alerting {
+	for _, f := range s.Provisioned {
 		for _, g := range f.Groups {
-			out = append(out, g.Rules...)
+			for _, rule := range g.Rules {
+				rule.File = f.Name
+				out = append(out, rule)
+			}
 		}
 	}
 	return out

@@ -79,9 +79,10 @@ func Check(set *Set) []Problem {
 		r.embedded(d)
 		r.links(d, set)
 	}
-	for _, f := range set.Providers {
+	for _, f := range set.Provisioned {
 		r := report{file: f.Name, problems: &problems}
-		r.providers(f)
+		r.addIf("yaml", f.Err != nil, "this is no YAML, and Grafana does not start with it: %v", f.Err)
+		r.providers(f.Providers)
 	}
 	report{problems: &problems}.alerts(set)
 	slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(a.File, b.File) })
@@ -149,9 +150,8 @@ func (r report) links(d *Dashboard, set *Set) {
 }
 
 // providers checks how Grafana is told of the dashboards' folder.
-func (r report) providers(f Providers) {
-	r.addIf("yaml", f.Err != nil, "this is no YAML, and Grafana does not start with it: %v", f.Err)
-	for _, p := range f.Providers {
+func (r report) providers(providers []Provider) {
+	for _, p := range providers {
 		r := r.at(fmt.Sprintf("provider %q", p.Name))
 		r.addIf("deletion", !p.DisableDeletion, "a file that is gone, be it for the moment in which an editor "+
 			"writes it, deletes its dashboard: set disableDeletion: true")
