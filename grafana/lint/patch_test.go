@@ -3,10 +3,9 @@ package lint_test
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 
+	jsonpatch "github.com/evanphx/json-patch/v5"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -31,47 +30,23 @@ var removed = new(struct{})
 
 // set puts a value where a JSON pointer (RFC 6901) leads, "-" behind a list's end.
 func set(pointer string, value any) patch {
+	operation := map[string]any{"op": "add", "path": pointer, "value": value}
+	if value == removed {
+		operation = map[string]any{"op": "remove", "path": pointer}
+	}
 	return func(text string) (string, error) {
 		var tree any
-		if err := yaml.Unmarshal([]byte(text), &tree); err != nil { // JSON is YAML
+		err := yaml.Unmarshal([]byte(text), &tree) // JSON is YAML
+		if err != nil {
 			return "", err
 		}
-		tree, err := put(tree, strings.Split(pointer, "/")[1:], value)
+		before, _ := json.Marshal(tree)
+		patch, _ := json.Marshal([]any{operation})
+		decoded, err := jsonpatch.DecodePatch(patch)
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", pointer, err)
+			return "", err
 		}
-		out, err := json.Marshal(tree)
-		return string(out), err
-	}
-}
-
-func put(tree any, path []string, value any) (any, error) {
-	if len(path) == 0 {
-		return value, nil
-	}
-	switch tree := tree.(type) {
-	case map[string]any:
-		inner, err := put(tree[path[0]], path[1:], value)
-		tree[path[0]] = inner
-		if inner == removed {
-			delete(tree, path[0])
-		}
-		return tree, err
-	case []any:
-		if path[0] == "-" {
-			return append(tree, value), nil
-		}
-		i, err := strconv.Atoi(path[0])
-		if err != nil || i >= len(tree) {
-			return nil, fmt.Errorf("no item %s", path[0])
-		}
-		inner, err := put(tree[i], path[1:], value)
-		tree[i] = inner
-		if inner == removed {
-			tree = slices.Delete(tree, i, i+1)
-		}
-		return tree, err
-	default:
-		return nil, fmt.Errorf("nothing at %s", path[0])
+		after, err := decoded.Apply(before)
+		return string(after), err
 	}
 }

@@ -44,33 +44,6 @@ func awaitSubscriber(t testing.TB, c *goredis.Client) {
 	})
 }
 
-func TestAPanelMovesWithinThreeTenthsOfASecond(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t)
-	c := server.Client()
-	p := start(t, settingsFor(server.URL(), nil))
-	w := p.watch(t, "windows/running/max")
-	awaitSubscriber(t, c)
-	var took []time.Duration
-	for i := range 40 {
-		sent := time.Now()
-		want := float64(1000 + i)
-		publish(t, c, "red", want)
-		eventually(t, "the message is in the panel", func() bool {
-			v := w.values("red")
-			return len(v) > 0 && v[len(v)-1].value == want
-		})
-		v := w.values("red")
-		took = append(took, v[len(v)-1].came.Sub(sent))
-		time.Sleep(time.Duration(17*i%90) * time.Millisecond) // not in step with the rows
-	}
-	slices.Sort(took)
-	t.Logf("from publishing to the frame: median %v, longest %v", took[len(took)/2], took[len(took)-1])
-	if median := took[len(took)/2]; median > 300*time.Millisecond {
-		t.Errorf("the median from publishing to the frame is %v", median)
-	}
-}
-
 func TestAClosedWindowIsExact(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"pubsub", "stream"} {
@@ -210,33 +183,6 @@ func names(f *data.Frame) []string {
 		out = append(out, field.Name)
 	}
 	return out
-}
-
-func TestRedisMayGoAndComeBack(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t)
-	c := server.Client()
-	p := start(t, settingsFor(server.URL(), nil))
-	w := p.watch(t, "windows/running/max")
-	awaitSubscriber(t, c)
-	shows := func(want float64) func() bool {
-		return func() bool {
-			v := w.values("red")
-			return len(v) > 0 && v[len(v)-1].value == want
-		}
-	}
-	publish(t, c, "red", 1)
-	eventually(t, "the first message", shows(1))
-	server.Kill()
-	before := w.count()
-	eventually(t, "frames go on without Redis", func() bool { return w.count() > before+4 })
-	if text := p.log.String(); !strings.Contains(text, "not connected to Redis") {
-		t.Errorf("the log does not say that Redis is not there: %s", text)
-	}
-	server.Restart()
-	awaitSubscriber(t, c)
-	publish(t, c, "red", 2)
-	eventually(t, "the message after the restart", shows(2))
 }
 
 func TestQueriesThatDoNotStream(t *testing.T) {

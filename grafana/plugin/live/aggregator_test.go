@@ -364,13 +364,15 @@ func TestMessagesThatCannotBeReadAreLeftOut(t *testing.T) {
 	a, p := newTest()
 	p.connect(base)
 	p.tick(base)
-	for _, text := range []string{`{"color":"blue"}`, payload("red", 1), `nonsense`, ``} {
+	several := payload("red", 1) + "\n{\"color\"}\n" + payload("red", 2) + "\n"
+	for _, text := range []string{`{"color":"blue"}`, several, `nonsense`, ``} {
 		p.send(text, base+ms)
 	}
 	p.tick(base + second)
 	rows, _, _ := a.Messages.After(0, 0)
-	if len(rows) != 1 || rows[0].Stats[0].Color != "red" || rows[0].Factor != 1 {
-		t.Errorf("messages %+v, want one of red", rows)
+	if len(rows) != 2 || rows[0].Stats[0].Sum != 1 || rows[1].Stats[0].Sum != 2 ||
+		rows[1].Stats[0].Color != "red" || rows[1].Factor != 1 || rows[1].At != base+ms {
+		t.Errorf("messages %+v, want two of red", rows)
 	}
 	if diff := cmp.Diff([]string{"red"}, shown(a)); diff != "" {
 		t.Error(diff)
@@ -409,20 +411,6 @@ func TestPartitions(t *testing.T) {
 	}
 }
 
-// A window may close before any row was drawn up: its colours are known all the same.
-func TestColoursAreKnownBeforeTheirRows(t *testing.T) {
-	t.Parallel()
-	a, p := newTest()
-	p.connect(base)
-	p.Time(base+5*second, source.Position{})
-	p.send(payload("red", 1), base+5*second)
-	p.Time(base+10*second, source.Position{})
-	rows, _, _ := a.Closed.After(0, 0)
-	if colors := shown(a); len(rows) != 1 || len(colors) != 1 || colors[0] != "red" {
-		t.Errorf("rows %+v, colours %q", rows, colors)
-	}
-}
-
 // A window that was closed stays open for late data. It is not shown as the open one any more, and
 // what comes for it does not change its row.
 func TestLateness(t *testing.T) {
@@ -453,20 +441,6 @@ func TestLateness(t *testing.T) {
 			(len(row.Stats) != 1 || row.Stats[0].Count != 1) {
 			t.Errorf("%v: %+v", time.Duration(row.At-base), row.Stats)
 		}
-	}
-}
-
-// A payload holds several messages; a bad one among them is left out.
-func TestManyInAPayload(t *testing.T) {
-	t.Parallel()
-	a, p := newTest()
-	p.connect(base)
-	p.tick(base)
-	p.send(payload("red", 1)+"\n{\"color\"}\n"+payload("red", 2)+"\n", base+ms)
-	p.tick(base + second)
-	rows, _, _ := a.Messages.After(0, 0)
-	if len(rows) != 2 || rows[1].Stats[0].Sum != 2 || rows[0].At != base+ms {
-		t.Errorf("messages %+v", rows)
 	}
 }
 
