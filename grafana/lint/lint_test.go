@@ -57,6 +57,8 @@ var dashboards = []finding{
 	{"refresh", set("/refresh", 5), "use a string"},
 	{"strict", set(panel+"/titel", "Mean"), "titel"},
 	{"strict", set(panel+"/fieldConfig/defaults/custom", map[string]any{"lineWith": 2}), "lineWith"},
+	{"strict", set(panel+"/fieldConfig/defaults/unti", "s"), "unti"},
+	{"strict", set(panel+"/fieldConfig/defaults/decimals", "2"), "decimals"},
 	{"strict", set(panel+"/options/legend", map[string]any{"showLegend": "yes"}), `panel 1 "Mean"`},
 	{"strict", set(panel+"/description", 3), "description"},
 	{"grid", set(panel+"/gridPos", removed), "it has no place"},

@@ -116,13 +116,13 @@ func TestSavingChangesNothingElse(t *testing.T) {
 	const file = `{"uid": "mine", "title": "Mine", "panels": [
 		{"id": 1, "type": "stat", "repeat": "color", "gridPos": {"x": 0, "y": 0, "w": 24, "h": 8},
 			"fieldConfig": {"defaults": {"thresholds": {"steps": [{"color": "red", "value": null}, {"color": "green", "value": 1}]}}}},
-		{"id": 2, "type": "stat", "title": "Sum", "least": null, "fieldConfig": {"defaults": {}, "overrides": []},
+		{"id": 2, "type": "stat", "title": "Sum", "least": null, "lineWidth": 1.50, "fieldConfig": {"defaults": {}, "overrides": []},
 			"gridPos": {"x": 0, "y": 8, "w": 24, "h": 8}}],
 		"templating": {"list": [{"name": "scale", "type": "custom", "multi": false}]}}`
 	const saved = `{"uid": "mine", "title": "Mine", "panels": [
 		{"id": 1, "type": "stat", "repeat": "color", "gridPos": {"x": 0, "y": 0, "w": 24, "h": 8},
 			"fieldConfig": {"defaults": {"thresholds": {"steps": [{"color": "red"}, {"color": "green", "value": 1}]}, "links": []}}},
-		{"id": 2, "type": "stat", "title": "Sum of all", "description": "", "least": 0, "gridPos": {"x": 0, "y": 32, "w": 24, "h": 8}}],
+		{"id": 2, "type": "stat", "title": "Sum of all", "description": "", "least": 0, "lineWidth": 1.5, "gridPos": {"x": 0, "y": 32, "w": 24, "h": 8}}],
 		"templating": {"list": [{"name": "scale", "type": "custom", "options": []}]}, "version": 4}`
 	want, err := pull.Canonical([]byte(strings.Replace(file, "Sum", "Sum of all", 1)), nil)
 	if err != nil {

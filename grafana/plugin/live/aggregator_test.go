@@ -346,11 +346,6 @@ func TestThereIsNoEndOfColours(t *testing.T) {
 		if len(row.Stats) > MaxShown+1 || cap(row.Stats) > 4*MaxShown {
 			t.Errorf("a row has %d colours, room for %d", len(row.Stats), cap(row.Stats))
 		}
-		for _, s := range row.Stats {
-			if cap(s.Values) > 8 {
-				t.Errorf("a colour has room for %d values", cap(s.Values))
-			}
-		}
 		asked = asked || slices.ContainsFunc(row.Stats,
 			func(s window.Stats) bool { return s.Color == "c9000" })
 	}

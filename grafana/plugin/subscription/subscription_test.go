@@ -2,6 +2,7 @@ package subscription
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -132,5 +133,12 @@ func TestAQueryHoldsTheReceiverForTwoMinutes(t *testing.T) {
 		f.want(t, 1, 1)
 		time.Sleep(2 * time.Second)
 		f.want(t, 0, 1)
+		for i := range maxLeases {
+			u.Lease(fmt.Sprint(i), nil)
+		}
+		time.Sleep(leaseTime + time.Second)
+		u.Lease("c", nil) // those that ended are in nobody's way
+		f.want(t, 1, 3)
+		time.Sleep(leaseTime + time.Second)
 	})
 }
