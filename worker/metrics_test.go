@@ -2,6 +2,7 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -18,7 +19,11 @@ func TestMetricsAreDocumented(t *testing.T) {
 	health.Condition("redis", "")
 	service.Register(registry, "worker", &health)
 	m := newMetrics(registry)
+	// These have no value at first.
+	m.total.aheadAt = time.Now().UnixNano()
 	m.watchPartitions([]string{"colors"})
+	m.backlog.WithLabelValues("colors")
+	m.lag.WithLabelValues("colors")
 	m.watchStore(func() store.Stats { return store.Stats{} })
 	m.watchPubSub(config{DataDir: t.TempDir()}, func() float64 { return 0 })
 	servicetest.CheckMetrics(t, "docs/metrics.md", "Worker", registry)
