@@ -15,18 +15,34 @@ import (
 // thousands of messages when they come fast.
 const readBuffer = 512 << 10
 
-// A conn is a connection whose reads are counted, and on which pings can be written.
+// A conn is a connection whose reads are observed, and on which pings can be written.
 type conn struct {
 	net.Conn
-	reads atomic.Uint64 // reads that brought something
+	began  time.Time
+	reads  atomic.Uint64 // reads that brought something
+	waited atomic.Int64  // when the last read ended that had to wait, ns since began
 }
 
+// waiting is how long a read takes at least that had to wait: one that finds data takes
+// microseconds.
+const waiting = time.Millisecond
+
 func (c *conn) Read(p []byte) (int, error) {
+	start := time.Now()
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		c.reads.Add(1)
 	}
+	if end := time.Now(); end.Sub(start) >= waiting {
+		c.waited.Store(int64(end.Sub(c.began)))
+	}
 	return n, err
+}
+
+// hasWaited reports whether a read that had to wait ended within the last d: everything that Redis
+// had sent before that was read then.
+func (c *conn) hasWaited(d time.Duration) bool {
+	return time.Since(c.began)-time.Duration(c.waited.Load()) < d
 }
 
 // writeTimeout is how long Redis may leave a ping in the socket.
@@ -57,7 +73,7 @@ func dial(opt *redis.Options, connected func(*conn)) *redis.Client {
 		if err != nil {
 			return nil, err
 		}
-		c := &conn{Conn: nc}
+		c := &conn{Conn: nc, began: time.Now()}
 		connected(c)
 		return c, nil
 	}

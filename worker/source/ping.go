@@ -10,8 +10,8 @@ import (
 const (
 	// pingEvery is the longest time between two pings.
 	pingEvery = 250 * time.Millisecond
-	// onTime is how late after a window's border its ping may be sent for the windows on both sides to
-	// be complete. A process that is stopped, or starved, sends later.
+	// onTime is how late after a window's border its ping may be sent, and reach Redis, for the windows
+	// on both sides to be complete. A process that is stopped, or starved, sends later.
 	onTime = 250 * time.Millisecond
 	// silentMost is how long a connection may bring nothing, not even an answer to a ping, before it
 	// is given up.
@@ -88,18 +88,30 @@ func (p *PubSub) pong(payload string) {
 		return // not one of ours
 	}
 	p.pongs++
-	if number != p.pongs {
-		p.log.Warn("answers to pings are missing: the connection to Redis lost what it carried, windows are incomplete",
-			"for", time.Duration(at-p.now).Round(time.Millisecond))
+	switch now := p.clock.now(); {
+	case number != p.pongs:
 		p.pongs = number
-		p.gap(at)
-		return
+		p.missed(at, "answers to pings are missing: the connection to Redis lost what it carried")
+	case late:
+		p.missed(at, "a window's border was missed, since this process did not run")
+	case at%int64(p.width) == 0 && p.overtaken(time.Duration(now-at)):
+		p.missed(at+1, "a ping at a window's border was long under way to Redis") // in both windows
+	default:
+		p.time(at)
 	}
-	if late {
-		p.log.Warn("a window's border was missed, since this process did not run: its windows are incomplete",
-			"for", time.Duration(at-p.now).Round(time.Millisecond))
-		p.gap(at)
-		return
-	}
-	p.time(at)
+}
+
+// overtaken reports whether messages that were published later than onTime may have come before an
+// answer that took so long. It did not wait behind them in the socket if that was empty meanwhile:
+// then Redis had not had the ping yet.
+func (p *PubSub) overtaken(took time.Duration) bool {
+	late := took - min(onTime, p.width)
+	c := p.conn.Load()
+	return late > 0 && c != nil && c.hasWaited(late)
+}
+
+// missed tells that nothing is proven of the time up to an instant.
+func (p *PubSub) missed(to int64, why string) {
+	p.log.Warn(why+"; windows are incomplete", "for", time.Duration(to-p.now).Round(time.Millisecond))
+	p.gap(to)
 }

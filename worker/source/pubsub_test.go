@@ -1,9 +1,12 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -228,6 +231,64 @@ func TestSilentLink(t *testing.T) {
 	rec.mu.Unlock()
 	if !covered {
 		t.Errorf("no gap covers the silence: %v", rec.gaps)
+	}
+}
+
+// A slowLink is a connection whose pings are held up on their way to Redis.
+type slowLink struct {
+	net.Conn
+	hold *atomic.Int64
+}
+
+func (l slowLink) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("PING")) {
+		time.Sleep(time.Duration(l.hold.Load()))
+	}
+	return l.Conn.Write(p)
+}
+
+// TestSlowPing: messages that are published while a border's ping is under way come before its
+// answer, and would count in the window before. Nothing is told of the time of such a border.
+func TestSlowPing(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	rec := newRecorder(t)
+	var hold atomic.Int64
+	options := redis.Options{
+		Addr: server.Addr(),
+		Dialer: func(_ context.Context, network, address string) (net.Conn, error) {
+			c, err := net.Dial(network, address)
+			return slowLink{c, &hold}, err
+		},
+	}
+	p := NewPubSub(testLog(t), &options, []string{"colors"}, time.Second, 0, rec.state)
+	start(t, func(ctx context.Context) error { return p.Run(ctx, rec) })
+	rec.wait("subscribed", func() bool { return slices.Contains(rec.states, nil) })
+	hold.Store(int64(600 * time.Millisecond))
+	client := server.Client()
+	for end := time.Now().Add(4 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if err := client.Publish(t.Context(), "colors", fmt.Sprint(time.Now().UnixNano())).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	misplaced := 0
+	for i, payload := range rec.payloads {
+		published, _ := strconv.ParseInt(payload, 10, 64)
+		border := published - published%second
+		if published-border < int64(onTime) || rec.times[i] >= border || border > rec.now {
+			continue
+		}
+		misplaced++
+		if !slices.ContainsFunc(rec.gaps, func(g [2]int64) bool { return g[0] < border && border < g[1] }) {
+			t.Errorf("a message was published %v after a border, counts before it, and no gap tells: %v",
+				time.Duration(published-border), rec.gaps)
+			return
+		}
+	}
+	if misplaced == 0 {
+		t.Error("no message came before the answer to an earlier ping")
 	}
 }
 
