@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"colorstream/grafana/grafanatest"
+	"colorstream/grafana/sample"
 	"colorstream/influxdb/influxtest"
 	"colorstream/influxdb/series"
 )
@@ -26,6 +27,14 @@ type hook struct {
 	mu   sync.Mutex
 	told map[string]string // an alert's title → CRITICAL or RECOVERY
 	text map[string]string // an alert's title → what it said while it fired
+}
+
+// newHook starts one, and gives its address.
+func newHook(t *testing.T) (h *hook, url string) {
+	h = &hook{told: map[string]string{}, text: map[string]string{}}
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return h, server.URL
 }
 
 func (h *hook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
@@ -124,18 +133,12 @@ func window(color string, ago time.Duration, complete bool) series.Point {
 
 func TestAlertsFireAndRecover(t *testing.T) {
 	t.Parallel()
-	h := &hook{told: map[string]string{}, text: map[string]string{}}
-	server := httptest.NewServer(h)
-	t.Cleanup(server.Close)
+	h, url := newHook(t)
 	db := influxtest.Shared(t).NewBucket(t)
-	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Webhook: server.URL + "/alerts", Edit: quicker(t)})
+	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Webhook: url + "/alerts", Edit: quicker(t)})
 	write := func(points ...series.Point) {
 		t.Helper()
-		var lines []byte
-		for _, p := range points {
-			lines = append(p.AppendLine(lines), '\n')
-		}
-		db.Write(t, string(lines))
+		db.Write(t, string(sample.Lines(points)))
 	}
 
 	// Nothing was ever written: nothing is wrong.
@@ -177,7 +180,7 @@ func TestAlertsFireAndRecover(t *testing.T) {
 			"A colour has gone silent": "RECOVERY", "No windows are written": "RECOVERY", "Many windows are not complete": "RECOVERY",
 		})()
 	})
-	wantNoSecrets(t, g, server.URL, strings.TrimPrefix(server.URL, "http://"),
+	wantNoSecrets(t, g, url, strings.TrimPrefix(url, "http://"),
 		db.GrafanaToken, grafanatest.AdminPassword)
 	if strings.Contains(g.Warnings(), "Error in expanding template") {
 		t.Errorf("templates fail:\n%s", g.Warnings())
@@ -187,11 +190,9 @@ func TestAlertsFireAndRecover(t *testing.T) {
 // A stopped InfluxDB is said once, in whole sentences, and its end too.
 func TestInfluxDBAwayIsOneAlert(t *testing.T) {
 	t.Parallel()
-	h := &hook{told: map[string]string{}, text: map[string]string{}}
-	server := httptest.NewServer(h)
-	t.Cleanup(server.Close)
+	h, url := newHook(t)
 	db := influxtest.Start(t)
-	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Webhook: server.URL, Edit: quicker(t)})
+	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Webhook: url, Edit: quicker(t)})
 	healthy := newStack(func(*round) {})
 	db.Write(t, healthy.history(rounds, time.Now()))
 	grafanatest.Eventually(t, 60*time.Second, allIn(g, "inactive"))
@@ -257,11 +258,11 @@ func TestNobodyIsToldWithoutAWebhook(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Shared(t).NewBucket(t)
 	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Edit: quicker(t)})
-	var lines []byte
+	var broken []series.Point
 	for i := range 5 {
-		lines = append(window("blue", 5*time.Minute+time.Duration(i)*5*time.Second, false).AppendLine(lines), '\n')
+		broken = append(broken, window("blue", 5*time.Minute+time.Duration(i)*5*time.Second, false))
 	}
-	db.Write(t, string(lines))
+	db.Write(t, string(sample.Lines(broken)))
 	grafanatest.Eventually(t, 90*time.Second, func() error {
 		got, err := states(g)
 		if err == nil && (got["No windows are written"] != "firing" || got["Many windows are not complete"] != "firing") {

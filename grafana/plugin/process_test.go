@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -177,16 +178,19 @@ func (p *process) subscribe(t testing.TB, path string) *data.Frame {
 	if answer.GetStatus() != pluginv2.SubscribeStreamResponse_OK {
 		t.Fatalf("subscribe to %s: %s", path, answer.GetStatus())
 	}
-	return decode(t, answer.GetData())
-}
-
-func decode(t testing.TB, raw []byte) *data.Frame {
-	t.Helper()
-	f := new(data.Frame)
-	if err := json.Unmarshal(raw, f); err != nil {
-		t.Fatalf("a frame is not understood: %v: %.300s", err, raw)
+	f, err := decode(answer.GetData())
+	if err != nil {
+		t.Fatal(err)
 	}
 	return f
+}
+
+func decode(raw []byte) (*data.Frame, error) {
+	f := new(data.Frame)
+	if err := json.Unmarshal(raw, f); err != nil {
+		return nil, fmt.Errorf("a frame is not understood: %w: %.300s", err, raw)
+	}
+	return f, nil
 }
 
 // A panel is a subscription that runs.
@@ -223,9 +227,9 @@ func (p *process) watch(t testing.TB, path string) *panel {
 				return
 			}
 			now := time.Now()
-			f := new(data.Frame)
-			if err := json.Unmarshal(packet.GetData(), f); err != nil {
-				t.Errorf("a frame is not understood: %v", err)
+			f, err := decode(packet.GetData())
+			if err != nil {
+				t.Error(err)
 				return
 			}
 			w.mu.Lock()

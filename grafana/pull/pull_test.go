@@ -73,39 +73,25 @@ func run(t *testing.T, c pull.Config) (string, error) {
 	return out.String(), err
 }
 
-func TestNothingChanges(t *testing.T) {
-	t.Parallel()
-	c, path := setUp(t, grafana{"mine": same})
-	before, _ := os.ReadFile(path)
-	said, err := run(t, c)
-	if err != nil || said != "mine.json: unchanged\n" {
-		t.Errorf("said %q, %v", said, err)
-	}
-	after, _ := os.ReadFile(path)
-	if diff := cmp.Diff(string(before), string(after)); diff != "" {
-		t.Errorf("the file changed:\n%s", diff)
-	}
-}
-
 func TestAnEditIsOneLine(t *testing.T) {
 	t.Parallel()
-	c, path := setUp(t, grafana{"mine": strings.Replace(same, `"Sum"`, `"Total"`, 1)})
-	before, _ := os.ReadFile(path)
-	said, err := run(t, c)
-	if err != nil || said != "mine.json: written\n" {
-		t.Errorf("said %q, %v", said, err)
-	}
-	after, _ := os.ReadFile(path)
-	want := strings.Replace(string(before), `"title": "Sum"`, `"title": "Total"`, 1)
-	if diff := cmp.Diff(want, string(after)); diff != "" {
-		t.Errorf("more or less than the title changed (-want +got):\n%s", diff)
-	}
-	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != 0o640 {
-		t.Errorf("mode %v, %v", info.Mode(), err)
-	}
-	if left, _ := filepath.Glob(filepath.Join(c.Dir, ".*")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+	for said, g := range map[string]grafana{
+		"unchanged": {"mine": same}, "not in Grafana (yet), left as it is": {},
+		"written": {"mine": strings.Replace(same, `"Sum"`, `"Total"`, 1)},
+	} {
+		c, path := setUp(t, g)
+		file, _ := os.ReadFile(path)
+		want := string(file)
+		if said == "written" {
+			want = strings.Replace(want, `"title": "Sum"`, `"title": "Total"`, 1)
+		}
+		if got, err := run(t, c); err != nil || got != "mine.json: "+said+"\n" {
+			t.Errorf("said %q, %v, want %q", got, err, said)
+		}
+		after, _ := os.ReadFile(path)
+		if diff := cmp.Diff(want, string(after)); diff != "" {
+			t.Errorf("%s: more or less than the title changed (-want +got):\n%s", said, diff)
+		}
 	}
 }
 
@@ -190,15 +176,6 @@ func TestRejected(t *testing.T) {
 				t.Error("the file changed all the same")
 			}
 		})
-	}
-}
-
-func TestNotInGrafanaYet(t *testing.T) {
-	t.Parallel()
-	c, _ := setUp(t, grafana{})
-	if said, err := run(t, c); err != nil ||
-		said != "mine.json: not in Grafana (yet), left as it is\n" {
-		t.Errorf("said %q, %v", said, err)
 	}
 }
 
