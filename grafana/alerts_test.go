@@ -82,28 +82,39 @@ func quicker(t *testing.T) func(dir string) {
 	}
 }
 
-// states returns each rule's state as Grafana shows it.
-func states(g *grafanatest.Server) (map[string]string, error) {
+// A rule is one as Grafana shows it.
+type rule struct{ Folder, Name, State, Health, LastError string }
+
+func rules(g *grafanatest.Server) (out []rule, err error) {
 	var answer struct {
 		Data struct {
 			Groups []struct {
-				Rules []struct{ Name, State, Health, LastError string }
+				File  string
+				Rules []rule
 			}
 		}
 	}
-	if _, err := g.GetAdmin("/api/prometheus/grafana/api/v1/rules", &answer); err != nil {
-		return nil, err
-	}
-	out := map[string]string{}
+	_, err = g.GetAdmin("/api/prometheus/grafana/api/v1/rules", &answer)
 	for _, group := range answer.Data.Groups {
 		for _, r := range group.Rules {
-			out[r.Name] = r.State
-			if r.Health == "error" {
-				return nil, fmt.Errorf("rule %q: %s", r.Name, r.LastError)
-			}
+			r.Folder = group.File
+			out = append(out, r)
 		}
 	}
-	return out, nil
+	return out, err
+}
+
+// states returns each rule's state.
+func states(g *grafanatest.Server) (map[string]string, error) {
+	all, err := rules(g)
+	out := map[string]string{}
+	for _, r := range all {
+		out[r.Name] = r.State
+		if r.Health == "error" {
+			return nil, fmt.Errorf("rule %q: %s", r.Name, r.LastError)
+		}
+	}
+	return out, err
 }
 
 var ruleNames = []string{"A colour has gone silent", "Many windows are not complete", "No windows are written"}

@@ -58,18 +58,13 @@ func usage(b *testing.B, pid int) (cpu time.Duration, rss int64) {
 	return time.Duration(user+system) * 10 * time.Millisecond, pages * int64(os.Getpagesize())
 }
 
-// Twenty panels that each ask for something else, while messages pour in.
-func BenchmarkTwentyPanelsInAFlood(b *testing.B) {
-	for _, panels := range []int{1, 20} {
-		b.Run(fmt.Sprintf("panels=%d", panels),
-			func(b *testing.B) { benchmarkFlood(b, panels, floodRate) })
-	}
-}
-
-// What a panel costs while little comes.
-func BenchmarkPanelsOfAQuietStream(b *testing.B) {
-	for _, panels := range []int{1, 20} {
-		b.Run(fmt.Sprintf("panels=%d", panels), func(b *testing.B) { benchmarkFlood(b, panels, 10) })
+// Panels that each ask for something else, while messages pour in, and while little comes.
+func BenchmarkPanels(b *testing.B) {
+	for _, rate := range []int{floodRate, 10} {
+		for _, panels := range []int{1, 20} {
+			b.Run(fmt.Sprintf("rate=%d/panels=%d", rate, panels),
+				func(b *testing.B) { benchmarkFlood(b, panels, rate) })
+		}
 	}
 }
 

@@ -192,57 +192,46 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// Partitions have a sink each, on one Redis and on a cluster.
+// Partitions have a sink each, here on a cluster.
 func TestPartitions(t *testing.T) {
 	t.Parallel()
-	test := func(t *testing.T, url string, c goredis.UniversalClient) {
-		const partitions = 8
-		if err := c.Set(t.Context(), "colors:partitions", partitions, 0).Err(); err != nil {
-			t.Fatal(err)
-		}
-		var mu sync.Mutex
-		var sinks []*recorder
-		startMany(t, Config{Redis: at(url), Channel: "colors", Stream: true}, func() Sink {
+	const partitions = 8
+	cluster := redistest.StartCluster(t)
+	c := cluster.Client()
+	if err := c.Set(t.Context(), "colors:partitions", partitions, 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var sinks []*recorder
+	startMany(t, Config{Redis: at(cluster.URL()), Channel: "colors", Stream: true}, func() Sink {
+		mu.Lock()
+		defer mu.Unlock()
+		sinks = append(sinks, new(recorder))
+		return sinks[len(sinks)-1]
+	})
+	each := func(want string, ok func(i int, r *recorder) bool) {
+		t.Helper()
+		eventually(t, want, func() bool {
 			mu.Lock()
 			defer mu.Unlock()
-			sinks = append(sinks, new(recorder))
-			return sinks[len(sinks)-1]
-		})
-		each := func(want string, ok func(i int, r *recorder) bool) {
-			t.Helper()
-			eventually(t, want, func() bool {
-				mu.Lock()
-				defer mu.Unlock()
-				for i, r := range sinks {
-					if !ok(i, r) {
-						return false
-					}
+			for i, r := range sinks {
+				if !ok(i, r) {
+					return false
 				}
-				return len(sinks) == partitions
-			})
-		}
-		each("all are read", func(_ int, r *recorder) bool { return r.state() == "connected" })
-		for i := range partitions {
-			key := fmt.Sprintf("colors:{%d}", i)
-			err := c.XAdd(t.Context(), &goredis.XAddArgs{Stream: key, Values: []any{entryField, i}}).Err()
-			if err != nil {
-				t.Fatal(err)
 			}
-		}
-		each("each has its message", func(i int, r *recorder) bool {
-			return slices.Equal(r.got(), []string{fmt.Sprint(i)})
+			return len(sinks) == partitions
 		})
 	}
-	t.Run("one Redis", func(t *testing.T) {
-		t.Parallel()
-		server := redistest.Start(t)
-		test(t, server.URL(), server.Client())
-	})
-	t.Run("cluster", func(t *testing.T) {
-		t.Parallel()
-		cluster := redistest.StartCluster(t)
-		c := cluster.Client()
-		test(t, cluster.URL(), c)
+	each("all are read", func(_ int, r *recorder) bool { return r.state() == "connected" })
+	for i := range partitions {
+		key := fmt.Sprintf("colors:{%d}", i)
+		err := c.XAdd(t.Context(), &goredis.XAddArgs{Stream: key, Values: []any{entryField, i}}).Err()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	each("each has its message", func(i int, r *recorder) bool {
+		return slices.Equal(r.got(), []string{fmt.Sprint(i)})
 	})
 }
 
