@@ -2,7 +2,6 @@ package proxy_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -290,12 +289,8 @@ func TestCanonicalQuery(t *testing.T) {
 	if response.StatusCode != 200 {
 		t.Fatalf("answer %d %s", response.StatusCode, text)
 	}
-	query, err := json.Marshal(medianQuery)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := fmt.Sprintf(`{"queries":[{"refId":"A","datasource":%s,"query":%s,"intervalMs":5000,"maxDataPoints":881}],"from":"1767225600123","to":"1767226500123"}`,
-		source, query)
+	want := `{"queries":[{"refId":"A","datasource":` + source + `,"query":` + strings.ReplaceAll(quote(medianQuery), `\u003e`, ">") +
+		`,"intervalMs":5000,"maxDataPoints":881}],"from":"1767225600123","to":"1767226500123"}`
 	if _, bodies := g.record(); len(bodies) != 1 || bodies[0] != want {
 		t.Errorf("bodies that went up:\n%s\nwant\n%s", bodies, want)
 	}

@@ -109,8 +109,7 @@ func (d *dashboard) addPanels(all []panelJSON, source string) {
 			}
 			var used dataSource
 			text := target.query()
-			if json.Unmarshal(reference, &used) != nil ||
-				used != (dataSource{dataSourceType, source}) || text == "" {
+			if json.Unmarshal(reference, &used) != nil || !used.is(source) || text == "" {
 				continue
 			}
 			if d.targets[text] == nil {

@@ -22,27 +22,33 @@ const (
 )
 
 // posted is the body of POST /api/ds/query as Grafana 9.4 to 13 send it. It is read strictly: names
-// are case-sensitive, and duplicate names, invalid UTF-8 and trailing data are errors.
+// are case-sensitive, and duplicate names, invalid UTF-8 and trailing data are errors. What goes up is
+// the same without what is only permitted: checked values and nothing else.
 type posted struct {
 	Queries []postedQuery             `json:"queries"`
 	From    string                    `json:"from"` // Unix milliseconds, in decimal
 	To      string                    `json:"to"`
-	Range   jsontext.Value            `json:"range"` // 9.4: the same times again; not sent on
+	Range   jsontext.Value            `json:"range,omitzero"` // 9.4: the same times again
 	Other   map[string]jsontext.Value `json:",inline"`
 }
 
 type postedQuery struct {
-	RefID      string `json:"refId"`
-	DataSource struct {
-		Type  string                    `json:"type"`
-		UID   string                    `json:"uid"`
-		Other map[string]jsontext.Value `json:",inline"`
-	} `json:"datasource"`
+	RefID         string                    `json:"refId"`
+	DataSource    dataSource                `json:"datasource"`
 	Query         string                    `json:"query"`
 	IntervalMs    float64                   `json:"intervalMs"`
 	MaxDataPoints float64                   `json:"maxDataPoints"`
 	Other         map[string]jsontext.Value `json:",inline"`
 }
+
+type dataSource struct {
+	Type  string                    `json:"type"`
+	UID   string                    `json:"uid"`
+	Other map[string]jsontext.Value `json:",inline"`
+}
+
+// is reports whether it is the InfluxDB of a uid.
+func (d dataSource) is(uid string) bool { return d.Type == "influxdb" && d.UID == uid }
 
 // idleKeys are the further keys that Grafana's scripts put on a Flux query. They are permitted, as
 // are those that the dashboard's own target has, and none of them is sent on.
@@ -51,28 +57,6 @@ var idleKeys = map[string]bool{
 	"adhocFilters": true, "alias": true, "groupBy": true, "limit": true, "measurement": true, "orderByTime": true,
 	"policy": true, "rawQuery": true, "resultFormat": true, "select": true, "slimit": true, "tags": true, "tz": true,
 }
-
-// sent is what goes up: the checked values and nothing else.
-type sent struct {
-	Queries []sentQuery `json:"queries"`
-	From    string      `json:"from"`
-	To      string      `json:"to"`
-}
-
-type sentQuery struct {
-	RefID         string     `json:"refId"`
-	DataSource    dataSource `json:"datasource"`
-	Query         string     `json:"query"`
-	IntervalMs    int64      `json:"intervalMs"`
-	MaxDataPoints int64      `json:"maxDataPoints"`
-}
-
-type dataSource struct {
-	Type string `json:"type"`
-	UID  string `json:"uid"`
-}
-
-const dataSourceType = "influxdb"
 
 // errUnknownQuery is returned for a body that is in order except that the dashboard has no such
 // query, as far as is known.
@@ -120,20 +104,18 @@ func checkQuery(body []byte, uid string, known *dashboard) (up []byte, empty str
 	if err != nil {
 		return nil, "", err
 	}
-	out := sent{From: in.From, To: in.To}
-	for _, q := range in.Queries {
-		checked, err := checkTarget(q, span, known.targets)
-		if err != nil {
+	in.Range = nil
+	for i := range in.Queries {
+		if err := in.Queries[i].check(span, known.targets); err != nil {
 			return nil, "", err
 		}
-		out.Queries = append(out.Queries, checked)
 	}
-	up, err = json.Marshal(out)
+	up, err = strict.Marshal(in)
 	return up, "", err
 }
 
 func checkOrigin(q postedQuery, uid string) error {
-	if q.DataSource.UID != uid || q.DataSource.Type != dataSourceType {
+	if !q.DataSource.is(uid) {
 		return errors.New("this data source is not the dashboard's")
 	}
 	for name := range q.DataSource.Other {
@@ -163,29 +145,27 @@ func checkTimes(from, to string) (time.Duration, error) {
 	return time.Duration(last-first) * time.Millisecond, nil
 }
 
-func checkTarget(q postedQuery, span time.Duration, targets map[string]keys) (sentQuery, error) {
-	interval, points := math.Ceil(q.IntervalMs), math.Ceil(q.MaxDataPoints)
-	if !(interval >= 1 && interval <= float64(maxRange.Milliseconds())) {
-		return sentQuery{}, errors.New("intervalMs is out of bounds")
+// check checks a query's bounds and its text, and leaves nothing else of it.
+func (q *postedQuery) check(span time.Duration, targets map[string]keys) error {
+	q.IntervalMs, q.MaxDataPoints = math.Ceil(q.IntervalMs), math.Ceil(q.MaxDataPoints)
+	if !(q.IntervalMs >= 1 && q.IntervalMs <= float64(maxRange.Milliseconds())) {
+		return errors.New("intervalMs is out of bounds")
 	}
-	if !(points >= 1 && points <= maxPoints) {
-		return sentQuery{}, fmt.Errorf("maxDataPoints must be 1 to %d", maxPoints)
+	if !(q.MaxDataPoints >= 1 && q.MaxDataPoints <= maxPoints) {
+		return fmt.Errorf("maxDataPoints must be 1 to %d", maxPoints)
 	}
-	if float64(span.Milliseconds())/interval > maxPoints {
-		return sentQuery{}, fmt.Errorf("more than %d intervals in the time range are not permitted",
-			maxPoints)
+	if float64(span.Milliseconds())/q.IntervalMs > maxPoints {
+		return fmt.Errorf("more than %d intervals in the time range are not permitted", maxPoints)
 	}
 	own := targets[q.Query]
 	if own == nil {
-		return sentQuery{}, errUnknownQuery
+		return errUnknownQuery
 	}
 	for name := range q.Other {
 		if !idleKeys[name] && !own[name] {
-			return sentQuery{}, fmt.Errorf("key %.40q of a query is not permitted", name)
+			return fmt.Errorf("key %.40q of a query is not permitted", name)
 		}
 	}
-	return sentQuery{
-		RefID: q.RefID, DataSource: dataSource{dataSourceType, q.DataSource.UID}, Query: q.Query,
-		IntervalMs: int64(interval), MaxDataPoints: int64(points),
-	}, nil
+	q.Other, q.DataSource.Other = nil, nil
+	return nil
 }
