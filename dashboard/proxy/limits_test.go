@@ -89,14 +89,14 @@ func TestDeadlinesEndWithTheirRequest(t *testing.T) {
 		_, _ = io.WriteString(w, "ok")
 	}
 	p := newPage(t, g.URL, func(cfg *proxy.Config) {
-		cfg.Limits().BodyTime, cfg.Limits().ResponseTime = 100*time.Millisecond, 500*time.Millisecond
+		cfg.Limits().BodyTime, cfg.Limits().ResponseTime = 100*time.Millisecond, 2*time.Second
 	})
 	p.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/own" {
 			p.ServeHTTP(w, r)
 			return
 		}
-		time.Sleep(600 * time.Millisecond) // longer than Grafana may take
+		time.Sleep(2100 * time.Millisecond) // longer than Grafana may take
 		_, _ = io.WriteString(w, "ok")
 	})
 	conn, err := net.Dial("tcp", p.Listener.Addr().String())
@@ -259,25 +259,6 @@ func TestGreedyReadersLeaveAPanel(t *testing.T) {
 	if response, text := fetch(t, p, "POST", "/api/ds/query", body(medianQuery), who); response.StatusCode != http.StatusOK {
 		t.Errorf("the eleventh reader's query: %d %s", response.StatusCode, text)
 	}
-}
-
-func TestRequestsAreBounded(t *testing.T) {
-	t.Parallel()
-	g := newGrafana(t)
-	arrived, release := make(chan struct{}), make(chan struct{})
-	g.answer = func(http.ResponseWriter, *http.Request) {
-		arrived <- struct{}{}
-		<-release
-	}
-	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits().Requests = 1 })
-	var first sync.WaitGroup
-	first.Go(func() { _, _, _ = try(t, p, "GET", solo, "") })
-	<-arrived
-	if response, _ := fetch(t, p, "GET", "/public/build/a.js", ""); response.StatusCode != 503 {
-		t.Errorf("answer %d, want 503", response.StatusCode)
-	}
-	close(release)
-	first.Wait()
 }
 
 // An answer that breaks off is not taken for a whole one.

@@ -56,13 +56,18 @@ func TestOutageIsKnownInTime(t *testing.T) {
 	}
 }
 
-// A hundred who ask at once wait for one read, which begins after they asked, and the next ones for
-// the next read, half a second later.
+// A hundred who ask at once, with unknown queries, wait for one read, which begins after they asked,
+// and the next ones for the next read, half a second later.
 func TestReadsAreShared(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var reads, edits atomic.Int64
+		var last time.Time
 		f := newRefresher(slog.New(slog.DiscardHandler), time.Hour, func() (*dashboard, error) {
+			if time.Since(last) < gapTime {
+				t.Errorf("a read %v after another", time.Since(last))
+			}
+			last = time.Now()
 			reads.Add(1)
 			now := edits.Load()
 			time.Sleep(100 * time.Millisecond)

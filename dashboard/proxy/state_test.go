@@ -2,11 +2,9 @@ package proxy_test
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,49 +13,17 @@ import (
 	"colorstream/dashboard/proxy"
 )
 
-// Grafana appears, disappears and returns, and each is known within five seconds.
-func TestGrafanaComesAndGoes(t *testing.T) {
+func TestWithoutGrafana(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
-	p := newPageAway(t, "http://"+address, nil) // with the default times
-	within := func(what string, available bool) {
-		t.Helper()
-		began := time.Now()
-		eventually(t, what, func() bool { return p.available() == available })
-		if took := time.Since(began); took > 5*time.Second {
-			t.Errorf("%s after %v, want 5 s at most", what, took)
-		}
-	}
-	if err := p.Check(); err == nil || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "refused") {
+	server := httptest.NewServer(nil)
+	server.Close()
+	p := newPageAway(t, server.URL, nil)
+	if err := p.Check(); err == nil || !strings.Contains(err.Error(), server.URL) || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("the reason is %v", err)
 	}
 	if response, text := fetch(t, p, "GET", solo, ""); response.StatusCode != 502 ||
 		!strings.Contains(text, "does not answer") {
-		t.Errorf("a panel without Grafana: %d %q", response.StatusCode, text)
-	}
-	g := newGrafana(t)
-	for range 2 {
-		if l, err = net.Listen("tcp", address); err != nil {
-			t.Fatal(err)
-		}
-		real := &http.Server{Handler: g}
-		var serving sync.WaitGroup
-		serving.Go(func() { _ = real.Serve(l) })
-		within("Grafana answers", true)
-		if panels, revision := p.Panels(); revision == "" || !cmp.Equal(panels, []int{1, 2, 3, 4}) {
-			t.Errorf("panels %v, revision %q", panels, revision)
-		}
-		if response, _ := fetch(t, p, "POST", "/api/ds/query", body(meanQuery)); response.StatusCode != 200 {
-			t.Errorf("a query: %d", response.StatusCode)
-		}
-		real.Close()
-		serving.Wait()
-		within("Grafana is gone", false)
+		t.Errorf("a panel: %d %q", response.StatusCode, text)
 	}
 }
 
@@ -100,7 +66,10 @@ func TestEditsFlow(t *testing.T) {
 	t.Parallel()
 	g := newGrafana(t)
 	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits().Refresh = time.Hour })
-	_, before := p.Panels()
+	panels, before := p.Panels()
+	if !cmp.Equal(panels, []int{1, 2, 3, 4}) {
+		t.Errorf("panels %v", panels)
+	}
 	edited := meanQuery + "\n|> yield()"
 	if response, _ := fetch(t, p, "POST", "/api/ds/query", body(edited)); response.StatusCode != 403 {
 		t.Errorf("before the edit: %d", response.StatusCode)
@@ -132,27 +101,5 @@ func TestEditsAreSeenByThemselves(t *testing.T) {
 	eventually(t, "the dashboard is gone", func() bool { return !p.available() })
 	if response, _ := fetch(t, p, "POST", "/api/ds/query", body(meanQuery)); response.StatusCode != 403 {
 		t.Errorf("a query of a dashboard that is gone: %d", response.StatusCode)
-	}
-}
-
-// Whoever posts unknown queries does not make the proxy ask Grafana more than twice a second.
-func TestUnknownQueriesAreCheap(t *testing.T) {
-	t.Parallel()
-	g := newGrafana(t)
-	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.TrustProxy, cfg.Limits().Refresh = true, time.Hour })
-	began := time.Now()
-	var all sync.WaitGroup
-	for i := range 200 {
-		all.Go(func() {
-			if response, _, err := try(t, p, "POST", "/api/ds/query", body(fmt.Sprint("unknown ", i)), fmt.Sprintf("X-Forwarded-For: 10.0.0.%d", i%10)); err != nil || response.StatusCode != 403 {
-				t.Errorf("%.40v %v", response, err)
-			}
-		})
-	}
-	all.Wait()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if most := 3 + int(time.Since(began)/(500*time.Millisecond)); g.looks > most {
-		t.Errorf("%d looks at the dashboard in %v, want %d at most", g.looks, time.Since(began), most)
 	}
 }
