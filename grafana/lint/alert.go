@@ -17,7 +17,8 @@ func (r report) alerts(set *Set) {
 	for _, rule := range set.Rules() {
 		r := report{file: rule.File, where: fmt.Sprintf("rule %q", rule.Title), problems: r.problems}
 		r.addIf("alert-uid", !uidPattern.MatchString(rule.UID) || uids[rule.UID],
-			"its uid %q is not one of 1 to 40 letters, digits, - and _, or another rule has it: change it", rule.UID)
+			"its uid %q is not one of 1 to 40 letters, digits, - and _, or another rule has it: change it",
+			rule.UID)
 		r.addIf("alert-title", rule.Title == "" || titles[rule.Title],
 			"its title is empty, or another rule has it: change it")
 		uids[rule.UID], titles[rule.Title] = true, true
@@ -37,21 +38,25 @@ func (r report) alert(rule Rule, set *Set) {
 			"the label %s has a dollar sign, which Grafana eats: use templates in annotations only", name)
 	}
 	r.addIf("alert-state", rule.NoDataState == "" || rule.ExecErrState == "",
-		"say what no data and a failed query mean: noDataState and execErrState, each OK, KeepLast, Alerting, NoData or Error")
+		"say what no data and a failed query mean: noDataState and execErrState, each OK, KeepLast, "+
+			"Alerting, NoData or Error")
 	for _, name := range slices.Sorted(maps.Keys(rule.Annotations)) {
 		text := rule.Annotations[name]
-		r.addIf("alert-text", rule.ExecErrState != "KeepLast" && valued.MatchString(text) && !strings.Contains(text, "{{ else }}"),
+		whole := rule.ExecErrState == "KeepLast" || strings.Contains(text, "{{ else }}")
+		r.addIf("alert-text", !whole && valued.MatchString(text),
 			"its %s has a hole when the query fails, since there is no value then: "+
 				"write {{ with $values… }}…{{ else }}…{{ end }}, or execErrState: KeepLast", name)
 	}
-	r.addIf("alert-step", !slices.ContainsFunc(rule.Data, func(s Step) bool { return s.RefID == rule.Condition }),
+	isCondition := func(s Step) bool { return s.RefID == rule.Condition }
+	r.addIf("alert-step", !slices.ContainsFunc(rule.Data, isCondition),
 		"its condition %q is none of its steps: name the refId of the threshold", rule.Condition)
 	for _, step := range rule.Data {
 		r.alertStep(step)
 	}
 	d := set.dashboard(rule.DashboardUID)
 	r.addIf("alert-panel", d == nil || !d.has(rule.PanelID), "it leads to panel %d of the dashboard %q, "+
-		"which is in no file: give it the dashboardUid and panelId of one", rule.PanelID, rule.DashboardUID)
+		"which is in no file: give it the dashboardUid and panelId of one",
+		rule.PanelID, rule.DashboardUID)
 }
 
 func (r report) alertStep(step Step) {
@@ -64,15 +69,18 @@ func (r report) alertStep(step Step) {
 			"%s has no relativeTimeRange: say how many seconds it looks back", what)
 		r.flux(what, model.Query, nil)
 		r.ranged(what, model.Query)
-		r.addIf("alert-step", strings.Contains(model.Query, "$"), "%s has a dollar sign: alerts know no variables", what)
+		r.addIf("alert-step", strings.Contains(model.Query, "$"),
+			"%s has a dollar sign: alerts know no variables", what)
 	case Expression:
 		r.addIf("alert-step", model.Type != "reduce" && model.Type != "threshold",
 			"%s is of type %q: use reduce and threshold, with sums done in Flux", what, model.Type)
 		for _, c := range model.Conditions {
 			r.addIf("alert-step", !slices.Contains(comparisons, c.Evaluator.Type),
-				"%s compares with %q: use one of %s", what, c.Evaluator.Type, strings.Join(comparisons, ", "))
+				"%s compares with %q: use one of %s",
+				what, c.Evaluator.Type, strings.Join(comparisons, ", "))
 		}
 	default:
-		r.add("datasource", "%s reads the data source %q: use %s or %s", what, step.DatasourceUID, DataSource, Expression)
+		r.add("datasource", "%s reads the data source %q: use %s or %s",
+			what, step.DatasourceUID, DataSource, Expression)
 	}
 }

@@ -68,7 +68,8 @@ func Check(set *Set) []Problem {
 		for _, other := range set.Dashboards[:i] {
 			if o := other.Dashboard; o != nil {
 				const then = "is that of %s too, and Grafana then updates no dashboard at all: change one"
-				r.addIf("duplicate-uid", o.UID == d.UID && d.UID != "", "the uid %q "+then, d.UID, other.Name)
+				r.addIf("duplicate-uid", o.UID == d.UID && d.UID != "",
+					"the uid %q "+then, d.UID, other.Name)
 				r.addIf("duplicate-title", strings.EqualFold(o.Title, d.Title) && d.Title != "",
 					"the title %q "+then, d.Title, other.Name)
 			}
@@ -110,17 +111,19 @@ func (r report) identity(d *Dashboard) {
 			"remove the key %q: it differs from one Grafana to the next", key)
 	}
 	r.addIf("uid", !uidPattern.MatchString(d.UID),
-		"the uid is %q: give it one of 1 to 40 letters, digits, - and _, or Grafana makes up a new one", d.UID)
+		"the uid is %q: give it one of 1 to 40 letters, digits, - and _, or Grafana makes up a new one",
+		d.UID)
 	r.addIf("title", strings.TrimSpace(d.Title) == "",
 		"the title is empty: Grafana does not load the file without one")
 	r.addIf("schema", d.SchemaVersion != schemaVersion,
 		"the schemaVersion is %d, and Grafana changes the whole file when somebody saves it: "+
-			"use %d, or open it in Grafana, save it and run make dashboards-pull", d.SchemaVersion, schemaVersion)
+			"use %d, or open it in Grafana, save it and run make dashboards-pull",
+		d.SchemaVersion, schemaVersion)
 	refresh, isText := d.Refresh.(string)
 	isSwitch := d.Refresh == nil || d.Refresh == false
 	r.addIf("refresh", !isSwitch && (!isText || !refreshPattern.MatchString(refresh)),
-		"the refresh is %v: use a string, \"5s\" or longer (new windows come every 5 seconds), or \"\" for none",
-		d.Refresh)
+		"the refresh is %v: use a string, \"5s\" or longer (new windows come every 5 seconds), "+
+			"or \"\" for none", d.Refresh)
 }
 
 var dashboardPath = regexp.MustCompile(`^/d/([a-zA-Z0-9_-]+)`)
@@ -153,9 +156,11 @@ func (r report) links(d *Dashboard, set *Set) {
 func (r report) providers(providers []Provider) {
 	for _, p := range providers {
 		r := r.at(fmt.Sprintf("provider %q", p.Name))
-		r.addIf("deletion", !p.DisableDeletion, "a file that is gone, be it for the moment in which an editor "+
-			"writes it, deletes its dashboard: set disableDeletion: true")
-		r.addIf("deletion", p.Interval <= 10, "its updateIntervalSeconds is %d: with 10 or less Grafana waits "+
-			"for events, which bind mounts may not send; use 15", p.Interval)
+		r.addIf("deletion", !p.DisableDeletion,
+			"a file that is gone, be it for the moment in which an editor writes it, "+
+				"deletes its dashboard: set disableDeletion: true")
+		r.addIf("deletion", p.Interval <= 10,
+			"its updateIntervalSeconds is %d: with 10 or less Grafana waits for events, "+
+				"which bind mounts may not send; use 15", p.Interval)
 	}
 }

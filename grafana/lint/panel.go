@@ -34,16 +34,19 @@ func (r report) panels(d *Dashboard) {
 		other, taken := seen[id]
 		switch {
 		case !ok:
-			r.add("panel-id", "its id is %q: use a whole number above 0 that no other panel here has, without quotes",
-				string(p.ID))
+			r.add("panel-id", "its id is %q: use a whole number above 0, without quotes, "+
+				"that no other panel here has", string(p.ID))
 		case taken:
-			r.add("panel-id", "its id %d is that of the panel %q too: give one of them another number", id, other)
+			r.add("panel-id", "its id %d is that of the panel %q too: give one of them another number",
+				id, other)
 		}
 		seen[id] = p.Title
 		r.addIf("panel-type", !slices.Contains(types, p.Type),
-			"%q is no type of panel that comes with Grafana: use one of %s", p.Type, strings.Join(types, ", "))
+			"%q is no type of panel that comes with Grafana: use one of %s",
+			p.Type, strings.Join(types, ", "))
 		r.addIf("repeat", p.Repeat != "" && !slices.Contains(declared, p.Repeat),
-			"it repeats for the variable %q, which the dashboard does not have: add the variable or empty \"repeat\"", p.Repeat)
+			"it repeats for the variable %q, which the dashboard does not have: "+
+				"add the variable or empty \"repeat\"", p.Repeat)
 		r.colors(p)
 		r.targets(p, declared)
 	}
@@ -73,7 +76,8 @@ func (r report) grid(panels []Panel) {
 // colors checks that a series called red is red.
 func (r report) colors(p *Panel) {
 	if c := p.FieldConfig.Defaults.Color; c != nil && !slices.Contains(modes, c.Mode) {
-		r.add("color-mode", "Grafana does not know the colour mode %q and shows nothing: use palette-classic, fixed or thresholds", c.Mode)
+		r.add("color-mode", "Grafana does not know the colour mode %q and shows nothing: "+
+			"use palette-classic, fixed or thresholds", c.Mode)
 	}
 	if p.Type != "timeseries" && p.Type != "barchart" || !slices.ContainsFunc(p.Targets, perColor) {
 		return
@@ -83,8 +87,8 @@ func (r report) colors(p *Panel) {
 		// A person who writes #rrggbb has looked at it; else it is one of Grafana's palette, as
 		// semi-dark-red.
 		named := fixed == name || strings.HasSuffix(fixed, "-"+name) || strings.HasPrefix(fixed, "#")
-		r.addIf("color", !named, "the series %q is drawn in %q: add an override by name with the fixed colour %q",
-			name, fixed, name)
+		r.addIf("color", !named, "the series %q is drawn in %q: "+
+			"add an override by name with the fixed colour %q", name, fixed, name)
 	}
 }
 
@@ -117,7 +121,10 @@ var statistics = []struct {
 	name   string
 	fields []string
 }{
-	{"mean", []string{"sum", "count"}}, {"median", []string{"median"}}, {"min", []string{"min"}}, {"max", []string{"max"}},
+	{"mean", []string{"sum", "count"}},
+	{"median", []string{"median"}},
+	{"min", []string{"min"}},
+	{"max", []string{"max"}},
 }
 
 // embedded checks what the page relies on: it shows panels 1 to 4 of the home dashboard and passes

@@ -41,7 +41,8 @@ func (r report) targets(p *Panel, declared []string) {
 		}
 		for _, key := range slices.Sorted(maps.Keys(t)) {
 			r.addIf("target", !slices.Contains(known, key),
-				"query %s has the unknown key %q: correct or remove it (known are %s)", ref, key, strings.Join(known, ", "))
+				"query %s has the unknown key %q: correct or remove it (known are %s)",
+				ref, key, strings.Join(known, ", "))
 		}
 		r.source("query "+ref, t["datasource"])
 		if !live {
@@ -91,13 +92,16 @@ func (r report) flux(what, text string, declared []string) {
 			"%s: Grafana does not know v.%s, only v.%s", what, m[1], strings.Join(query.Macros, ", v."))
 	}
 	m := legacy.FindString(text)
-	r.addIf("macro", m != "", "%s: %s is no Flux: use v.timeRangeStart, v.timeRangeStop, v.windowPeriod", what, m)
+	r.addIf("macro", m != "",
+		"%s: %s is no Flux: use v.timeRangeStart, v.timeRangeStop, v.windowPeriod", what, m)
 	r.addIf("bucket", from.MatchString(text),
 		"%s names a bucket: write from(bucket: v.defaultBucket), so that INFLUX_BUCKET decides", what)
 	for _, use := range query.Reference.FindAllStringSubmatch(text, -1) {
 		name := use[1] + use[3] + use[5]
-		r.addIf("variable", declared != nil && !strings.HasPrefix(name, "__") && !slices.Contains(declared, name),
-			"%s uses %s, but the dashboard has no variable %q: add it, or correct the name", what, use[0], name)
+		known := declared == nil || strings.HasPrefix(name, "__") || slices.Contains(declared, name)
+		r.addIf("variable", !known,
+			"%s uses %s, but the dashboard has no variable %q: add it, or correct the name",
+			what, use[0], name)
 	}
 }
 
@@ -132,7 +136,8 @@ func (r report) variables(d *Dashboard) {
 		r := r.at("variable " + v.Name)
 		r.addIf("variable", slices.Contains(declared[:i], v.Name), "there are two of this name: rename one")
 		r.addIf("variable", v.Type == "datasource",
-			"a variable for the data source does not work on the page and in alerts: refer to %s itself", DataSource)
+			"a variable for the data source does not work on the page and in alerts: refer to %s itself",
+			DataSource)
 		if v.Type == "query" {
 			r.source("it", v.Datasource)
 			r.flux("its query", v.Flux(), declared)

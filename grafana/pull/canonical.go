@@ -26,7 +26,9 @@ func Canonical(data, old []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	for _, key := range []string{"id", "version", "revision", "iteration", "style", "__inputs", "__requires", "__elements"} {
+	for _, key := range []string{
+		"id", "version", "revision", "iteration", "style", "__inputs", "__requires", "__elements",
+	} {
 		delete(tree, key)
 	}
 	closeGaps(tree)
@@ -43,7 +45,9 @@ func closeGaps(tree map[string]any) {
 	for _, item := range list {
 		panel, _ := item.(map[string]any)
 		if panel["gridPos"] == nil && panel["type"] != nil {
-			panel["gridPos"] = map[string]any{"x": zero, "y": zero, "w": json.Number("6"), "h": json.Number("3")}
+			panel["gridPos"] = map[string]any{
+				"x": zero, "y": zero, "w": json.Number("6"), "h": json.Number("3"),
+			}
 		}
 		place, ok := panel["gridPos"].(map[string]any)
 		if !ok {
@@ -71,7 +75,12 @@ func closeGaps(tree map[string]any) {
 
 const zero = json.Number("0")
 
-func isNumber(value any) bool { _, ok := value.(json.Number); return ok }
+// sameNumber reports whether two numbers differ in how they are written only.
+func sameNumber(a, b any) bool {
+	_, isA := a.(json.Number)
+	_, isB := b.(json.Number)
+	return isA && isB && number(a) == number(b)
+}
 
 func number(value any) float64 {
 	n, _ := value.(json.Number)
@@ -103,7 +112,7 @@ func settle(fresh, old any) {
 			switch {
 			case known && !ok && empty(value):
 				delete(fresh, key)
-			case ok && empty(value) && empty(was), isNumber(value) && isNumber(was) && number(value) == number(was):
+			case ok && empty(value) && empty(was), sameNumber(value, was):
 				fresh[key] = was
 			default:
 				settle(value, was)
