@@ -14,12 +14,11 @@ import (
 // begin with # are comments. After an object that is not closed, reading goes on at the next line
 // that begins with one.
 type jsonRows struct {
-	p       plain
-	fields  [4]field
-	line    int  // of the next byte
-	array   bool // inside of the array
-	text    []byte
-	members []member // of the object
+	p      plain
+	fields [4]field
+	line   int  // of the next byte
+	array  bool // inside of the array
+	text   []byte
 }
 
 func newJSON(p plain, fields [4]field) (*jsonRows, error) {

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -102,31 +101,6 @@ func TestJSONTooLong(t *testing.T) {
 		"4 too_long: is longer than 1048576 bytes",
 		red(5, "1"),
 		"6 too_long: is longer than 1048576 bytes")
-}
-
-// What find reads in an object is what encoding/json reads.
-func FuzzFind(f *testing.F) {
-	for _, text := range []string{
-		`{"a":1}`, `{"a":{"b":"x\""},"c":[1,{"a":2}]}`,
-		`{ "a" : "\\" , "b":null}`, `{}`,
-	} {
-		f.Add(text, "a")
-		f.Add(text, "a.b")
-	}
-	f.Fuzz(func(t *testing.T, text, name string) {
-		var fields map[string]json.RawMessage
-		if json.Unmarshal([]byte(text), &fields) != nil || fields == nil {
-			return
-		}
-		got, err := find(members(nil, []byte(strings.TrimSpace(text))), name)
-		if err != nil || strings.Contains(name, ".") && fields[name] == nil {
-			return
-		}
-		if string(got) != string(fields[name]) &&
-			!strings.ContainsRune(text, '\ufffd') && !strings.Contains(text, `\u`) {
-			t.Fatalf("%q in %q: %q, want %q", name, text, got, fields[name])
-		}
-	})
 }
 
 func BenchmarkJSON(b *testing.B) {
