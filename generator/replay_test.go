@@ -3,21 +3,17 @@ package main
 import (
 	"bytes"
 	"encoding/csv"
-	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/google/go-cmp/cmp"
 
 	"colorstream/generator/message"
 	"colorstream/generator/redistest"
-	"colorstream/generator/service/servicetest"
 )
 
 func TestReplayDiamonds(t *testing.T) {
@@ -198,58 +194,5 @@ func TestLiveInput(t *testing.T) {
 				t.Errorf("%s, stopped %v: %v", name, stopped, sums)
 			}
 		}
-	}
-}
-
-// Redis is killed and comes back while a file is replayed; nothing is lost unsaid, over either
-// transport.
-func TestReplayOverKilledRedis(t *testing.T) {
-	t.Parallel()
-	var lines strings.Builder
-	const n = 3000
-	for i := range n {
-		fmt.Fprintf(&lines, `{"color":"red","value":%d}`+"\n", i)
-	}
-	path := filepath.Join(t.TempDir(), "lines.jsonl")
-	if err := os.WriteFile(path, []byte(lines.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, transport := range []string{"pubsub", "stream"} {
-		t.Run(transport, func(t *testing.T) {
-			t.Parallel()
-			server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
-			p := begin(t, nil, []string{"replay", path},
-				"REDIS_URL="+server.URL(), "REDIS_TRANSPORT="+transport,
-				"GENERATOR_RATE=2000")
-			for range 2 {
-				time.Sleep(300 * time.Millisecond) // not to wait for anything: to strike in the middle
-				server.Kill()
-				away := func() bool {
-					return p.stderr.Count("cannot publish") > p.stderr.Count("publishing again")
-				}
-				servicetest.Eventually(t, "it says that Redis is away", away)
-				server.Restart()
-				servicetest.Eventually(t, "it says that Redis is back", func() bool { return !away() })
-			}
-			p.wantStatus(t, 3)
-			sums := p.sums(t)
-			if sums["read"] != n || sums["unsent"] != 0 || sums["errors"] == 0 {
-				t.Errorf("%v", sums)
-			}
-			if p.stderr.Count("cannot publish") != 2 {
-				t.Error("it says it more than once")
-			}
-			if transport == "stream" {
-				length := 0
-				for _, e := range server.Client().XRange(t.Context(), "colors", "-", "+").Val() {
-					if payload, ok := e.Values["m"].(string); ok { // else it is a tick
-						length += len(split(t, payload))
-					}
-				}
-				if length != n || sums["published"] != n {
-					t.Errorf("%d messages, %v", length, sums)
-				}
-			}
-		})
 	}
 }

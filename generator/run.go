@@ -138,7 +138,8 @@ func (g *generator) open(ctx context.Context, stdin io.Reader) error {
 		g.records = source.NewRandom(*seed, g.config.Colors, g.config.Names, g.config.Min, g.config.Max)
 		return nil
 	}
-	input, rows, err := source.OpenOrdered(ctx, g.config.Input, stdin, g.config.Source, g.config.Disorder)
+	c := g.config
+	input, rows, err := source.OpenOrdered(ctx, c.Input, stdin, c.Source, c.Disorder)
 	if err != nil {
 		return fmt.Errorf("GENERATOR_INPUT: %w", err)
 	}

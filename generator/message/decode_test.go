@@ -198,20 +198,3 @@ func TestValidateAge(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkDecode(b *testing.B) {
-	run := func(name, payload string) {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := Decode(payload); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-	run("scanned", `{"color":"red","name":"value_name","value":42}`)
-	run("scanned decimal and time",
-		`{"color":"red","name":"value_name","value":42.125,"ts":1760000000000}`)
-	run("strict", `{"value":42,"color":"red","name":"value_name"}`)
-}

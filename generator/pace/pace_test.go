@@ -64,10 +64,3 @@ func TestTimes(t *testing.T) {
 	next(slow, start, 0)
 	next(slow, start.Add(math.MaxInt64), math.MaxInt64) // no overflow
 }
-
-func BenchmarkSteady(b *testing.B) {
-	p := Steady(2000)
-	for b.Loop() {
-		p(time.Time{})
-	}
-}

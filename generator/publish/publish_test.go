@@ -288,31 +288,6 @@ func TestTemporaryErrors(t *testing.T) {
 	}
 }
 
-// Redis loads its data, as when it is started.
-func TestLoading(t *testing.T) {
-	t.Parallel()
-	s := redistest.Start(t, "--enable-debug-command", "yes", "--key-load-delay", "10000", // µs
-		"--loading-process-events-interval-bytes", "1024")
-	r := newRig(t, s.URL(), Stream)
-	waits(t, r, "LOADING", func() {
-		client := s.Client()
-		if err := client.Eval(t.Context(), `for i = 1, 6000 do
-			redis.call('SET', i, string.rep(i, 1000)) end`, nil).Err(); err != redis.Nil {
-			t.Fatal(err)
-		}
-		go client.Do(t.Context(), "debug", "reload") // its answer comes when all is loaded
-		servicetest.Eventually(t, "Redis loads", func() bool {
-			err := s.Client().Get(t.Context(), "key").Err()
-			return err != nil && strings.HasPrefix(err.Error(), "LOADING")
-		})
-	}, func() { // else it would take a minute
-		if err := s.Client().ConfigSet(t.Context(), "key-load-delay", "0").Err(); err != nil {
-			t.Fatal(err)
-		}
-	})
-	checkStream(t, s.Client(), 20)
-}
-
 // The state names what Redis says now, not what it said first.
 func TestNewestCause(t *testing.T) {
 	t.Parallel()

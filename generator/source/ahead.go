@@ -47,8 +47,8 @@ func ReadAhead(rows iter.Seq2[Record, error]) *Ahead {
 	return a
 }
 
-// Next returns the next record, io.EOF after the last, or the input's failure. If none has come yet,
-// it waits for one until ctx ends, or returns ErrPending if it is not to wait.
+// Next returns the next record, io.EOF after the last, or the input's failure. If none has come
+// yet, it waits for one until ctx ends, or returns ErrPending if it is not to wait.
 func (a *Ahead) Next(ctx context.Context, wait bool) (Record, error) {
 	select {
 	case i := <-a.items:

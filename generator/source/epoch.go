@@ -68,9 +68,9 @@ func readings(text string) (fits reading) {
 	return fits
 }
 
-// fits reports whether a number that is read as at is meant so: a date of the years 1678 to 2262, or
-// an instant from 1973, where the units do not meet, to 2262. Numbers such as 2025020410 may be hours
-// or seconds of 2034, those such as 202502041015 minutes or milliseconds of 1976.
+// fits reports whether a number that is read as at is meant so: a date of the years 1678 to 2262,
+// or an instant from 1973, where the units do not meet, to 2262. Numbers such as 2025020410 may be
+// hours or seconds of 2034, those such as 202502041015 minutes or milliseconds of 1976.
 func (r reading) fits(at time.Time) bool {
 	switch {
 	case r >= seconds:

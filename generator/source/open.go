@@ -128,8 +128,8 @@ func (in *Input) tell() Format {
 	return CSV
 }
 
-// All gives the rows that have not been given yet. An error is the last: the input's failure, or the
-// end of ctx.
+// All gives the rows that have not been given yet. An error is the last: the input's failure, or
+// the end of ctx.
 func (in *Input) All(ctx context.Context) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		err := in.settle()

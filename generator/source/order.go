@@ -15,8 +15,8 @@ const maxSort = 5_000_000
 
 // OpenOrdered opens an input whose rows are given in the order of their times. It reads a file with
 // times once to find out whether it is sorted, and otherwise sorts it; the rejected rows then come
-// first. Standard input cannot be sorted: a time that is behind the newest one by more than disorder
-// ends it with an error. Ctx ends the opening only.
+// first. Standard input cannot be sorted: a time that is behind the newest one by more than
+// disorder ends it with an error. Ctx ends the opening only.
 func OpenOrdered(
 	ctx context.Context, path string, stdin io.Reader, o Options, disorder time.Duration,
 ) (*Input, iter.Seq2[Record, error], error) {

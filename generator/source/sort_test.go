@@ -133,29 +133,3 @@ func TestOpenOrdered(t *testing.T) {
 		t.Errorf("standard input out of order: %s", got)
 	}
 }
-
-func BenchmarkSorter(b *testing.B) {
-	for name, limit := range map[string]int{"memory": 1 << 20, "disk": 1 << 16} {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				s := NewSorter(limit, b.TempDir())
-				for i := range 1 << 20 {
-					at := time.Unix(int64(i*7919%(1<<20)), 0)
-					m := message.Message{Color: "red", Value: 1, Time: at}
-					if err := s.Add(Record{Message: m}); err != nil {
-						b.Fatal(err)
-					}
-				}
-				for _, err := range s.All() {
-					if err != nil {
-						b.Fatal(err)
-					}
-				}
-				if err := s.Close(); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N<<20), "ns/row")
-		})
-	}
-}

@@ -2,7 +2,6 @@ package source
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -244,20 +243,4 @@ func FuzzTimeFormat(f *testing.F) {
 			_, _ = times.parse(at.Format(times.layouts[0]), 1)
 		}
 	})
-}
-
-func BenchmarkTimes(b *testing.B) {
-	for _, text := range []string{"1760000000", "2025-10-09T08:53:20Z", "09.10.2025 08:53:20"} {
-		b.Run(fmt.Sprint(len(text)), func(b *testing.B) {
-			times, err := newTimes(Options{TimeFormat: "day-first"})
-			if err != nil {
-				b.Fatal(err)
-			}
-			for b.Loop() {
-				if _, err := times.parse(text, 1); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
 }

@@ -100,7 +100,8 @@ type Sum struct {
 // rejected lines.
 func (t *Tally) Print(w io.Writer, sums ...Sum) error {
 	var text strings.Builder
-	rows := []Sum{{Name: "read", Count: t.ReadTotal()}, {"rejected", t.RejectedTotal(), Reasons(t.Rejected())}}
+	rejected := Sum{"rejected", t.RejectedTotal(), Reasons(t.Rejected())}
+	rows := []Sum{{Name: "read", Count: t.ReadTotal()}, rejected}
 	for _, s := range append(rows, sums...) {
 		if s.Count == 0 {
 			s.Note = ""
