@@ -85,6 +85,9 @@ func TestBadLines(t *testing.T) {
 			t.Errorf("the tally does not say %q", words)
 		}
 	}
+	if p.stdout.Count("rejected line ") != 5 {
+		t.Error("it does not list five lines")
+	}
 }
 
 func TestNothingToPublish(t *testing.T) {

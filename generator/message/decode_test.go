@@ -83,6 +83,8 @@ func TestDecode(t *testing.T) {
 		Message{"🟥", "", 1, time.Time{}})
 	want(`{"color":"red","name":"n","value":9007199254740993}`,
 		Message{"red", "n", 9007199254740992, time.Time{}})
+	want(`{"color":"red","name":"n","value":18446744073709551617}`,
+		Message{"red", "n", 18446744073709551616, time.Time{}})
 	want(`{"color":"red","value":1,"ts":1760000000000.75}`,
 		Message{"red", "", 1, at.Add(750 * time.Microsecond)})
 	want(`{"color":"red","value":1,"ts":1.76e12}`, Message{"red", "", 1, at})
@@ -149,6 +151,7 @@ func TestDecode(t *testing.T) {
 	reject(`{"color":"red","value":1,"ts":"0001-01-01T00:00:00Z"}`, Past, "0001")
 	reject(`{"color":"red","value":1,"ts":"9999-01-01T00:00:00Z"}`, TimeRange, "9999")
 	reject(`{"color":"red","name":"n","value":1,"ts":9999999999999}`, TimeRange, "9999999999999")
+	reject(`{"color":"red","name":"n","value":1,"ts":18446745833709551616}`, TimeRange, "after")
 	reject(`{"color":"red","value":1,"ts":1760000000000000}`,
 		TimeRange, "as microseconds it is 2025-10-09T08:53:20Z")
 	reject(`{"color":"red","value":1,"ts":1760000000000000000}`,

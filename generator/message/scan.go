@@ -79,7 +79,7 @@ func scanNumber(s string) (f float64, rest string, ok bool) {
 			return 0, s, false
 		}
 		end += 1 + decimals
-	} else if first == 0 && n <= 15 {
+	} else if first == 0 && n <= 19 {
 		return float64(value), s[end:], true // most values
 	}
 	f, err := strconv.ParseFloat(s[:end], 64)

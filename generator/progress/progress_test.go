@@ -91,8 +91,9 @@ func TestFollow(t *testing.T) {
 	for share, lines := range map[float64]int{-1: 0, 0.5: 2} {
 		synctest.Test(t, func(t *testing.T) {
 			text := follow(t, &Reporter{}, share, 70*time.Second)
-			if n := strings.Count(text, "percent=50 per_second=0 published=50"); n != lines {
-				t.Errorf("%g: %d lines, want %d:\n%s", share, n, lines, text)
+			if strings.Count(text, "percent=50 per_second=0 published=50") != lines ||
+				strings.Count(text, "\n") != lines {
+				t.Errorf("%g: want %d lines:\n%s", share, lines, text)
 			}
 		})
 	}

@@ -100,6 +100,8 @@ func TestCSVRejections(t *testing.T) {
 		"3 color_too_long: color is 129 bytes long, more than 128",
 		`4 color_control: color "a\tb" holds a control character`,
 		red(5, "2"))
+	expect(t, "color,value,ts\nred,1,1999-12-31\n", Options{},
+		"2 past: ts 1999-12-31T00:00:00Z is before the year 2000")
 	expect(t, "color,value\n\"red\nblue,1\n", Options{},
 		"end: read standard input: line 2: a quotation mark is never closed: nothing after it was read")
 	for _, end := range []string{"", "\",1\n"} { // closed or not, it is too long
@@ -107,7 +109,7 @@ func TestCSVRejections(t *testing.T) {
 			red(2, "1"),
 			"end: read standard input: line 3: a quotation mark is never closed: nothing after it was read")
 	}
-	expect(t, "color,value\nred,1\n"+strings.Repeat("x", 2*MaxLine)+"\nred,2\n", Options{},
+	expect(t, "color,value\nred,1\n"+strings.Repeat("x", MaxLine)+"\nred,2\n", Options{},
 		red(2, "1"), "3 too_long: is longer than 1048576 bytes", red(4, "2"))
 }
 

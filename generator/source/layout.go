@@ -50,16 +50,15 @@ func (f TimeFormat) parse() (named reading, layouts []string, err error) {
 }
 
 // strftimes are the directives and what Go has for them.
-var strftimes = map[byte]string{
-	'Y': "2006", 'y': "06", 'm': "1", 'd': "2", 'e': "_2", 'j': "002",
-	'b': "Jan", 'h': "Jan", 'B': "January", 'a': "Mon", 'A': "Monday",
-	'H': "15", 'I': "3", 'k': "15", 'l': "3", 'M': "04", 'S': "05", 'p': "PM", 'P': "pm",
-	'F': "2006-1-2", 'T': "15:04:05", 'R': "15:04", 'D': "1/2/06", '%': "%", 'z': "Z07:00",
+var strftimes = map[string]string{
+	"%Y": "2006", "%y": "06", "%m": "1", "%d": "2", "%e": "_2", "%j": "002",
+	"%b": "Jan", "%h": "Jan", "%B": "January", "%a": "Mon", "%A": "Monday",
+	"%H": "15", "%I": "3", "%k": "15", "%l": "3", "%M": "04", "%S": "05", "%p": "PM", "%P": "pm",
+	"%F": "2006-1-2", "%T": "15:04:05", "%R": "15:04", "%D": "1/2/06", "%z": "Z07:00", "%%": "%",
 }
 
-// directives finds decimals of a second with their point or comma, several numbers that touch, and
-// all other directives.
-var directives = regexp.MustCompile(`(?s)[.,]?%f|(?:%[YymdHIMSj]){2,}|%.?`)
+// directives finds decimals of a second with their point or comma, and all other directives.
+var directives = regexp.MustCompile(`(?s)[.,]?%f|%.?`)
 
 // strftime makes Go layouts of a strftime format: several if it has a zone, which is written in
 // several ways.
@@ -70,27 +69,19 @@ func strftime(format string) (layouts []string, err error) {
 				text)
 		}
 	}
-	layout := directives.ReplaceAllStringFunc(format, func(found string) (layout string) {
+	layout := directives.ReplaceAllStringFunc(format, func(found string) string {
+		text, ok := strftimes[found]
 		switch {
-		case strings.HasSuffix(found, "%f"):
-			return "" // Go reads decimals after seconds by itself
+		case strings.HasSuffix(found, "%f"): // Go reads decimals after seconds by itself
 		case found == "%":
 			err = errors.New("ends in a %")
+		case found == "%Z":
+			err = errors.New("has %Z: names such as CET have no certain meaning; " +
+				"write the name into the format and set GENERATOR_INPUT_TIME_ZONE")
+		case !ok:
+			err = fmt.Errorf("has %s, which is not known here", found)
 		}
-		for i := 1; i < len(found); i += 2 {
-			text, ok := strftimes[found[i]]
-			switch {
-			case found[i] == 'Z':
-				err = errors.New("has %Z: names such as CET have no certain meaning; " +
-					"write the name into the format and set GENERATOR_INPUT_TIME_ZONE")
-			case !ok:
-				err = fmt.Errorf("has %s, which is not known here", found)
-			case len(found) > 2 && len(text) == 1: // digits that touch are read by their number
-				text = "0" + text
-			}
-			layout += text
-		}
-		return layout
+		return text
 	})
 	for _, zone := range []string{"Z07:00", "Z0700", "Z07"} {
 		layouts = append(layouts, strings.ReplaceAll(layout, "Z07:00", zone))

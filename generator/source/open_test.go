@@ -174,6 +174,9 @@ func TestPlan(t *testing.T) {
 	says("color,value,ts\nred,1,2025-02-07 10:00\nred,1,2025-02-07T10:00Z\n",
 		Options{Zone: "Europe/Berlin"}, "CSV; times are such as 2025-02-07 10:00 in Europe/Berlin, "+
 			"at first 2025-02-07T09:00:00Z to 2025-02-07T10:00:00Z")
+	says("color,value,ts\nred,1,202502041015\n", Options{},
+		"CSV; times are minutes (YYYYMMDDhhmm) in UTC, at first "+
+			"2025-02-04T10:15:00Z to 2025-02-04T10:15:00Z")
 	says(`{"color":"red","value":1,"ts":1999}`, Options{History: true},
 		"JSON; times are years in UTC, at first 1999-01-01T00:00:00Z to 1999-01-01T00:00:00Z")
 }
