@@ -110,7 +110,9 @@ func TestNothingSecretIsLoggedOrInFrames(t *testing.T) {
 	}
 	eventually(t, "the message", func() bool { return len(w.values("red")) == 1 })
 	server.Kill()
-	eventually(t, "a log line", func() bool { return strings.Contains(p.log.String(), "not connected to Redis") })
+	eventually(t, "a log line", func() bool {
+		return strings.Contains(p.log.String(), "[WARN]  gpx_colorstream_live: not connected to Redis")
+	})
 	log := p.log.String()
 	w.mu.Lock()
 	frames := w.raw.String()

@@ -171,6 +171,20 @@ func TestAReloadedPanelIsNotBlank(t *testing.T) {
 	if diff := cmp.Diff([]string{"Time", "red", "blue"}, names(again)); diff != "" {
 		t.Error(diff)
 	}
+
+	// What comes between subscribing and the stream is in the stream.
+	other := p.watch(t, "messages/red")
+	begin := p.subscribe(t, "messages")
+	awaitSubscriber(t, c)
+	publish(t, c, "red", 1234)
+	arrived := func(w *panel) func() bool {
+		return func() bool {
+			return slices.ContainsFunc(w.values("red"), func(v value) bool { return v.value == 1234 })
+		}
+	}
+	eventually(t, "the message is there", arrived(other))
+	eventually(t, "and in the stream", arrived(p.run(t, "messages", begin)))
+
 	only := p.subscribe(t, "windows/running/count/blue/absent")
 	if diff := cmp.Diff([]string{"Time", "blue", "absent"}, names(only)); diff != "" {
 		t.Error(diff)

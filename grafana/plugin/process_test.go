@@ -206,8 +206,14 @@ type panel struct {
 // watch subscribes and runs, as Grafana does for a panel.
 func (p *process) watch(t testing.TB, path string) *panel {
 	t.Helper()
+	return p.run(t, path, p.subscribe(t, path))
+}
+
+// run runs what was subscribed to, and began with a frame.
+func (p *process) run(t testing.TB, path string, begin *data.Frame) *panel {
+	t.Helper()
 	w := new(panel)
-	w.add(p.subscribe(t, path), time.Now())
+	w.add(begin, time.Now())
 	ctx, cancel := context.WithCancel(context.Background())
 	run, err := p.stream.RunStream(ctx,
 		&pluginv2.RunStreamRequest{PluginContext: p.context(), Path: path})
