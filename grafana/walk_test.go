@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -51,34 +49,6 @@ func TestEveryPanelIsDrawn(t *testing.T) {
 				return err
 			})
 			grafanatest.Save(t, ctx, page.name+"-"+theme)
-		}
-	}
-}
-
-// The Grafana that runs somewhere with its own data, of whatever version. The pictures in the
-// documentation: SCREENSHOTS=docs GRAFANA_URL=http://localhost:3000 go test -run RunningGrafana .
-func TestRunningGrafana(t *testing.T) {
-	t.Parallel()
-	address := os.Getenv("GRAFANA_URL")
-	if address == "" {
-		t.Skip("this test looks at a running Grafana: set GRAFANA_URL to its address")
-	}
-	ctx := grafanatest.Browser(t, 1440, 1000)
-	for _, theme := range []string{"light", "dark"} {
-		for path, panels := range map[string]int{
-			"/d/colors/colours": 7, "/d/color/one-colour": 7, "/d/colors-live/x": 5, "/d/pipeline/pipeline": 10,
-		} {
-			show(t, ctx, &grafanatest.Server{URL: address}, path+"?kiosk", theme)
-			grafanatest.Eventually(t, 40*time.Second, func() error {
-				screen, err := grafanatest.Look(ctx)
-				if err == nil {
-					err = screen.Complaint(panels, false)
-				}
-				return err
-			})
-			if theme == "dark" {
-				grafanatest.Save(t, ctx, strings.Split(path, "/")[2])
-			}
 		}
 	}
 }

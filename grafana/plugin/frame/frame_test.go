@@ -96,14 +96,3 @@ func TestTheSchemaDependsOnTheColumnsAlone(t *testing.T) {
 		t.Error(diff)
 	}
 }
-
-// What a panel with four colours costs at each of its four frames a second.
-func BenchmarkFrame(b *testing.B) {
-	one := rows[2:]
-	columns := []string{"red", "blue", "green", "yellow"}
-	for b.Loop() {
-		if _, err := data.FrameToJSON(Windows(one, list, series.Mean, columns), data.IncludeAll); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

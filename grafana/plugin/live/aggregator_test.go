@@ -438,18 +438,3 @@ func TestLateness(t *testing.T) {
 		}
 	}
 }
-
-// The cost of one message, and of the open window of a fast stream.
-func BenchmarkMessage(b *testing.B) {
-	_, p := newTest()
-	p.connect(base)
-	payloads := []string{payload("red", 42), payload("blue", 43.5), payload("green", 7), payload("yellow", 99)}
-	at := base
-	next := at
-	for i := 0; b.Loop(); i++ {
-		p.send(payloads[i%4], at)
-		if at += second / 50_000; at >= next {
-			next = p.tick(at)
-		}
-	}
-}
