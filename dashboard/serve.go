@@ -55,8 +55,9 @@ func serve(ctx context.Context, p service.Process, c config) error {
 	health.Probe("influxdb", func() error { return reader.Snapshot().Failure })
 	own := service.Mux(health, registry)
 	page.Register(own)
-	handler := split(own, dashboards(c.GrafanaPublicURL, grafana))
-	handler = web.Under(c.Prefix, c.TrustProxy, web.Protect(c.User, c.Password, handler))
+	own.HandleFunc("/d/", dashboards(c.GrafanaPublicURL))
+	handler := web.Protect(c.User, c.Password, split(own, grafana))
+	handler = web.Under(c.Prefix, c.TrustProxy, handler)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return reader.Run(ctx) })
@@ -77,7 +78,7 @@ func split(own *http.ServeMux, others http.Handler) http.Handler {
 	secure := web.Secure(own)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, pattern := own.Handler(r)
-		if pattern != "" && path.Clean(r.URL.Path) == r.URL.Path {
+		if pattern != "" && (r.URL.Path == "/" || path.Clean(r.URL.Path) == strings.TrimSuffix(r.URL.Path, "/")) {
 			secure.ServeHTTP(w, r)
 			return
 		}
@@ -88,19 +89,13 @@ func split(own *http.ServeMux, others http.Handler) http.Handler {
 // dashboards sends who asks for a whole dashboard, as links in the embedded panels do, to Grafana
 // itself. Nothing but the path and the query is taken along, and nothing of it reaches Grafana from
 // here.
-func dashboards(publicURL string, others http.Handler) http.Handler {
+func dashboards(publicURL string) http.HandlerFunc {
 	grafana := parsed(publicURL)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
-		isClean := path.Clean(r.URL.Path) == strings.TrimSuffix(r.URL.Path, "/")
-		if !isRead || !isClean || !strings.HasPrefix(r.URL.Path, "/d/") {
-			others.ServeHTTP(w, r)
-			return
-		}
+	return func(w http.ResponseWriter, r *http.Request) {
 		target := grafana.JoinPath(r.URL.EscapedPath())
 		target.RawQuery = r.URL.RawQuery
 		http.Redirect(w, r, target.String(), http.StatusFound)
-	})
+	}
 }
 
 // lateness is how long after its end the worker may write a window again.

@@ -31,6 +31,7 @@ func FuzzTarget(f *testing.F) {
 	}
 	p := proxy.New(slog.New(slog.DiscardHandler), proxy.Config{
 		Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}, DashboardUID: "colors", DataSourceUID: "colorstream-influxdb",
+		Prefix: func(*http.Request) string { return "" },
 	}, nil)
 	f.Fuzz(func(t *testing.T, line string) {
 		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(line + " HTTP/1.1\r\nHost: page.test\r\n\r\n")))

@@ -54,8 +54,8 @@ type Config struct {
 	// TrustProxy tells that all requests come through a proxy that sets or removes X-Forwarded-For and
 	// X-Forwarded-User. The readers' shares are then of those that these name.
 	TrustProxy bool
-	// Prefix, if set, returns the path under which a request's sender sees the page, such as /colors,
-	// and which the request's URL.Path no longer has.
+	// Prefix returns the path under which a request's sender sees the page, such as /colors or "", and
+	// which the request's URL.Path no longer has.
 	Prefix func(*http.Request) string
 
 	limits *limits // nil: the default ones
@@ -102,9 +102,6 @@ type Proxy struct {
 func New(log *slog.Logger, cfg Config, registerer prometheus.Registerer) *Proxy {
 	if cfg.limits == nil {
 		cfg.limits = defaultLimits()
-	}
-	if cfg.Prefix == nil {
-		cfg.Prefix = func(*http.Request) string { return "" }
 	}
 	p := &Proxy{
 		limiter: newLimiter(cfg.limits), log: log, cfg: cfg, rules: compile(cfg.DashboardUID),

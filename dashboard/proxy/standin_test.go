@@ -292,7 +292,10 @@ func newPageAway(t testing.TB, upstream string, change func(*proxy.Config)) *pag
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := proxy.Config{Upstream: address, DashboardUID: "colors", DataSourceUID: "colorstream-influxdb"}
+	cfg := proxy.Config{
+		Upstream: address, DashboardUID: "colors", DataSourceUID: "colorstream-influxdb",
+		Prefix: func(*http.Request) string { return "" },
+	}
 	if change != nil {
 		change(&cfg)
 	}
