@@ -178,6 +178,8 @@ func TestRequestsQueue(t *testing.T) {
 	for method, path := range map[string]string{"POST": "/api/ds/query", "GET": "/public/build/a.js"} {
 		g := newGrafana(t)
 		release := make(chan struct{})
+		free := sync.OnceFunc(func() { close(release) })
+		defer free()
 		var running, most atomic.Int32
 		g.answer = func(w http.ResponseWriter, _ *http.Request) {
 			if n := running.Add(1); n > most.Load() {
@@ -212,7 +214,7 @@ func TestRequestsQueue(t *testing.T) {
 			})
 		}
 		eventually(t, "the others are told to come back", func() bool { return decisions(t, p, "busy") == float64(10-slots) })
-		close(release)
+		free()
 		all.Wait()
 		close(statuses)
 		count := make(map[int]int)
