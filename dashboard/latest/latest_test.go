@@ -134,6 +134,7 @@ type fake struct {
 	err    error
 	lasts  int
 	sinces []time.Time
+	slow   atomic.Bool
 	into   map[time.Duration]bool // when in an interval Since was asked
 }
 
@@ -164,6 +165,9 @@ func (f *fake) since(since time.Time) (list []series.Point) {
 }
 
 func (f *fake) Since(_ context.Context, since time.Time) ([]series.Point, error) {
+	if f.slow.Load() {
+		time.Sleep(1600 * time.Millisecond)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sinces = append(f.sinces, since)
@@ -268,6 +272,15 @@ func TestReader(t *testing.T) {
 		if diff := cmp.Diff(times, source.into); diff != "" {
 			t.Error("what is new is read at", diff)
 		}
+
+		source.slow.Store(true)
+		time.Sleep(time.Until(time.Now().Truncate(width).Add(width)))
+		source.write(at(0, "red", 20))
+		time.Sleep(1750 * time.Millisecond)
+		source.write(at(0, "red", 21))
+		time.Sleep(3 * time.Second)
+		want("corrected, although a read took longer than the time to the next", "red", 21)
+		source.slow.Store(false)
 
 		source.fail(errors.New("secret address"))
 		time.Sleep(2 * width)
