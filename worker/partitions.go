@@ -120,27 +120,20 @@ func (p *partitions) heartbeat(ctx context.Context, members *store.Members) {
 				p.cfg.Partitions)
 		}
 		p.share, p.excess = share.Partitions, share.Excess
+		n = len(p.owned)
 		p.mu.Unlock()
-		p.say()
+		switch more := share.Partitions - n; {
+		case share.Partitions == 0:
+			p.note("standby: other workers own all partitions of " + p.cfg.Channel)
+		case more > 0:
+			p.note(fmt.Sprintf("owns %d partitions, and takes %d more when their owner is gone", n, more))
+		default:
+			p.note(fmt.Sprintf("owns %d of %d partitions", n, p.cfg.Partitions))
+		}
 		if ctx.Err() == nil {
 			p.state(err)
 		}
 		source.Sleep(ctx, lease/8)
-	}
-}
-
-// say tells /readyz what is owned.
-func (p *partitions) say() {
-	p.mu.Lock()
-	n, share := len(p.owned), p.share
-	p.mu.Unlock()
-	switch {
-	case share == 0:
-		p.note("standby: other workers own all partitions of " + p.cfg.Channel)
-	case n < share:
-		p.note(fmt.Sprintf("owns %d partitions, and takes %d more when their owner is gone", n, share-n))
-	default:
-		p.note(fmt.Sprintf("owns %d of %d partitions", n, p.cfg.Partitions))
 	}
 }
 
@@ -282,7 +275,6 @@ func (p *partitions) work(
 	p.mu.Unlock()
 	p.metrics.owned.WithLabelValues(key).Set(1)
 	p.metrics.takeovers.Inc()
-	p.say()
 	log.Info("partition acquired", "position", position.ID, "took",
 		time.Since(start).Round(time.Millisecond))
 	defer func() {
@@ -290,7 +282,6 @@ func (p *partitions) work(
 		delete(p.owned, key)
 		p.mu.Unlock()
 		p.metrics.owned.WithLabelValues(key).Set(0)
-		p.say()
 	}()
 	return w.run(ctx)
 }
@@ -343,7 +334,6 @@ func (p *partitions) stats() (sum store.Stats) {
 		one := s.Stats()
 		sum.Bytes += one.Bytes
 		sum.Batches += one.Batches
-		sum.LetterBatches += one.LetterBatches
 		sum.DroppedPoints += one.DroppedPoints
 		sum.DroppedLetters += one.DroppedLetters
 		if !one.Oldest.IsZero() && (sum.Oldest.IsZero() || one.Oldest.Before(sum.Oldest)) {

@@ -259,7 +259,7 @@ func (b *Bolt) show(t *transaction) {
 	defer b.statsMu.Unlock()
 	s := &b.stats
 	s.Bytes, s.Oldest = int64(lines.Bytes+letters.Bytes), t.oldest
-	s.Batches, s.LetterBatches = int(lines.Batches), int(letters.Batches)
+	s.Batches = int(lines.Batches)
 	s.DroppedPoints += t.dropped[Lines]
 	s.DroppedLetters += t.dropped[Letters]
 }

@@ -323,18 +323,13 @@ func (r *Redis) Stats() Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := Stats{
-		Bytes:   r.bytes[Lines] + r.bytes[Letters],
-		Batches: len(r.waiting[Lines]), LetterBatches: len(r.waiting[Letters]),
-		DroppedLetters: r.dropped,
+		Bytes: r.bytes[Lines] + r.bytes[Letters], Batches: len(r.waiting[Lines]), DroppedLetters: r.dropped,
 	}
 	if s.Batches > 0 {
 		s.Oldest = r.waiting[Lines][0].at()
 	}
 	return s
 }
-
-// Close does nothing: the clients are not the store's, and Release is for the lease.
-func (r *Redis) Close() error { return nil }
 
 func (r *Redis) own() string {
 	r.mu.Lock()

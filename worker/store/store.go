@@ -31,7 +31,6 @@ type Store interface {
 	More(Queue) <-chan struct{}
 
 	Stats() Stats
-	Close() error
 }
 
 // A Commit is saved whole or not at all.
@@ -79,7 +78,6 @@ type Batch struct {
 type Stats struct {
 	Bytes          int64     // in both queues
 	Batches        int       // in the Lines queue
-	LetterBatches  int       // in the Letters queue
 	Oldest         time.Time // when the oldest batch of lines was committed; zero if none waits
 	DroppedPoints  uint64    // dropped from a full Lines queue, or lost with a damaged file
 	DroppedLetters uint64    // the same for the Letters queue

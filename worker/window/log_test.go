@@ -373,7 +373,7 @@ func TestPartsKeepEverything(t *testing.T) {
 		for range 30_000 {
 			color, value := string(rune('a'+r.IntN(3))), randomValue(r)
 			if seed%2 == 0 {
-				value = float64(r.IntN(1 << 17))
+				value = float64(r.IntN(1 << (10 + seed)))
 			}
 			set.Add(color, value)
 			values[color] = append(values[color], value)
