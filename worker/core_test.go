@@ -267,3 +267,20 @@ func TestCommitsAndCrashes(t *testing.T) {
 		}
 	}
 }
+
+// TestResumeWithoutValues: a window whose values are gone says so.
+func TestResumeWithoutValues(t *testing.T) {
+	head := window.Head{End: 1e9, Count: 1, Arrivals: true}
+	state, err := json.Marshal(savedState{Windows: window.State{Open: []window.Head{head}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, _, err := resume(slog.New(slog.DiscardHandler), testConfig(0, time.Second).windows(),
+		store.Saved{State: state}, func(*window.Set, source.Position) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if panes := set.Advance(9e9); len(panes) != 1 || !panes[0].Incomplete {
+		t.Errorf("%+v", panes)
+	}
+}

@@ -89,7 +89,8 @@ var endings = []struct {
 
 func (p *program) terminate() { _ = p.cmd.Process.Signal(syscall.SIGTERM) }
 
-// TestTakeOver kills a worker, and stops one: the other has its partitions in time.
+// TestTakeOver kills a worker, and stops one: the other has its partitions in time. What was
+// committed is trimmed meanwhile.
 func TestTakeOver(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -103,6 +104,10 @@ func TestTakeOver(t *testing.T) {
 		if median := slices.Sorted(slices.Values(all))[1]; median > c.most {
 			t.Errorf("%s: taken over after %v, want %v", c.name, median, c.most)
 		}
+	}
+	info, err := p.client.XInfoStream(t.Context(), p.keys[0]).Result()
+	if err != nil || info.Length == info.EntriesAdded {
+		t.Errorf("a stream that was read for half a minute is not trimmed: %+v, %v", info, err)
 	}
 }
 

@@ -133,34 +133,6 @@ func TestLateDataCorrects(t *testing.T) {
 	s.event(0, Late)
 }
 
-// TestArrivalsDoNotCloseForEventTimes: event times 1.5 s behind, in windows of one second that hold
-// messages without one too, are all counted.
-func TestArrivalsDoNotCloseForEventTimes(t *testing.T) {
-	for _, lateness := range []time.Duration{0, 2 * time.Second} {
-		s := NewSet(Config{Width: time.Second, Lateness: lateness})
-		counts := make(map[int64]int64)
-		const n, step = 1000, int64(50e6)
-		for i := range int64(n) {
-			now := 1000*second + i*step
-			for _, p := range s.Advance(now) {
-				counts[p.Start] = p.Stats()[0].Count
-			}
-			wantVerdict(t, s.Add("red", 1), Added)
-			wantVerdict(t, s.AddEvent("red", 1, now-3*second/2), Added)
-		}
-		for _, p := range s.Advance(always) {
-			counts[p.Start] = p.Stats()[0].Count
-		}
-		total := int64(0)
-		for _, c := range counts {
-			total += c
-		}
-		if total != 2*n {
-			t.Errorf("lateness %v: %d of %d messages are in windows", lateness, total, 2*n)
-		}
-	}
-}
-
 // TestLiveWindowsAreNotHeldUp: event times of long ago close no live window, and do not keep it
 // open for more than a minute.
 func TestLiveWindowsAreNotHeldUp(t *testing.T) {
@@ -218,15 +190,6 @@ func TestEventTime(t *testing.T) {
 	s.at(now+113, short{old - 5, 2, "af"})
 }
 
-func TestFastClockHarmsNobody(t *testing.T) {
-	s := newTester(t, Config{Width: 5 * time.Second, Lateness: 5 * time.Second})
-	for at := int64(1000); at < 1100; at++ {
-		s.Advance(at * second)
-		s.event(at+50, Added)
-		s.event(at-1, Added)
-	}
-}
-
 func TestIncomplete(t *testing.T) {
 	s := newTester(t, Config{Width: 5 * time.Second})
 	s.Gap(never, 2*second) // the worker starts inside the first window
@@ -267,53 +230,6 @@ func TestGapAfterwards(t *testing.T) {
 	if len(s.Open()) != 0 {
 		t.Error("the window is still open")
 	}
-}
-
-func TestIncompleteEventTime(t *testing.T) {
-	s := newTester(t, Config{Width: 5 * time.Second, Lateness: time.Second})
-	const at = 1000
-	s.Gap(never, at*second)
-	s.at(at)
-	s.event(2, Added) // just after the start: nobody knows what came before it
-	s.event(6, Added)
-	s.event(12, Added)
-	s.at(at, short{0, 1, "if"}, short{5, 1, "f"})
-	s.Gap(at*second, (at+1)*second) // 12 is open, and may have lost messages; so may all up to 22
-	s.at(at + 1)
-	s.event(21, Added)
-	s.event(26, Added)
-	s.at(at+1, short{10, 1, "if"}, short{20, 1, "if"})
-	s.at(at+10, short{25, 1, "f"})
-	s.Gap((at+20)*second, (at+21)*second)
-	s.at(at + 26) // an idle time after the gap: what follows is whole
-	s.event(100, Added)
-	s.at(at+40, short{100, 1, "f"})
-}
-
-// TestIncompleteFastClock: a sender 50 s ahead may have lost messages in a gap that belong to windows
-// 50 s ahead of it.
-func TestIncompleteFastClock(t *testing.T) {
-	s := newTester(t, Config{Width: 5 * time.Second, Lateness: 100 * time.Second})
-	s.at(1000)
-	s.event(1050, Added)
-	s.Gap(1001*second, 1007*second)
-	s.at(1007)
-	s.event(1006, Added) // of the other sender
-	s.event(1057, Added)
-	s.event(1062, Added)
-	panes := s.Advance(1100 * second)
-	wantPanes(t, panes, short{1005, 1, "i"}, short{1050, 1, "i"}, short{1055, 1, "i"}, short{1060, 1, ""})
-}
-
-func TestMaxColors(t *testing.T) {
-	s := newTester(t, Config{Width: time.Second, MaxColors: 2})
-	s.at(0)
-	wantVerdict(t, s.Add("a", 1), Added)
-	wantVerdict(t, s.Add("b", 1), Added)
-	wantVerdict(t, s.Add("c", 1), TooManyColors)
-	wantVerdict(t, s.Add("a", 1), Added)
-	s.at(1, short{0, 3, "f"})
-	wantVerdict(t, s.Add("c", 1), Added)
 }
 
 func TestExtremeTimes(t *testing.T) {
