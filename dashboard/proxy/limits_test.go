@@ -57,23 +57,9 @@ func TestSlowBody(t *testing.T) {
 	t.Parallel()
 	g := newGrafana(t)
 	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits().BodyTime = 100 * time.Millisecond })
-	conn, err := net.Dial("tcp", p.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	began := time.Now()
 	raw := query(body(meanQuery))
-	if _, err := io.WriteString(conn, raw[:len(raw)-10]); err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode != 408 || time.Since(began) > 5*time.Second {
-		t.Errorf("answer %d after %v, want 408", response.StatusCode, time.Since(began))
+	if status := talk(t, p.Listener.Addr().String(), raw[:len(raw)-10]); status != 408 {
+		t.Errorf("answer %d, want 408", status)
 	}
 	if seen, _ := g.record(); len(seen) != 0 {
 		t.Errorf("Grafana was asked %q", seen)

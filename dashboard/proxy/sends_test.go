@@ -129,15 +129,10 @@ func oddTargets() []send {
 		bad("control characters", request("GET", "/public/build/a\x00b"),
 			request("GET", "/public/build/a\tb"),
 			request("GET", "/public/build/a\x7fb"), request("GET", "/public/build/a b"), request("GET", "")),
-		bad("other forms", request("GET", "http://page.test:8050/public/build/app.js"),
-			request("GET", "http://127.0.0.1:3000/api/admin/settings"),
-			request("GET", "https://evil.test/"), request("GET",
-				"http:///public/build/app.js"), request("GET",
-				"http://admin:admin@page.test:8050/public/build/app.js"),
-			request("GET", "file:///etc/passwd"), request("GET",
-				"page.test:8050"), request("GET", "*"), request("CONNECT", "127.0.0.1:3000"),
-			request("CONNECT", "/public/build/app.js"), request("GET",
-				"public/build/app.js"), request("GET", "mailto:x")),
+		bad("other forms", append(each(
+			"http://page.test:8050/public/build/app.js", "http://127.0.0.1:3000/api/admin/settings", "https://evil.test/", "http:///public/build/app.js",
+			"http://admin:admin@page.test:8050/public/build/app.js", "file:///etc/passwd", "page.test:8050", "*", "public/build/app.js", "mailto:x"),
+			request("CONNECT", "127.0.0.1:3000"), request("CONNECT", "/public/build/app.js"))...),
 		many("OPTIONS *", 200, false, []string{request("OPTIONS", "*")}), // the server's own answer
 		bad("long parameters", request("GET", "/public/build/app.js?"+strings.Repeat("x", 3000))),
 		unknown("long path", request("GET", "/public/build/"+strings.Repeat("x", 600))),
@@ -205,11 +200,14 @@ func oddHeaders() []send {
 // oddBodies are data queries that are not the dashboard's.
 func oddBodies() []send {
 	mean := body(meanQuery)
-	with := func(old, new string) string {
+	with := func(old string, news ...string) (raws []string) {
 		if !strings.Contains(mean, old) {
 			panic("the body has no " + old)
 		}
-		return query(strings.Replace(mean, old, new, 1))
+		for _, text := range news {
+			raws = append(raws, query(strings.Replace(mean, old, text, 1)))
+		}
+		return raws
 	}
 	one := mean[strings.Index(mean, "[")+1 : strings.Index(mean, `],"range"`)]
 	var eleven []string
@@ -222,56 +220,56 @@ func oddBodies() []send {
 			query(body(" "+meanQuery)), query(body(meanQuery+"\n|> drop()")), query(body(strings.ToUpper(meanQuery))), query(body(strings.Replace(meanQuery, "\n", "\r\n", 1))),
 			query(body(strings.Replace(meanQuery, "é", "e\u0301", 1))), query(body("buckets()")), query(body(meanQuery+"\x00")),
 			query(body(`import "experimental/http" http.get(url: "http://127.0.0.1")`)), query(body("v.timeRangeStart"))),
-		denied("data source", with(`"uid":"colorstream-influxdb"`, `"uid":"another"`),
-			with(`"type":"influxdb"`, `"type":"prometheus"`),
-			with(`"type":"influxdb"`, `"type":"__expr__"`), with(source,
-				`{"type":"__expr__","uid":"__expr__"}`), with(source, `"colorstream-influxdb"`),
-			with(source, `null`), with(`"datasource":`+source+`,`,
-				``), with(`"uid":"colorstream-influxdb"`, `"uid":"Colorstream-InfluxDB"`),
-			with(source, `{"type":"influxdb","uid":"colorstream-influxdb","id":2}`), with(source,
-				`{"type":"influxdb"}`), with(source, `[`+source+`]`),
-			with(`"uid":`, `"UID":`), with(`"uid":"colorstream-influxdb"`,
+		denied("data source", slices.Concat(
+			with(`"uid":"colorstream-influxdb"`, `"uid":"another"`, `"uid":"Colorstream-InfluxDB"`,
 				`"uid":"another","uid":"colorstream-influxdb"`),
-			with(`"datasource":`+source, `"datasource":{"type":"influxdb","uid":"another"},"datasource":`+source)),
-		denied("keys", with(`"datasourceId":1`, `"options":{"bucket":"\") |> drop() //"}`),
-			with(`"datasourceId":1`, `"rawSql":"SELECT 1"`), with(`"datasourceId":1`, `"expression":"$A"`),
-			with(`"datasourceId":1`, `"type":"math"`), with(`"range":`,
-				`"debug":true,"range":`), with(`"range":`, `"publicDashboardAccessToken":"x","range":`),
-			with(`"query":`, `"Query":"buckets()","query":`), with(`"query":`,
-				`"query":"buckets()","query":`), with(`"query":`, `"\u0071uery":"buckets()","query":`),
-			with(`"queries":`, `"queries":[],"queries":`), with(`"queries":`,
-				`"Queries":[],"queries":`), with(`"from":"1767225600123"`, `"from":"0","from":"1767225600123"`),
-			with(`"datasourceId":1`, `"datasourceId":1,"datasourceId":2`), with(`"datasourceId":1`,
-				`"intervalMS":1`), with(`"datasourceId":1`, `"timeRange":{"from":"0","to":"now"}`)),
-		denied("bounds", with(`"intervalMs":5000`, `"intervalMs":0`),
-			with(`"intervalMs":5000`, `"intervalMs":-5`), with(`"intervalMs":5000`, `"intervalMs":1`),
-			with(`"intervalMs":5000`, `"intervalMs":1e300`), with(`"intervalMs":5000`,
-				`"intervalMs":"5000"`), with(`"intervalMs":5000,`,
-				``), with(`"intervalMs":5000`, `"intervalMs":null`),
-			with(`"maxDataPoints":881`, `"maxDataPoints":12001`), with(`"maxDataPoints":881`,
-				`"maxDataPoints":0`), with(`"maxDataPoints":881`, `"maxDataPoints":-1`),
-			with(`"maxDataPoints":881`, `"maxDataPoints":1e10`), with(`"from":"1767225600123"`,
-				`"from":"now-15m"`), with(`"to":"1767226500123"`, `"to":"now"`),
-			with(`"from":"1767225600123"`, `"from":"1700000000000"`),
-			query(strings.NewReplacer(`"from":"1767225600123"`, `"from":"1700000000000"`, `"intervalMs":5000`, `"intervalMs":86400000`).Replace(mean)), with(`"from":"1767225600123"`, `"from":"1767226500123"`), with(`"from":"1767225600123"`, `"from":"1767226500124"`),
-			with(`"from":"1767225600123"`, `"from":1767225600123`), with(`"from":"1767225600123"`,
-				`"from":"-1"`), with(`"from":"1767225600123"`, `"from":""`),
-			with(`"from":"1767225600123",`, ``), with(`"to":"1767226500123"`,
-				`"to":"99999999999999"`), with(`"from":"1767225600123"`, `"from":"0x19b"`),
-			with(`"from":"1767225600123"`, `"from":"1767225600123 "`), with(`"from":"1767225600123"`,
-				`"from":"1_767_225_600_123"`)),
-		denied("number", query(`{"queries":[],"from":"1","to":"2"}`), query(strings.Replace(mean, one, strings.Join(eleven, ","), 1)), query(strings.Replace(mean, one, one+","+one, 1)),
-			query(strings.Replace(mean, one, one+","+strings.Replace(body(otherQuery)[strings.Index(mean, "[")+1:strings.Index(body(otherQuery), `],"range"`)], `"A"`, `"B"`, 1), 1)),
-			query(strings.Replace(mean, one, one+`,{"refId":"B","datasource":{"type":"__expr__","uid":"__expr__"},"type":"math","expression":"$A*2"}`, 1)),
-			with(`"refId":"A"`, `"refId":""`), with(`"refId":"A"`,
-				`"refId":"`+strings.Repeat("A", 65)+`"`), with(`"refId":"A"`, `"refId":"A\n"`)),
+			with(`"type":"influxdb"`, `"type":"prometheus"`, `"type":"__expr__"`),
+			with(source, `{"type":"__expr__","uid":"__expr__"}`, `"colorstream-influxdb"`, `null`,
+				`{"type":"influxdb","uid":"colorstream-influxdb","id":2}`, `{"type":"influxdb"}`, `[`+source+`]`),
+			with(`"datasource":`+source+`,`, ``),
+			with(`"uid":`, `"UID":`),
+			with(`"datasource":`+source, `"datasource":{"type":"influxdb","uid":"another"},"datasource":`+source),
+		)...),
+		denied("keys", slices.Concat(
+			with(`"datasourceId":1`, `"options":{"bucket":"\") |> drop() //"}`, `"rawSql":"SELECT 1"`, `"expression":"$A"`,
+				`"type":"math"`, `"datasourceId":1,"datasourceId":2`, `"intervalMS":1`, `"timeRange":{"from":"0","to":"now"}`),
+			with(`"range":`, `"debug":true,"range":`, `"publicDashboardAccessToken":"x","range":`),
+			with(`"query":`, `"Query":"buckets()","query":`, `"query":"buckets()","query":`,
+				`"\u0071uery":"buckets()","query":`),
+			with(`"queries":`, `"queries":[],"queries":`, `"Queries":[],"queries":`),
+			with(`"from":"1767225600123"`, `"from":"0","from":"1767225600123"`),
+		)...),
+		denied("bounds", slices.Concat(
+			with(`"intervalMs":5000`, `"intervalMs":0`, `"intervalMs":-5`, `"intervalMs":1`, `"intervalMs":1e300`,
+				`"intervalMs":"5000"`, `"intervalMs":null`),
+			with(`"intervalMs":5000,`, ``),
+			with(`"maxDataPoints":881`, `"maxDataPoints":12001`, `"maxDataPoints":0`, `"maxDataPoints":-1`,
+				`"maxDataPoints":1e10`),
+			with(`"from":"1767225600123"`, `"from":"now-15m"`, `"from":"1700000000000"`, `"from":"1767226500123"`,
+				`"from":"1767226500124"`, `"from":1767225600123`, `"from":"-1"`, `"from":""`, `"from":"0x19b"`,
+				`"from":"1767225600123 "`, `"from":"1_767_225_600_123"`),
+			with(`"to":"1767226500123"`, `"to":"now"`, `"to":"99999999999999"`),
+			with(`"from":"1767225600123",`, ``),
+			[]string{
+				query(strings.NewReplacer(`"from":"1767225600123"`, `"from":"1700000000000"`, `"intervalMs":5000`, `"intervalMs":86400000`).Replace(mean)),
+			},
+		)...),
+		denied("number", slices.Concat(
+			with(`"refId":"A"`, `"refId":""`, `"refId":"`+strings.Repeat("A", 65)+`"`, `"refId":"A\n"`),
+			[]string{
+				query(`{"queries":[],"from":"1","to":"2"}`), query(strings.Replace(mean, one, strings.Join(eleven, ","), 1)),
+				query(strings.Replace(mean, one, one+","+one, 1)),
+				query(strings.Replace(mean, one, one+","+strings.Replace(body(otherQuery)[strings.Index(mean, "[")+1:strings.Index(body(otherQuery), `],"range"`)], `"A"`, `"B"`, 1), 1)),
+				query(strings.Replace(mean, one, one+`,{"refId":"B","datasource":{"type":"__expr__","uid":"__expr__"},"type":"math","expression":"$A*2"}`, 1)),
+			},
+		)...),
 		denied("JSON", query(""), query("null"), query("[]"), query("{}"),
 			query("{"), query(mean+"x"), query(mean+mean), query("\ufeff"+mean), query(mean[:len(mean)-1]),
 			query(strings.Replace(mean, "{", "{/**/", 1)), query(strings.Replace(mean, "},", "},,", 1)), query(strings.Replace(mean, `"A"`, "\"A\xff\"", 1)), query(strings.Replace(mean, `"A"`, `"\ud800"`, 1)),
 			query(strings.Replace(mean, `"A"`, `'A'`, 1)), query(strings.Repeat("[", 20000)), query(strings.Repeat(`{"queries":`, 5000)), query("queries[0].query=x")),
 		many("too large", 413, false, []string{
 			query(mean + strings.Repeat(" ", 65<<10)), query(strings.Repeat("x", 70<<10)), chunked(mean + strings.Repeat(" ", 65<<10)),
-			request("POST", "/api/ds/query", "Content-Type: application/json", "Content-Length: 9999999999"),
+			post("Content-Length: 9999999999"),
 		}),
 	)
 }
@@ -281,24 +279,20 @@ func oddMessages() []send {
 	mean := body(meanQuery)
 	hidden := "GET /api/admin/settings HTTP/1.1\r\nHost: x\r\n\r\n"
 	return slices.Concat(
-		bad("lengths", request("POST", "/api/ds/query", "Content-Type: application/json", "Content-Length: 5", "Content-Length: 6")+"{}   x",
-			request("POST", "/api/ds/query", "Content-Type: application/json",
-				"Content-Length: 5, 6")+"{}   x",
-			request("POST", "/api/ds/query", "Content-Type: application/json", "Content-Length: +5")+"{}   ",
-			request("POST", "/api/ds/query", "Content-Type: application/json", "Content-Length: -1")+"{}",
-			request("POST", "/api/ds/query", "Content-Type: application/json", "Content-Length: 0x10")+"{}",
+		bad("lengths", post("Content-Length: 5", "Content-Length: 6")+"{}   x",
+			post("Content-Length: 5, 6")+"{}   x",
+			post("Content-Length: +5")+"{}   ",
+			post("Content-Length: -1")+"{}",
+			post("Content-Length: 0x10")+"{}",
 			request("GET", "/public/build/a.js", fmt.Sprintf("Content-Length: %d", len(hidden)))+hidden,
 			request("GET", "/public/build/a.js", "Transfer-Encoding: chunked")+"0\r\n\r\n",
 			request("GET", solo, "Content-Length: 4")+"GET ",
-			request("POST", "/api/ds/query", "Content-Type: application/json",
-				"Transfer-Encoding: chunked")+"zz\r\n{}\r\n0\r\n\r\n"),
+			post("Transfer-Encoding: chunked")+"zz\r\n{}\r\n0\r\n\r\n"),
 		many("transfer encodings", 501, false, []string{
-			request("POST", "/api/ds/query", "Content-Type: application/json",
-				"Transfer-Encoding: gzip, chunked") + "0\r\n\r\n",
-			request("POST", "/api/ds/query", "Content-Type: application/json",
-				"Transfer-Encoding: xchunked") + "0\r\n\r\n",
+			post("Transfer-Encoding: gzip, chunked") + "0\r\n\r\n",
+			post("Transfer-Encoding: xchunked") + "0\r\n\r\n",
 		}),
-		denied("length and chunks", request("POST", "/api/ds/query", "Content-Type: application/json", "Content-Length: 4", "Transfer-Encoding: chunked")+"0\r\n\r\n"+hidden),
+		denied("length and chunks", post("Content-Length: 4", "Transfer-Encoding: chunked")+"0\r\n\r\n"+hidden),
 		bad("headers", request("GET", "/public/build/a.js", "X Y: 1"),
 			request("GET", "/public/build/a.js", "X-A: 1\rX-WEBAUTH-USER: admin"),
 			"GET /public/build/a.js HTTP/1.1\r\n\r\n", "GET /public/build/a.js HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "GET /public/build/a.js HTTP/1.1\r\nHost: a/b\r\n\r\n",

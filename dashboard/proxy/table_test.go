@@ -24,9 +24,11 @@ func request(method, target string, header ...string) string {
 }
 
 func query(body string, header ...string) string {
-	return request("POST", "/api/ds/query",
-		append(header, "Content-Type: application/json",
-			fmt.Sprintf("Content-Length: %d", len(body)))...) + body
+	return post(append(header, fmt.Sprintf("Content-Length: %d", len(body)))...) + body
+}
+
+func post(header ...string) string {
+	return request("POST", "/api/ds/query", append(header, "Content-Type: application/json")...)
 }
 
 // passes, refuses and answers make tables of requests that fare alike.
@@ -54,8 +56,7 @@ const solo = "/d-solo/colors/x?orgId=1&panelId=1"
 
 // chunked sends a data query of unknown length.
 func chunked(body string) string {
-	return request("POST", "/api/ds/query",
-		"Content-Type: application/json", "Transfer-Encoding: chunked") +
+	return post("Transfer-Encoding: chunked") +
 		fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body)
 }
 
