@@ -28,7 +28,8 @@ func TestServices(t *testing.T) {
 	}
 }
 
-func TestPrivileges(t *testing.T) {
+// A service has no privileges, and limits.
+func TestConfinement(t *testing.T) {
 	t.Parallel()
 	each(t, load(t), func(t *testing.T, name string, s types.ServiceConfig) {
 		if !slices.Contains(s.CapDrop, "ALL") || len(s.CapAdd) > 0 || s.Privileged {
@@ -51,6 +52,16 @@ func TestPrivileges(t *testing.T) {
 		}
 		if user := user(t, s); user == "" || user == "root" || strings.HasPrefix(user, "0") {
 			t.Errorf("runs as %q", user)
+		}
+		if s.MemLimit < 6<<20 { // Docker's own least
+			t.Errorf("memory: %d", s.MemLimit)
+		}
+		if s.PidsLimit <= 0 {
+			t.Error("no limit of processes")
+		}
+		if s.Logging == nil || s.Logging.Options["max-size"] == "" ||
+			s.Logging.Options["max-file"] == "" {
+			t.Error("its log grows for ever")
 		}
 	})
 }
@@ -119,22 +130,6 @@ func TestTokensAreApart(t *testing.T) {
 			if uid, _, _ := strings.Cut(user(t, s), ":"); uid == owner {
 				t.Error("runs as the user that owns all tokens")
 			}
-		}
-	})
-}
-
-func TestLimits(t *testing.T) {
-	t.Parallel()
-	each(t, load(t), func(t *testing.T, _ string, s types.ServiceConfig) {
-		if s.MemLimit < 6<<20 { // Docker's own least
-			t.Errorf("memory: %d", s.MemLimit)
-		}
-		if s.PidsLimit <= 0 {
-			t.Error("no limit of processes")
-		}
-		if s.Logging == nil || s.Logging.Options["max-size"] == "" ||
-			s.Logging.Options["max-file"] == "" {
-			t.Error("its log grows for ever")
 		}
 	})
 }

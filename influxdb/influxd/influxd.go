@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 )
 
@@ -57,13 +58,8 @@ func CachePath(getenv func(string) string) (string, error) {
 	return filepath.Join(cache, "colorstream", "influxd-"+Version), nil
 }
 
+// executable returns nil if the file can be run.
 func executable(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
-		return errors.New("it is no executable file")
-	}
-	return nil
+	_, err := exec.LookPath(path)
+	return err
 }

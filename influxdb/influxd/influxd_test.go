@@ -65,7 +65,7 @@ func TestFind(t *testing.T) {
 	check(map[string]string{"INFLUXD": there, "HOME": "/no/home"}, there, "")
 	check(map[string]string{"INFLUXD": "/no/influxd", "XDG_CACHE_HOME": dir},
 		"", "INFLUXD=/no/influxd")
-	check(map[string]string{"INFLUXD": notExecutable}, "", "no executable")
+	check(map[string]string{"INFLUXD": notExecutable}, "", "permission denied")
 	if _, err := Find(environ(map[string]string{"HOME": "/no/home"})); !errors.Is(err, ErrNotBuilt) {
 		t.Errorf("got %v", err)
 	}
