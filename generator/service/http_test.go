@@ -102,10 +102,11 @@ func TestMux(t *testing.T) {
 	if err := checkHealth(t, address); err != nil {
 		t.Errorf("healthy: %v", err)
 	}
-	_, port, _ := net.SplitHostPort(address)
-	for _, everywhere := range []string{":" + port, "0.0.0.0:" + port} {
-		if err := checkHealth(t, everywhere); err != nil {
-			t.Errorf("%s: %v", everywhere, err)
+	for listen, want := range map[string]string{
+		":1": "localhost:1", "0.0.0.0:1": "localhost:1", "[::]:1": "localhost:1", "h:1": "h:1",
+	} {
+		if got, err := Reach(listen); got != want || err != nil {
+			t.Errorf("%s is reached at %s, %v", listen, got, err)
 		}
 	}
 	stop()
