@@ -271,7 +271,7 @@ func TestRetentionChanges(t *testing.T) {
 	for _, c := range []struct {
 		text    string
 		seconds int64
-	}{{"36h", 129600}, {"0", 0}, {"1h", 3600}, {"90m", 5400}, {"30d", 2592000}, {"52w", 31449600}, {"7200", 7200}} {
+	}{{"30d", 2592000}, {"36h", 129600}, {"0", 0}, {"1h", 3600}, {"90m", 5400}, {"52w", 31449600}, {"7200", 7200}} {
 		environ["INFLUX_RETENTION"] = c.text
 		out := mustRun(t, db, dir, environ)
 		got := int64(0)
@@ -412,6 +412,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"INFLUX_URL": "localhost:8086", "INFLUX_BUCKET": "_x", "INFLUX_RETENTION": "59m", "INFLUX_ADMIN_PASSWORD": "seven77",
 		"INFLUX_TIMEOUT": "0", "INFLUX_TOKEN_GROUPS": "nobody:1",
 	}, "INFLUX_URL", "INFLUX_BUCKET", "INFLUX_RETENTION", "1h", "INFLUX_ADMIN_PASSWORD: has 7", "INFLUX_TIMEOUT", "nobody")
+	check("one bucket", map[string]string{"INFLUX_PIPELINE_BUCKET": "color_data"},
+		`INFLUX_PIPELINE_BUCKET="color_data"`, "may not see the rest")
 	check("unreadable values", map[string]string{"INFLUX_RETENTION": "5 parsecs", "INFLUX_TOKEN_GROUPS": "worker"},
 		"5 parsecs", "30d", `INFLUX_TOKEN_GROUPS="worker"`)
 	if os.Getuid() != 0 { // root may write everywhere

@@ -164,6 +164,10 @@ func TestBuild(t *testing.T) {
 			}
 		}
 	}
+	works := stand["go"]
+	stand["go"] = strings.Replace(works, "echo $1", "exit 7", 1)
+	fails(t.TempDir(), "exit status 7") // what it built does not run
+	stand["go"] = works
 	stand["cargo"] = `echo "error: this Rust is from 1998"; exit 101`
 	fails(t.TempDir(), "exit status 101", "Rust 1.72", "this Rust is from 1998")
 	// Everything that is missing is named at once, with what to do about it.
