@@ -118,9 +118,11 @@ func TestRestrictedUsersOnCluster(t *testing.T) {
 	r.wantRestricted(w, worker, generator, nodes...)
 }
 
-// wantRestricted wants 200 messages in points and a dead letter, that the commands check succeed, and
-// that the nodes have denied nothing. It stops the worker.
-func (r *rig) wantRestricted(w *program, worker, generator map[string]string, nodes ...*redis.Client) {
+// wantRestricted wants 200 messages in points and a dead letter, that the commands check succeed,
+// and that the nodes have denied nothing. It stops the worker.
+func (r *rig) wantRestricted(
+	w *program, worker, generator map[string]string, nodes ...*redis.Client,
+) {
 	r.t.Helper()
 	r.waitCount(200)
 	r.eventually("a dead letter", 20*time.Second, func() bool {

@@ -145,8 +145,8 @@ func (c *comparison) compare(ctx context.Context) error {
 	return err
 }
 
-// field is what a point would write there, nil for nothing. It is not ok if that is another worker's
-// choice, which the import leaves as it is.
+// field is what a point would write there, nil for nothing. It is not ok if that is another
+// worker's choice, which the import leaves as it is.
 func field(p series.Point, name string) (value any, ok bool) {
 	float := func(f float64) any {
 		if f-f != 0 {

@@ -73,7 +73,9 @@ func parseEntries(reply any) ([]entry, error) {
 }
 
 // content finds what an entry's fields say: the payload is in the field m; or the message's fields
-// are the entry's own; or the only field, whatever its name, is a JSON object.
+// are the entry's own; or the only field, whatever its name, is a JSON object. Of an entry's own
+// fields a text that is a number becomes one, and whatever else stands there is for the message's
+// decoder to reject.
 func content(fields []any) (kind, string) {
 	value := func(name string) (string, bool) {
 		for i := 0; i+1 < len(fields); i += 2 {
@@ -88,12 +90,17 @@ func content(fields []any) (kind, string) {
 		return payload, m
 	}
 	color, hasColor := value("color")
-	number, hasValue := value("value")
+	v, hasValue := value("value")
 	switch {
 	case hasColor && hasValue:
-		name, hasName := value("name")
-		ts, hasTime := value("ts")
-		return payload, plainMessage(color, number, name, hasName, ts, hasTime)
+		text := `{"color":` + quote(color) + `,"value":` + number(v)
+		if name, ok := value("name"); ok {
+			text += `,"name":` + quote(name)
+		}
+		if ts, ok := value("ts"); ok {
+			text += `,"ts":` + number(ts)
+		}
+		return payload, text + "}"
 	case len(fields) == 2:
 		v, _ := fields[1].(string)
 		if fields[0] == fieldTick {
@@ -104,21 +111,6 @@ func content(fields []any) (kind, string) {
 		}
 	}
 	return rejected, describe(fields)
-}
-
-// plainMessage makes a message of an entry's own fields: a text that is a number becomes one, and
-// whatever else stands there is for the message's decoder to reject.
-func plainMessage(color, value, name string, hasName bool, ts string, hasTime bool) string {
-	var b strings.Builder
-	b.WriteString(`{"color":` + quote(color) + `,"value":` + number(value))
-	if hasName {
-		b.WriteString(`,"name":` + quote(name))
-	}
-	if hasTime {
-		b.WriteString(`,"ts":` + number(ts))
-	}
-	b.WriteString("}")
-	return b.String()
 }
 
 // number gives a text as a JSON number if it is one, else as a string.

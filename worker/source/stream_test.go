@@ -280,8 +280,8 @@ func FuzzPlainMessage(f *testing.F) {
 	f.Add("", "", "", "")
 	f.Add("x", "-", "1.", "0.0.1")
 	f.Fuzz(func(t *testing.T, color, value, name, ts string) {
-		text := plainMessage(color, value, name, true, ts, true)
-		if !json.Valid([]byte(text)) {
+		kind, text := content([]any{"color", color, "value", value, "name", name, "ts", ts})
+		if kind != payload || !json.Valid([]byte(text)) {
 			t.Errorf("%q is not JSON", text)
 		}
 	})

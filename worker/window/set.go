@@ -162,19 +162,24 @@ func (s *Set) addTo(w *Window, color string, value float64) Verdict {
 	w.stored += v.add(value, w.stored >= s.cfg.MaxValues)
 	w.count++
 	w.parted = false
-	if !w.dirty {
-		w.dirty, w.dirtyAt = true, s.now
-	}
+	w.change(s.now)
 	return Added
+}
+
+// change tells that the window differs from its last pane.
+func (w *Window) change(at int64) {
+	if !w.dirty {
+		w.dirty, w.dirtyAt = true, at
+	}
 }
 
 func (s *Set) newValues() *values {
 	return &values{squares: slices.Contains(s.cfg.Statistics, series.StdDev)}
 }
 
-// lookUp gives the open window in which the instant lies, or nil.
-func (s *Set) lookUp(instant int64) *Window {
-	i, found := slices.BinarySearchFunc(s.open, instant, func(w *Window, instant int64) int {
+// search gives the place of the open window in which the instant lies, or where it would be.
+func (s *Set) search(instant int64) (i int, found bool) {
+	return slices.BinarySearchFunc(s.open, instant, func(w *Window, instant int64) int {
 		switch {
 		case w.End <= instant:
 			return -1
@@ -183,6 +188,11 @@ func (s *Set) lookUp(instant int64) *Window {
 		}
 		return 0
 	})
+}
+
+// lookUp gives the open window in which the instant lies, or nil.
+func (s *Set) lookUp(instant int64) *Window {
+	i, found := s.search(instant)
 	if !found {
 		return nil
 	}
@@ -204,9 +214,7 @@ func (s *Set) find(instant int64) *Window {
 		Start: start, End: end, First: s.now,
 		statistics: s.cfg.Statistics, colors: make(map[string]*values),
 	}
-	i, _ := slices.BinarySearchFunc(s.open, start, func(w *Window, start int64) int {
-		return cmp.Compare(w.Start, start)
-	})
+	i, _ := s.search(instant)
 	s.open = slices.Insert(s.open, i, w)
 	s.current = w
 	return w
@@ -231,9 +239,7 @@ func (s *Set) Gap(from, to int64) {
 	for _, w := range s.open {
 		if !w.Incomplete && (w.events || w.arrivals && w.Start < to && from < w.End) {
 			w.Incomplete = true
-			if !w.dirty { // written as complete: it must be written again
-				w.dirty, w.dirtyAt = true, s.now
-			}
+			w.change(s.now) // written as complete: it must be written again
 		}
 	}
 }

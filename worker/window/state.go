@@ -91,9 +91,7 @@ func (s *Set) Check(state State) (missing int64) {
 			}
 			missing += h.Count - w.count
 			w.Incomplete = true
-			if !w.dirty {
-				w.dirty, w.dirtyAt = true, s.now
-			}
+			w.change(s.now)
 		}
 	}
 	return missing
