@@ -130,7 +130,8 @@ func parse(body io.Reader, begin func(names []string) func(row)) error {
 			each, columns = begin(slices.Clone(record[3:])), len(record)
 			continue
 		case each == nil || len(record) != columns:
-			return &access.StatusError{Status: http.StatusOK, Message: strings.Join(record, " ")} // it broke off
+			said := strings.Join(record, " ") // it broke off
+			return &access.StatusError{Status: http.StatusOK, Message: said}
 		case n > maxRows:
 			err := fmt.Errorf("more than %d rows", maxRows)
 			return &Error{summary: "InfluxDB's answer is too large", err: err}

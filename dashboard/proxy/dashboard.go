@@ -16,10 +16,10 @@ type keys map[string]bool
 
 // A dashboard is what the proxy needs to know of one. The zero value permits nothing.
 type dashboard struct {
-	targets  map[string]keys  // by the text of the query: those of the shown panels, which may be asked
-	variable []*regexp.Regexp // texts of the variables' and annotations' queries, which are answered with nothing
+	targets  map[string]keys  // of the shown panels, which may be asked, by the query's text
+	variable []*regexp.Regexp // queries of variables and annotations, answered with nothing
 	panels   []int            // those of the shown ones that it has, in ascending order
-	revision string           // changes with an edit; two reads of the same give the same one, in any process
+	revision string           // changes with an edit; the same for the same one, in any process
 }
 
 // unneeded reports whether a query is one that the panels do not need.
@@ -35,7 +35,8 @@ type dashboardJSON struct {
 	Annotations any             `json:"annotations"`
 }
 
-var errNotClassic = errors.New("the dashboard is not stored in the classic schema (export it as Classic)")
+var errNotClassic = errors.New(
+	"the dashboard is not stored in the classic schema (export it as Classic)")
 
 type panelJSON struct {
 	ID         int             `json:"id"`
@@ -90,7 +91,7 @@ func parseDashboard(data []byte, source string) (*dashboard, error) {
 	slices.Sort(d.panels)
 	d.panels = slices.Compact(d.panels)
 	hash := sha256.New()
-	fmt.Fprintln(hash, content.Version, d.panels, d.targets) // maps are printed in the order of their keys
+	fmt.Fprintln(hash, content.Version, d.panels, d.targets) // which prints maps sorted
 	d.revision = hex.EncodeToString(hash.Sum(nil)[:8])
 	return d, nil
 }

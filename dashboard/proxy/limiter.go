@@ -16,8 +16,8 @@ import (
 var errBusy = errors.New("too many requests at once")
 
 // A limiter bounds what is under way, in all and of each reader: requests at all, and those of them
-// that Grafana is given, by kind. These wait for their turn, first among their reader's own, so that
-// a few greedy readers leave slots for others.
+// that Grafana is given, by kind. These wait for their turn, first among their reader's own, so
+// that a few greedy readers leave slots for others.
 type limiter struct {
 	*limits
 	mu      sync.Mutex

@@ -183,7 +183,9 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) (label string) {
 		Transport:      p.transport,
 		ErrorLog:       slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 		ModifyResponse: func(r *http.Response) error { return p.modifyResponse(r, a) },
-		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, err error) { label = p.fail(w, r, err) },
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			label = p.fail(w, r, err)
+		},
 	}).ServeHTTP(w, r.WithContext(ctx))
 	return label
 }
@@ -198,7 +200,8 @@ func (p *Proxy) decide(w http.ResponseWriter, r *http.Request) *answer {
 		rule = match(p.rules, r.Method, r.URL.Path)
 	}
 	if rule == nil { // that is how a new version's needs are found
-		p.log.Debug("denied a request that the proxy's table does not know", "method", r.Method, "path", r.URL.Path)
+		p.log.Debug("denied a request that the proxy's table does not know",
+			"method", r.Method, "path", r.URL.Path)
 		return &answer{status: http.StatusNotFound, body: "not found"}
 	}
 	passed := &answer{rule: rule}

@@ -22,8 +22,8 @@ const (
 )
 
 // posted is the body of POST /api/ds/query as Grafana 9.4 to 13 send it. It is read strictly: names
-// are case-sensitive, and duplicate names, invalid UTF-8 and trailing data are errors. What goes up is
-// the same without what is only permitted: checked values and nothing else.
+// are case-sensitive, and duplicate names, invalid UTF-8 and trailing data are errors. What goes up
+// is the same without what is only permitted: checked values and nothing else.
 type posted struct {
 	Queries []postedQuery             `json:"queries"`
 	From    string                    `json:"from"` // Unix milliseconds, in decimal

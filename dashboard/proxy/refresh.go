@@ -35,15 +35,17 @@ const (
 	gapTime = 500 * time.Millisecond
 )
 
-func newRefresher(log *slog.Logger, every time.Duration, read func() (*dashboard, error)) *refresher {
+func newRefresher(
+	log *slog.Logger, every time.Duration, read func() (*dashboard, error),
+) *refresher {
 	return &refresher{
 		log: log, read: read, every: every, reading: make(chan struct{}, 1), dashboard: new(dashboard),
 	}
 }
 
-// Panels returns which of the configured panels Grafana has now, in ascending order, none if it does
-// not answer. The revision changes when the dashboard has been edited: a panel that was loaded under
-// another one asks for queries that may be gone. It is cheap, and safe for concurrent use.
+// Panels returns which of the configured panels Grafana has now, in ascending order, none if it
+// does not answer. The revision changes when the dashboard has been edited: a panel that was loaded
+// under another one asks for queries that may be gone. It is cheap, and safe for concurrent use.
 func (f *refresher) Panels() (list []int, revision string) {
 	d := f.current()
 	return slices.Clone(d.panels), d.revision

@@ -82,7 +82,8 @@ func compile(uid string) []rule {
 	replace := strings.NewReplacer(pairs...)
 	rules := make([]rule, len(table))
 	for i, row := range table {
-		rules[i] = rule{row, regexp.MustCompile(`\A` + replace.Replace(regexp.QuoteMeta(row.path)) + `\z`)}
+		path := replace.Replace(regexp.QuoteMeta(row.path))
+		rules[i] = rule{row, regexp.MustCompile(`\A` + path + `\z`)}
 	}
 	return rules
 }

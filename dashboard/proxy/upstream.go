@@ -165,7 +165,8 @@ type transport struct {
 
 func newTransport(l *limits) transport {
 	dialer := &net.Dialer{Timeout: 2 * time.Second}
-	return transport{&http.Transport{ // no Proxy: the environment does not decide where the browsers' requests go
+	// No Proxy: the environment does not decide where the browsers' requests go.
+	return transport{&http.Transport{
 		DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second,
 		ResponseHeaderTimeout: l.HeaderTime, IdleConnTimeout: 30 * time.Second,
 		MaxIdleConnsPerHost: 16, MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,

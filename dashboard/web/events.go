@@ -58,8 +58,8 @@ func (e tableEvent) since(before tableEvent) (change tableEvent, changed bool) {
 		e.Total != before.Total || e.Attention != before.Attention || e.Pages != before.Pages
 }
 
-// frame is what has changed of the state and of a view since an earlier moment, or the whole view if
-// there is none.
+// frame is what has changed of the state and of a view since an earlier moment; without one, the
+// whole view.
 func (m *moment) frame(v view, before *moment) *live.Frame {
 	key := frameKey{view: v}
 	if before != nil {

@@ -48,8 +48,9 @@ func (s *Server) show(snapshot latest.Snapshot, now time.Time) {
 		snapshot.Statistics = standard()
 	}
 	m := &moment{
-		Snapshot: snapshot, config: s.config, templates: s.templates, now: now, replaced: make(chan struct{}),
-		orders: make(map[[3]string]func() []*latest.Color), rows: make(map[rowKey]func() string),
+		Snapshot: snapshot, config: s.config, templates: s.templates, now: now,
+		replaced: make(chan struct{}),
+		orders:   make(map[[3]string]func() []*latest.Color), rows: make(map[rowKey]func() string),
 		events: make(map[view]func() tableEvent), frames: make(map[frameKey]func() *live.Frame),
 	}
 	m.state = s.newState(m, now)
@@ -84,7 +85,7 @@ func once[K comparable, V any](m *moment, values map[K]func() V, most int, key K
 	return value()
 }
 
-// table looks at the moment through a view: it returns its colours and, without the rows, its event.
+// table looks at the moment through a view: its colours and, without the rows, its event.
 func (m *moment) table(v view) (colors []*latest.Color, e tableEvent) {
 	order, words := m.order(v), strings.Fields(v.Search)
 	if len(words) > 0 || v.Attention || v.First {

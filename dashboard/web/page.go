@@ -46,8 +46,9 @@ type column struct {
 const fewColors = 8
 
 func (s *Server) index(w http.ResponseWriter, r *http.Request) {
+	body := execute(s.templates, "page.html", s.page(r.URL.Query()))
 	w.Header().Set("Cache-Control", "no-store")
-	s.reply(w, r, "text/html; charset=utf-8", []byte(execute(s.templates, "page.html", s.page(r.URL.Query()))))
+	s.reply(w, r, "text/html; charset=utf-8", []byte(body))
 }
 
 func (s *Server) page(query url.Values) page {

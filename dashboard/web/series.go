@@ -103,7 +103,7 @@ type chartRequest struct {
 	chart.Picture
 	statistics series.Statistics // that there are
 	colors     []string          // the last is the picked one
-	newest     time.Time         // window; one that came into the last step is not in what was read before
+	newest     time.Time         // window: one that came into the last step makes it another request
 	window     time.Duration
 }
 

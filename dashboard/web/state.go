@@ -25,7 +25,9 @@ type state struct {
 
 func (s *Server) newState(m *moment, now time.Time) *state {
 	panels, revision := s.grafana()
-	st := &state{Now: now.UnixMilli(), Kind: "live", Word: "Live", Parts: "Data from InfluxDB", Panels: []int{}}
+	st := &state{
+		Now: now.UnixMilli(), Kind: "live", Word: "Live", Parts: "Data from InfluxDB", Panels: []int{},
+	}
 	if panels != nil {
 		st.Panels, st.Revision, st.Parts = panels, revision, st.Parts+", panels from Grafana"
 	}

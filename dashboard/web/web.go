@@ -67,9 +67,10 @@ func New(
 		"plural": plural,
 		"title":  chart.Title,
 	}
+	page := template.New("page").Funcs(functions)
 	s := &Server{
 		config: config, grafana: grafana,
-		templates: template.Must(template.New("page").Funcs(functions).ParseFS(files, "templates/*.html")),
+		templates: template.Must(page.ParseFS(files, "templates/*.html")),
 		events:    live.NewServer(config.Clients, metrics),
 		charts:    &charts{log: log, source: history, kept: make(map[string]*reading)},
 	}
