@@ -37,14 +37,3 @@ func TestCollectorIsBounded(t *testing.T) {
 	add(2000, strings.Repeat("x", MaxPayload), maxBytes/line+1)
 	add(1000, strings.Repeat("\n", 2*MaxPayload), maxBytes/line+1)
 }
-
-func BenchmarkAdd(b *testing.B) {
-	c := NewCollector(new(counts).drop)
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		if i%1000 == 0 {
-			c.Take()
-		}
-		c.Add(Letter{Reason: "color", Payload: `{"color":"","name":"n","value":1}`, At: at})
-	}
-}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -91,18 +90,5 @@ func BenchmarkCommit(b *testing.B) {
 				b.ReportMetric(0, "ns/op")
 			})
 		}
-	}
-}
-
-// BenchmarkOpen opens a file whose queue is full.
-func BenchmarkOpen(b *testing.B) {
-	dir := b.TempDir()
-	s := openTestBolt(b, dir, 1<<30)
-	for range 256 {
-		commit(b, s, Commit{Lines: bytes.Repeat([]byte("l"), 1<<20)})
-	}
-	for b.Loop() {
-		_ = s.Close()
-		s = openTestBolt(b, dir, 1<<30)
 	}
 }

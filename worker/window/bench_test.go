@@ -91,25 +91,3 @@ func BenchmarkAdvance(b *testing.B) {
 		}
 	}
 }
-
-// BenchmarkAppend measures what a second of messages costs the goroutine that commits, and how long
-// it is.
-func BenchmarkAppend(b *testing.B) {
-	for _, colors := range []int{4, 1000, 10_000} {
-		for _, shape := range shapes {
-			b.Run(fmt.Sprintf("%d colors of %s", colors, shape.name), func(b *testing.B) {
-				r := rand.New(rand.NewPCG(1, 1))
-				s := NewSet(Config{Width: 5 * time.Second})
-				s.Advance(0)
-				for i := range 800_000 {
-					s.Add(fmt.Sprint("color", i%colors), shape.value(r))
-				}
-				size := 0
-				for b.Loop() {
-					size = len(s.Parts(true)[0].Append(nil))
-				}
-				b.ReportMetric(float64(size), "B")
-			})
-		}
-	}
-}
