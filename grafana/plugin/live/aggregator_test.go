@@ -352,6 +352,17 @@ func TestThereIsNoEndOfColours(t *testing.T) {
 	if !asked {
 		t.Error("the colour that was asked for is in no row")
 	}
+	var many []string
+	for i := range 2 * maxPinned {
+		many = append(many, fmt.Sprint("c", i))
+	}
+	release := a.Pin(many)
+	if n := len(a.colors.pinned); n != maxPinned {
+		t.Errorf("%d colours are pinned, want %d", n, maxPinned)
+	}
+	if release(); len(a.colors.pinned) != 1 {
+		t.Errorf("%d colours are pinned after the release, want c9000", len(a.colors.pinned))
+	}
 }
 
 func TestMessagesThatCannotBeReadAreLeftOut(t *testing.T) {
