@@ -33,17 +33,21 @@ type Sorter struct {
 	runs int // in the file, each of limit records
 }
 
-// A sortRow is a record in 40 bytes, of which 29 are written to the file, in this order.
+// A sortRow is a record in 40 bytes, of which 29 are written to the file.
 type sortRow struct {
-	at          int64 // nanoseconds since 1970
-	value       float64
-	line        uint32
-	color, name uint32 // indexes of texts
-	timed       bool   // at is its own time
-	number      uint32 // in the run
+	fileRow
+	number uint32 // in the run
 }
 
-const rowSize = 8 + 8 + 4 + 4 + 4 + 1
+type fileRow struct {
+	At          int64 // nanoseconds since 1970
+	Value       float64
+	Line        uint32
+	Color, Name uint32 // indexes of texts
+	Timed       bool   // At is its own time
+}
+
+var rowSize = binary.Size(fileRow{})
 
 // NewSorter makes a sorter that holds at most limit records in memory, and the others in a
 // temporary file in the folder dir.
@@ -67,11 +71,11 @@ func (s *Sorter) Add(r Record) error {
 	if !r.Time.IsZero() {
 		s.last = r.Time.UnixNano()
 	}
-	s.rows = append(s.rows, sortRow{
-		at: s.last, value: r.Value, line: uint32(r.Line),
-		color: s.intern(r.Color), name: s.intern(r.Name),
-		timed: !r.Time.IsZero(), number: uint32(len(s.rows)),
-	})
+	row := fileRow{
+		At: s.last, Value: r.Value, Line: uint32(r.Line),
+		Color: s.intern(r.Color), Name: s.intern(r.Name), Timed: !r.Time.IsZero(),
+	}
+	s.rows = append(s.rows, sortRow{row, uint32(len(s.rows))})
 	s.count++
 	return nil
 }
@@ -88,7 +92,7 @@ func (s *Sorter) intern(text string) uint32 {
 
 func (s *Sorter) sort() {
 	slices.SortFunc(s.rows, func(a, b sortRow) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.number, b.number))
+		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.number, b.number))
 	})
 }
 
@@ -104,18 +108,10 @@ func (s *Sorter) spill() (err error) {
 	}
 	s.sort()
 	w := bufio.NewWriterSize(s.file, bufferSize)
-	var b [rowSize]byte
-	for _, r := range s.rows {
-		binary.LittleEndian.PutUint64(b[:], uint64(r.at))
-		binary.LittleEndian.PutUint64(b[8:], math.Float64bits(r.value))
-		binary.LittleEndian.PutUint32(b[16:], r.line)
-		binary.LittleEndian.PutUint32(b[20:], r.color)
-		binary.LittleEndian.PutUint32(b[24:], r.name)
-		b[28] = 0
-		if r.timed {
-			b[28] = 1
-		}
-		if _, err := w.Write(b[:]); err != nil {
+	var b []byte
+	for i := range s.rows {
+		b, _ = binary.Append(b[:0], binary.LittleEndian, &s.rows[i].fileRow)
+		if _, err := w.Write(b); err != nil {
 			return err
 		}
 	}
@@ -132,7 +128,7 @@ func (s *Sorter) All() iter.Seq2[Record, error] {
 		for err == nil && len(runs) > 0 {
 			first := 0
 			for i, run := range runs { // of the same time, the earlier run's row comes first
-				if run.row.at < runs[first].row.at {
+				if run.row.At < runs[first].row.At {
 					first = i
 				}
 			}
@@ -149,13 +145,13 @@ func (s *Sorter) All() iter.Seq2[Record, error] {
 	}
 }
 
-func (s *Sorter) record(r sortRow) Record {
+func (s *Sorter) record(r fileRow) Record {
 	record := Record{
-		Message: message.Message{Color: s.texts[r.color], Name: s.texts[r.name], Value: r.value},
-		Line:    int(r.line),
+		Message: message.Message{Color: s.texts[r.Color], Name: s.texts[r.Name], Value: r.Value},
+		Line:    int(r.Line),
 	}
-	if r.timed {
-		record.Time = time.Unix(0, r.at).UTC()
+	if r.Timed {
+		record.Time = time.Unix(0, r.At).UTC()
 	}
 	return record
 }
@@ -192,29 +188,17 @@ func (s *Sorter) Close() error {
 type sortRun struct {
 	file *bufio.Reader
 	rows []sortRow
-	row  sortRow
+	row  fileRow
 }
 
 // next reads the next row; io.EOF is the end.
 func (r *sortRun) next() error {
-	if r.file == nil {
-		if len(r.rows) == 0 {
-			return io.EOF
-		}
-		r.row, r.rows = r.rows[0], r.rows[1:]
-		return nil
+	if r.file != nil {
+		return binary.Read(r.file, binary.LittleEndian, &r.row)
 	}
-	var b [rowSize]byte
-	if _, err := io.ReadFull(r.file, b[:]); err != nil {
-		return err
+	if len(r.rows) == 0 {
+		return io.EOF
 	}
-	r.row = sortRow{
-		at:    int64(binary.LittleEndian.Uint64(b[:])),
-		value: math.Float64frombits(binary.LittleEndian.Uint64(b[8:])),
-		line:  binary.LittleEndian.Uint32(b[16:]),
-		color: binary.LittleEndian.Uint32(b[20:]),
-		name:  binary.LittleEndian.Uint32(b[24:]),
-		timed: b[28] == 1,
-	}
+	r.row, r.rows = r.rows[0].fileRow, r.rows[1:]
 	return nil
 }
