@@ -44,7 +44,9 @@ type feed struct {
 	start  time.Time // of the pace
 	now    time.Time // a look at the clock that is at most one batch old
 	waited bool      // since the last message for something else than the pace
-	behind behind
+
+	behind   time.Duration // in all: the pace is too fast for Redis or for this machine
+	reported time.Time     // when that was said
 }
 
 // run ends at the input's end, after count messages, with an error, or with nil when ctx ends. What
@@ -109,8 +111,15 @@ func (f *feed) await(ctx context.Context, record source.Record) error {
 		}
 	} else if late := -pause; late > catchUp {
 		f.start = f.start.Add(late - catchUp)
-		if !f.waited {
-			f.behind.add(f.log, f.now, late-catchUp)
+		if f.waited {
+			f.waited = false
+			return nil
+		}
+		f.behind += late - catchUp
+		if f.now.Sub(f.reported) > 10*time.Second {
+			f.reported = f.now
+			f.log.Warn("cannot keep the pace, so it is slower than asked for",
+				"behind_in_all", f.behind.Round(time.Millisecond))
 		}
 	}
 	f.waited = false
@@ -142,20 +151,4 @@ func (f *feed) flush(ctx context.Context) error {
 		err = context.Cause(ctx)
 	}
 	return err
-}
-
-// behind tells that the pace is too fast for Redis or for this machine, but not more than every ten
-// seconds.
-type behind struct {
-	total    time.Duration
-	reported time.Time
-}
-
-func (b *behind) add(log *slog.Logger, now time.Time, late time.Duration) {
-	b.total += late
-	if now.Sub(b.reported) > 10*time.Second {
-		b.reported = now
-		log.Warn("cannot keep the pace, so it is slower than asked for",
-			"behind_in_all", b.total.Round(time.Millisecond))
-	}
 }

@@ -22,7 +22,7 @@ func FromFields(color, value, name, ts string) (Message, error) {
 		return Message{}, &Error{ValueMissing, "there is no value"}
 	}
 	if !IsDecimal(value) {
-		return Message{}, errorf(ValueType, "value must be a number, not %q", clip(value))
+		return Message{}, errorf(ValueType, "value must be a number, not %.40q", value)
 	}
 	var err error
 	if m.Value, err = parseValue(value); err != nil {
@@ -57,7 +57,7 @@ func IsDecimal(s string) bool {
 func parseValue(number string) (float64, error) {
 	f, err := strconv.ParseFloat(number, 64)
 	if err != nil {
-		return 0, errorf(ValueRange, "value %s does not fit a double", clip(number))
+		return 0, errorf(ValueRange, "value %.40s does not fit a double", number)
 	}
 	return f, nil
 }
@@ -76,11 +76,11 @@ func parseTimeNumber(number string) (time.Time, error) {
 	const taken = "it was taken for milliseconds since 1970"
 	switch {
 	case at.Before(year2000):
-		return time.Time{}, errorf(Past, "ts %s is before the year 2000: %s, which is %s%s",
-			clip(number), taken, at.Format(time.RFC3339), guess(time.Unix(ms, 0), "seconds"))
+		return time.Time{}, errorf(Past, "ts %.40s is before the year 2000: %s, which is %s%s",
+			number, taken, at.Format(time.RFC3339), guess(time.Unix(ms, 0), "seconds"))
 	case at.After(maxTime):
-		return time.Time{}, errorf(TimeRange, "ts %s is after the year 2262: %s%s%s",
-			clip(number), taken, guess(time.UnixMicro(ms),
+		return time.Time{}, errorf(TimeRange, "ts %.40s is after the year 2262: %s%s%s",
+			number, taken, guess(time.UnixMicro(ms),
 				"microseconds"), guess(time.Unix(0, ms), "nanoseconds"))
 	}
 	return at, nil
@@ -105,17 +105,17 @@ func parseTimeText(text string) (time.Time, error) {
 	case at.UnmarshalText([]byte(full)) == nil:
 	case at.UnmarshalText([]byte(text+"Z")) == nil:
 		return time.Time{}, errorf(TimeInvalid,
-			"ts %q has no time zone: end it in Z or in an offset such as +01:00", clip(text))
+			"ts %.40q has no time zone: end it in Z or in an offset such as +01:00", text)
 	case IsDecimal(text):
-		return time.Time{}, errorf(TimeInvalid, "ts %q is a number in quotation marks", clip(text))
+		return time.Time{}, errorf(TimeInvalid, "ts %.40q is a number in quotation marks", text)
 	default:
-		return time.Time{}, errorf(TimeInvalid, "ts %q is no RFC 3339 time", clip(text))
+		return time.Time{}, errorf(TimeInvalid, "ts %.40q is no RFC 3339 time", text)
 	}
 	switch at = at.UTC(); {
 	case at.Before(year2000):
-		return time.Time{}, errorf(Past, "ts %q is before the year 2000", clip(text))
+		return time.Time{}, errorf(Past, "ts %.40q is before the year 2000", text)
 	case at.After(maxTime):
-		return time.Time{}, errorf(TimeRange, "ts %q is after the year 2262", clip(text))
+		return time.Time{}, errorf(TimeRange, "ts %.40q is after the year 2262", text)
 	}
 	return at, nil
 }

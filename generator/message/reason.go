@@ -49,6 +49,7 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Detail }
 
+// errorf shows at most 40 characters of what was sent.
 func errorf(r Reason, format string, args ...any) *Error {
 	return &Error{r, fmt.Sprintf(format, args...)}
 }

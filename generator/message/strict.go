@@ -64,7 +64,7 @@ func (f *fields) read(d *json.Decoder) error {
 		return notJSON(err)
 	}
 	if f.seen[name] {
-		f.fail(errorf(DuplicateField, "field %q stands twice", clip(name)))
+		f.fail(errorf(DuplicateField, "field %.40q stands twice", name))
 		return nil
 	}
 	f.seen[name] = true
@@ -84,7 +84,7 @@ func (f *fields) read(d *json.Decoder) error {
 func (f *fields) color(raw json.RawMessage) {
 	text, ok := asString(raw)
 	if !ok {
-		f.fail(errorf(ColorType, "color must be a string, not %s", clip(string(raw))))
+		f.fail(errorf(ColorType, "color must be a string, not %.40s", raw))
 		return
 	}
 	f.m.Color = strings.Trim(text, " ")
@@ -94,14 +94,14 @@ func (f *fields) color(raw json.RawMessage) {
 func (f *fields) name(raw json.RawMessage) {
 	text, ok := asString(raw)
 	if !ok && !isNull(raw) {
-		f.fail(errorf(NameType, "name must be a string, not %s", clip(string(raw))))
+		f.fail(errorf(NameType, "name must be a string, not %.40s", raw))
 	}
 	f.m.Name = text
 }
 
 func (f *fields) value(raw json.RawMessage) {
 	if !isNumber(raw) {
-		f.fail(errorf(ValueType, "value must be a number, not %s", clip(string(raw))))
+		f.fail(errorf(ValueType, "value must be a number, not %.40s", raw))
 		return
 	}
 	var err error
@@ -119,7 +119,7 @@ func (f *fields) time(raw json.RawMessage) {
 	case isNumber(raw):
 		f.m.Time, err = parseTimeNumber(string(raw))
 	default:
-		err = errorf(TimeInvalid, "ts must be a number or a string, not %s", clip(string(raw)))
+		err = errorf(TimeInvalid, "ts must be a number or a string, not %.40s", raw)
 	}
 	f.fail(err)
 }
@@ -154,13 +154,4 @@ func asString(raw json.RawMessage) (string, bool) {
 	var s string
 	err := json.Unmarshal(raw, &s)
 	return s, err == nil
-}
-
-// clip keeps an error's text short whatever the sender sent.
-func clip(s string) string {
-	const most = 40
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }

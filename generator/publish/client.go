@@ -18,7 +18,6 @@ import (
 // A client counts connections, so that a failure to connect can be told from one of a connection.
 type client struct {
 	redisurl.Client
-	address       string
 	started, done atomic.Uint64
 }
 
@@ -31,7 +30,7 @@ func newClient(o Options) *client {
 	if timeout == 0 {
 		timeout = 5 * time.Second
 	}
-	c := &client{address: o.Target.Address()}
+	c := new(client)
 	c.Client = o.Target.Open(func(r *redis.Options) {
 		r.DialerRetries = 1
 		r.DialTimeout, r.ReadTimeout, r.WriteTimeout = min(timeout, 3*time.Second), timeout, timeout

@@ -8,7 +8,7 @@ import (
 // Probe tries Redis and tells what it found there.
 func (p *Publisher) Probe(ctx context.Context) (string, error) {
 	if err := p.client.Ping(ctx).Err(); err != nil {
-		return "", fmt.Errorf("redis %s: %w", p.Address(), explain(err))
+		return "", fmt.Errorf("redis %s: %w", p.address, explain(err))
 	}
 	channel := p.options.Channel
 	if p.options.Transport == Stream {
@@ -16,10 +16,10 @@ func (p *Publisher) Probe(ctx context.Context) (string, error) {
 	}
 	subscribers, err := p.client.PubSubNumSub(ctx, channel).Result()
 	if err != nil {
-		return "", fmt.Errorf("redis %s: count subscribers of %q: %w", p.Address(), channel, err)
+		return "", fmt.Errorf("redis %s: count subscribers of %q: %w", p.address, channel, err)
 	}
 	return fmt.Sprintf("%s answers; the channel %q has %d subscribers",
-		p.Address(), channel, subscribers[channel]), nil
+		p.address, channel, subscribers[channel]), nil
 }
 
 // probeStream looks at each partition, and at who works on it.
@@ -28,7 +28,7 @@ func (p *Publisher) probeStream(ctx context.Context) (string, error) {
 	for _, b := range p.batches {
 		length, err := p.client.XLen(ctx, b.key).Result()
 		if err != nil {
-			return "", fmt.Errorf("redis %s: length of the stream %q: %w", p.Address(), b.key, explain(err))
+			return "", fmt.Errorf("redis %s: length of the stream %q: %w", p.address, b.key, explain(err))
 		}
 		entries += length
 		// An error is most often that there is no owner yet.
@@ -38,5 +38,5 @@ func (p *Publisher) probeStream(ctx context.Context) (string, error) {
 	}
 	return fmt.Sprintf("%s answers; the stream %q has %d partitions with %d entries, "+
 		"and %d workers have worked on it last",
-		p.Address(), p.options.Channel, len(p.batches), entries, len(owners)), nil
+		p.address, p.options.Channel, len(p.batches), entries, len(owners)), nil
 }

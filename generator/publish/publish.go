@@ -95,6 +95,7 @@ type Publisher struct {
 	options Options
 	batches []*batch // one, or one for each partition
 	run     string   // names the publisher's entries
+	address string   // of Redis, without user or password
 
 	mu     sync.Mutex // guards counts
 	counts Counts
@@ -129,7 +130,8 @@ func (b *batch) empty() { b.payload, b.n = b.payload[:0], 0 }
 func New(log *slog.Logger, o Options, state func(error)) *Publisher {
 	o.Partitions = max(o.Partitions, 1)
 	p := &Publisher{
-		log: log, state: state, client: newClient(o), options: o, run: rand.Text(), subscribed: true,
+		log: log, state: state, client: newClient(o), options: o, run: rand.Text(),
+		address: o.Target.Address(), subscribed: true,
 	}
 	for i := range o.Partitions {
 		key := o.Channel
@@ -235,7 +237,7 @@ func (p *Publisher) publish(ctx context.Context, b *batch) error {
 // not pass by itself.
 func (p *Publisher) wait(ctx context.Context, cause error) error {
 	if !temporary(cause) {
-		return fmt.Errorf("publish to %q on Redis %s: %w", p.options.Channel, p.Address(), explain(cause))
+		return fmt.Errorf("publish to %q on Redis %s: %w", p.options.Channel, p.address, explain(cause))
 	}
 	p.isDown(cause)
 	p.client.Reload(context.WithoutCancel(ctx))
@@ -256,14 +258,14 @@ func (p *Publisher) isDown(cause error) {
 		return
 	}
 	p.down, p.backoff = time.Now(), 50*time.Millisecond
-	p.log.Warn("cannot publish, waiting for Redis", "redis", p.Address(), "error", cause)
+	p.log.Warn("cannot publish, waiting for Redis", "redis", p.address, "error", cause)
 }
 
 func (p *Publisher) isUp() {
 	p.state(nil)
 	if !p.down.IsZero() {
 		p.log.Info("publishing again", "redis",
-			p.Address(), "waited", time.Since(p.down).Round(time.Millisecond))
+			p.address, "waited", time.Since(p.down).Round(time.Millisecond))
 		p.down = time.Time{}
 	}
 }
@@ -294,9 +296,6 @@ func (p *Publisher) count(change func(*Counts)) {
 	defer p.mu.Unlock()
 	change(&p.counts)
 }
-
-// Address is where Redis is, without user or password.
-func (p *Publisher) Address() string { return p.client.address }
 
 // Close ends the connections.
 func (p *Publisher) Close() error { return p.client.Close() }

@@ -44,8 +44,8 @@ func (j *jsonRows) extract(r *row) error {
 		case value.Type == gjson.Number, value.IsBool() && (i == colorField || i == nameField):
 			r.texts[i] = value.Raw
 		case value.Type != gjson.Null:
-			return wrong(mistyped[i], "%s %s is neither a string nor a number (field %q)",
-				f.role, quote(value.Raw), f.name)
+			return wrong(mistyped[i], "%s %.40q is neither a string nor a number (field %q)",
+				f.role, value.Raw, f.name)
 		}
 	}
 	return nil

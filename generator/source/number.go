@@ -47,8 +47,8 @@ func (d *decimals) settle() error {
 	}
 	n, _ := strconv.ParseFloat(number(d.doubtful.text, Comma), 64)
 	m, _ := strconv.ParseFloat(number(d.doubtful.text, Point), 64)
-	return fmt.Errorf("line %d: value %s is %g or %g: set GENERATOR_INPUT_DECIMAL to point or comma",
-		d.doubtful.line, quote(d.doubtful.text), n, m)
+	return fmt.Errorf("line %d: value %.40q is %g or %g: set GENERATOR_INPUT_DECIMAL to point or comma",
+		d.doubtful.line, d.doubtful.text, n, m)
 }
 
 // parse reads a value.
@@ -70,11 +70,11 @@ func (d *decimals) parse(text string, line int) (float64, error) {
 		if strings.Contains(text, ",") {
 			hint = fmt.Sprintf(" (decimals follow a %s in this input: GENERATOR_INPUT_DECIMAL)", mark)
 		}
-		return 0, wrong(message.ValueType, "value %s is not a number%s", quote(text), hint)
+		return 0, wrong(message.ValueType, "value %.40q is not a number%s", text, hint)
 	}
 	f, err := strconv.ParseFloat(plain, 64)
 	if err != nil {
-		return 0, wrong(message.ValueRange, "value %s does not fit a double", quote(text))
+		return 0, wrong(message.ValueRange, "value %.40q does not fit a double", text)
 	}
 	return f, nil
 }
@@ -111,13 +111,4 @@ func number(text string, mark Decimal) string {
 		return ""
 	}
 	return whole
-}
-
-// quote keeps an error short and on one line whatever stands in the input.
-func quote(text string) string {
-	const most = 40
-	if len(text) > most {
-		return strconv.Quote(strings.ToValidUTF8(text[:most], "")) + "…"
-	}
-	return strconv.Quote(text)
 }

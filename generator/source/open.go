@@ -53,14 +53,11 @@ type Input struct {
 // header and columns are known, and the format of its times and numbers; standard input is read
 // when the first record or the plan is asked for.
 func Open(path string, stdin io.Reader, o Options) (*Input, error) {
-	in := &Input{Name: path, path: path, options: o, file: stdin}
+	in := &Input{Name: path, path: path, options: o, file: stdin, times: newTimes(o)}
 	in.decimals.mark = o.Decimal
 	in.settle = sync.OnceValue(in.readSample)
 	var err error
 	if in.fields, err = o.fields(path); err != nil {
-		return nil, err
-	}
-	if in.times, err = newTimes(o); err != nil {
 		return nil, err
 	}
 	if path == Stdin {

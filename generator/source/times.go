@@ -46,8 +46,8 @@ func (e *evidence) add(fits reading, here example) error {
 	case e.fits == 0:
 		e.fits, e.by = fits, here
 	case both == 0:
-		return fmt.Errorf("line %d: time %s (%s) is not of one format with %s (%s) of line %d: set %s%s",
-			here.line, quote(here.text), fits, quote(e.by.text), e.fits, e.by.line,
+		return fmt.Errorf("line %d: time %.40q (%s) is not of one format with %.40q (%s) of line %d: set %s%s",
+			here.line, here.text, fits, e.by.text, e.fits, e.by.line,
 			formatVariable, formats)
 	case both != e.fits:
 		e.fits, e.by = both, here
@@ -55,18 +55,13 @@ func (e *evidence) add(fits reading, here example) error {
 	return nil
 }
 
-func newTimes(o Options) (t times, err error) {
-	given, layouts, err := o.TimeFormat.parse()
-	if err != nil {
-		return t, fmt.Errorf("%s=%q: %w", formatVariable, o.TimeFormat, err)
-	}
-	if t.zone, err = o.Zone.location(); err != nil {
-		return t, fmt.Errorf("GENERATOR_INPUT_TIME_ZONE=%q: %w", o.Zone, err)
-	}
+func newTimes(o Options) (t times) {
+	given, layouts, _ := o.TimeFormat.parse() // it has been parsed before, as the zone
 	t.layouts = layouts
+	t.zone, _ = o.Zone.location()
 	t.number = evidence{fits: given & numeric, given: given&numeric != 0}
 	t.date = evidence{fits: given & orders, given: given&orders != 0}
-	return t, nil
+	return t
 }
 
 // observe takes a time as evidence.
@@ -124,8 +119,8 @@ func (t *times) settle() error {
 		d, _, _ := scanDate(by.text, dayFirst, t.zone, nil)
 		m, _, _ := scanDate(by.text, monthFirst, t.zone, nil)
 		const day = "2 January 2006"
-		return fmt.Errorf("line %d: time %s is %s or %s: set %s to day-first or month-first",
-			by.line, quote(by.text), d.Format(day), m.Format(day), formatVariable)
+		return fmt.Errorf("line %d: time %.40q is %s or %s: set %s to day-first or month-first",
+			by.line, by.text, d.Format(day), m.Format(day), formatVariable)
 	case t.number.fits == hours|seconds:
 		by = t.number.by
 		s, _ := seconds.read(by.text, t.zone)
@@ -134,8 +129,8 @@ func (t *times) settle() error {
 			"line %d: time %s is %s (seconds since 1970) or %s: set %s to s or %%Y%%m%%d%%H",
 			by.line, by.text, s.Format(time.RFC3339), h.Format(time.RFC3339), formatVariable)
 	case !t.right && t.wrong.line > 0:
-		return fmt.Errorf("line %d: time %s is not in a format that tells itself: set %s%s",
-			t.wrong.line, quote(t.wrong.text), formatVariable, formats)
+		return fmt.Errorf("line %d: time %.40q is not in a format that tells itself: set %s%s",
+			t.wrong.line, t.wrong.text, formatVariable, formats)
 	}
 	t.number.fits &= -t.number.fits // of minutes and milliseconds of 1976
 	return nil
@@ -154,11 +149,11 @@ func (t *times) parse(text string, line int) (at time.Time, err error) {
 		at, err = t.parseDate(text, line)
 	}
 	if err != nil {
-		return at, wrong(message.TimeInvalid, "time %s %v", quote(text), err)
+		return at, wrong(message.TimeInvalid, "time %.40q %v", text, err)
 	}
 	// The zero Time would pass for none.
 	if at.IsZero() || (message.Message{Color: "-", Time: at}).Validate() != nil {
-		return at, wrong(message.TimeRange, "time %s is outside the years 1678 to 2262", quote(text))
+		return at, wrong(message.TimeRange, "time %.40q is outside the years 1678 to 2262", text)
 	}
 	return at.UTC(), nil
 }
