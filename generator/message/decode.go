@@ -1,6 +1,9 @@
 package message
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+)
 
 const (
 	space         = " \t\r\n" // JSON's white space
@@ -40,20 +43,15 @@ func nextStrict(payload string) (m Message, rest string, err error) {
 	if text == "" {
 		return Message{}, "", &Error{Empty, "the message is empty"}
 	}
-	if n := valueLen(text); n > 0 {
-		m, err := decodeStrict(text[:n])
-		if !hasReason(err, NotJSON) {
-			if err := checkUnicode(text[:n]); err != nil {
-				return Message{}, text[n:], err
-			}
-			return m, text[n:], err
-		}
+	n := valueLen(text)
+	first, rest := text[:n], text[n:]
+	if !json.Valid([]byte(first)) {
+		first, rest, _ = strings.Cut(text, "\n")
 	}
-	line, rest, _ := strings.Cut(text, "\n")
-	if err := checkUnicode(line); err != nil {
+	if err := checkUnicode(first); err != nil {
 		return Message{}, rest, err
 	}
-	m, err = decodeStrict(line)
+	m, err = decodeStrict(first)
 	return m, rest, err
 }
 

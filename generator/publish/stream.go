@@ -197,7 +197,6 @@ func lastID(ctx context.Context, node *redis.Client, key string) (string, error)
 const findScript = `
 local from, upto = ARGV[1], '+'
 if from ~= '0-0' and #redis.call('XRANGE', KEYS[1], from, from, 'COUNT', 1) == 0 then
-	local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
 	local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
 	local last = nil
 	for i = 1, #info, 2 do

@@ -64,9 +64,9 @@ func (j *jsonRows) next() (row, error) {
 
 // object reads an object after its first brace.
 func (j *jsonRows) object() error {
-	line := j.line
-	n := nesting{depth: 1}
-	for closed := false; !closed; {
+	line, depth := j.line, 1
+	quoted, escaped := false, false
+	for depth > 0 || quoted {
 		c, err := j.read()
 		if errors.Is(err, io.EOF) {
 			return invalid(j.text)
@@ -77,10 +77,19 @@ func (j *jsonRows) object() error {
 		switch {
 		case len(j.text) > MaxLine:
 			return j.resume(line, errTooLong)
-		case c == '\n' && (n.quoted || j.objectFollows()):
+		case c == '\n' && (quoted || j.objectFollows()):
 			return j.resume(line, invalid(j.text))
+		case escaped:
+			escaped = false
+		case quoted:
+			quoted, escaped = c != '"', c == '\\'
+		case c == '"':
+			quoted = true
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
 		}
-		closed = n.closes(c)
 	}
 	for { // a line break that has come with the object is no reason to wait for another
 		if c, _ := j.p.Peek(min(1, j.p.Buffered())); len(c) == 0 || !isSpace(c[0]) {
@@ -92,29 +101,6 @@ func (j *jsonRows) object() error {
 		return invalid(j.text)
 	}
 	return nil
-}
-
-// A nesting follows the brackets and strings of a JSON text.
-type nesting struct {
-	depth           int
-	quoted, escaped bool
-}
-
-// closes takes the next byte, and reports whether it ends all that was open.
-func (n *nesting) closes(c byte) bool {
-	switch {
-	case n.escaped:
-		n.escaped = false
-	case n.quoted:
-		n.quoted, n.escaped = c != '"', c == '\\'
-	case c == '"':
-		n.quoted = true
-	case c == '{' || c == '[':
-		n.depth++
-	case c == '}' || c == ']':
-		n.depth--
-	}
-	return n.depth == 0 && !n.quoted
 }
 
 // follows reports whether the next character that is no space is one of these. It does not look
