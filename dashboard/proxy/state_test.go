@@ -89,17 +89,3 @@ func TestEditsFlow(t *testing.T) {
 		t.Error("the revision is the same after an edit")
 	}
 }
-
-func TestEditsAreSeenByThemselves(t *testing.T) {
-	t.Parallel()
-	g := newGrafana(t)
-	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Limits().Refresh = 100 * time.Millisecond })
-	_, before := p.Panels()
-	g.set(func() { g.dashboard = dashboard(2, meanQuery) }) // another title, perhaps
-	eventually(t, "the revision changes", func() bool { _, after := p.Panels(); return after != before })
-	g.set(func() { g.dashboard = "" })
-	eventually(t, "the dashboard is gone", func() bool { return !p.available() })
-	if response, _ := fetch(t, p, "POST", "/api/ds/query", body(meanQuery)); response.StatusCode != 403 {
-		t.Errorf("a query of a dashboard that is gone: %d", response.StatusCode)
-	}
-}
