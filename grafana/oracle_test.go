@@ -424,23 +424,24 @@ func (o oracle) stretches(points []series.Point) []row {
 func (o oracle) grown(name string) (sum float64) {
 	last := map[string]sample.Sample{}
 	for _, s := range o.metrics {
-		if s.Name != name || s.Field != "counter" || s.At.Before(o.start) || !s.At.Before(o.stop) {
+		if of, _, _ := strings.Cut(s.Series, ","); of != name || s.Field != "counter" ||
+			s.At.Before(o.start) || !s.At.Before(o.stop) {
 			continue
 		}
-		if before, ok := last[s.Labels]; ok && s.Value < before.Value {
+		if before, ok := last[s.Series]; ok && s.Value < before.Value {
 			sum += s.Value // the program began at zero
 		} else if ok {
 			sum += s.Value - before.Value
 		}
-		last[s.Labels] = s
+		last[s.Series] = s
 	}
 	return sum
 }
 
 // last is the last value of a gauge in the range.
-func (o oracle) last(name string) (s sample.Sample) {
+func (o oracle) last(series string) (s sample.Sample) {
 	for _, one := range o.metrics {
-		if one.Name == name && !one.At.Before(o.start) && one.At.Before(o.stop) {
+		if one.Series == series && !one.At.Before(o.start) && one.At.Before(o.stop) {
 			s = one
 		}
 	}

@@ -166,32 +166,32 @@ func (s *stack) history(number int, end time.Time) string {
 }
 
 func (r *round) metrics(end time.Time) (out sample.Samples) {
-	add := func(gone bool, after time.Duration, name, labels, field string, value float64) {
+	add := func(gone bool, after time.Duration, series, field string, value float64) {
 		if !gone {
-			out = append(out, sample.Sample{Name: name, Labels: labels, Field: field, At: end.Add(after), Value: value})
+			out = append(out, sample.Sample{Series: series, Field: field, At: end.Add(after), Value: value})
 		}
 	}
-	generator := func(name, labels, field string, value float64) {
-		add(r.generatorGone, r.generator, name, labels, field, value)
+	generator := func(series, field string, value float64) {
+		add(r.generatorGone, r.generator, series, field, value)
 	}
-	worker := func(name, labels, field string, value float64) {
-		add(r.workerGone, r.worker, name, labels, field, value)
+	worker := func(series, field string, value float64) {
+		add(r.workerGone, r.worker, series, field, value)
 	}
-	generator("colorstream_generator_published_total", "", "counter", r.published)
-	generator("colorstream_generator_no_subscribers_total", "", "counter", r.noSubscribers)
-	generator("process_start_time_seconds", "program=generator", "gauge", r.generatorStart)
-	worker("process_start_time_seconds", "program=worker", "gauge", r.workerStart)
-	worker("colorstream_worker_received_total", "", "counter", r.received)
-	worker("colorstream_ready", "program=worker,condition=redis", "gauge", r.ready)
-	worker("colorstream_worker_store_oldest_seconds", "", "gauge", r.oldest)
-	worker("colorstream_worker_store_disk_free_bytes", "", "gauge", r.free)
-	worker("colorstream_worker_store_max_bytes", "", "gauge", 1<<28)
-	worker("colorstream_worker_event_ahead_seconds", "", "gauge", r.ahead)
-	worker("colorstream_worker_points_rejected_total", "", "counter", r.pointsRejected)
-	worker("colorstream_worker_lost_total", "", "counter", r.lost)
-	worker("colorstream_worker_partition_lag_seconds", "partition=0", "gauge", r.lag)
+	generator("colorstream_generator_published_total", "counter", r.published)
+	generator("colorstream_generator_no_subscribers_total", "counter", r.noSubscribers)
+	generator("process_start_time_seconds,program=generator", "gauge", r.generatorStart)
+	worker("process_start_time_seconds,program=worker", "gauge", r.workerStart)
+	worker("colorstream_worker_received_total", "counter", r.received)
+	worker("colorstream_ready,program=worker,condition=redis", "gauge", r.ready)
+	worker("colorstream_worker_store_oldest_seconds", "gauge", r.oldest)
+	worker("colorstream_worker_store_disk_free_bytes", "gauge", r.free)
+	worker("colorstream_worker_store_max_bytes", "gauge", 1<<28)
+	worker("colorstream_worker_event_ahead_seconds", "gauge", r.ahead)
+	worker("colorstream_worker_points_rejected_total", "counter", r.pointsRejected)
+	worker("colorstream_worker_lost_total", "counter", r.lost)
+	worker("colorstream_worker_partition_lag_seconds,partition=0", "gauge", r.lag)
 	for name, owned := range r.owned {
-		worker("colorstream_worker_partition_owned", "partition=0,instance="+name, "gauge", owned)
+		worker("colorstream_worker_partition_owned,partition=0,instance="+name, "gauge", owned)
 	}
 	return out
 }

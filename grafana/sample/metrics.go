@@ -10,8 +10,7 @@ import (
 // A Sample is one number of a program's metrics, as InfluxDB's scrapers write it: a counter, a
 // gauge, or one bound of a histogram.
 type Sample struct {
-	Name   string
-	Labels string // as tags in line protocol: reason=late,…
+	Series string // name and tags, as in line protocol: name,reason=late,…
 	Field  string
 	At     time.Time
 	Value  float64
@@ -31,60 +30,60 @@ var bounds = []string{"0.001", "0.01", "0.1", "1", "+Inf"}
 
 // counters grow by themselves, by at most so much between two samples.
 var counters = []struct {
-	name, labels string
-	most         int
+	series string
+	most   int
 }{
-	{"colorstream_worker_rejected_total", "reason=not_json", 3},
-	{"colorstream_worker_rejected_total", "reason=late", 2},
-	{"colorstream_worker_rejected_total", "reason=past", 1},
-	{"colorstream_worker_late_total", "", 2},
-	{"colorstream_worker_lost_total", "", 1},
-	{"colorstream_worker_windows_incomplete_total", "", 2},
-	{"colorstream_worker_reconnects_total", "", 2},
-	{"colorstream_worker_write_errors_total", "class=network", 3},
-	{"colorstream_worker_write_errors_total", "class=server", 2},
-	{"colorstream_worker_commit_errors_total", "", 2},
-	{"colorstream_worker_points_rejected_total", "", 2},
-	{"colorstream_worker_store_dropped_total", "", 2},
-	{"colorstream_worker_takeovers_total", "", 1},
-	{"colorstream_worker_fenced_commits_total", "", 1},
-	{"http_api_requests_total", "method=POST,path=/api/v2/write,response_code=204,status=2XX", 5},
-	{"http_api_requests_total", "method=POST,path=/api/v2/write,response_code=503,status=5XX", 2},
-	{"http_api_requests_total", "method=POST,path=/api/v2/query,response_code=200,status=2XX", 30},
+	{"colorstream_worker_rejected_total,reason=not_json", 3},
+	{"colorstream_worker_rejected_total,reason=late", 2},
+	{"colorstream_worker_rejected_total,reason=past", 1},
+	{"colorstream_worker_late_total", 2},
+	{"colorstream_worker_lost_total", 1},
+	{"colorstream_worker_windows_incomplete_total", 2},
+	{"colorstream_worker_reconnects_total", 2},
+	{"colorstream_worker_write_errors_total,class=network", 3},
+	{"colorstream_worker_write_errors_total,class=server", 2},
+	{"colorstream_worker_commit_errors_total", 2},
+	{"colorstream_worker_points_rejected_total", 2},
+	{"colorstream_worker_store_dropped_total", 2},
+	{"colorstream_worker_takeovers_total", 1},
+	{"colorstream_worker_fenced_commits_total", 1},
+	{"http_api_requests_total,method=POST,path=/api/v2/write,response_code=204,status=2XX", 5},
+	{"http_api_requests_total,method=POST,path=/api/v2/write,response_code=503,status=5XX", 2},
+	{"http_api_requests_total,method=POST,path=/api/v2/query,response_code=200,status=2XX", 30},
 }
 
 // gauges go up and down, up to a most.
 var gauges = []struct {
-	name, labels string
-	most         int
+	series string
+	most   int
 }{
-	{"colorstream_generator_receivers", "", 3},
-	{"colorstream_ready", "program=generator,condition=redis", 2},
-	{"colorstream_ready", "program=worker,condition=redis", 2},
-	{"colorstream_ready", "program=worker,condition=influxdb", 2},
-	{"colorstream_worker_store_waiting", "", 5},
-	{"colorstream_worker_store_oldest_seconds", "", 60},
-	{"colorstream_worker_store_bytes", "", 1 << 20},
-	{"colorstream_worker_store_disk_free_bytes", "", 1 << 30},
-	{"colorstream_worker_partition_owned", "partition=0", 2},
-	{"colorstream_worker_partition_owned", "partition=1", 2},
-	{"colorstream_worker_partition_backlog_messages", "partition=0", 100},
-	{"colorstream_worker_partition_backlog_messages", "partition=1", 5},
-	{"colorstream_worker_partition_lag_seconds", "partition=0", 20},
-	{"colorstream_worker_partition_lag_seconds", "partition=1", 1},
-	{"process_resident_memory_bytes", "program=worker", 1 << 27},
-	{"process_resident_memory_bytes", "program=generator", 1 << 24},
-	{"go_goroutines", "program=worker", 30},
-	{"go_memstats_sys_bytes", "", 1 << 28},
+	{"colorstream_generator_receivers", 3},
+	{"colorstream_ready,program=generator,condition=redis", 2},
+	{"colorstream_ready,program=worker,condition=redis", 2},
+	{"colorstream_ready,program=worker,condition=influxdb", 2},
+	{"colorstream_worker_store_waiting", 5},
+	{"colorstream_worker_store_oldest_seconds", 60},
+	{"colorstream_worker_store_bytes", 1 << 20},
+	{"colorstream_worker_store_disk_free_bytes", 1 << 30},
+	{"colorstream_worker_partition_owned,partition=0", 2},
+	{"colorstream_worker_partition_owned,partition=1", 2},
+	{"colorstream_worker_partition_backlog_messages,partition=0", 100},
+	{"colorstream_worker_partition_backlog_messages,partition=1", 5},
+	{"colorstream_worker_partition_lag_seconds,partition=0", 20},
+	{"colorstream_worker_partition_lag_seconds,partition=1", 1},
+	{"process_resident_memory_bytes,program=worker", 1 << 27},
+	{"process_resident_memory_bytes,program=generator", 1 << 24},
+	{"go_goroutines,program=worker", 30},
+	{"go_memstats_sys_bytes", 1 << 28},
 }
 
-var histograms = []struct{ name, labels string }{
-	{"colorstream_worker_window_close_seconds", ""},
-	{"colorstream_worker_commit_seconds", ""},
-	{"colorstream_worker_write_seconds", ""},
-	{"colorstream_worker_delivery_seconds", ""},
-	{"http_api_request_duration_seconds", "path=/api/v2/write,status=2XX"},
-	{"http_api_request_duration_seconds", "path=/api/v2/query,status=2XX"},
+var histograms = []string{
+	"colorstream_worker_window_close_seconds",
+	"colorstream_worker_commit_seconds",
+	"colorstream_worker_write_seconds",
+	"colorstream_worker_delivery_seconds",
+	"http_api_request_duration_seconds,path=/api/v2/write,status=2XX",
+	"http_api_request_duration_seconds,path=/api/v2/query,status=2XX",
 }
 
 // Metrics returns samples of the hour before end: messages that nobody received and some that were
@@ -98,8 +97,8 @@ func Metrics(end time.Time) Samples {
 	started := end.Add(-2 * time.Hour)
 	for i := range int(length / Scrape) {
 		at := end.Add(-length + time.Duration(i)*Scrape + 3*time.Second)
-		add := func(name, labels, field string, value float64) {
-			out = append(out, Sample{name, labels, field, at, value})
+		add := func(series, field string, value float64) {
+			out = append(out, Sample{series, field, at, value})
 		}
 		n := float64(100 + r.IntN(100))
 		published += n
@@ -117,40 +116,39 @@ func Metrics(end time.Time) Samples {
 		if away := end.Add(-8 * time.Minute); !at.Before(away) && at.Before(away.Add(time.Minute)) {
 			continue
 		}
-		add("colorstream_generator_published_total", "", "counter", published)
-		add("colorstream_generator_no_subscribers_total", "", "counter", noSubscribers)
-		add("colorstream_worker_received_total", "", "counter", received)
-		add("colorstream_worker_accepted_total", "", "counter", received)
+		add("colorstream_generator_published_total", "counter", published)
+		add("colorstream_generator_no_subscribers_total", "counter", noSubscribers)
+		add("colorstream_worker_received_total", "counter", received)
+		add("colorstream_worker_accepted_total", "counter", received)
 		for _, c := range counters {
 			if c.most > 3 || r.IntN(20) == 0 { // troubles are rare
-				totals[c.name+c.labels] += float64(1 + r.IntN(c.most))
+				totals[c.series] += float64(1 + r.IntN(c.most))
 			}
-			add(c.name, c.labels, "counter", totals[c.name+c.labels])
+			add(c.series, "counter", totals[c.series])
 		}
 		for _, g := range gauges {
 			value := float64(r.IntN(g.most))
-			if strings.HasPrefix(g.name, "colorstream_ready") || strings.HasSuffix(g.name, "_owned") {
+			if strings.HasPrefix(g.series, "colorstream_ready") || strings.Contains(g.series, "_owned") {
 				value = min(1, float64(r.IntN(60))) // most of the time
 			}
-			add(g.name, g.labels, "gauge", value)
+			add(g.series, "gauge", value)
 		}
 		for _, h := range histograms {
 			for b, bound := range bounds {
-				totals[h.name+h.labels+bound] += float64(b * 3)
-				add(h.name, h.labels, bound, totals[h.name+h.labels+bound])
+				totals[h+bound] += float64(b * 3)
+				add(h, bound, totals[h+bound])
 			}
-			add(h.name, h.labels, "sum", float64(i))
-			add(h.name, h.labels, "count", float64(i))
+			add(h, "sum", float64(i))
+			add(h, "count", float64(i))
 		}
-		add("process_start_time_seconds", "program=worker", "gauge", float64(started.Unix()))
-		add("process_start_time_seconds", "program=generator",
-			"gauge", float64(end.Add(-30*time.Hour).Unix()))
-		add("influxdb_uptime_seconds", "id=x", "gauge", float64(i)*10)
-		add("colorstream_worker_store_max_bytes", "", "gauge", 1<<28)
-		add("colorstream_worker_event_ahead_seconds", "", "gauge", float64(r.IntN(14))-10)
-		add("colorstream_build_info", "program=worker,version=v1,goversion=go1.26.8", "gauge", 1)
-		add("colorstream_build_info", "program=generator,version=v1,goversion=go1.26.8", "gauge", 1)
-		add("influxdb_info", "version=v2.8.0,os=linux", "gauge", 1)
+		add("process_start_time_seconds,program=worker", "gauge", float64(started.Unix()))
+		add("process_start_time_seconds,program=generator", "gauge", float64(end.Add(-30*time.Hour).Unix()))
+		add("influxdb_uptime_seconds,id=x", "gauge", float64(i)*10)
+		add("colorstream_worker_store_max_bytes", "gauge", 1<<28)
+		add("colorstream_worker_event_ahead_seconds", "gauge", float64(r.IntN(14))-10)
+		add("colorstream_build_info,program=worker,version=v1,goversion=go1.26.8", "gauge", 1)
+		add("colorstream_build_info,program=generator,version=v1,goversion=go1.26.8", "gauge", 1)
+		add("influxdb_info,version=v2.8.0,os=linux", "gauge", 1)
 	}
 	return out
 }
@@ -159,11 +157,7 @@ func Metrics(end time.Time) Samples {
 func (s Samples) Lines() []byte {
 	var out []byte
 	for _, one := range s {
-		name := one.Name
-		if one.Labels != "" {
-			name += "," + one.Labels
-		}
-		out = fmt.Appendf(out, "%s %s=%v %d\n", name, one.Field, one.Value, one.At.UnixNano())
+		out = fmt.Appendf(out, "%s %s=%v %d\n", one.Series, one.Field, one.Value, one.At.UnixNano())
 	}
 	return out
 }
