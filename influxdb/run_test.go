@@ -337,8 +337,8 @@ func TestWaitsForTheServer(t *testing.T) {
 	}
 }
 
-// InfluxDB's certificate is of a private authority, and it asks for the program's. A wrong one is no
-// reason to wait.
+// InfluxDB's certificate is of a private authority, and it asks for the program's. A wrong one is
+// no reason to wait.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	db, environ := ownOrg(t)

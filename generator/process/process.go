@@ -43,8 +43,8 @@ type Process struct {
 }
 
 // Start starts a child. cmd's Stdout receives standard output and standard error as they come, one
-// Write at a time; it may be nil. The caller must call [Process.Stop] or [Process.Kill], or wait for
-// [Process.Done].
+// Write at a time; it may be nil. The caller must call [Process.Stop] or [Process.Kill], or wait
+// for [Process.Done].
 func Start(cmd *exec.Cmd) (*Process, error) {
 	p := &Process{cmd: cmd, done: make(chan struct{})}
 	var out io.Writer = &p.tail
@@ -149,9 +149,9 @@ func Unused(addr string) error {
 	return l.Close()
 }
 
-// FreeAddr picks an address of the loopback that nothing uses. Linux hands out no port below 32768 by
-// itself, so that a stopped server's port and that of a Redis cluster's bus (10 000 above) remain free
-// until it comes back.
+// FreeAddr picks an address of the loopback that nothing uses. Linux hands out no port below 32768
+// by itself, so that a stopped server's port and that of a Redis cluster's bus (10 000 above)
+// remain free until it comes back.
 func FreeAddr() string {
 	for {
 		port := 20_000 + rand.IntN(2_768)

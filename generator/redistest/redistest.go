@@ -46,7 +46,9 @@ func start(t testing.TB, host *Host, args ...string) *Server {
 	}
 	s := &Server{Host: host, t: t}
 	for {
-		s.config = redisserver.Config{Addr: process.FreeAddr(), Dir: t.TempDir(), Args: args, Output: t.Output()}
+		s.config = redisserver.Config{
+			Addr: process.FreeAddr(), Dir: t.TempDir(), Args: args, Output: t.Output(),
+		}
 		if host != nil {
 			s.config.Addr, s.config.Within = host.Addr+":6379", host.Within
 			s.config.Args = append([]string{"--protected-mode", "no"}, args...)

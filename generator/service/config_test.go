@@ -122,7 +122,7 @@ func TestParseConfigErrors(t *testing.T) {
 		}
 	}
 	fails("T_TOKEN=", "T_TOKEN: is required and not set (nor T_TOKEN_FILE)")
-	for _, text := range []string{"soon", "NaN", "1e300", "d", "2000000000w", "99999999999999999999d"} {
+	for _, text := range []string{"soon", "NaN", "1e300", "d", "2000000000w", "99999999999999999d"} {
 		fails("T_TOKEN=x T_EVERY="+text, `T_EVERY="`+text+
 			`": is not a duration: write 5s, 500ms, 1h30m, 30d or a number of seconds`)
 	}

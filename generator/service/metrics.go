@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// Register registers the metrics that all programs have: the Go runtime's and the process', its build
-// and its conditions, those of /readyz:
+// Register registers the metrics that all programs have: the Go runtime's and the process', its
+// build and its conditions, those of /readyz:
 //
 //	colorstream_build_info{program="worker",version="…",goversion="…"} 1
 //	colorstream_ready{program="worker",condition="redis"} 1

@@ -1,5 +1,5 @@
-// Package flux sends Flux to InfluxDB 2 and reads its annotated CSV, for tests and for the checks of
-// the dashboards. It holds an answer whole: it is not for the programs that run all day.
+// Package flux sends Flux to InfluxDB 2 and reads its annotated CSV, for tests and for the checks
+// of the dashboards. It holds an answer whole: it is not for the programs that run all day.
 package flux
 
 import (

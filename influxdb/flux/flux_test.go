@@ -45,7 +45,8 @@ array.from(rows: [{x: 1}]) |> map(fn: (r) => ({x: r.x, none: debug.null(type: "i
 		{{"color": "c", "_time": at.Add(400 * time.Millisecond), "_value": 2.0}},
 		{{"x": int64(1), "none": nil}},
 	}
-	slices.SortStableFunc(got, func(a, b flux.Table) int { return len(b[0]) - len(a[0]) }) // their order varies
+	// The order of the results varies.
+	slices.SortStableFunc(got, func(a, b flux.Table) int { return len(b[0]) - len(a[0]) })
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}

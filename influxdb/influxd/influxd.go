@@ -3,8 +3,8 @@
 // The server is built once from its Go module (see server/build.sh) and kept in the user's cache
 // folder, where every checkout and every test finds it.
 //
-// The package needs a Unix system. It knows nothing of organisations, buckets and tokens: see package
-// setup.
+// The package needs a Unix system. It knows nothing of organisations, buckets and tokens: see
+// package setup.
 package influxd
 
 import (

@@ -37,8 +37,9 @@ func Start(ctx context.Context, config Config) (*process.Process, error) {
 		return nil, err
 	}
 	cmd := exec.Command(config.Binary, arguments(config.Addr, config.Dir)...)
-	cmd.Env = append(slices.Clone(QueryLimits), os.Environ()...) // a variable that is set wins
-	cmd.Dir = config.Dir                                         // it reads a config file there: this folder has none
+	// A variable that is set wins.
+	cmd.Env = append(slices.Clone(QueryLimits), os.Environ()...)
+	cmd.Dir = config.Dir // where it looks for a config file: there is none
 	cmd.Stdout = config.Log
 	p, err := process.Start(cmd)
 	if err != nil {

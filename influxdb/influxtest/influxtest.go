@@ -8,10 +8,11 @@
 //		rows := db.Query(t, `from(bucket: "`+db.Bucket+`") |> range(start: 0)`)
 //
 // [Shared] is one server for all tests of a package, which keep apart by having a bucket each, and
-// must not stop it. A test that does takes a server of its own with [Start]; that costs about half a
-// second.
+// must not stop it. A test that does takes a server of its own with [Start]; that costs about half
+// a second.
 //
-// Where no influxd was built, tests are skipped, or fail if CI=true. The package needs a Unix system.
+// Where no influxd was built, tests are skipped, or fail if CI=true. The package needs a Unix
+// system.
 package influxtest
 
 import (
@@ -46,8 +47,8 @@ type Server struct {
 	Bucket     string
 	AdminToken string // permits everything
 
-	// Each permits what the program of that name does with Bucket: to write, to read, to read. TokenDir
-	// has them as files: worker, dashboard, grafana.
+	// Each permits what the program of that name does with Bucket: to write, to read, to read.
+	// TokenDir has them as files: worker, dashboard, grafana.
 	WorkerToken    string
 	DashboardToken string
 	GrafanaToken   string
@@ -141,12 +142,13 @@ func (s *Server) setUp(tokenDir string) error {
 		err = errors.Join(err, readErr)
 		return strings.TrimSpace(string(text))
 	}
-	s.WorkerToken, s.DashboardToken, s.GrafanaToken = read("worker"), read("dashboard"), read("grafana")
+	s.WorkerToken, s.DashboardToken = read("worker"), read("dashboard")
+	s.GrafanaToken = read("grafana")
 	return err
 }
 
-// Stop ends the server as an outage would, politely; Restart brings it back at the same address with
-// the same data.
+// Stop ends the server as an outage would, politely; Restart brings it back at the same address
+// with the same data.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	if err := s.stop(); err != nil {

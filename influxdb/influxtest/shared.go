@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// shared is the package's one server. A test binary has one set of packages, so this one variable is
-// what a TestMain without arguments can reach.
+// shared is the package's one server. A test binary has one set of packages, so this one variable
+// is what a TestMain without arguments can reach.
 var shared struct {
 	sync.Mutex
 	dir     string // of its files; "" without Main, which stops the server

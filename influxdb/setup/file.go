@@ -26,14 +26,16 @@ type Folder struct {
 	Groups map[string]uint32 // token name → group id
 }
 
-// stackFile holds the folder's id, by which InfluxDB knows what this stack made. It is made once, and
-// is the folder's for good. Two stacks at one server are told apart by it. If the folder is lost, its
-// tokens stay in InfluxDB, for a person to delete.
+// stackFile holds the folder's id, by which InfluxDB knows what this stack made. It is made once,
+// and is the folder's for good. Two stacks at one server are told apart by it. If the folder is
+// lost, its tokens stay in InfluxDB, for a person to delete.
 const stackFile = ".stack"
 
 // open makes the folder if need be, waits until no other process prepares a server with it, and
 // returns its id.
-func (f Folder) open(ctx context.Context, log *slog.Logger) (lock io.Closer, stack string, err error) {
+func (f Folder) open(
+	ctx context.Context, log *slog.Logger,
+) (lock io.Closer, stack string, err error) {
 	mode := fs.FileMode(0o700)
 	if len(f.Groups) > 0 {
 		mode = 0o711
@@ -66,8 +68,8 @@ func (f Folder) read(name string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// write replaces a file such that a crash leaves the old one or the new one. A new file that a crash
-// takes back is made again by the next run.
+// write replaces a file such that a crash leaves the old one or the new one. A new file that a
+// crash takes back is made again by the next run.
 func (f Folder) write(name, text string) error {
 	file, err := os.CreateTemp(f.Path, "."+name+"-*") // mode 0600
 	if err != nil {

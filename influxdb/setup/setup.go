@@ -1,6 +1,7 @@
 // Package setup brings an InfluxDB 2 into the state that the other programs rely on: an
-// organisation, buckets with their retention, for each program a token in a file, which permits what
-// the program does and nothing else, and scrapers, by which InfluxDB reads the programs' metrics.
+// organisation, buckets with their retention, for each program a token in a file, which permits
+// what the program does and nothing else, and scrapers, by which InfluxDB reads the programs'
+// metrics.
 //
 // Everything is idempotent: a second run changes nothing, a run after another was cut off completes
 // it. Nothing is changed or deleted that another stack or a person made: what a stack makes bears

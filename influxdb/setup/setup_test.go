@@ -77,8 +77,8 @@ func TestSecondBucket(t *testing.T) {
 	}
 }
 
-// A token that could not be written to its file must not stay in InfluxDB, and the one that was there
-// before must.
+// A token that could not be written to its file must not stay in InfluxDB, and the one that was
+// there before must.
 func TestTokenThatCannotBeKeptIsTakenBack(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Shared(t)

@@ -37,8 +37,8 @@ func (s *server) ensureToken(ctx context.Context, want Token) error {
 	return nil
 }
 
-// grant makes a new token, writes it to its file, and deletes those that this stack had before under
-// its name.
+// grant makes a new token, writes it to its file, and deletes those that this stack had before
+// under its name.
 func (s *server) grant(ctx context.Context, want Token) error {
 	permissions := []any{}
 	add := func(action string, buckets []string) {

@@ -21,8 +21,8 @@ const (
 
 var errNotInfluxDB = errors.New("what answers is not InfluxDB 2")
 
-// wait returns when an InfluxDB 2 answers. Nobody there is what it waits for, until the timeout, and
-// tells once; something else there is an error at once.
+// wait returns when an InfluxDB 2 answers. Nobody there is what it waits for, until the timeout,
+// and tells once; something else there is an error at once.
 func (c client) wait(ctx context.Context, log *slog.Logger, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

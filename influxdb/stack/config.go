@@ -87,8 +87,8 @@ func above(addr string, n int) string {
 	return net.JoinHostPort(host, strconv.Itoa(number+n))
 }
 
-// reach turns an address to listen on into one to connect to. The check of the ports rejects what is
-// no address.
+// reach turns an address to listen on into one to connect to. The check of the ports rejects what
+// is no address.
 func reach(addr string) string {
 	at, _ := service.Reach(addr)
 	return at
