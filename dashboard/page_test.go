@@ -29,8 +29,8 @@ const drawn = `document.querySelector("#drawing .main")`
 
 func TestPageLoadsAndFollows(t *testing.T) {
 	s := newStack(t, influxtest.Shared(t).NewBucket(t), "DASHBOARD_STALE=4", noGrafana)
+	b := newTab(t) // it takes a while, in which windows become stale
 	s.write(t, point("red", 1, 40), point("red", 0, 42), point("blue", 0, 7), point(hostile, 0, 1))
-	b := newTab(t)
 	b.open(s.URL)
 	b.await(cell("red", "main") + ` === "42.00"`)
 	b.await(`document.getElementById("status").dataset.state === "live" && ` + drawn)
@@ -366,9 +366,9 @@ func TestPanelComesAndGoes(t *testing.T) {
 
 func TestInfluxDBGoesAndReturns(t *testing.T) {
 	s := newStack(t, influxtest.Start(t), "DASHBOARD_STALE=4", noGrafana)
-	s.write(t, point("red", 0, 42))
 	b := newTab(t)
 	b.expect("503")
+	s.write(t, point("red", 0, 42))
 	b.open(s.URL)
 	status := `document.getElementById("status").dataset.state`
 	b.await(cell("red", "main") + ` === "42.00" && ` + status + ` === "live"`)
