@@ -154,14 +154,14 @@ func TestPlan(t *testing.T) {
 		t.Helper()
 		in, err := Open(write(t, "data", text), nil, o)
 		if err != nil {
-			t.Errorf("%q: %v", text, err)
+			t.Errorf("%.60q: %v", text, err)
 			return
 		}
 		defer in.Close()
 		drain(in.All(t.Context()))
 		got, err := in.Plan()
 		if err != nil || !strings.HasSuffix(got, "data is read as "+want) {
-			t.Errorf("%q: %q, %v, want %q", text, got, err, want)
+			t.Errorf("%.60q: %q, %v, want %q", text, got, err, want)
 		}
 	}
 	says("color,value\nred,1\n", Options{}, "CSV; it has no times")
@@ -174,6 +174,9 @@ func TestPlan(t *testing.T) {
 	says("color,value,ts\nred,1,2025-02-07 10:00\nred,1,2025-02-07T10:00Z\n",
 		Options{Zone: "Europe/Berlin"}, "CSV; times are such as 2025-02-07 10:00 in Europe/Berlin, "+
 			"at first 2025-02-07T09:00:00Z to 2025-02-07T10:00:00Z")
+	// What the sample leaves open, a later row tells.
+	says("color,value,ts\n"+strings.Repeat("red,1,01/02/2025\n", SampleRows)+"red,1,13/02/2025\n",
+		Options{}, "CSV; times are such as 01/02/2025, the day first in UTC")
 	says("color,value,ts\nred,1,202502041015\n", Options{},
 		"CSV; times are minutes (YYYYMMDDhhmm) in UTC, at first "+
 			"2025-02-04T10:15:00Z to 2025-02-04T10:15:00Z")
