@@ -15,7 +15,6 @@ import (
 
 	"colorstream/generator/message"
 	"colorstream/generator/pace"
-	"colorstream/generator/publish"
 	"colorstream/generator/source"
 	"colorstream/generator/tally"
 )
@@ -223,34 +222,4 @@ func TestFeedRate(t *testing.T) {
 			t.Errorf("%d round trips", n)
 		}
 	})
-}
-
-// BenchmarkFeed is the generator without Redis: making, encoding into nothing, pacing.
-func BenchmarkFeed(b *testing.B) {
-	f := &feed{
-		log: slog.New(slog.DiscardHandler), sink: new(hole), tally: tally.New(),
-		pace: pace.Steady(1), count: int64(b.N),
-		records: source.NewRandom(1, []string{"red", "blue", "green", "yellow"},
-			[]string{"value_name"}, 1, 100),
-	}
-	if err := f.run(b.Context()); err != nil {
-		b.Fatal(err)
-	}
-}
-
-type hole struct {
-	n      int
-	buffer []byte
-}
-
-func (h *hole) Add(m message.Message) {
-	h.n = (h.n + 1) % (publish.BatchSize + 1)
-	h.buffer = m.AppendJSON(h.buffer[:0])
-}
-
-func (h *hole) Waiting() int { return h.n }
-
-func (h *hole) Flush(context.Context) (bool, error) {
-	h.n = 0
-	return false, nil
 }

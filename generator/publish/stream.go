@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -224,16 +225,8 @@ return redis.call('XADD', KEYS[1], '*', 'n', ARGV[2], 'm', ARGV[3])`
 
 // compareIDs compares two entries' ids, milliseconds-number.
 func compareIDs(a, b string) int {
-	ams, aseq, _ := strings.Cut(a, "-")
-	bms, bseq, _ := strings.Cut(b, "-")
-	digits := func(a, b string) int {
-		if len(a) != len(b) {
-			return len(a) - len(b)
-		}
-		return strings.Compare(a, b)
-	}
-	if c := digits(ams, bms); c != 0 {
-		return c
-	}
-	return digits(aseq, bseq)
+	var first, second [2]uint64
+	_, _ = fmt.Sscanf(a, "%d-%d", &first[0], &first[1])
+	_, _ = fmt.Sscanf(b, "%d-%d", &second[0], &second[1])
+	return slices.Compare(first[:], second[:])
 }

@@ -6,35 +6,25 @@ import (
 	"time"
 )
 
-// A dateLayout is a form of dates, a layout of package time.
-type dateLayout struct {
-	text  string
-	zoned bool
-}
-
 // dateLayouts are all forms of a date, with or without a time of day, that normalize has made
-// plain; day and month are in the order of days.
-var dateLayouts = func() (list []dateLayout) {
+// plain, as layouts of package time. A day comes before a month that is a number.
+var dateLayouts = func() (list []string) {
 	clocks := []string{""}
 	for _, clock := range []string{"15:04:05", "15:04", "3:04:05PM", "3:04PM", "150405", "1504"} {
 		clocks = append(clocks, " "+clock, " "+clock+"Z07:00", " "+clock+"Z0700", " "+clock+"Z07")
 	}
 	for _, clock := range clocks {
-		zoned := strings.Contains(clock, "Z")
 		for _, day := range []string{
 			"2006-1-2", "2006/1/2", "2006.1.2", "20060102",
 			"2 Jan 2006", "Jan 2 2006", "2006 Jan 2", "2 Jan 06",
 			"2/1/2006", "2/1/06", "2.1.2006", "2.1.06", "2-1-2006", "2-1-06",
 		} {
-			list = append(list, dateLayout{day + clock, zoned})
+			list = append(list, day+clock)
 		}
-		list = append(list, dateLayout{"Jan 2" + clock + " 2006", zoned})
+		list = append(list, "Jan 2"+clock+" 2006")
 	}
-	return append(list, dateLayout{"2006-1", false}, dateLayout{"2006/1", false})
+	return append(list, "2006-1", "2006/1")
 }()
-
-// rfc3339 is tried first, on the text as it is.
-var rfc3339 = dateLayout{time.RFC3339, true}
 
 // scanDate reads a date as databases, spreadsheets, loggers and programming languages write them:
 //
@@ -44,33 +34,31 @@ var rfc3339 = dateLayout{time.RFC3339, true}
 //
 // Without a zone of its own it is in the given one. Where day and month are both numbers before the
 // year, they are read in the given order, and mark is what stands between them. The form that is
-// tried before all others is that of the date before; nil for none. A text that is no date has no
+// tried before all others is that of the date before; "" for none. A text that is no date has no
 // form.
 func scanDate(
-	text string, order reading, zone *time.Location, before *dateLayout,
-) (at time.Time, form *dateLayout, mark string) {
+	text string, order reading, zone *time.Location, before string,
+) (at time.Time, form, mark string) {
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
-		return at, &rfc3339, ""
+		return at, time.RFC3339, ""
 	}
 	if len(text) > 64 {
-		return at, nil, ""
+		return at, "", ""
 	}
 	text = normalize(text)
 	swapped, mark := swap(text)
 	if order == monthFirst {
 		text = swapped
 	}
-	if before != nil {
-		if at, err := time.ParseInLocation(before.text, text, zone); err == nil {
-			return at, before, mark
+	if at, err := time.ParseInLocation(before, text, zone); err == nil && before != "" {
+		return at, before, mark
+	}
+	for _, form := range dateLayouts {
+		if at, err := time.ParseInLocation(form, text, zone); err == nil {
+			return at, form, mark
 		}
 	}
-	for i := range dateLayouts {
-		if at, err := time.ParseInLocation(dateLayouts[i].text, text, zone); err == nil {
-			return at, &dateLayouts[i], mark
-		}
-	}
-	return at, nil, mark
+	return at, "", mark
 }
 
 // swap changes day and month of a date that has two numbers before the year, and returns what

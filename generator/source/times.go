@@ -15,14 +15,14 @@ import (
 type times struct {
 	layouts []string // of package time, if they are given; the first that fits counts
 	zone    *time.Location
-	number  evidence    // for the reading of numbers
-	date    evidence    // for that of dates which are written in two orders
-	wrong   example     // the first that is no time
-	right   bool        // there are times
-	text    string      // the first date, for the plan
-	form    *dateLayout // of the newest date
-	unzoned bool        // a date has no zone
-	broken  error       // two times that exclude each other
+	number  evidence // for the reading of numbers
+	date    evidence // for that of dates which are written in two orders
+	wrong   example  // the first that is no time
+	right   bool     // there are times
+	text    string   // the first date, for the plan
+	form    string   // of the newest date
+	unzoned bool     // a date has no zone
+	broken  error    // two times that exclude each other
 }
 
 // An example is a time and its line, for errors.
@@ -74,7 +74,7 @@ func (t *times) observe(text string, line int) {
 	if !isNumber(text) {
 		var ordered bool
 		if fits, ordered = t.orders(text); fits != 0 {
-			t.unzoned = t.unzoned || !t.form.zoned
+			t.unzoned = t.unzoned || !strings.Contains(t.form, "Z07")
 			t.text = cmp.Or(t.text, text)
 		}
 		if e = &t.date; fits != 0 && !ordered {
@@ -99,7 +99,7 @@ func (t *times) observe(text string, line int) {
 func (t *times) orders(text string) (fits reading, ordered bool) {
 	for _, order := range []reading{dayFirst, monthFirst} {
 		_, form, mark := scanDate(text, order, t.zone, t.form)
-		if form != nil && (mark != "." || fits == 0) {
+		if form != "" && (mark != "." || fits == 0) {
 			t.form, ordered = form, mark != ""
 			fits |= order
 		}
@@ -116,8 +116,8 @@ func (t *times) settle() error {
 	case t.broken != nil:
 		return t.broken
 	case t.date.fits == orders:
-		d, _, _ := scanDate(by.text, dayFirst, t.zone, nil)
-		m, _, _ := scanDate(by.text, monthFirst, t.zone, nil)
+		d, _, _ := scanDate(by.text, dayFirst, t.zone, "")
+		m, _, _ := scanDate(by.text, monthFirst, t.zone, "")
 		const day = "2 January 2006"
 		return fmt.Errorf("line %d: time %.40q is %s or %s: set %s to day-first or month-first",
 			by.line, by.text, d.Format(day), m.Format(day), formatVariable)
@@ -198,7 +198,7 @@ func (t *times) parseDate(text string, line int) (time.Time, error) {
 		}
 		at, form, _ = scanDate(text, t.date.fits, t.zone, t.form)
 	}
-	if form != nil {
+	if form != "" {
 		t.form = form
 		return at, nil
 	}
