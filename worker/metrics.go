@@ -85,7 +85,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Help: "When InfluxDB last acknowledged a write, Unix time.",
 		}),
 	}
-	registry.MustRegister(m)
+	registry.MustRegister(prometheus.CollectorFunc(m.collect))
 	return m
 }
 
@@ -113,23 +113,15 @@ func (m *metrics) counted() tally {
 	return t
 }
 
-var aheadDesc = prometheus.NewDesc(namespace+"_event_ahead_seconds",
-	"How far the newest message's own time (ts) was ahead of source time, negative if behind; "+
-		"absent if none came for a minute.", nil, nil)
-
-// Describe implements prometheus.Collector.
-func (m *metrics) Describe(out chan<- *prometheus.Desc) {
-	prometheus.DescribeByCollect(m, out)
-	out <- aheadDesc
-}
-
-// Collect implements prometheus.Collector: it shows the tally of one moment, so that it adds up. A
-// replay's exit status goes by it.
-func (m *metrics) Collect(out chan<- prometheus.Metric) {
+// collect shows the tally of one moment, so that it adds up: a replay's exit status goes by it.
+func (m *metrics) collect(out chan<- prometheus.Metric) {
 	t := m.counted()
-	counter := func(name, help string, value int64, reason ...string) {
+	show := func(kind prometheus.ValueType, name, help string, value float64, reason ...string) {
 		desc := prometheus.NewDesc(namespace+"_"+name, help, []string{"reason"}[:len(reason)], nil)
-		out <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), reason...)
+		out <- prometheus.MustNewConstMetric(desc, kind, value, reason...)
+	}
+	counter := func(name, help string, value int64, reason ...string) {
+		show(prometheus.CounterValue, name, help, float64(value), reason...)
 	}
 	counter("received_total", "Messages received: accepted or rejected.", t.received())
 	counter("accepted_total", "Messages that are in a window.", t.accepted)
@@ -143,7 +135,9 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	counter("windows_incomplete_total", "Windows that may miss messages, when they ended.",
 		t.incomplete)
 	if time.Since(time.Unix(0, t.aheadAt)) < aheadFor {
-		out <- prometheus.MustNewConstMetric(aheadDesc, prometheus.GaugeValue, float64(t.ahead)/1e9)
+		show(prometheus.GaugeValue, "event_ahead_seconds",
+			"How far the newest message's own time (ts) was ahead of source time, negative if behind; "+
+				"absent if none came for a minute.", float64(t.ahead)/1e9)
 	}
 }
 
