@@ -132,7 +132,7 @@ func (c *csvRows) head(found func([]candidate) bool) error {
 				return err
 			}
 			if err == nil && len(cells) > 0 {
-				list = append(list, candidate{separator, trimAll(cells), number})
+				list = append(list, candidate{separator, trim(cells), number})
 			}
 		}
 		if len(list) > 0 && found(list) {
@@ -168,28 +168,25 @@ func (c *csvRows) locate() error {
 					c.header, f.name, f.role, f.variable))
 			}
 			if c.index[i] < 0 && !f.optional {
-				errs = append(errs, missingColumn(f, c.header, names))
+				advice := ""
+				if i == colorField {
+					advice = ", to =red for a constant, to @file for the file's name, " +
+						"or to 3 for the third column"
+				}
+				errs = append(errs, fmt.Errorf(
+					"line %d: there is no column %q for the %s: set %s to one of %q%s",
+					c.header, f.name, f.role, f.variable, names, advice))
 			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func missingColumn(f field, line int, names []string) error {
-	advice := ""
-	if f.role == "color" {
-		advice = ", to =red for a constant, to @file for the file's name, or to 3 for the third column"
-	}
-	return fmt.Errorf("line %d: there is no column %q for the %s: set %s to one of %q%s",
-		line, f.name, f.role, f.variable, names, advice)
-}
-
-func trimAll(cells []string) []string {
-	names := make([]string, len(cells))
+func trim(cells []string) []string {
 	for i, c := range cells {
-		names[i] = strings.TrimSpace(c)
+		cells[i] = strings.TrimSpace(c)
 	}
-	return names
+	return cells
 }
 
 func (c *csvRows) next() (row, error) {
@@ -207,26 +204,19 @@ func (c *csvRows) next() (row, error) {
 			continue // a blank line
 		case len(cells) != c.width && strings.HasPrefix(cells[0], "#"):
 			continue // a comment; a colour such as #ff0000 has other cells beside it
-		case c.isHeader(cells):
-			continue // files have been appended to each other
+		case slices.Equal(cells, c.columns):
+			continue // the header again: files have been appended to each other
 		case len(cells) < c.width || strings.Join(cells[c.width:], "") != "":
 			return row{line: line}, wrong(Columns, "has %d cells instead of %d", len(cells), c.width)
 		}
 		r := row{line: line}
 		for i, column := range c.index {
 			if column >= 0 {
-				r.texts[i] = strings.TrimSpace(cells[column])
+				r.texts[i] = cells[column]
 			}
 		}
 		return r, nil
 	}
-}
-
-// isHeader reports whether a row is the header again. The value tells most rows apart.
-func (c *csvRows) isHeader(cells []string) bool {
-	value := c.index[valueField]
-	return c.columns != nil && len(cells) == len(c.columns) &&
-		strings.TrimSpace(cells[value]) == c.columns[value] && slices.Equal(trimAll(cells), c.columns)
 }
 
 // record reads the cells of the next row. It begins at the line that is returned.
@@ -241,7 +231,7 @@ func (c *csvRows) record() (cells []string, line int, err error) {
 		length += len(more)
 		return more, err
 	})
-	return c.cells, line, err
+	return trim(c.cells), line, err
 }
 
 // more reads the next line of a row that began in line, has the length so far, and ends in a quoted
