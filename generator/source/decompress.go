@@ -69,6 +69,26 @@ func decompress(file io.Reader) (p plain, err error) {
 	return p, nil
 }
 
+// first looks for the first character that is no white space and not in a comment. It does not look
+// further than the buffer: 0 is none.
+func (p plain) first() byte {
+	comment := false
+	for n := 1; ; n++ {
+		head, err := p.Peek(n)
+		if err != nil {
+			return 0
+		}
+		switch c := head[n-1]; {
+		case comment || c == '#':
+			comment = c != '\n'
+		case !isSpace(c):
+			return c
+		}
+	}
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
 // offset is how many bytes of the file have been used up: of a compressed one, have been read.
 func (p plain) offset() int64 {
 	if p.compressed {

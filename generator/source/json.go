@@ -41,7 +41,7 @@ func (j *jsonRows) next() (row, error) {
 			return row{}, err
 		case isSpace(c), c == ',' && j.array:
 			continue
-		case c == '[' && !j.array && j.follows("{]"), c == ']' && j.array:
+		case c == '[' && !j.array && strings.IndexByte("{]", j.p.first()) >= 0, c == ']' && j.array:
 			j.array = !j.array
 			continue
 		}
@@ -103,17 +103,6 @@ func (j *jsonRows) object() error {
 	return nil
 }
 
-// follows reports whether the next character that is no space is one of these. It does not look
-// further than the buffer.
-func (j *jsonRows) follows(characters string) bool {
-	for n := 1; ; n++ {
-		head, err := j.p.Peek(n)
-		if err != nil || !isSpace(head[n-1]) {
-			return err == nil && strings.IndexByte(characters, head[n-1]) >= 0
-		}
-	}
-}
-
 // objectFollows reports whether an object begins with the next byte.
 func (j *jsonRows) objectFollows() bool {
 	next, _ := j.p.Peek(1)
@@ -165,8 +154,6 @@ func (j *jsonRows) read() (byte, error) {
 	}
 	return c, err
 }
-
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // invalid says what is wrong with a text that is not a JSON object.
 func invalid(text []byte) error {

@@ -104,22 +104,9 @@ func (in *Input) begin() (err error) {
 // tell finds the format by the first character that is not in a comment, or else by the name.
 func (in *Input) tell() Format {
 	ending := strings.ToLower(filepath.Ext(uncompressed(in.path)))
-	comment := false
-	for n := 1; n <= in.plain.Size(); n++ {
-		head, err := in.plain.Peek(n)
-		if err != nil {
-			break
-		}
-		c := head[n-1]
-		if comment || c == '#' {
-			comment = c != '\n'
-		} else if c == '{' || c == '[' && ending != ".csv" && ending != ".tsv" {
-			return JSON
-		} else if !isSpace(c) {
-			break
-		}
-	}
-	if slices.Contains([]string{".json", ".jsonl", ".ndjson"}, ending) {
+	switch c := in.plain.first(); {
+	case c == '{', c == '[' && ending != ".csv" && ending != ".tsv",
+		slices.Contains([]string{".json", ".jsonl", ".ndjson"}, ending):
 		return JSON
 	}
 	return CSV
