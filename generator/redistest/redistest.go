@@ -32,6 +32,12 @@ type Server struct {
 	process *process.Process
 }
 
+// A Host is a machine of a Network: a namespace with an address of its own.
+type Host struct {
+	Addr   string   // its IP address
+	Within []string // the beginning of a command line that runs a program there
+}
+
 // Start starts a server with further settings, such as "--appendonly", "yes", "--appendfsync",
 // "always" or "--maxmemory", "10mb".
 func Start(t testing.TB, args ...string) *Server { return start(t, nil, args...) }

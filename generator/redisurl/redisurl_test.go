@@ -35,35 +35,22 @@ func TestParse(t *testing.T) {
 
 func TestNode(t *testing.T) {
 	t.Parallel()
-	server := redistest.Start(t)
-	target, err := Parse(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := target.Open(nil)
-	defer client.Close()
+	client := open(t, redistest.Start(t).URL())
 	node, err := client.Node(t.Context(), "colors")
 	if err != nil || node.Ping(t.Context()).Err() != nil {
 		t.Error(err)
 	}
-	cluster := redistest.StartCluster(t)
-	if target, err = Parse(cluster.URL()); err != nil {
+}
+
+func open(t *testing.T, url string) Client {
+	t.Helper()
+	target, err := Parse(url)
+	if err != nil {
 		t.Fatal(err)
 	}
-	client = target.Open(nil)
-	defer client.Close()
-	for _, key := range []string{"a", "b", "c", "d"} {
-		node, err := client.Node(t.Context(), key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if node.Options().Addr != cluster.Master(key).Addr() {
-			t.Errorf("%s is on %s, want %s", key, node.Options().Addr, cluster.Master(key).Addr())
-		}
-		if err := node.Set(t.Context(), key, 1, 0).Err(); err != nil {
-			t.Error(err)
-		}
-	}
+	client := target.Open(nil)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
 }
 
 func TestReplicas(t *testing.T) {
@@ -82,33 +69,31 @@ func TestReplicas(t *testing.T) {
 	check(one, new(uint16(2)), 2)
 }
 
-// A client learns of a failover by itself, without a command that fails.
-func TestFailoverIsNoticed(t *testing.T) {
+// A client knows which node has a key, and learns of a failover by itself, without a command that
+// fails.
+func TestClusterNode(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.StartCluster(t)
-	target, err := Parse(cluster.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := target.Open(nil)
-	defer client.Close()
-	node := func() string {
-		node, err := client.Node(t.Context(), "colors")
+	client := open(t, cluster.URL())
+	node := func(key string) string {
+		node, err := client.Node(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return node.Options().Addr
 	}
-	old := cluster.Master("colors")
-	if got := node(); got != old.Addr() {
-		t.Fatalf("before: %s, want %s", got, old.Addr())
+	for _, key := range []string{"a", "b", "c", "d", "colors"} {
+		if got, want := node(key), cluster.Master(key).Addr(); got != want {
+			t.Errorf("%s is on %s, want %s", key, got, want)
+		}
 	}
+	old := cluster.Master("colors")
 	old.Kill()
 	want := cluster.WaitFailover("colors", old).Addr()
 	deadline := time.Now().Add(5 * time.Second)
-	for ; node() != want; time.Sleep(50 * time.Millisecond) {
+	for ; node("colors") != want; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("five seconds after the failover to %s it still asks %s", want, node())
+			t.Fatalf("five seconds after the failover to %s it still asks %s", want, node("colors"))
 		}
 	}
 }
