@@ -102,6 +102,7 @@ func TestCheck(t *testing.T) {
 		diamonds, "GENERATOR_INPUT_VALUE=price", "GENERATOR_PACE=times", "GENERATOR_SPEED=60")
 	says(true, "standard input is not looked at", "GENERATOR_INPUT=-", "GENERATOR_PACE=max")
 	says(false, "FAIL  input", diamonds)
+	says(false, `line 2: value "Ideal" is not a number`, diamonds, "GENERATOR_INPUT_VALUE=cut")
 	says(false, "FAIL  redis", "REDIS_URL=redis://127.0.0.1:1")
 	says(false, "unknown variable GENERATOR_COLOURS", "GENERATOR_COLOURS=red")
 	says(false, "", "GENERATOR_RATE=fast")

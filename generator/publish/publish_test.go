@@ -387,9 +387,12 @@ func TestPartitions(t *testing.T) {
 		p.Add(message.Message{Color: fmt.Sprint("c", i%40), Value: float64(i)})
 	}
 	p.flush(t)
-	total := 0
+	p.Add(message.Message{Color: "c0"})
+	p.flush(t) // no entries without a message
+	total, entries := 0, 0
 	for i := range 4 {
 		for _, e := range client.XRange(t.Context(), fmt.Sprintf("colors:{%d}", i), "-", "+").Val() {
+			entries++
 			for payload := e.Values["m"].(string); payload != ""; total++ {
 				m, n, err := message.Next(payload)
 				if err != nil {
@@ -402,14 +405,22 @@ func TestPartitions(t *testing.T) {
 			}
 		}
 	}
-	if total != 400 {
-		t.Errorf("%d messages in all partitions", total)
+	if total != 401 || entries != 5 {
+		t.Errorf("%d messages in %d entries of all partitions", total, entries)
 	}
 	q := open(8)
 	q.Add(message.Message{Color: "red"})
 	if _, err := q.Flush(t.Context()); err == nil ||
 		!strings.Contains(err.Error(), "REDIS_PARTITIONS is 8, but the stream colors was begun with 4") {
 		t.Errorf("another number of partitions: %v", err)
+	}
+}
+
+func TestCompareIDs(t *testing.T) {
+	for _, c := range [][2]string{{"9-1", "10-0"}, {"10-1", "10-2"}, {"10-9", "10-10"}} {
+		if compareIDs(c[0], c[1]) >= 0 || compareIDs(c[1], c[0]) <= 0 || compareIDs(c[0], c[0]) != 0 {
+			t.Errorf("%s is not before %s", c[0], c[1])
+		}
 	}
 }
 

@@ -50,7 +50,7 @@ func scanDate(
 	if order == monthFirst {
 		text = swapped
 	}
-	if at, err := time.ParseInLocation(before, text, zone); err == nil && before != "" {
+	if at, err := time.ParseInLocation(before, text, zone); err == nil {
 		return at, before, mark
 	}
 	for _, form := range dateLayouts {
