@@ -84,35 +84,6 @@ func TestWireCases(t *testing.T) {
 	}
 }
 
-func TestFromFields(t *testing.T) {
-	want := func(color, value, name, ts, want string) {
-		t.Helper()
-		m, err := FromFields(color, value, name, ts)
-		got := string(m.AppendJSON(nil))
-		if e, ok := errors.AsType[*Error](err); ok {
-			got = string(e.Reason)
-		}
-		if got != want {
-			t.Errorf("%q %q %q %q: %s (%v), want %s", color, value, name, ts, got, err, want)
-		}
-	}
-	want("red", "42", "", "", `{"color":"red","name":"","value":42}`)
-	want(" red ", " -4.5e1 ", "n", "1738573200000",
-		`{"color":"red","name":"n","value":-45,"ts":1738573200000}`)
-	want("red", "+.5", "n", "2025-02-03T10:00:00+0100",
-		`{"color":"red","name":"n","value":0.5,"ts":1738573200000}`)
-	want("", "42", "", "", "color_missing")
-	want("red\n", "42", "", "", "color_control")
-	want("red", "", "", "", "value_missing")
-	for _, value := range []string{"x", "0x10", "NaN", "inf", "1_0", "1,5", "e", "1e"} {
-		want("red", value, "", "", "value_type")
-	}
-	want("red", "1e999", "", "", "value_range")
-	want("red", "1", "\xff", "", "invalid_utf8")
-	want("red", "1", "", "1738573200", "past")
-	want("red", "1", "", "soon", "ts_invalid")
-}
-
 // FuzzNext holds the scanner against the strict decoder, the writer against both, and the payload
 // of several messages against each of them alone.
 func FuzzNext(f *testing.F) {

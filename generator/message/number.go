@@ -9,41 +9,6 @@ import (
 	"time"
 )
 
-// FromFields makes a message of texts, such as those of a stream entry with the plain fields color,
-// value, name and ts; an absent field is "". Spaces around all but name are trimmed; value and a ts
-// that is no RFC 3339 time are decimal numbers. The error is an [*Error].
-func FromFields(color, value, name, ts string) (Message, error) {
-	m := Message{Color: strings.Trim(color, " "), Name: name}
-	value, ts = strings.Trim(value, " "), strings.Trim(ts, " ")
-	if m.Color == "" {
-		return Message{}, &Error{ColorMissing, "there is no color"}
-	}
-	if value == "" {
-		return Message{}, &Error{ValueMissing, "there is no value"}
-	}
-	if !IsDecimal(value) {
-		return Message{}, errorf(ValueType, "value must be a number, not %.40q", value)
-	}
-	var err error
-	if m.Value, err = parseValue(value); err != nil {
-		return Message{}, err
-	}
-	switch {
-	case ts == "":
-	case IsDecimal(ts):
-		m.Time, err = parseTimeNumber(ts)
-	default:
-		m.Time, err = parseTimeText(ts)
-	}
-	if err == nil {
-		err = m.Validate()
-	}
-	if err != nil {
-		return Message{}, err
-	}
-	return m, nil
-}
-
 // IsDecimal reports whether s is a number in decimal digits: with a sign, a decimal point or an
 // exponent, but not 0x10, 1_0, Inf and NaN.
 func IsDecimal(s string) bool {
