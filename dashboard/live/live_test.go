@@ -109,16 +109,20 @@ func TestCompressedStream(t *testing.T) {
 	next(second, "3")
 }
 
+// get follows the events at an address until the test ends.
+func get(t *testing.T, url string) *http.Response {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { response.Body.Close() })
+	return response
+}
+
 func TestLimit(t *testing.T) {
 	_, url := serve(t, 1)
-	open := func() *http.Response {
-		response, err := http.Get(url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { response.Body.Close() })
-		return response
-	}
+	open := func() *http.Response { return get(t, url) }
 	first, second := open(), open()
 	if first.StatusCode != 200 || second.StatusCode != 503 || second.Header.Get("Retry-After") == "" {
 		t.Errorf("the answers are %d and %d", first.StatusCode, second.StatusCode)
@@ -134,14 +138,7 @@ func TestLimit(t *testing.T) {
 // A client that does not read holds nobody.
 func TestSlowClient(t *testing.T) {
 	script, url := serve(t, 10)
-	open := func() *http.Response {
-		response, err := http.Get(url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { response.Body.Close() })
-		return response
-	}
+	open := func() *http.Response { return get(t, url) }
 	open()
 	open()
 	fast := bufio.NewReader(open().Body)
