@@ -147,7 +147,7 @@ func TestStack(t *testing.T) {
 // Three workers on a Redis cluster. The kernel ends them all with a launcher that is killed.
 func TestScaledStack(t *testing.T) {
 	t.Parallel()
-	if _, err := redisserver.Find(); err != nil {
+	if _, err := redisserver.Find(); err != nil && os.Getenv("CI") != "true" {
 		t.Skip(err)
 	}
 	l := newLauncher(t, "WORKERS=3", "REDIS_CLUSTER=1")
