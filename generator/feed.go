@@ -8,17 +8,10 @@ import (
 	"time"
 
 	"colorstream/generator/message"
-	"colorstream/generator/pace"
 	"colorstream/generator/publish"
 	"colorstream/generator/source"
 	"colorstream/generator/tally"
 )
-
-// records is where messages come from. Without wait, Next answers source.ErrPending when none is at
-// hand.
-type records interface {
-	Next(ctx context.Context, wait bool) (source.Record, error)
-}
 
 // catchUp is how late the schedule may be without being put off: so much is made up for by a burst.
 const catchUp = 250 * time.Millisecond
@@ -35,8 +28,8 @@ type sink interface {
 // A feed moves messages from the records to the sink, each when it is due. It is one goroutine.
 type feed struct {
 	log     *slog.Logger
-	records records
-	pace    pace.Pace // nil: as fast as the sink takes them
+	records <-chan source.Item
+	pace    pace // nil: as fast as the sink takes them
 	sink    sink
 	tally   *tally.Tally
 	count   int64 // 0 means without end
@@ -66,11 +59,8 @@ func (f *feed) run(ctx context.Context) error {
 
 func (f *feed) move(ctx context.Context) error {
 	for n := int64(0); f.count == 0 || n < f.count; {
-		record, err := f.records.Next(ctx, f.sink.Waiting() == 0)
+		record, err := f.next(ctx)
 		switch {
-		case errors.Is(err, source.ErrPending):
-			f.waited = true
-			err = f.flush(ctx)
 		case err == nil && record.Rejected != nil:
 			f.tally.Read(record)
 			f.log.Debug("rejected", "line", record.Line,
@@ -92,6 +82,29 @@ func (f *feed) move(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// next returns the next record, io.EOF after the last, or the input's failure. While no record is
+// at hand, what waits is published.
+func (f *feed) next(ctx context.Context) (source.Record, error) {
+	item, ok := source.Item{}, false
+	select {
+	case item, ok = <-f.records:
+	default:
+		f.waited = true
+		if err := f.flush(ctx); err != nil {
+			return source.Record{}, err
+		}
+		select {
+		case item, ok = <-f.records:
+		case <-ctx.Done():
+			return source.Record{}, context.Cause(ctx)
+		}
+	}
+	if !ok {
+		return source.Record{}, io.EOF
+	}
+	return item.Record, item.Err
 }
 
 // await returns when the record is due. What is due before it is published meanwhile.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"testing"
@@ -14,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"colorstream/generator/message"
-	"colorstream/generator/pace"
 	"colorstream/generator/source"
 	"colorstream/generator/tally"
 )
@@ -46,30 +44,20 @@ func (o *outlet) Flush(context.Context) (waited bool, err error) {
 	return waited, err
 }
 
-// list is records at hand; a nil one is pending once, and takes a second to come.
-type list struct {
-	records []any
-	end     error
+// ready gives records that are at hand, and their end.
+func ready(end error, records ...source.Record) <-chan source.Item {
+	items := make(chan source.Item, len(records)+1)
+	for _, r := range records {
+		items <- source.Item{Record: r}
+	}
+	if end != nil {
+		items <- source.Item{Err: end}
+	}
+	close(items)
+	return items
 }
 
-func (l *list) Next(ctx context.Context, wait bool) (source.Record, error) {
-	if len(l.records) == 0 {
-		return source.Record{}, l.end
-	}
-	next := l.records[0]
-	if next == nil {
-		if !wait {
-			return source.Record{}, source.ErrPending
-		}
-		time.Sleep(time.Second)
-		l.records = l.records[1:]
-		return l.Next(ctx, wait)
-	}
-	l.records = l.records[1:]
-	return next.(source.Record), nil
-}
-
-func values(n int) (records []any) {
+func values(n int) (records []source.Record) {
 	for i := range n {
 		record := source.Record{Line: i + 1}
 		record.Color, record.Value = "red", float64(i)
@@ -101,32 +89,34 @@ func inBubble(t *testing.T, f *feed, wantErr error, want ...string) {
 
 func TestFeedPaces(t *testing.T) {
 	t.Parallel()
-	eof := &list{values(3), io.EOF}
-	second := func() pace.Pace { return pace.Steady(float64(time.Second)) }
-	inBubble(t, &feed{records: eof, pace: second()}, nil, "0s [0]", "1s [1]", "2s [2]")
-	inBubble(t, &feed{records: &list{values(9), io.EOF}, count: 2, pace: second()}, nil,
+	second := func() pace { return steady(float64(time.Second)) }
+	inBubble(t, &feed{records: ready(nil, values(3)...), pace: second()}, nil,
+		"0s [0]", "1s [1]", "2s [2]")
+	inBubble(t, &feed{records: ready(nil, values(9)...), count: 2, pace: second()}, nil,
 		"0s [0]", "1s [1]")
-	inBubble(t, &feed{records: &list{values(3), io.EOF}}, nil, "0s [0 1 2]")
+	inBubble(t, &feed{records: ready(nil, values(3)...)}, nil, "0s [0 1 2]")
 	broken := errors.New("disk gone")
-	inBubble(t, &feed{records: &list{values(2), broken}}, broken, "0s [0 1]")
+	inBubble(t, &feed{records: ready(broken, values(2)...)}, broken, "0s [0 1]")
 
 	at := func(value float64, after time.Duration) source.Record {
 		m := message.Message{Color: "red", Value: value, Time: time.Unix(1e9, 0).Add(after)}
 		return source.Record{Message: m}
 	}
-	timed := []any{at(1, 0), at(2, 0), at(3, 3*time.Second), at(4, time.Second), at(5, time.Hour)}
-	inBubble(t, &feed{records: &list{timed, io.EOF}, pace: pace.Times(1)},
+	timed := []source.Record{
+		at(1, 0), at(2, 0), at(3, 3*time.Second), at(4, time.Second), at(5, time.Hour),
+	}
+	inBubble(t, &feed{records: ready(nil, timed...), pace: byTimes(1)},
 		nil, "0s [1 2]", "3s [3 4]", "1h0m0s [5]")
-	inBubble(t, &feed{records: &list{timed, io.EOF}, pace: pace.Times(3600)},
+	inBubble(t, &feed{records: ready(nil, timed...), pace: byTimes(3600)},
 		nil, "0s [1 2]", "833.333µs [3 4]", "1s [5]")
 }
 
 func TestFeedCountsRejectedLines(t *testing.T) {
 	t.Parallel()
-	records := values(2)
-	records = slices.Insert(records, 1,
-		any(source.Record{Line: 2, Rejected: &message.Error{Reason: message.ValueType, Detail: "no"}}))
-	f := &feed{records: &list{records, io.EOF}}
+	bad := source.Record{
+		Line: 2, Rejected: &message.Error{Reason: message.ValueType, Detail: "no"},
+	}
+	f := &feed{records: ready(nil, slices.Insert(values(2), 1, bad)...)}
 	inBubble(t, f, nil, "0s [0 1]")
 	if f.tally.ReadTotal() != 3 || f.tally.RejectedTotal() != 1 {
 		t.Errorf("%d read, %d rejected", f.tally.ReadTotal(), f.tally.RejectedTotal())
@@ -136,8 +126,23 @@ func TestFeedCountsRejectedLines(t *testing.T) {
 // What has been read is not held back while the input is silent.
 func TestFeedOfASilentInput(t *testing.T) {
 	t.Parallel()
-	records := slices.Insert(values(4), 2, any(nil))
-	inBubble(t, &feed{records: &list{records, io.EOF}}, nil, "0s [0 1]", "1s [2 3]")
+	synctest.Test(t, func(t *testing.T) {
+		items, records := make(chan source.Item, 2), values(3)
+		items <- source.Item{Record: records[0]}
+		items <- source.Item{Record: records[1]}
+		time.AfterFunc(time.Second, func() {
+			items <- source.Item{Record: records[2]}
+			close(items)
+		})
+		o := &outlet{start: time.Now()}
+		f := &feed{log: slog.New(slog.DiscardHandler), records: items, sink: o, tally: tally.New()}
+		if err := f.run(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff([]string{"0s [0 1]", "1s [2]"}, o.flushes); diff != "" {
+			t.Errorf("-want +got\n%s", diff)
+		}
+	})
 }
 
 // After an outage a steady pace goes on, without a burst of what it missed; and every message is
@@ -156,17 +161,17 @@ func TestFeedAndRedis(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		return true, nil
 	})
-	inBubble(t, &feed{sink: away, records: &list{values(5), io.EOF}, pace: pace.Steady(1e9)}, nil,
+	inBubble(t, &feed{sink: away, records: ready(nil, values(5)...), pace: steady(1e9)}, nil,
 		"0s [0]", "11s [1]", "11s [2]", "11.75s [3]", "12.75s [4]")
 	rejected := errors.New("NOPERM")
 	denied := second(func() (bool, error) { return false, rejected })
-	inBubble(t, &feed{sink: denied, records: &list{values(5), io.EOF}, pace: pace.Steady(1e9)},
+	inBubble(t, &feed{sink: denied, records: ready(nil, values(5)...), pace: steady(1e9)},
 		rejected, "0s [0]")
 }
 
 func TestFeedStops(t *testing.T) {
 	t.Parallel()
-	for _, p := range []pace.Pace{nil, pace.Steady(float64(time.Hour))} {
+	for _, p := range []pace{nil, steady(float64(time.Hour))} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			o := &outlet{start: time.Now()}
@@ -182,7 +187,7 @@ func TestFeedStops(t *testing.T) {
 			}
 			f := &feed{
 				log: slog.New(slog.DiscardHandler), sink: o, pace: p, tally: tally.New(),
-				records: source.NewRandom(1, []string{"red"}, nil, 1, 9),
+				records: source.ReadAhead(ctx, source.Random(1, []string{"red"}, []string{""}, 1, 9)),
 			}
 			if err := f.run(ctx); err != nil {
 				t.Error(err)
@@ -208,8 +213,8 @@ func TestFeedRate(t *testing.T) {
 		}
 		f := &feed{
 			log: slog.New(slog.DiscardHandler), sink: o, tally: tally.New(),
-			pace: pace.Steady(float64(time.Second) / rate), count: rate*seconds + 1,
-			records: source.NewRandom(1, []string{"red"}, nil, 1, 9),
+			pace: steady(float64(time.Second) / rate), count: rate*seconds + 1,
+			records: source.ReadAhead(t.Context(), source.Random(1, []string{"red"}, []string{""}, 1, 9)),
 		}
 		if err := f.run(t.Context()); err != nil {
 			t.Fatal(err)

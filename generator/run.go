@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"colorstream/generator/pace"
 	"colorstream/generator/progress"
 	"colorstream/generator/publish"
 	"colorstream/generator/service"
@@ -62,7 +61,10 @@ func start(ctx context.Context, p service.Process) error {
 	redisUp := g.health.Condition("redis", "nothing has been published yet")
 	g.publisher = publish.New(log, config.publishOptions(), redisUp.Set)
 	log.Info("start", "version", service.Version(), "config", service.LogValue(config))
-	if err := g.open(ctx, p.Stdin); err != nil {
+	reading, stop := context.WithCancel(ctx)
+	g.stopReading = stop
+	if err := g.open(reading, p.Stdin); err != nil {
+		stop()
 		return errors.Join(err, g.publisher.Close())
 	}
 	err = g.run(ctx, status)
@@ -121,36 +123,36 @@ type generator struct {
 	tally     *tally.Tally
 	health    *service.Health
 	publisher *publish.Publisher
-	records   records
+	records   <-chan source.Item
 	input     *source.Input // nil for random messages
-	ahead     *source.Ahead // likewise
 	result    *outcome      // of an input that was replayed to its end
+
+	stopReading context.CancelFunc
 }
 
-// open finds the records.
+// open begins to read the records, until ctx ends.
 func (g *generator) open(ctx context.Context, stdin io.Reader) error {
-	if g.config.Input == "" {
-		seed := g.config.Seed
+	c := g.config
+	if c.Input == "" {
+		seed := c.Seed
 		if seed == nil {
 			seed = new(rand.Uint64())
 			g.log.Info("random messages; GENERATOR_SEED makes the same ones again", "seed", *seed)
 		}
-		g.records = source.NewRandom(*seed, g.config.Colors, g.config.Names, g.config.Min, g.config.Max)
+		g.records = source.ReadAhead(ctx, source.Random(*seed, c.Colors, c.Names, c.Min, c.Max))
 		return nil
 	}
-	c := g.config
 	input, rows, err := source.OpenOrdered(ctx, c.Input, stdin, c.Source, c.Disorder)
 	if err != nil {
 		return fmt.Errorf("GENERATOR_INPUT: %w", err)
 	}
 	g.input = input
-	g.ahead = source.ReadAhead(func(yield func(source.Record, error) bool) {
+	g.records = source.ReadAhead(ctx, func(yield func(source.Record, error) bool) {
 		if plan, err := input.Plan(); err == nil { // of a pipe, when its first rows have come
 			g.log.Info(plan)
 		}
 		rows(yield)
 	})
-	g.records = g.ahead
 	return nil
 }
 
@@ -204,14 +206,14 @@ func (g *generator) run(ctx context.Context, status *progress.Reporter) error {
 	return err
 }
 
-func (g *generator) pace() pace.Pace {
+func (g *generator) pace() pace {
 	switch g.config.Pace {
 	case PaceMax:
 		return nil
 	case PaceTimes:
-		return pace.Times(g.config.Speed)
+		return byTimes(g.config.Speed)
 	}
-	return pace.Steady(g.config.interval())
+	return steady(g.config.interval())
 }
 
 // nothing says why an input was read to its end and nothing was published.
@@ -227,16 +229,20 @@ func (g *generator) nothing() error {
 	return fmt.Errorf("nothing was published: %s holds no messages", g.input.Name)
 }
 
-// close frees what open and publish.New took.
+// close frees what open and publish.New took. A read of a standard input that is silent ends with
+// the process alone.
 func (g *generator) close() error {
+	g.stopReading()
 	var err error
 	if g.input != nil {
-		stopped := g.ahead.Stop()
 		err = g.input.Close()
+	}
+	timeout := time.After(100 * time.Millisecond)
+	for open := true; open; {
 		select {
-		case <-stopped:
-		case <-time.After(100 * time.Millisecond):
-			// Standard input that is silent: the process's end ends the read.
+		case _, open = <-g.records:
+		case <-timeout:
+			open = false
 		}
 	}
 	return errors.Join(err, g.publisher.Close())

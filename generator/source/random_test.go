@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"flag"
+	"iter"
 	"os"
 	"testing"
 )
@@ -14,17 +15,17 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func TestRandomGolden(t *testing.T) {
 	t.Parallel()
 	var got []byte
-	add := func(r *Random, n int) {
-		for range n {
-			record, err := r.Next(t.Context(), true)
-			if err != nil {
-				t.Fatal(err)
+	add := func(rows iter.Seq2[Record, error]) {
+		n := 0
+		for r := range rows {
+			got = append(r.AppendJSON(got), '\n')
+			if n++; n == 20 {
+				break
 			}
-			got = append(record.AppendJSON(got), '\n')
 		}
 	}
-	add(NewRandom(1, []string{"red", "blue", "green", "yellow"}, []string{"value_name"}, 1, 100), 20)
-	add(NewRandom(42, []string{"red"}, []string{"a", "b", "c"}, -5, 5), 20)
+	add(Random(1, []string{"red", "blue", "green", "yellow"}, []string{"value_name"}, 1, 100))
+	add(Random(42, []string{"red"}, []string{"a", "b", "c"}, -5, 5))
 	const golden = "testdata/random.jsonl"
 	if *update {
 		if err := os.WriteFile(golden, got, 0o644); err != nil {
@@ -43,13 +44,15 @@ func TestRandomGolden(t *testing.T) {
 func TestRandomCoversItsRange(t *testing.T) {
 	t.Parallel()
 	times := make(map[any]int)
-	r := NewRandom(7, []string{"red", "blue"}, []string{"x", "y"}, -3, 3)
 	const n = 70_000
-	for range n {
-		record, _ := r.Next(t.Context(), false)
-		times[record.Value]++
-		times[record.Color]++
-		times[record.Name]++
+	total := 0
+	for r := range Random(7, []string{"red", "blue"}, []string{"x", "y"}, -3, 3) {
+		times[r.Value]++
+		times[r.Color]++
+		times[r.Name]++
+		if total++; total == n {
+			break
+		}
 	}
 	if len(times) != 7+2+2 {
 		t.Errorf("there are others: %v", times)
@@ -63,8 +66,10 @@ func TestRandomCoversItsRange(t *testing.T) {
 			t.Errorf("%v comes %d times in %d, want about %d", kind, count, n, want)
 		}
 	}
-	one := NewRandom(7, []string{"red"}, nil, 5, 5)
-	if record, _ := one.Next(t.Context(), false); record.Value != 5 || record.Name != "" {
-		t.Errorf("a range of one number gives %+v", record)
+	for r := range Random(7, []string{"red"}, []string{""}, 5, 5) {
+		if r.Value != 5 || r.Name != "" {
+			t.Errorf("a range of one number gives %+v", r)
+		}
+		break
 	}
 }

@@ -1,20 +1,18 @@
-// Package pace says when messages are due.
-//
-// A due time is always computed from the start and the number of the message, or from the start and
-// the message's own time, never from the message before: rounding and delays do not add up. A loop
-// that is late catches up, since later messages are due at their old times; the loop bounds that by
-// putting the start off, so that a pause is not followed by a burst.
-package pace
+package main
 
 import (
 	"math"
 	"time"
 )
 
-// A Pace tells how long after the start the next message is due, which has the time at. Each call
-// is one message. It is arithmetic only: it neither waits nor looks at a clock. It is for one
-// goroutine.
-type Pace func(at time.Time) time.Duration
+// A pace tells how long after the start the next message is due, which has the time at. Each call
+// is one message.
+//
+// A due time is always computed from the start and the number of the message, or from the start and
+// the message's own time, never from the message before: rounding and delays do not add up. A loop
+// that is late catches up, since later messages are due at their old times; the loop bounds that by
+// putting the start off, so that a pause is not followed by a burst.
+type pace func(at time.Time) time.Duration
 
 // grain is the shortest time between two due times. At intervals below grouped, 500 messages a
 // second, messages fall due in groups, which are published together: one command for all of them
@@ -24,9 +22,9 @@ const (
 	grouped = 2 * time.Millisecond
 )
 
-// Steady is a pace of one message an interval, which is in nanoseconds, and may be less than one
+// steady is a pace of one message an interval, which is in nanoseconds, and may be less than one
 // and need not be whole.
-func Steady(interval float64) Pace {
+func steady(interval float64) pace {
 	n := -1.0
 	return func(time.Time) time.Duration {
 		n++
@@ -38,10 +36,10 @@ func Steady(interval float64) Pace {
 	}
 }
 
-// Times is the pace of the messages' own times: two messages are as far apart as their times are,
+// byTimes is the pace of the messages' own times: two messages are as far apart as their times are,
 // divided by a speed. A message without a time, or with one that is before one already seen, is due
 // with the message before it.
-func Times(speed float64) Pace {
+func byTimes(speed float64) pace {
 	var first, newest time.Time
 	return func(at time.Time) time.Duration {
 		if first.IsZero() {

@@ -1,4 +1,4 @@
-package pace
+package main
 
 import (
 	"math"
@@ -8,10 +8,10 @@ import (
 
 // A rate is kept exactly, however odd: no message's due time is computed from another's. At a high
 // one, messages fall due in groups.
-func TestSteady(t *testing.T) {
+func TestSteadyPace(t *testing.T) {
 	t.Parallel()
 	for _, rate := range []float64{1, 3, 7, 499, 999, 1001, 123_456, 500_000, 1e6 / 3} {
-		p := Steady(float64(time.Second) / rate)
+		p := steady(float64(time.Second) / rate)
 		groups := 0
 		last := time.Duration(-1)
 		n := int(rate*10) + 1 // the last is due after ten seconds, or within the last interval
@@ -39,17 +39,17 @@ func TestSteady(t *testing.T) {
 	}
 }
 
-func TestTimes(t *testing.T) {
+func TestPaceByTimes(t *testing.T) {
 	t.Parallel()
 	const s = time.Second
 	start := time.Unix(1_600_000_000, 0)
-	next := func(p Pace, at time.Time, want time.Duration) {
+	next := func(p pace, at time.Time, want time.Duration) {
 		t.Helper()
 		if got := p(at); got != want {
 			t.Errorf("due after %s, want %s", got, want)
 		}
 	}
-	p := Times(1)
+	p := byTimes(1)
 	next(p, time.Time{}, 0) // no time: at once
 	next(p, start, 0)
 	next(p, start.Add(10*s), 10*s)
@@ -57,10 +57,10 @@ func TestTimes(t *testing.T) {
 	next(p, time.Time{}, 10*s)
 	next(p, start.Add(11*s), 11*s) // what was out of order changes nothing
 
-	fast := Times(60)
+	fast := byTimes(60)
 	next(fast, start, 0)
 	next(fast, start.Add(time.Hour), time.Minute)
-	slow := Times(1e-9)
+	slow := byTimes(1e-9)
 	next(slow, start, 0)
 	next(slow, start.Add(math.MaxInt64), math.MaxInt64) // no overflow
 }
