@@ -35,11 +35,6 @@ type Sorter struct {
 
 // A sortRow is a record in 40 bytes, of which 29 are written to the file.
 type sortRow struct {
-	fileRow
-	number uint32 // in the run
-}
-
-type fileRow struct {
 	At          int64 // nanoseconds since 1970
 	Value       float64
 	Line        uint32
@@ -47,7 +42,7 @@ type fileRow struct {
 	Timed       bool   // At is its own time
 }
 
-var rowSize = binary.Size(fileRow{})
+var rowSize = binary.Size(sortRow{})
 
 // NewSorter makes a sorter that holds at most limit records in memory, and the others in a
 // temporary file in the folder dir.
@@ -71,11 +66,10 @@ func (s *Sorter) Add(r Record) error {
 	if !r.Time.IsZero() {
 		s.last = r.Time.UnixNano()
 	}
-	row := fileRow{
+	s.rows = append(s.rows, sortRow{
 		At: s.last, Value: r.Value, Line: uint32(r.Line),
 		Color: s.intern(r.Color), Name: s.intern(r.Name), Timed: !r.Time.IsZero(),
-	}
-	s.rows = append(s.rows, sortRow{row, uint32(len(s.rows))})
+	})
 	s.count++
 	return nil
 }
@@ -91,9 +85,7 @@ func (s *Sorter) intern(text string) uint32 {
 }
 
 func (s *Sorter) sort() {
-	slices.SortFunc(s.rows, func(a, b sortRow) int {
-		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.number, b.number))
-	})
+	slices.SortStableFunc(s.rows, func(a, b sortRow) int { return cmp.Compare(a.At, b.At) })
 }
 
 // spill writes the records in memory as one more run.
@@ -110,7 +102,7 @@ func (s *Sorter) spill() (err error) {
 	w := bufio.NewWriterSize(s.file, bufferSize)
 	var b []byte
 	for i := range s.rows {
-		b, _ = binary.Append(b[:0], binary.LittleEndian, &s.rows[i].fileRow)
+		b, _ = binary.Append(b[:0], binary.LittleEndian, &s.rows[i])
 		if _, err := w.Write(b); err != nil {
 			return err
 		}
@@ -145,7 +137,7 @@ func (s *Sorter) All() iter.Seq2[Record, error] {
 	}
 }
 
-func (s *Sorter) record(r fileRow) Record {
+func (s *Sorter) record(r sortRow) Record {
 	record := Record{
 		Message: message.Message{Color: s.texts[r.Color], Name: s.texts[r.Name], Value: r.Value},
 		Line:    int(r.Line),
@@ -188,7 +180,7 @@ func (s *Sorter) Close() error {
 type sortRun struct {
 	file *bufio.Reader
 	rows []sortRow
-	row  fileRow
+	row  sortRow
 }
 
 // next reads the next row; io.EOF is the end.
@@ -199,6 +191,6 @@ func (r *sortRun) next() error {
 	if len(r.rows) == 0 {
 		return io.EOF
 	}
-	r.row, r.rows = r.rows[0].fileRow, r.rows[1:]
+	r.row, r.rows = r.rows[0], r.rows[1:]
 	return nil
 }
