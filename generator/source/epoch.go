@@ -13,7 +13,7 @@ import (
 // A reading is how a time may be understood; a set of them, while that is not told.
 type reading uint16
 
-// The readings of numbers, in the order of numerals, and those of dates that end in the year.
+// The readings of numbers, in the order of forms, and those of dates that end in the year.
 const (
 	years reading = 1 << iota
 	days
@@ -31,26 +31,32 @@ const (
 	orders  = dayFirst | monthFirst
 )
 
-// numerals are how a number is written that is a time: a date, or so many units since 1970.
-var numerals = []struct{ name, layout, unit string }{
+type form struct{ name, layout, unit, setting string }
+
+// forms are how a time is written that is a number, a date or so many units since 1970, or a date
+// in two orders; with the setting that says so, if it is to be named.
+var forms = []form{
 	{name: "years", layout: "2006"},
 	{name: "dates (YYYYMMDD)", layout: "20060102"},
-	{name: "hours (YYYYMMDDhh)", layout: "2006010215"},
+	{name: "hours (YYYYMMDDhh)", layout: "2006010215", setting: "%Y%m%d%H"},
 	{name: "minutes (YYYYMMDDhhmm)", layout: "200601021504"},
 	{name: "seconds (YYYYMMDDhhmmss)", layout: "20060102150405"},
-	{name: "seconds", unit: "s"},
+	{name: "seconds", unit: "s", setting: "s"},
 	{name: "milliseconds", unit: "ms"},
 	{name: "microseconds", unit: "us"},
 	{name: "nanoseconds", unit: "ns"},
-	{name: "day first"},
-	{name: "month first"}, // no numbers, but readings with a name
+	{name: "day first", setting: "day-first"},
+	{name: "month first", setting: "month-first"},
 }
+
+// form is that of a single reading.
+func (r reading) form() form { return forms[bits.TrailingZeros16(uint16(r))] }
 
 // String names the readings of a set.
 func (r reading) String() string {
 	var names []string
 	for ; r != 0; r &= r - 1 {
-		names = append(names, numerals[bits.TrailingZeros16(uint16(r))].name)
+		names = append(names, (r & -r).form().name)
 	}
 	return strings.Join(names, " or ")
 }
@@ -83,7 +89,11 @@ func (r reading) fits(at time.Time) bool {
 
 // read reads a number, exactly to the nanosecond.
 func (r reading) read(text string, zone *time.Location) (time.Time, error) {
-	n := numerals[bits.TrailingZeros16(uint16(r))]
+	n := r.form()
+	if r&orders != 0 {
+		at, _, _ := scanDate(text, r, zone, "")
+		return at, nil
+	}
 	if n.unit == "" {
 		if len(text) == len("20060102150405000") {
 			text = text[:14] + "." + text[14:]

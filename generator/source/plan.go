@@ -88,12 +88,16 @@ func (in *Input) readSample() (err error) {
 			break
 		}
 		in.sample = append(in.sample, r)
-		in.observe(r)
+		if err := in.observe(r); err != nil {
+			return err
+		}
 	}
 	err = in.decide()
 	if err != nil && in.regular && in.ended == nil {
 		for r, end := in.read(); end == nil; r, end = in.read() {
-			in.observe(r)
+			if err := in.observe(r); err != nil {
+				return err
+			}
 		}
 		if err = in.decide(); err == nil {
 			err = in.rewind()
@@ -108,11 +112,12 @@ func (in *Input) readSample() (err error) {
 	return err
 }
 
-func (in *Input) observe(r row) {
-	if r.rejected == nil {
-		in.decimals.observe(r.texts[valueField], r.line)
-		in.times.observe(r.texts[timeField], r.line)
+func (in *Input) observe(r row) error {
+	if r.rejected != nil {
+		return nil
 	}
+	in.decimals.observe(r.texts[valueField], r.line)
+	return in.times.observe(r.texts[timeField], r.line)
 }
 
 func (in *Input) decide() error { return errors.Join(in.decimals.settle(), in.times.settle()) }

@@ -2,6 +2,7 @@ package source
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,11 +19,9 @@ type times struct {
 	number  evidence // for the reading of numbers
 	date    evidence // for that of dates which are written in two orders
 	wrong   example  // the first that is no time
-	right   bool     // there are times
 	text    string   // the first date, for the plan
 	form    string   // of the newest date
 	unzoned bool     // a date has no zone
-	broken  error    // two times that exclude each other
 }
 
 // An example is a time and its line, for errors.
@@ -43,6 +42,7 @@ type evidence struct {
 func (e *evidence) add(fits reading, here example) error {
 	switch both := e.fits & fits; {
 	case e.given:
+		e.by = here
 	case e.fits == 0:
 		e.fits, e.by = fits, here
 	case both == 0:
@@ -64,10 +64,10 @@ func newTimes(o Options) (t times) {
 	return t
 }
 
-// observe takes a time as evidence.
-func (t *times) observe(text string, line int) {
+// observe takes a time as evidence. It returns an error if two exclude each other.
+func (t *times) observe(text string, line int) error {
 	if text == "" || t.layouts != nil {
-		return
+		return nil
 	}
 	here, e := example{text, line}, &t.number
 	var fits reading
@@ -78,20 +78,16 @@ func (t *times) observe(text string, line int) {
 			t.text = cmp.Or(t.text, text)
 		}
 		if e = &t.date; fits != 0 && !ordered {
-			t.right = true
-			return
+			return nil
 		}
 	} else if fits = readings(text); e.given {
 		fits = e.fits
 	}
 	if fits == 0 {
 		t.wrong = cmp.Or(t.wrong, here)
-		return
+		return nil
 	}
-	t.right = true
-	if err := e.add(fits, here); t.broken == nil {
-		t.broken = err
-	}
+	return e.add(fits, here)
 }
 
 // orders are those of day and month in which a text is a date; it is ordered if they are not told
@@ -112,23 +108,17 @@ const formats = " to s, ms, us, ns, day-first, month-first or a format such as %
 
 // settle decides by the evidence, or says why it does not tell.
 func (t *times) settle() error {
-	switch by := t.date.by; {
-	case t.broken != nil:
-		return t.broken
-	case t.date.fits == orders:
-		d, _, _ := scanDate(by.text, dayFirst, t.zone, "")
-		m, _, _ := scanDate(by.text, monthFirst, t.zone, "")
-		const day = "2 January 2006"
-		return fmt.Errorf("line %d: time %.40q is %s or %s: set %s to day-first or month-first",
-			by.line, by.text, d.Format(day), m.Format(day), formatVariable)
-	case t.number.fits == hours|seconds:
-		by = t.number.by
-		s, _ := seconds.read(by.text, t.zone)
-		h, _ := hours.read(by.text, t.zone)
-		return fmt.Errorf(
-			"line %d: time %s is %s (seconds since 1970) or %s: set %s to s or %%Y%%m%%d%%H",
-			by.line, by.text, s.Format(time.RFC3339), h.Format(time.RFC3339), formatVariable)
-	case !t.right && t.wrong.line > 0:
+	for _, e := range []evidence{t.date, t.number} {
+		if e.fits == orders || e.fits == hours|seconds {
+			one, other := e.fits&-e.fits, e.fits&(e.fits-1)
+			a, _ := one.read(e.by.text, t.zone)
+			b, _ := other.read(e.by.text, t.zone)
+			return fmt.Errorf("line %d: time %.40q is %s (%s) or %s (%s): set %s to %s or %s",
+				e.by.line, e.by.text, a.Format(time.RFC3339), one, b.Format(time.RFC3339), other,
+				formatVariable, one.form().setting, other.form().setting)
+		}
+	}
+	if t.wrong.line > 0 && t.text == "" && t.number.by.line == 0 {
 		return fmt.Errorf("line %d: time %.40q is not in a format that tells itself: set %s%s",
 			t.wrong.line, t.wrong.text, formatVariable, formats)
 	}
@@ -186,8 +176,7 @@ func (t *times) learn(e *evidence, text string, line int) error {
 	if e.fits != 0 {
 		return nil
 	}
-	t.observe(text, line)
-	return t.settle()
+	return errors.Join(t.observe(text, line), t.settle())
 }
 
 func (t *times) parseDate(text string, line int) (time.Time, error) {

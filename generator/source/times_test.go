@@ -13,7 +13,9 @@ import (
 func column(o Options, texts ...string) (read []string) {
 	t := newTimes(o)
 	for i, text := range texts {
-		t.observe(text, i+1)
+		if err := t.observe(text, i+1); err != nil {
+			return []string{err.Error()}
+		}
 	}
 	if err := t.settle(); err != nil {
 		return []string{err.Error()}
@@ -101,10 +103,11 @@ func TestTimesRejected(t *testing.T) {
 		}
 	}
 	auto := Options{}
-	wrong(auto, `line 2: time "01/03/2024" is 1 March 2024 or 3 January 2024: set `+
-		`GENERATOR_INPUT_TIME_FORMAT to day-first or month-first`, "", "01/03/2024")
-	wrong(auto, `line 1: time 2025020410 is 2034-03-03T17:40:10Z (seconds since 1970) or `+
-		`2025-02-04T10:00:00Z: set GENERATOR_INPUT_TIME_FORMAT to s or %Y%m%d%H`, "2025020410")
+	wrong(auto, `line 2: time "01/03/2024" is 2024-03-01T00:00:00Z (day first) or `+
+		`2024-01-03T00:00:00Z (month first): set GENERATOR_INPUT_TIME_FORMAT to `+
+		`day-first or month-first`, "", "01/03/2024")
+	wrong(auto, `line 1: time "2025020410" is 2025-02-04T10:00:00Z (hours (YYYYMMDDhh)) or `+
+		`2034-03-03T17:40:10Z (seconds): set GENERATOR_INPUT_TIME_FORMAT to %Y%m%d%H or s`, "2025020410")
 	wrong(auto, `line 2: time "02/13/2025" (month first) is not of one format with "13/02/2025" `+
 		`(day first) of line 1`,
 		"13/02/2025", "02/13/2025")
