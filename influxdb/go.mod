@@ -6,6 +6,7 @@ require (
 	colorstream/generator v0.0.0
 	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/compose-spec/compose-go/v2 v2.16.2
+	github.com/gofrs/flock v0.13.0
 )
 
 require (

@@ -30,7 +30,6 @@ const (
 	// pipe open.
 	drainTimeout  = 2 * time.Second
 	readyInterval = 20 * time.Millisecond
-	lockInterval  = 50 * time.Millisecond
 	tailSize      = 4 << 10
 )
 

@@ -8,6 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
 
 	"colorstream/generator/process"
 )
@@ -28,10 +31,11 @@ func Build(
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", fmt.Errorf("make the cache folder for influxd: %w", err)
 	}
-	lock, err := process.Lock(ctx, path+".lock", func() {
+	lock := flock.New(path + ".lock")
+	if free, err := lock.TryLock(); err == nil && !free {
 		fmt.Fprintln(out, "Another build of InfluxDB is running; waiting for it.")
-	})
-	if err != nil {
+	}
+	if _, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil {
 		return "", fmt.Errorf("lock the build of influxd: %w", err)
 	}
 	defer lock.Close()

@@ -11,8 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
-	"colorstream/generator/process"
+	"github.com/gofrs/flock"
 )
 
 // Folder is where the tokens' files lie, each named as its token.
@@ -43,10 +44,11 @@ func (f Folder) open(
 	if err := os.MkdirAll(f.Path, mode); err != nil {
 		return nil, "", err
 	}
-	lock, err = process.Lock(ctx, filepath.Join(f.Path, ".lock"), func() {
+	file := flock.New(filepath.Join(f.Path, ".lock"))
+	if free, err := file.TryLock(); err == nil && !free {
 		log.Info("waiting for another process that prepares InfluxDB", "folder", f.Path)
-	})
-	if err != nil {
+	}
+	if _, err := file.TryLockContext(ctx, 50*time.Millisecond); err != nil {
 		return nil, "", err
 	}
 	if stack, err = f.read(stackFile); stack == "" && err == nil {
@@ -54,9 +56,9 @@ func (f Folder) open(
 		err = f.write(stackFile, stack)
 	}
 	if err != nil {
-		return nil, "", errors.Join(err, lock.Close())
+		return nil, "", errors.Join(err, file.Close())
 	}
-	return lock, stack, nil
+	return file, stack, nil
 }
 
 // read returns a file's text, "" if it is missing.
