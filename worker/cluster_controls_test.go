@@ -97,7 +97,7 @@ func freshRig(t *testing.T, c *redistest.Cluster) *clusterRig {
 
 // promote cuts the link to a replica and promotes that.
 func promote(r *clusterRig) {
-	replica := r.cluster.ReplicaOf("colors")
+	replica := r.cluster.Replicas("colors")[0]
 	r.cluster.CutLink(replica)
 	time.Sleep(time.Second)
 	r.cluster.Promote(replica)
@@ -133,7 +133,7 @@ func (r *clusterRig) waitMessages() {
 func (r *clusterRig) delayAnswers() {
 	r.t.Helper()
 	r.waitMessages()
-	replica := r.cluster.ReplicaOf("colors")
+	replica := r.cluster.Replicas("colors")[0]
 	r.cluster.CutLink(replica)
 	time.Sleep(2500 * time.Millisecond)
 	r.cluster.MendLink(replica)

@@ -97,7 +97,7 @@ func TestClusterCuts(t *testing.T) {
 		far := *r.rig
 		far.host = n.Host()
 		far.env = maps.Clone(r.env)
-		influxdb := redistest.NewProxyOn(t, redistest.RouterAddr, strings.TrimPrefix(r.db.URL, "http://"))
+		influxdb := redistest.NewProxy(t, redistest.RouterAddr, strings.TrimPrefix(r.db.URL, "http://"))
 		far.env["INFLUX_URL"] = "http://" + influxdb.Addr()
 		r.far = append(r.far, far.start("worker", nil))
 		key := func(random *rand.Rand) string { return r.keys[random.IntN(len(r.keys))] }

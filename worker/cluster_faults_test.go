@@ -56,7 +56,7 @@ func (r *clusterRig) redisFaults() []fault {
 		}},
 		{"a link is cut, and the replica promoted without a vote", func(random *rand.Rand) {
 			key := key(random)
-			replica := c.ReplicaOf(key)
+			replica := c.Replicas(key)[0]
 			mend := r.cut(key, replica)
 			time.Sleep(between(random, 500*time.Millisecond, 2*time.Second))
 			c.Promote(replica)
@@ -66,7 +66,7 @@ func (r *clusterRig) redisFaults() []fault {
 		{"a link is cut, and the master killed", func(random *rand.Rand) {
 			key := key(random)
 			master := c.Master(key)
-			mend := r.cut(key, c.ReplicaOf(key))
+			mend := r.cut(key, c.Replicas(key)[0])
 			time.Sleep(between(random, 0, time.Second))
 			kill(random, key, master)
 			mend()
@@ -74,7 +74,7 @@ func (r *clusterRig) redisFaults() []fault {
 		}},
 		{"a link is cut and mended", func(random *rand.Rand) {
 			key := key(random)
-			mend := r.cut(key, c.ReplicaOf(key))
+			mend := r.cut(key, c.Replicas(key)[0])
 			time.Sleep(between(random, 0, 3*time.Second))
 			mend()
 			c.WaitWhole()

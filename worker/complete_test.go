@@ -117,7 +117,7 @@ func TestCompleteIsTrue(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	r := newRig(t, nil, "--client-output-buffer-limit", "pubsub 64kb 0 0")
-	proxy := redistest.NewProxy(t, r.redis.Addr())
+	proxy := redistest.NewProxy(t, "127.0.0.1", r.redis.Addr())
 	r.env["WORKER_WINDOW"], r.env["WORKER_LATENESS"] = width.String(), "0s"
 	r.env["WORKER_STATISTICS"] = moreStatistics
 	r.env["REDIS_URL"] = "redis://" + proxy.Addr() + "/0"

@@ -30,7 +30,7 @@ func newPair(t testing.TB) *pair {
 	t.Helper()
 	db := influxtest.Shared(t).NewBucket(t)
 	p := &pair{rig: newRig(t, db), keys: store.Streams("colors", 8)}
-	p.influx = redistest.NewProxy(t, strings.TrimPrefix(db.URL, "http://"))
+	p.influx = redistest.NewProxy(t, "127.0.0.1", strings.TrimPrefix(db.URL, "http://"))
 	p.env["INFLUX_URL"] = "http://" + p.influx.Addr()
 	p.client = p.redis.Client()
 	p.env["REDIS_TRANSPORT"], p.env["REDIS_PARTITIONS"] = stream, "8"

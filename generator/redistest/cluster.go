@@ -124,13 +124,7 @@ func (s *Server) ownerOf(ctx context.Context, key string) (string, error) {
 	return s.Addr(), err
 }
 
-// ReplicaOf returns a node that replicates the master of the key.
-func (c *Cluster) ReplicaOf(key string) *Server {
-	c.t.Helper()
-	return c.Replicas(key)[0]
-}
-
-// Replicas returns the nodes that replicate the master of the key.
+// Replicas returns the nodes that replicate the master of the key, one at least.
 func (c *Cluster) Replicas(key string) (replicas []*Server) {
 	c.t.Helper()
 	master := c.Master(key)

@@ -13,14 +13,8 @@ type Proxy struct {
 	silent   atomic.Bool
 }
 
-// NewProxy starts a proxy for an address.
-func NewProxy(t testing.TB, target string) *Proxy {
-	t.Helper()
-	return NewProxyOn(t, "127.0.0.1", target)
-}
-
-// NewProxyOn starts a proxy on one of this machine's addresses.
-func NewProxyOn(t testing.TB, host, target string) *Proxy {
+// NewProxy starts a proxy for an address on one of this machine's hosts, such as 127.0.0.1.
+func NewProxy(t testing.TB, host, target string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", host+":0")
 	if err != nil {

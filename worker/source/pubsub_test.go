@@ -204,7 +204,7 @@ func TestNotAllowed(t *testing.T) {
 func TestSilentLink(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	proxy := redistest.NewProxy(t, server.Addr())
+	proxy := redistest.NewProxy(t, "127.0.0.1", server.Addr())
 	rec := newRecorder(t)
 	p := startPubSub(t, proxy.Addr(), 100*time.Millisecond, rec)
 	client := server.Client()
