@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"colorstream/generator/message"
+	"colorstream/generator/streamid"
 	"colorstream/worker/deadletter"
 	"colorstream/worker/source"
 	"colorstream/worker/window"
@@ -162,7 +163,7 @@ func (a *aggregator) handOver() {
 	// Nothing before the first message of an open window is needed; but the last entry read is: its
 	// presence proves that nothing after it was trimmed by others.
 	h.trim = fmt.Sprintf("%d-0", a.set.Oldest()/int64(time.Millisecond))
-	if source.CompareIDs(h.trim, a.position.ID) > 0 {
+	if streamid.Compare(h.trim, a.position.ID) > 0 {
 		h.trim = a.position.ID
 	}
 	if a.keepParts {

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"colorstream/generator/streamid"
 	"colorstream/worker/history"
 	"colorstream/worker/source"
 	"colorstream/worker/store"
@@ -116,8 +117,8 @@ func (c *core) start(log []step) {
 			func(set *window.Set, position source.Position) error {
 				for _, s := range log {
 					if at := s.at * int64(time.Millisecond); at >= set.Oldest() &&
-						source.CompareIDs(s.id(), position.ID) <= 0 &&
-						source.CompareIDs(s.id(), c.trimmed) >= 0 {
+						streamid.Compare(s.id(), position.ID) <= 0 &&
+						streamid.Compare(s.id(), c.trimmed) >= 0 {
 						replay(set, at, s.payload)
 					}
 				}
@@ -166,7 +167,7 @@ func (c *core) run(log []step, crash func(i int) bool) map[string]string {
 			c.windows.commits.close()
 			<-c.commits
 			c.start(log)
-			for i = 0; i < len(log) && source.CompareIDs(log[i].id(), c.store.saved.Position) <= 0; {
+			for i = 0; i < len(log) && streamid.Compare(log[i].id(), c.store.saved.Position) <= 0; {
 				i++
 			}
 			i--

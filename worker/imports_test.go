@@ -21,7 +21,7 @@ var crossings = map[string][]string{
 	},
 	"worker": {
 		"generator/certs", "generator/tally", "generator/message", "generator/progress", "generator/redisurl", "generator/service",
-		"generator/source", "influxdb/access", "influxdb/series",
+		"generator/source", "generator/streamid", "influxdb/access", "influxdb/series",
 	},
 	"dashboard": {"generator/service", "influxdb/access", "influxdb/series"},
 	"grafana": {

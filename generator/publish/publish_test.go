@@ -416,14 +416,6 @@ func TestPartitions(t *testing.T) {
 	}
 }
 
-func TestCompareIDs(t *testing.T) {
-	for _, c := range [][2]string{{"9-1", "10-0"}, {"10-1", "10-2"}, {"10-9", "10-10"}} {
-		if compareIDs(c[0], c[1]) >= 0 || compareIDs(c[1], c[0]) <= 0 || compareIDs(c[0], c[0]) != 0 {
-			t.Errorf("%s is not before %s", c[0], c[1])
-		}
-	}
-}
-
 // redisError is an answer of Redis.
 type redisError string
 

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"colorstream/generator/streamid"
 )
 
 // The fields of an entry: the payload, and the batch's number.
@@ -151,7 +152,7 @@ func (p *Publisher) look(ctx context.Context, node *redis.Client, b *batch) erro
 	}
 	for len(b.stream.waiting) > 0 && position != "" {
 		oldest := b.stream.waiting[0]
-		if compareIDs(oldest.id, position) > 0 {
+		if streamid.Compare(oldest.id, position) > 0 {
 			break
 		}
 		p.count(func(c *Counts) { c.StreamWaiting -= int64(oldest.n) })
@@ -222,11 +223,3 @@ while true do
 	upto = '(' .. some[#some][1]
 end
 return redis.call('XADD', KEYS[1], '*', 'n', ARGV[2], 'm', ARGV[3])`
-
-// compareIDs compares two entries' ids, milliseconds-number.
-func compareIDs(a, b string) int {
-	var first, second [2]uint64
-	_, _ = fmt.Sscanf(a, "%d-%d", &first[0], &first[1])
-	_, _ = fmt.Sscanf(b, "%d-%d", &second[0], &second[1])
-	return slices.Compare(first[:], second[:])
-}

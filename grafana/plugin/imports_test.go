@@ -17,7 +17,7 @@ func TestOnlyContractsAreImported(t *testing.T) {
 	}
 	allowed := []string{
 		"colorstream/generator/certs", "colorstream/generator/message", "colorstream/generator/redisurl",
-		"colorstream/influxdb/series",
+		"colorstream/generator/streamid", "colorstream/influxdb/series",
 		"colorstream/worker/source", "colorstream/worker/window",
 	}
 	for path := range strings.FieldsSeq(string(out)) {

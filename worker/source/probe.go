@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"colorstream/generator/streamid"
 )
 
 // probeScript looks at the stream for what others may have deleted: whether an entry is still
@@ -48,7 +49,7 @@ func parseProbe(list []any, err error) (probe, error) {
 }
 
 // before reports whether the stream ends before an id.
-func (p probe) before(id string) bool { return p.last != "" && CompareIDs(p.last, id) < 0 }
+func (p probe) before(id string) bool { return p.last != "" && streamid.Compare(p.last, id) < 0 }
 
 // intact reports whether nothing behind the last entry of before can have been deleted unread.
 // Trimming deletes from the oldest entry on: what follows an entry that is there was not trimmed.
@@ -56,7 +57,7 @@ func (p probe) intact(b batch) bool {
 	if !p.there {
 		return false
 	}
-	if p.deleted == "" || CompareIDs(p.deleted, b.after) <= 0 {
+	if p.deleted == "" || streamid.Compare(p.deleted, b.after) <= 0 {
 		return true
 	}
 	for _, e := range b.entries { // it was deleted after it was read
@@ -89,7 +90,7 @@ func (c *counting) check(b batch) (lost int64, certain bool) {
 	if n := len(b.entries); n > 0 {
 		last = b.entries[n-1].id
 	}
-	if p := b.probe; c.known && !p.there && CompareIDs(p.deleted, b.after) < 0 &&
+	if p := b.probe; c.known && !p.there && streamid.Compare(p.deleted, b.after) < 0 &&
 		p.length == p.added-c.base-c.read {
 		return 0, true // what was trimmed had been read
 	}
@@ -103,24 +104,6 @@ func (c *counting) check(b batch) (lost int64, certain bool) {
 	}
 	*c = counting{known: true, base: b.probe.added - n}
 	return lost, certain
-}
-
-// CompareIDs compares two entries' ids.
-func CompareIDs(a, b string) int {
-	ams, aseq, _ := strings.Cut(a, "-")
-	bms, bseq, _ := strings.Cut(b, "-")
-	if c := compareDigits(ams, bms); c != 0 {
-		return c
-	}
-	return compareDigits(aseq, bseq)
-}
-
-// compareDigits compares numbers without leading zeros.
-func compareDigits(a, b string) int {
-	if len(a) != len(b) {
-		return len(a) - len(b)
-	}
-	return strings.Compare(a, b)
 }
 
 // Look asks for the milliseconds of a stream's newest id, 0 if it never had one, and how many

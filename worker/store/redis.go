@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"colorstream/generator/streamid"
 )
 
 // A Node returns a client of the Redis server that holds a key: the only one, or a cluster's master
@@ -124,7 +126,7 @@ func (r *Redis) Load(ctx context.Context) (Saved, error) {
 		r.add(Queue(q), name, size)
 	}
 	for q, fields := range r.waiting {
-		slices.SortFunc(fields, func(a, b field) int { return compareIDs(a.position(), b.position()) })
+		slices.SortFunc(fields, func(a, b field) int { return streamid.Compare(a.position(), b.position()) })
 		r.send(q)
 	}
 	if len(state) == 0 {
@@ -152,7 +154,7 @@ func (r *Redis) Commit(ctx context.Context, c Commit) error {
 		if len(data) == 0 {
 			continue
 		}
-		if compareIDs(c.Position, before) <= 0 {
+		if streamid.Compare(c.Position, before) <= 0 {
 			return fmt.Errorf("commit %s: position %q is not after %q", r.hash, c.Position, before)
 		}
 		packed, err := compress(data)
@@ -199,7 +201,7 @@ func (r *Redis) Oldest(ctx context.Context, q Queue) ([]Batch, error) {
 		}
 		names, last = append(names, f.name), f.position()
 	}
-	unsafe := q == Lines && r.replicas > 0 && compareIDs(r.safe, last) < 0
+	unsafe := q == Lines && r.replicas > 0 && streamid.Compare(r.safe, last) < 0
 	r.mu.Unlock()
 	if len(names) == 0 {
 		return nil, nil
@@ -295,7 +297,7 @@ func (r *Redis) Trim(
 			return 0, wrap("trim", r.stream, err)
 		}
 		young := strconv.FormatInt(now.Add(-age).UnixMilli(), 10) + "-0"
-		if compareIDs(young, before) < 0 {
+		if streamid.Compare(young, before) < 0 {
 			before = young
 		}
 	}
