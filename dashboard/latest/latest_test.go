@@ -290,7 +290,7 @@ func TestReader(t *testing.T) {
 		}
 		source.write(at(300, "meanwhile", 8))
 		source.fail(nil)
-		time.Sleep(width)
+		time.Sleep(sweepInterval + width)
 		if s := r.Snapshot(); s.Failure != nil {
 			t.Errorf("after it: %v", s.Failure)
 		}

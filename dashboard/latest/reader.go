@@ -80,8 +80,6 @@ type Reader struct {
 	config  Config
 	publish func(Snapshot)
 
-	recovered chan struct{} // has an element when InfluxDB answers again
-
 	mu       sync.Mutex
 	board    *Board   // guarded by mu
 	snapshot Snapshot // guarded by mu
@@ -92,9 +90,8 @@ type Reader struct {
 func NewReader(log *slog.Logger, source Source, publish func(Snapshot), config Config) *Reader {
 	return &Reader{
 		log: log, source: source, publish: publish, config: config,
-		recovered: make(chan struct{}, 1),
-		board:     NewBoard(config.Window, config.Limit),
-		snapshot:  Snapshot{Failure: ErrNotRead},
+		board:    NewBoard(config.Window, config.Limit),
+		snapshot: Snapshot{Failure: ErrNotRead},
 	}
 }
 
@@ -174,7 +171,8 @@ func (r *Reader) sweeps(ctx context.Context) {
 			points, err := r.source.Last(ctx, began.Add(-r.config.Lookback))
 			return r.merge(points), err
 		})
-		if s := r.Snapshot(); missed && len(s.Statistics) > 0 {
+		s := r.Snapshot()
+		if missed && len(s.Statistics) > 0 {
 			r.read(ctx, true, func(ctx context.Context) (int, error) {
 				values, err := r.source.Values(ctx, s.Statistics[0], s.Newest.Add(-Trail*r.config.Window))
 				r.mu.Lock()
@@ -184,10 +182,12 @@ func (r *Reader) sweeps(ctx context.Context) {
 			})
 		}
 		pause := max(sweepInterval, sweepShare*time.Since(began))
+		if s.Failure != nil {
+			pause = r.config.Refresh
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-r.recovered:
 		case <-time.After(pause):
 		}
 	}
@@ -227,12 +227,6 @@ func (r *Reader) read(
 	switch {
 	case err == nil && before != nil:
 		r.log.Info("InfluxDB answers", "colors", len(r.snapshot.Colors))
-		if !errors.Is(before, ErrNotRead) {
-			select {
-			case r.recovered <- struct{}{}: // a sweep finds what was missed
-			default:
-			}
-		}
 	case err != nil && Reason(err) != Reason(before):
 		// Once for each reason: the state is on the page and in /readyz.
 		r.log.Warn("cannot read InfluxDB; the page keeps the last values and tries again", "error", err)
