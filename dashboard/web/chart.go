@@ -24,7 +24,7 @@ func (s *Server) series(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	lines, err := s.charts.read(r.Context(), request)
+	lines, err := s.lines(m, request)
 	if err != nil {
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, latest.Reason(err), http.StatusServiceUnavailable)
@@ -37,7 +37,7 @@ func (s *Server) series(w http.ResponseWriter, r *http.Request) {
 		svg, plot := chart.Draw(request.Picture)
 		answer.SVG, answer.Plot = string(svg), &plot
 	}
-	s.replyJSON(w, r, answer)
+	reply(w, r, "application/json", encode(answer))
 }
 
 func (r chartRequest) json(lines []chart.Line) seriesJSON {
@@ -132,10 +132,7 @@ func (s *Server) chart(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy",
 		"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	lines, err := s.charts.read(r.Context(), request)
-	if len(request.colors) == 0 {
-		err = m.Failure
-	}
+	lines, err := s.lines(m, request)
 	request.Lines, request.Alone = lines, true
 	status := http.StatusOK
 	if err != nil {
@@ -150,5 +147,5 @@ func (s *Server) chart(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(svg) // the client is gone, if anything
 		return
 	}
-	s.reply(w, r, "image/svg+xml", svg)
+	reply(w, r, "image/svg+xml", svg)
 }

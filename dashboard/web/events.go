@@ -32,11 +32,12 @@ type tableEvent struct {
 }
 
 func (m *moment) event(v view) tableEvent {
-	return once(m, m.events, maxViews, v, func() tableEvent {
+	return once(m, m.events, v, func() tableEvent {
 		colors, e := m.table(v)
 		e.Order, e.Rows = make([]string, len(colors)), make(map[string]string, len(colors))
 		for i, c := range colors {
-			e.Order[i], e.Rows[c.Color] = c.Color, m.html(c, v.Stat)
+			e.Order[i] = c.Color
+			e.Rows[c.Color] = execute(m.templates, "row", m.newRow(c, v.Stat, false))
 		}
 		return e
 	})
@@ -65,7 +66,7 @@ func (m *moment) frame(v view, before *moment) *live.Frame {
 	if before != nil {
 		key.before = before.number
 	}
-	return once(m, m.frames, maxViews, key, func() *live.Frame {
+	return once(m, m.frames, key, func() *live.Frame {
 		frame := new(live.Frame)
 		if before == nil {
 			frame.Add("rows", encode(m.event(v)))
@@ -99,8 +100,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
 // rows answers /rows: the same once, for browsers that no event stream reaches.
 func (s *Server) rows(w http.ResponseWriter, r *http.Request) {
 	m := s.moment()
-	s.replyJSON(w, r, struct {
-		State *state     `json:"state"`
-		Table tableEvent `json:"table"`
-	}{m.state, m.event(readView(r.URL.Query(), m.Statistics))})
+	reply(w, r, "application/json", encode(map[string]any{
+		"state": m.state, "table": m.event(readView(r.URL.Query(), m.Statistics)),
+	}))
 }

@@ -126,10 +126,10 @@ func (s *Server) latest(w http.ResponseWriter, r *http.Request) {
 		colors, _ = m.table(v)
 	}
 	if r.URL.Path == "/latest.csv" {
-		s.reply(w, r, "text/csv; charset=utf-8; header=present", m.csv(colors))
+		reply(w, r, "text/csv; charset=utf-8; header=present", m.csv(colors))
 		return
 	}
-	s.replyJSON(w, r, m.document(colors))
+	reply(w, r, "application/json", encode(m.document(colors)))
 }
 
 // csv writes the windows as a table with a header.

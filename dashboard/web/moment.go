@@ -25,16 +25,10 @@ type moment struct {
 	state     *state        // the one before's, if it was told not long ago and is the same
 	replaced  chan struct{} // closed when there is a newer moment
 
-	mu     sync.Mutex // guards the maps
-	orders map[[3]string]func() []*latest.Color
-	rows   map[rowKey]func() string
-	events map[view]func() tableEvent
-	frames map[frameKey]func() *live.Frame
-}
-
-type rowKey struct {
-	color *latest.Color
-	stat  series.Statistic
+	mu        sync.Mutex // guards the maps
+	events    map[view]func() tableEvent
+	frames    map[frameKey]func() *live.Frame
+	histories map[string]func() reading
 }
 
 type frameKey struct {
@@ -50,8 +44,8 @@ func (s *Server) show(snapshot latest.Snapshot, now time.Time) {
 	m := &moment{
 		Snapshot: snapshot, config: s.config, templates: s.templates, now: now,
 		replaced: make(chan struct{}),
-		orders:   make(map[[3]string]func() []*latest.Color), rows: make(map[rowKey]func() string),
-		events: make(map[view]func() tableEvent), frames: make(map[frameKey]func() *live.Frame),
+		events:   make(map[view]func() tableEvent), frames: make(map[frameKey]func() *live.Frame),
+		histories: make(map[string]func() reading),
 	}
 	m.state = s.newState(m, now)
 	before := s.now
@@ -66,16 +60,16 @@ func (s *Server) show(snapshot latest.Snapshot, now time.Time) {
 	close(before.replaced)
 }
 
-// maxViews bounds how many views' events and frames are kept: whoever asks for many makes the page
-// slower, not larger.
-const maxViews = 1000
+// maxKept bounds how many views' events and frames, and how many charts' histories, are kept: whoever
+// asks for many makes the page slower, not larger.
+const maxKept = 300
 
-// once makes a value unless it is there, of which there are at most as many.
-func once[K comparable, V any](m *moment, values map[K]func() V, most int, key K, make func() V) V {
+// once makes a value unless it is there.
+func once[K comparable, V any](m *moment, values map[K]func() V, key K, make func() V) V {
 	m.mu.Lock()
 	value := values[key]
 	if value == nil {
-		if len(values) >= most {
+		if len(values) >= maxKept {
 			clear(values) // simpler than choosing
 		}
 		value = sync.OnceValue(make)
@@ -87,34 +81,31 @@ func once[K comparable, V any](m *moment, values map[K]func() V, most int, key K
 
 // table looks at the moment through a view: its colours and, without the rows, its event.
 func (m *moment) table(v view) (colors []*latest.Color, e tableEvent) {
-	order, words := m.order(v), strings.Fields(v.Search)
-	if len(words) > 0 || v.Attention || v.First {
-		var first, rest []*latest.Color
-		for _, c := range order {
-			switch needs := m.late(c) != "" || !c.Complete; {
-			case !matches(c.Color, words), v.Attention && !needs:
-			case v.First && needs:
-				first = append(first, c)
-			default:
-				rest = append(rest, c)
-			}
+	words := strings.Fields(v.Search)
+	var first []*latest.Color
+	for _, c := range m.Colors {
+		needs := m.late(c) != "" || !c.Complete
+		if needs {
+			e.Attention++
 		}
-		order = append(first, rest...)
+		switch {
+		case !matches(c.Color, words), v.Attention && !needs:
+		case v.First && needs:
+			first = append(first, c)
+		default:
+			colors = append(colors, c)
+		}
 	}
-	e = tableEvent{
-		Statistics: m.Statistics.String(), Found: len(order), Total: len(m.Colors),
-		Pages: max(1, (len(order)+v.Size-1)/v.Size),
-	}
+	v.order(first)
+	v.order(colors)
+	colors = append(first, colors...)
+	e.Statistics, e.Found, e.Total = m.Statistics.String(), len(colors), len(m.Colors)
+	e.Pages = max(1, (len(colors)+v.Size-1)/v.Size)
 	if e.Page = min(v.Page, e.Pages-1); v.First {
 		e.Page = v.Page % e.Pages
 	}
-	for _, c := range m.Colors {
-		if m.late(c) != "" || !c.Complete {
-			e.Attention++
-		}
-	}
 	begin := e.Page * v.Size
-	return order[begin:min(begin+v.Size, len(order))], e
+	return colors[begin:min(begin+v.Size, len(colors))], e
 }
 
 // matches reports whether a name contains all words.
@@ -123,31 +114,20 @@ func matches(name string, words []string) bool {
 	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(name, w) })
 }
 
-// order sorts all colours by a column, and those that are equal in it by name. Unknown changes come
-// last.
-func (m *moment) order(v view) []*latest.Color {
+// order sorts colours, which are in the order of their names, by the view's column. Those that are
+// equal in it stay as they are; unknown changes come last.
+func (v view) order(colors []*latest.Color) {
 	column, down := strings.CutPrefix(v.Sort, "-")
-	if v.Sort == "name" {
-		return m.Colors
-	}
-	key := [3]string{v.Sort}
-	if column == "change" {
-		key[1] = string(v.Stat)
-	}
-	return once(m, m.orders, maxViews, key, func() []*latest.Color {
-		sign := map[bool]int{false: 1, true: -1}[down]
-		sorted := slices.Clone(m.Colors)
-		slices.SortStableFunc(sorted, func(a, b *latest.Color) int {
-			if column == "name" {
-				return sign * strings.Compare(a.Color, b.Color)
-			}
-			x, y := value(a, column, v.Stat), value(b, column, v.Stat)
-			if math.IsNaN(x) || math.IsNaN(y) {
-				return cmp.Compare(y, x) // NaN is the smallest to it
-			}
-			return sign * cmp.Compare(x, y)
-		})
-		return sorted
+	sign := map[bool]int{false: 1, true: -1}[down]
+	slices.SortStableFunc(colors, func(a, b *latest.Color) int {
+		if column == "name" {
+			return sign * strings.Compare(a.Color, b.Color)
+		}
+		x, y := value(a, column, v.Stat), value(b, column, v.Stat)
+		if math.IsNaN(x) || math.IsNaN(y) {
+			return cmp.Compare(y, x) // NaN is the smallest to it
+		}
+		return sign * cmp.Compare(x, y)
 	})
 }
 

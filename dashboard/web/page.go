@@ -48,7 +48,7 @@ const fewColors = 8
 func (s *Server) index(w http.ResponseWriter, r *http.Request) {
 	body := execute(s.templates, "page.html", s.page(r.URL.Query()))
 	w.Header().Set("Cache-Control", "no-store")
-	s.reply(w, r, "text/html; charset=utf-8", []byte(body))
+	reply(w, r, "text/html; charset=utf-8", []byte(body))
 }
 
 func (s *Server) page(query url.Values) page {

@@ -21,7 +21,7 @@ var gzips = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 // reply sends a body, compressed if the client takes that, or 304 if the client has it already. If
 // no header says otherwise, the client asks anew each time.
-func (s *Server) reply(w http.ResponseWriter, r *http.Request, contentType string, body []byte) {
+func reply(w http.ResponseWriter, r *http.Request, contentType string, body []byte) {
 	h := w.Header()
 	if h.Get("Cache-Control") == "" {
 		h.Set("Cache-Control", "no-cache")
@@ -29,25 +29,17 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, contentType strin
 	h.Set("ETag", `W/"`+version(body)+`"`) // whether compressed or not
 	h.Add("Vary", "Accept-Encoding")
 	if len(body) >= smallest && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		body = compress(body)
+		var b bytes.Buffer
+		packer := gzips.Get().(*gzip.Writer)
+		defer gzips.Put(packer)
+		packer.Reset(&b)
+		_, _ = packer.Write(body) // a buffer takes all
+		_ = packer.Close()
+		body = b.Bytes()
 		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("Content-Type", contentType)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body)) // answers If-None-Match and HEAD
-}
-
-func compress(body []byte) []byte {
-	var b bytes.Buffer
-	w := gzips.Get().(*gzip.Writer)
-	defer gzips.Put(w)
-	w.Reset(&b)
-	_, _ = w.Write(body) // a buffer takes all
-	_ = w.Close()
-	return b.Bytes()
-}
-
-func (s *Server) replyJSON(w http.ResponseWriter, r *http.Request, value any) {
-	s.reply(w, r, "application/json", encode(value))
 }
 
 // encode writes JSON, a line. It leaves < and > as they are: nothing here takes JSON for markup.
@@ -88,5 +80,5 @@ func (s *Server) static(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("v") == version(body) {
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	s.reply(w, r, mime.TypeByExtension(path.Ext(name)), body)
+	reply(w, r, mime.TypeByExtension(path.Ext(name)), body)
 }

@@ -94,13 +94,6 @@ func (m *moment) spark(c *latest.Color) string {
 	return path.String()
 }
 
-// html writes a colour's row.
-func (m *moment) html(c *latest.Color, stat series.Statistic) string {
-	return once(m, m.rows, len(m.Colors)*len(m.Statistics), rowKey{c, stat}, func() string {
-		return execute(m.templates, "row", m.newRow(c, stat, false))
-	})
-}
-
 // execute writes what a template makes of a value. It cannot fail: the tests run all of them.
 func execute(templates *template.Template, name string, value any) string {
 	var text strings.Builder

@@ -4,98 +4,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"net/url"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"colorstream/dashboard/chart"
 	"colorstream/influxdb/series"
 )
 
-const (
-	historyTimeout = 10 * time.Second
-	// historyTime is how long what was read is kept, a failure too: a crowd that asks for the same
-	// after a window's end costs one query.
-	historyTime  = 2 * time.Second
-	maxHistories = 256
-)
+const historyTimeout = 10 * time.Second
 
-// charts reads histories for charts.
-type charts struct {
-	log    *slog.Logger
-	source History
-
-	mu   sync.Mutex
-	kept map[string]*reading
-}
-
-// A reading is a history that is, or was, read.
+// A reading is a history that was read.
 type reading struct {
-	done  chan struct{} // closed when the rest is there
 	lines []chart.Line
 	err   error
 }
 
-// read returns a line for each of the request's colours. Equal requests share a query, which goes
-// on if the one who began it leaves.
-func (c *charts) read(ctx context.Context, r chartRequest) ([]chart.Line, error) {
-	key := fmt.Sprintf("%q %d %d %d %d",
-		r.colors, r.From.UnixNano(), r.To.UnixNano(), r.Step, r.newest.UnixNano())
-	c.mu.Lock()
-	known := c.kept[key]
-	if known == nil {
-		if len(c.kept) >= maxHistories {
-			clear(c.kept) // simpler than choosing
-		}
-		known = &reading{done: make(chan struct{})}
-		c.kept[key] = known
-		go c.fill(key, known, r)
-	}
-	c.mu.Unlock()
-	select {
-	case <-known.done:
-		return known.lines, known.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-// fill reads a history and keeps it for a while.
-func (c *charts) fill(key string, reading *reading, r chartRequest) {
-	ctx, cancel := context.WithTimeout(context.Background(), historyTimeout)
-	defer cancel()
-	if reading.lines, reading.err = r.lines(ctx, c.source); reading.err != nil {
-		c.log.Warn("cannot read a chart's history", "error", reading.err)
-	}
-	close(reading.done)
-	time.AfterFunc(historyTime, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.kept[key] == reading {
-			delete(c.kept, key)
-		}
-	})
-}
-
-func (r chartRequest) lines(ctx context.Context, source History) ([]chart.Line, error) {
-	lines := make([]chart.Line, len(r.colors))
-	for i, color := range r.colors {
-		lines[i].Color = color
-	}
+// lines returns a line for each of the request's colours. Equal requests of a moment share a query:
+// a crowd that asks for the same after a window's end costs one.
+func (s *Server) lines(m *moment, r chartRequest) ([]chart.Line, error) {
 	if len(r.colors) == 0 {
-		return lines, nil
+		return nil, m.Failure
 	}
-	points, err := source.Steps(ctx, r.colors, r.From, r.To, r.Step)
-	for _, p := range points {
-		if i := slices.Index(r.colors, p.Color); i >= 0 {
-			lines[i].Points = append(lines[i].Points, p)
+	key := fmt.Sprintf("%q %d %d %d", r.colors, r.From.UnixNano(), r.To.UnixNano(), r.Step)
+	shared := once(m, m.histories, key, func() reading {
+		// It goes on if the one who began it leaves.
+		ctx, cancel := context.WithTimeout(context.Background(), historyTimeout)
+		defer cancel()
+		lines := make([]chart.Line, len(r.colors))
+		for i, color := range r.colors {
+			lines[i].Color = color
 		}
-	}
-	return lines, err
+		points, err := s.history.Steps(ctx, r.colors, r.From, r.To, r.Step)
+		if err != nil {
+			s.log.Warn("cannot read a chart's history", "error", err)
+		}
+		for _, p := range points {
+			if i := slices.Index(r.colors, p.Color); i >= 0 {
+				lines[i].Points = append(lines[i].Points, p)
+			}
+		}
+		return reading{lines, err}
+	})
+	return shared.lines, shared.err
 }
 
 // A chartRequest is what an address asks for.
@@ -103,7 +56,6 @@ type chartRequest struct {
 	chart.Picture
 	statistics series.Statistics // that there are
 	colors     []string          // the last is the picked one
-	newest     time.Time         // window: one that came into the last step makes it another request
 	window     time.Duration
 }
 
@@ -124,7 +76,7 @@ func (s *Server) readChart(query url.Values, m *moment, most int) (r chartReques
 			Statistic: one(query, "stat", m.Statistics), Theme: last(query, "theme"),
 			Note: "No windows in this time",
 		},
-		window: window, newest: m.Newest, statistics: m.Statistics,
+		window: window, statistics: m.Statistics,
 	}
 	check := func(ok bool, problem string) {
 		if !ok && err == nil {

@@ -49,7 +49,8 @@ type Server struct {
 	grafana   func() (panels []int, revision string)
 	templates *template.Template
 	events    *live.Server
-	charts    *charts
+	log       *slog.Logger
+	history   History
 
 	mu  sync.Mutex
 	now *moment // guarded by mu
@@ -72,7 +73,7 @@ func New(
 		config: config, grafana: grafana,
 		templates: template.Must(page.ParseFS(files, "templates/*.html")),
 		events:    live.NewServer(config.Clients, metrics),
-		charts:    &charts{log: log, source: history, kept: make(map[string]*reading)},
+		log:       log, history: history,
 	}
 	s.show(latest.Snapshot{Failure: latest.ErrNotRead}, time.Now())
 	return s
