@@ -31,7 +31,7 @@ func check(ctx context.Context, p service.Process, c config) error {
 		err = errors.New("the check failed: InfluxDB cannot be read")
 	}
 	grafana := proxy.New(slog.New(slog.DiscardHandler), c.proxy(), nil)
-	if grafanaErr := grafana.Check(); grafanaErr == nil {
+	if grafanaErr := grafana.Check(ctx); grafanaErr == nil {
 		fmt.Fprintf(out, "ok    grafana   an anonymous viewer sees the dashboard %s\n", c.GrafanaUID)
 	} else {
 		fmt.Fprintf(out, "none  grafana   %v; the page draws its own chart\n", grafanaErr)

@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -54,8 +55,7 @@ func try(t testing.TB, p *page, method, path, body string, header ...string) (*h
 // Whatever Grafana answers, only the listed headers come down, and ours are set.
 func TestAnswerHeaders(t *testing.T) {
 	t.Parallel()
-	g := newGrafana(t)
-	g.answer = func(w http.ResponseWriter, _ *http.Request) {
+	_, p := start(t, func(w http.ResponseWriter, _ *http.Request) {
 		early := w.Header()
 		early.Set("Link", "</x>; rel=preload")
 		early.Set("Set-Cookie", "early=1")
@@ -74,8 +74,7 @@ func TestAnswerHeaders(t *testing.T) {
 		_, _ = io.WriteString(w, "<!doctype html>")
 		w.Header().Set("X-Late", "1")
 		w.Header().Set("Set-Cookie", "late=1")
-	}
-	p := newPage(t, g.URL, nil)
+	}, nil)
 	for _, target := range []string{solo, "/public/build/app.js", "/public/img/x.svg", "/api/dashboards/uid/colors"} {
 		response, text := fetch(t, p, "GET", target, "")
 		if target == solo {
@@ -95,32 +94,33 @@ func TestAnswerHeaders(t *testing.T) {
 	}
 }
 
+// Grafana answers with the code and to the place that stand in Accept.
 func TestRedirectsStayHere(t *testing.T) {
 	t.Parallel()
+	_, p := start(t, func(w http.ResponseWriter, r *http.Request) {
+		code, location := 0, ""
+		if _, err := fmt.Sscan(r.Header.Get("Accept"), &code, &location); err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Location", location)
+		w.WriteHeader(code)
+	}, nil)
 	for _, location := range []string{"/login", "http://evil.test/", "//evil.test", "/public/build/app.js", solo} {
 		for _, code := range []int{301, 302, 303, 307, 308, 300} {
-			g := newGrafana(t)
-			g.answer = func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Location", location)
-				w.WriteHeader(code)
-			}
-			p := newPage(t, g.URL, nil)
 			for _, target := range []string{solo, "/public/build/app.js"} {
-				response, text := fetch(t, p, "GET", target, "")
+				response, text := fetch(t, p, "GET", target, "", fmt.Sprint("Accept: ", code, " ", location))
 				if response.StatusCode != 502 || response.Header.Get("Location") != "" ||
 					!strings.Contains(text, "redirect") {
 					t.Errorf("%d to %s: answer %d %q", code, location, response.StatusCode, text)
 				}
 			}
-			p.stop()
 		}
 	}
 }
 
 func TestUpgradeAnswerIsRefused(t *testing.T) {
 	t.Parallel()
-	g := newGrafana(t)
-	g.answer = func(w http.ResponseWriter, _ *http.Request) {
+	_, p := start(t, func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Error(err)
@@ -128,8 +128,7 @@ func TestUpgradeAnswerIsRefused(t *testing.T) {
 		}
 		defer conn.Close()
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello")
-	}
-	p := newPage(t, g.URL, nil)
+	}, nil)
 	if response, text := fetch(t, p, "GET", solo, ""); response.StatusCode != 502 ||
 		strings.Contains(text, "hello") {
 		t.Errorf("answer %d %q", response.StatusCode, text)
@@ -138,20 +137,14 @@ func TestUpgradeAnswerIsRefused(t *testing.T) {
 
 func TestConditionalRequests(t *testing.T) {
 	t.Parallel()
-	g := newGrafana(t)
-	g.answer = func(w http.ResponseWriter, r *http.Request) {
+	_, p := start(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Etag", `"1"`)
 		if r.Header.Get("If-None-Match") == `"1"` {
 			w.WriteHeader(http.StatusNotModified)
-			return
 		}
-		w.Header().Set("Cache-Control", "public, max-age=60")
-		_, _ = io.WriteString(w, "all")
-	}
-	p := newPage(t, g.URL, nil)
-	for _, header := range []string{"Accept: */*", `If-None-Match: "1"`} {
-		response, _ := fetch(t, p, "GET", "/public/build/app.js", "", header)
-		if want := map[bool]int{true: 304, false: 200}[strings.HasPrefix(header, "If")]; response.StatusCode != want {
+	}, nil)
+	for header, want := range map[string]int{"Accept: */*": 200, `If-None-Match: "1"`: 304} {
+		if response, _ := fetch(t, p, "GET", "/public/build/app.js", "", header); response.StatusCode != want {
 			t.Errorf("with %s: answer %d, want %d", header, response.StatusCode, want)
 		}
 	}
@@ -161,26 +154,24 @@ func TestConditionalRequests(t *testing.T) {
 // stands for the variables in them; not together with others.
 func TestUnneededQueries(t *testing.T) {
 	t.Parallel()
-	g := newGrafana(t)
-	p := newPage(t, g.URL, nil)
-	for _, text := range []string{"b =~ /(?i)/\n  ", "b =~ /(?i)red/\n x\ny z", "object", "incomplete windows", "old style"} {
-		for _, posted := range []string{body(text), `{"queries":[{"refId":"A","datasource":` + source + `,"query":` + quote(text) + `}]}`} {
-			response, answer := fetch(t, p, "POST", "/api/ds/query", posted)
-			if want := `{"results":{"A":{"frames":[],"status":200}}}`; response.StatusCode != 200 ||
-				answer != want {
-				t.Errorf("%q: answer %d %s", text, response.StatusCode, answer)
-			}
+	g, p := start(t, nil, nil)
+	want := func(posted string, status int, want string) {
+		t.Helper()
+		response, answer := fetch(t, p, "POST", "/api/ds/query", posted)
+		if response.StatusCode != status || !strings.Contains(answer, want) {
+			t.Errorf("%s: answer %d %s", posted, response.StatusCode, answer)
 		}
+	}
+	const nothing = `{"results":{"A":{"frames":[],"status":200}}}`
+	for _, text := range []string{"b =~ /(?i)/\n  ", "b =~ /(?i)red/\n x\ny z", "object", "incomplete windows", "old style"} {
+		want(body(text), 200, nothing)
+		want(`{"queries":[{"refId":"A","datasource":`+source+`,"query":`+quote(text)+`}]}`, 200, nothing)
 	}
 	for _, text := range []string{"b =~ /(?i)", "x b =~ /(?i)/\n  ", "object ", "", "incomplete windows|> drop()"} {
-		if response, _ := fetch(t, p, "POST", "/api/ds/query", body(text)); response.StatusCode != 403 {
-			t.Errorf("%q: answer %d", text, response.StatusCode)
-		}
+		want(body(text), 403, "not one of the dashboard's")
 	}
-	both := strings.Replace(body(meanQuery), `"queries":[`, `"queries":[{"refId":"B","datasource":`+source+`,"query":"object","intervalMs":5000,"maxDataPoints":9},`, 1)
-	if response, _ := fetch(t, p, "POST", "/api/ds/query", both); response.StatusCode != 403 {
-		t.Errorf("together with another: answer %d", response.StatusCode)
-	}
+	want(strings.Replace(body(meanQuery), `"queries":[`, `"queries":[{"refId":"B","datasource":`+source+
+		`,"query":"object","intervalMs":5000,"maxDataPoints":9},`, 1), 403, "not one of the dashboard's")
 	if seen, _ := g.record(); len(seen) > 0 {
 		t.Errorf("Grafana was asked %q", seen)
 	}
@@ -194,97 +185,93 @@ func quote(text string) string {
 	return string(data)
 }
 
+// under makes a proxy be under a path prefix.
+func under(prefix string) func(*proxy.Config) {
+	return func(cfg *proxy.Config) { cfg.Prefix = func(*http.Request) string { return prefix } }
+}
+
 // The panel's document says that there is no Live, so that Grafana's scripts do not try its WebSocket
 // again and again. Under a path prefix it names that; one that has no such place is not shown.
 func TestPrefix(t *testing.T) {
 	t.Parallel()
-	const document = `<base href="/" /><script src="public/build/a.js"></script>{"appSubUrl":"","liveEnabled":true}`
-	for _, c := range []struct {
-		prefix, document, want string
-		status                 int
-	}{
-		{"", document, strings.Replace(document, "true", "false", 1), 200},
-		{"/colors", document, `<base href="/colors/" /><script src="public/build/a.js"></script>{"appSubUrl":"/colors","liveEnabled":false}`, 200},
-		{"/a/b", document, `<base href="/a/b/" /><script src="public/build/a.js"></script>{"appSubUrl":"/a/b","liveEnabled":false}`, 200},
-		{"/colors", `<base href="/grafana/" />{"appSubUrl":"/grafana"}`, "", 502},
-		{"/colors", `<base href="/" />`, "", 502},
-		{"/colors", document + document, "", 502},
-		{`/"><script>`, document, "", 502},
-		{"//evil.test", document, "", 502},
-	} {
-		g := newGrafana(t)
-		g.answer = func(w http.ResponseWriter, r *http.Request) {
+	const (
+		document = `<base href="/" /><script src="public/build/a.js"></script>{"appSubUrl":"","liveEnabled":true}`
+		adapted  = `<base href="%s/" /><script src="public/build/a.js"></script>{"appSubUrl":"%[1]s","liveEnabled":false}`
+	)
+	check := func(prefix, document, want string, status int) {
+		t.Helper()
+		_, p := start(t, func(w http.ResponseWriter, r *http.Request) {
 			if encoding := r.Header.Get("Accept-Encoding"); encoding != "" {
 				t.Errorf("the document is asked for in the encoding %q", encoding)
 			}
 			w.Header().Set("Etag", `"1"`)
-			_, _ = io.WriteString(w, c.document)
-		}
-		p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Prefix = func(*http.Request) string { return c.prefix } })
+			_, _ = io.WriteString(w, document)
+		}, under(prefix))
 		response, text := fetch(t, p, "GET", solo, "", "Accept-Encoding: gzip")
 		if etag := response.Header.Get("Etag"); etag != "" {
 			t.Errorf("Grafana's Etag %s comes with another document", etag)
 		}
-		if response.StatusCode != c.status || c.status == 200 &&
-			(text != c.want || response.ContentLength != int64(len(c.want))) || c.status != 200 && !strings.Contains(text, "prefix") {
-			t.Errorf("%q: answer %d %s", c.prefix, response.StatusCode, text)
+		if response.StatusCode != status || !strings.Contains(text, want) ||
+			status == 200 && (text != want || response.ContentLength != int64(len(want))) {
+			t.Errorf("%q: answer %d %s", prefix, response.StatusCode, text)
 		}
 		p.stop()
 	}
+	for _, prefix := range []string{"", "/colors", "/a/b"} {
+		check(prefix, document, fmt.Sprintf(adapted, prefix), 200)
+	}
+	check("/colors", `<base href="/grafana/" />{"appSubUrl":"/grafana"}`, "prefix", 502)
+	check("/colors", `<base href="/" />`, "prefix", 502)
+	check("/colors", document+document, "prefix", 502)
+	check(`/"><script>`, document, "prefix", 502)
+	check("//evil.test", document, "prefix", 502)
 }
 
 // The page takes the prefix off the path, but the server's request target still has it. Nothing
 // else may differ.
 func TestPrefixedTargets(t *testing.T) {
 	t.Parallel()
-	g := newGrafana(t)
-	p := newPage(t, g.URL, func(cfg *proxy.Config) { cfg.Prefix = func(*http.Request) string { return "/colors" } })
+	_, p := start(t, nil, under("/colors"))
 	p.Config.Handler = http.StripPrefix("/colors", p.Proxy)
 	for target, want := range map[string]int{
 		"/colors/public/build/a.js": 200, "/colors/api/admin/settings": 404, "/colors/public/build/%2e%2e/a.js": 400,
 		"/colors/public/build/../a.js": 400, "/public/build/a.js": 404, "/colors//public/build/a.js": 400, "/colors/%70ublic/build/a.js": 400,
 	} {
-		if status := talk(t, p.Listener.Addr().String(), request("GET", target)); status != want {
+		if status := talk(t, p, request("GET", target)); status != want {
 			t.Errorf("%s: answer %d, want %d", target, status, want)
 		}
 	}
 }
 
-// What is answered here has the form that Grafana's scripts read.
+// What is answered here has the form that Grafana's scripts read, and is counted.
 func TestLocalAnswers(t *testing.T) {
 	t.Parallel()
-	p := newPage(t, newGrafana(t).URL, nil)
-	response, text := fetch(t, p, "GET", "/api/annotations?from=1", "")
-	if text != "[]" || response.Header.Get("Content-Type") != "application/json" {
-		t.Errorf("annotations: %q, %v", text, response.Header)
+	_, p := start(t, nil, nil)
+	check := func(path string, status int, contentType, want string) {
+		t.Helper()
+		response, text := fetch(t, p, "GET", path, "")
+		if response.StatusCode != status || response.Header.Get("Content-Type") != contentType || text != want ||
+			response.Header.Get("Content-Security-Policy") != "frame-ancestors 'self'" {
+			t.Errorf("%s: %d %q, %v", path, response.StatusCode, text, response.Header)
+		}
 	}
-	_, text = fetch(t, p, "GET", "/api/prometheus/grafana/api/v1/rules", "")
-	if text != `{"status":"success","data":{"groups":[]}}` {
-		t.Errorf("rules: %q", text)
-	}
-	response, text = fetch(t, p, "GET", "/api/users", "")
-	var message struct{ Message string }
-	if err := json.Unmarshal([]byte(text), &message); err != nil || message.Message != "not found" {
-		t.Errorf("an error of the API: %q", text)
-	}
-	if kind := response.Header.Get("Content-Type"); kind != "application/json" {
-		t.Errorf("an error of the API: Content-Type %q", kind)
-	}
-	if csp := response.Header.Get("Content-Security-Policy"); csp != "frame-ancestors 'self'" {
-		t.Errorf("Content-Security-Policy %q", csp)
-	}
-	response, text = fetch(t, p, "GET", "/nothing/<script>"[:8], "")
-	if response.StatusCode != 404 || text != "not found\n" ||
-		response.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
-		t.Errorf("an error elsewhere: %d %q %v", response.StatusCode, text, response.Header)
+	check("/api/annotations?from=1", 200, "application/json", "[]")
+	check("/api/prometheus/grafana/api/v1/rules", 200, "application/json",
+		`{"status":"success","data":{"groups":[]}}`)
+	check("/api/users", 404, "application/json", `{"message":"not found"}`)
+	check("/nothing", 404, "text/plain; charset=utf-8", "not found\n")
+	fetch(t, p, "GET", solo, "")
+	for decision, want := range map[string]float64{"pass": 1, "denied": 2, "local": 2, "failed": 0, "busy": 0, "gone": 0} {
+		if got := decisions(t, p, decision); got != want {
+			t.Errorf("decision %s: %v, want %v", decision, got, want)
+		}
 	}
 }
 
 // What goes up for a query is what was checked, and nothing else.
 func TestCanonicalQuery(t *testing.T) {
 	t.Parallel()
-	g := newGrafana(t)
-	p := newPage(t, g.URL, nil)
+	g, p := start(t, nil, nil)
 	response, text := fetch(t, p, "POST", "/api/ds/query?requestId=Q1", body(medianQuery))
 	if response.StatusCode != 200 {
 		t.Fatalf("answer %d %s", response.StatusCode, text)
@@ -299,12 +286,10 @@ func TestCanonicalQuery(t *testing.T) {
 // Grafana sees the browser's host.
 func TestHostGoesUp(t *testing.T) {
 	t.Parallel()
-	g := newGrafana(t)
 	hosts := make(chan string, 1)
-	g.answer = func(_ http.ResponseWriter, r *http.Request) { hosts <- r.Host }
-	p := newPage(t, g.URL, nil)
+	_, p := start(t, func(_ http.ResponseWriter, r *http.Request) { hosts <- r.Host }, nil)
 	for _, target := range []string{solo, "/public/build/a.js"} {
-		talk(t, p.Listener.Addr().String(), request("GET", target))
+		talk(t, p, request("GET", target))
 		if host := <-hosts; host != "page.test:8050" {
 			t.Errorf("%s: Grafana sees host %q", target, host)
 		}

@@ -11,12 +11,9 @@ import (
 	"strings"
 )
 
-// keys are those of a target's JSON object.
-type keys map[string]bool
-
 // A dashboard is what the proxy needs to know of one. The zero value permits nothing.
 type dashboard struct {
-	targets  map[string]keys  // of the shown panels, which may be asked, by the query's text
+	targets  map[string]bool  // queries of the shown panels, which may be asked
 	variable []*regexp.Regexp // queries of variables and annotations, answered with nothing
 	panels   []int            // those of the shown ones that it has, in ascending order
 	revision string           // changes with an edit; the same for the same one, in any process
@@ -35,40 +32,19 @@ type dashboardJSON struct {
 	Annotations any             `json:"annotations"`
 }
 
+// panelJSON is a panel. A data source is an object, or a name, or null for the panel's.
+type panelJSON struct {
+	ID         int         `json:"id"`
+	DataSource any         `json:"datasource"`
+	Panels     []panelJSON `json:"panels"` // of a collapsed row
+	Targets    []struct {
+		DataSource any `json:"datasource"`
+		Query      any `json:"query"` // what is not a text is no query of ours
+	} `json:"targets"`
+}
+
 var errNotClassic = errors.New(
 	"the dashboard is not stored in the classic schema (export it as Classic)")
-
-type panelJSON struct {
-	ID         int             `json:"id"`
-	DataSource json.RawMessage `json:"datasource"`
-	Targets    []targetJSON    `json:"targets"`
-	Panels     []panelJSON     `json:"panels"` // of a collapsed row
-}
-
-type targetJSON map[string]json.RawMessage
-
-func (t targetJSON) query() (text string) {
-	_ = json.Unmarshal(t["query"], &text) // what is not a text is no query of ours
-	return text
-}
-
-// texts are all queries in a value of JSON, wherever they are.
-func texts(value any) (list []string) {
-	switch v := value.(type) {
-	case []any:
-		for _, inner := range v {
-			list = append(list, texts(inner)...)
-		}
-	case map[string]any:
-		for name, inner := range v {
-			if text, ok := inner.(string); ok && name == "query" {
-				list = append(list, text)
-			}
-			list = append(list, texts(inner)...)
-		}
-	}
-	return list
-}
 
 // parseDashboard reads a dashboard as Grafana serves it. Only targets of the shown panels that use
 // the given data source may be asked.
@@ -83,11 +59,9 @@ func parseDashboard(data []byte, source string) (*dashboard, error) {
 	if content == nil || content.Elements != nil {
 		return nil, errNotClassic
 	}
-	d := &dashboard{targets: make(map[string]keys)}
+	d := &dashboard{targets: make(map[string]bool)}
 	d.addPanels(content.Panels, source)
-	for _, query := range texts([]any{content.Templating, content.Annotations}) {
-		d.addVariable(query)
-	}
+	d.addVariables([]any{content.Templating, content.Annotations})
 	slices.Sort(d.panels)
 	d.panels = slices.Compact(d.panels)
 	hash := sha256.New()
@@ -104,20 +78,13 @@ func (d *dashboard) addPanels(all []panelJSON, source string) {
 		}
 		d.panels = append(d.panels, panel.ID)
 		for _, target := range panel.Targets {
-			reference := panel.DataSource
-			if own := target["datasource"]; len(own) > 0 && string(own) != "null" {
-				reference = own
+			if target.DataSource == nil {
+				target.DataSource = panel.DataSource
 			}
-			var used dataSource
-			text := target.query()
-			if json.Unmarshal(reference, &used) != nil || !used.is(source) || text == "" {
-				continue
-			}
-			if d.targets[text] == nil {
-				d.targets[text] = make(keys)
-			}
-			for key := range target {
-				d.targets[text][key] = true
+			used, _ := target.DataSource.(map[string]any)
+			text, _ := target.Query.(string)
+			if used["type"] == "influxdb" && used["uid"] == source && text != "" {
+				d.targets[text] = true
 			}
 		}
 	}
@@ -127,13 +94,25 @@ func (d *dashboard) addPanels(all []panelJSON, source string) {
 // their place.
 var references = regexp.MustCompile(`\$\{[^}]*\}|\$[A-Za-z_]\w*|\[\[[^\]]*\]\]`)
 
-func (d *dashboard) addVariable(query string) {
-	if strings.TrimSpace(query) == "" {
-		return
+// addVariables adds all queries in a value of JSON, wherever they are.
+func (d *dashboard) addVariables(value any) {
+	switch v := value.(type) {
+	case []any:
+		for _, inner := range v {
+			d.addVariables(inner)
+		}
+	case map[string]any:
+		for _, inner := range v {
+			d.addVariables(inner)
+		}
+		text, _ := v["query"].(string)
+		if strings.TrimSpace(text) == "" {
+			return
+		}
+		parts := references.Split(text, -1)
+		for i, part := range parts {
+			parts[i] = regexp.QuoteMeta(part)
+		}
+		d.variable = append(d.variable, regexp.MustCompile(`(?s)\A`+strings.Join(parts, `.*`)+`\z`))
 	}
-	var parts []string
-	for _, part := range references.Split(query, -1) {
-		parts = append(parts, regexp.QuoteMeta(part))
-	}
-	d.variable = append(d.variable, regexp.MustCompile(`(?s)\A`+strings.Join(parts, `.*`)+`\z`))
 }

@@ -15,15 +15,11 @@ func (c *Config) Limits() *limits {
 
 // Judge tells whether a request passes, and the parameters that go up with it.
 func (p *Proxy) Judge(r *http.Request) (passes bool, parameters string) {
-	a := p.decide(httptest.NewRecorder(), r)
-	return a.rule != nil, a.query
+	a, err := p.decide(httptest.NewRecorder(), r)
+	return err == nil && a.passes, a.query
 }
 
 // CheckBody tells what goes up for a data query, if the dashboard has these targets.
-func CheckBody(body []byte, targets map[string]map[string]bool) (up []byte, empty string, err error) {
-	known := &dashboard{targets: make(map[string]keys)}
-	for text, its := range targets {
-		known.targets[text] = its
-	}
-	return checkQuery(body, "colorstream-influxdb", known)
+func CheckBody(body []byte, targets map[string]bool) (up []byte, empty string, err error) {
+	return checkQuery(body, "colorstream-influxdb", &dashboard{targets: targets})
 }

@@ -59,7 +59,7 @@ func FuzzTarget(f *testing.F) {
 	})
 }
 
-var fuzzTargets = map[string]map[string]bool{"mean \"é\"\n|> x()": {"legendFormat": true}, "median": {}}
+var fuzzTargets = map[string]bool{"mean \"é\"\n|> x()": true, "median": true}
 
 // FuzzBody looks for a body that passes and should not. The judge reads with encoding/json: both
 // what came, where every query must be known whichever of two readings one takes, and what goes up.
@@ -102,8 +102,8 @@ func FuzzBody(f *testing.F) {
 	})
 }
 
-// judgeCame walks through every token of a body: no name may come twice in an object, in any case,
-// and no text that is not known may stand under the name of a query.
+// judgeCame walks through every token of a body: no name may come twice in an object, and no text
+// that is not known may stand under the name of a query.
 func judgeCame(t *testing.T, body []byte) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	var walk func(path string)
@@ -134,12 +134,8 @@ func judgeCame(t *testing.T, body []byte) {
 			}
 			_, _ = decoder.Token()
 		default:
-			if path == "/queries/*/query" && fuzzTargets[fmt.Sprint(token)] == nil {
+			if path == "/queries/*/query" && !fuzzTargets[fmt.Sprint(token)] {
 				t.Errorf("query %q passes in %q", token, body)
-			}
-			if lower := strings.ToLower(path); path != lower &&
-				strings.HasSuffix(lower, "/query") && strings.HasPrefix(path, "/queries/*") {
-				t.Errorf("%q passes in %q", path, body)
 			}
 			if path == "/queries/*/datasource/uid" && token != "colorstream-influxdb" {
 				t.Errorf("data source %q passes in %q", token, body)

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -13,73 +12,58 @@ import (
 )
 
 // errBusy is a turn that did not come in time.
-var errBusy = errors.New("too many requests at once")
+var errBusy = refusal{http.StatusServiceUnavailable, "too many requests at once"}
 
-// A limiter bounds what is under way, in all and of each reader: requests at all, and those of them
-// that Grafana is given, by kind. These wait for their turn, first among their reader's own, so
-// that a few greedy readers leave slots for others.
+// A limiter bounds what Grafana is given at a time, in all and of each reader. Requests wait for
+// their turn, first among their reader's own, so that a few greedy readers leave slots for others.
 type limiter struct {
 	*limits
+	slots   *semaphore.Weighted
 	mu      sync.Mutex
-	all     *share
-	readers map[string]*share // that have requests
+	readers map[string]*share // of those that have requests; guarded by mu
 }
 
-// The kinds of what Grafana is given.
-const (
-	fetches = iota
-	queries
-)
-
-// A share is what all readers have, or one.
+// A share is one reader's.
 type share struct {
-	most, requests int
-	slots          [2]*semaphore.Weighted // by kind
-}
-
-func newShare(requests, ofFetches, ofQueries int) *share {
-	slots := func(n int) *semaphore.Weighted { return semaphore.NewWeighted(int64(max(1, n))) }
-	return &share{
-		most:  max(1, requests),
-		slots: [...]*semaphore.Weighted{fetches: slots(ofFetches), queries: slots(ofQueries)},
-	}
+	slots    *semaphore.Weighted
+	requests int // guarded by the limiter's mu
 }
 
 func newLimiter(l *limits) *limiter {
-	all := newShare(l.Requests, l.Fetches, l.Queries)
-	return &limiter{limits: l, all: all, readers: make(map[string]*share)}
+	return &limiter{
+		limits: l, slots: semaphore.NewWeighted(l.Slots), readers: make(map[string]*share),
+	}
 }
 
 // A visit is one request.
 type visit struct {
-	limiter *limiter
-	reader  string
-	own     *share
-	taken   []*semaphore.Weighted
+	*limiter
+	reader string
+	own    *share
+	taken  []*semaphore.Weighted
 }
 
-// enter begins a request, unless there are too many. Call leave once when it is over.
+// enter begins a request, unless its reader has too many. Call leave once when it is over.
 func (l *limiter) enter(reader string) (*visit, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	own := l.readers[reader]
 	if own == nil {
-		own = newShare(l.Requests*3/32, l.Fetches/10, l.Queries/16)
+		own = &share{slots: semaphore.NewWeighted(l.ReaderSlots)}
+		l.readers[reader] = own
 	}
-	if l.all.requests == l.all.most || own.requests == own.most {
+	if own.requests == l.Requests {
 		return nil, errBusy
 	}
-	l.all.requests++
 	own.requests++
-	l.readers[reader] = own
 	return &visit{limiter: l, reader: reader, own: own}, nil
 }
 
 // wait waits for a slot, once for each visit.
-func (v *visit) wait(ctx context.Context, kind int) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, v.limiter.QueueTime, errBusy)
+func (v *visit) wait(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, v.QueueTime, errBusy)
 	defer cancel()
-	for _, slots := range []*semaphore.Weighted{v.own.slots[kind], v.limiter.all.slots[kind]} {
+	for _, slots := range []*semaphore.Weighted{v.own.slots, v.slots} {
 		if slots.Acquire(ctx, 1) != nil {
 			return context.Cause(ctx)
 		}
@@ -93,12 +77,10 @@ func (v *visit) leave() {
 	for _, slots := range v.taken {
 		slots.Release(1)
 	}
-	l := v.limiter
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all.requests--
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	if v.own.requests--; v.own.requests == 0 {
-		delete(l.readers, v.reader)
+		delete(v.readers, v.reader)
 	}
 }
 

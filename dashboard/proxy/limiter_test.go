@@ -14,10 +14,10 @@ import (
 func TestLimiterBounds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(&limits{Requests: 64, Fetches: 30, Queries: 3, QueueTime: 2 * time.Second})
+		l := newLimiter(&limits{Requests: 6, ReaderSlots: 3, Slots: 5, QueueTime: 2 * time.Second})
 		var all sync.WaitGroup
 		began, hold := time.Now(), 3*time.Second
-		try := func(reader string, kind int, leave time.Duration, want error, after time.Duration) {
+		try := func(reader string, leave time.Duration, want error, after time.Duration) {
 			all.Go(func() {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
@@ -27,7 +27,7 @@ func TestLimiterBounds(t *testing.T) {
 				v, err := l.enter(reader)
 				if err == nil {
 					defer v.leave()
-					err = v.wait(ctx, kind)
+					err = v.wait(ctx)
 				}
 				if !errors.Is(err, want) || time.Since(began) != after {
 					t.Errorf("reader %s after %v: %v; want %v after %v",
@@ -39,25 +39,25 @@ func TestLimiterBounds(t *testing.T) {
 			})
 			synctest.Wait()
 		}
-		for range 3 { // of fetches a reader has three
-			try("a", fetches, 0, nil, 0)
+		for range 3 {
+			try("a", 0, nil, 0)
 		}
-		try("a", fetches, 0, errBusy, 2*time.Second) // a's own slots are taken
-		try("a", queries, 0, nil, 0)                 // but this one
-		try("a", fetches, 0, errBusy, 2*time.Second)
-		try("a", fetches, 0, errBusy, 0) // it has six requests
-		try("b", queries, 0, nil, 0)
-		try("c", queries, 0, nil, 0)
-		try("d", queries, 0, errBusy, 2*time.Second) // all are taken
-		try("e", queries, time.Second, context.Canceled, time.Second)
+		for range 3 { // a's own slots are taken
+			try("a", 0, errBusy, 2*time.Second)
+		}
+		try("a", 0, errBusy, 0) // it has six requests
+		try("b", 0, nil, 0)     // although a waits
+		try("c", 0, nil, 0)
+		try("d", 0, errBusy, 2*time.Second) // all are taken
+		try("e", time.Second, context.Canceled, time.Second)
 		all.Wait()
 		began, hold = time.Now(), time.Second
-		try("a", queries, 0, nil, 0)
-		try("a", queries, 0, nil, time.Second)
-		try("b", queries, 0, nil, 0) // although a waits
+		for i := range 6 {
+			try("a", 0, nil, time.Duration(i/3)*time.Second)
+		}
 		all.Wait()
-		if l.all.requests != 0 || len(l.readers) != 0 {
-			t.Errorf("afterwards %d requests of %v are under way", l.all.requests, l.readers)
+		if len(l.readers) != 0 || !l.slots.TryAcquire(l.Slots) {
+			t.Errorf("afterwards requests of %v are under way", l.readers)
 		}
 	})
 }

@@ -3,18 +3,16 @@
 //
 // It is an allow-list. A request of unusual form is rejected (request.go), then a table (table.go)
 // says for every method and path whether it is passed to Grafana or answered here; what the table
-// does not know is denied and never reaches Grafana. What passes is made anew
-// (upstream.go): only listed headers and checked parameters go up, so that a browser that is also
-// logged in to Grafana (cookies do not know ports) is an anonymous viewer here; only listed headers
-// come back, so that no cookie, login prompt, redirect or framing rule of Grafana acts on our
-// origin.
+// does not know is denied and never reaches Grafana. What passes is made anew (upstream.go): only
+// listed headers and checked values go up, so that a browser that is also logged in to Grafana
+// (cookies do not know ports) is an anonymous viewer here; only listed headers come back, so that
+// no cookie, login prompt, redirect or framing rule of Grafana acts on our origin.
 //
 // A POST of /api/ds/query passes only if each of its queries is, character by character, one that
 // the shown panels have now (query.go); the proxy keeps those current by reading the dashboard
-// every two seconds and whenever an unknown query arrives (refresh.go). The body that goes up is
-// written anew from the checked values, so that Grafana's reading of it cannot differ from ours.
-// Queries of the dashboard's variables and annotations, which the panels do not need, are answered
-// here with nothing.
+// every two seconds (refresh.go). The body that goes up is written anew from the checked values, so
+// that Grafana's reading of it cannot differ from ours. Queries of the dashboard's variables and
+// annotations, which the panels do not need, are answered here with nothing.
 //
 // Each reader has a share of the requests that may be under way (limiter.go). Nothing is cached or
 // shared: browsers keep Grafana's assets themselves.
@@ -33,11 +31,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
-	"strconv"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -66,9 +65,9 @@ var panels = []int{1, 2, 3, 4}
 
 // limits bounds what requests may cost.
 type limits struct {
-	Requests      int           // under way; of one reader 3/32
-	Queries       int           // data queries that Grafana is given at a time; of one reader 1/16
-	Fetches       int           // other requests that Grafana is given at a time; of one reader 1/10
+	Requests      int           // of one reader, under way or waiting
+	ReaderSlots   int64         // requests of one reader that Grafana is given at a time
+	Slots         int64         // requests of all that Grafana is given at a time
 	QueueTime     time.Duration // until one that waits is answered 503
 	BodyTime      time.Duration // in which the body of a query must come
 	HeaderTime    time.Duration // until Grafana begins its answer
@@ -81,21 +80,22 @@ type limits struct {
 
 func defaultLimits() *limits {
 	return &limits{
-		Requests: 1024, Queries: 32, Fetches: 64, QueueTime: 5 * time.Second, BodyTime: 10 * time.Second,
-		HeaderTime: 30 * time.Second, ResponseTime: time.Minute, ResponseBytes: 64 << 20, Refresh: 2 * time.Second,
+		Requests: 96, ReaderSlots: 6, Slots: 64,
+		QueueTime: 5 * time.Second, BodyTime: 10 * time.Second, HeaderTime: 30 * time.Second,
+		ResponseTime: time.Minute, ResponseBytes: 64 << 20, Refresh: 2 * time.Second,
 	}
 }
 
 // A Proxy answers every request that is not for one of the page's own paths. Make one with New, and
 // call Run.
 type Proxy struct {
-	*refresher
 	*limiter
 	log       *slog.Logger
 	cfg       Config
-	rules     []rule
-	transport transport
+	table     []rule
+	transport *http.Transport
 	requests  *prometheus.CounterVec
+	dashboard atomic.Pointer[dashboard] // as it is now; nobody changes it
 }
 
 // New makes a proxy for one dashboard. It asks nothing of Grafana before Run.
@@ -104,8 +104,14 @@ func New(log *slog.Logger, cfg Config, registerer prometheus.Registerer) *Proxy 
 		cfg.limits = defaultLimits()
 	}
 	p := &Proxy{
-		limiter: newLimiter(cfg.limits), log: log, cfg: cfg, rules: compile(cfg.DashboardUID),
-		transport: newTransport(cfg.limits),
+		limiter: newLimiter(cfg.limits), log: log, cfg: cfg, table: newTable(cfg.DashboardUID),
+		// No Proxy: the environment does not decide where the browsers' requests go.
+		transport: &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
+			TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: cfg.limits.HeaderTime,
+			IdleConnTimeout: 30 * time.Second, MaxIdleConnsPerHost: 16,
+			MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
+		},
 		requests: promauto.With(registerer).NewCounterVec(prometheus.CounterOpts{
 			Name: "colorstream_page_proxy_requests_total",
 			Help: "Browsers' requests for Grafana's paths, by what became of them.",
@@ -114,15 +120,23 @@ func New(log *slog.Logger, cfg Config, registerer prometheus.Registerer) *Proxy 
 	for _, label := range []string{labelPass, labelLocal, labelDenied, labelBusy, labelFailed, labelGone} {
 		p.requests.WithLabelValues(label)
 	}
-	p.refresher = newRefresher(log, cfg.limits.Refresh, p.readDashboard)
+	p.dashboard.Store(new(dashboard))
 	return p
 }
 
 // Run keeps the permitted queries and the state current until ctx ends. It is called once.
 func (p *Proxy) Run(ctx context.Context) error {
-	p.run(ctx)
+	p.refresh(ctx, p.readDashboard)
 	p.transport.CloseIdleConnections()
 	return nil
+}
+
+// Panels returns which of the configured panels Grafana has now, in ascending order, none if it
+// does not answer. The revision changes when the dashboard has been edited: a panel that was loaded
+// under another one asks for queries that may be gone. It is cheap, and safe for concurrent use.
+func (p *Proxy) Panels() (list []int, revision string) {
+	d := p.dashboard.Load()
+	return slices.Clone(d.panels), d.revision
 }
 
 // The values of the metric's label decision.
@@ -135,130 +149,125 @@ const (
 	labelGone   = "gone"   // the browser left before the answer came
 )
 
-// An answer is what becomes of a request: a rule by which it passes, or what is written here.
-type answer struct {
-	rule  *rule  // set: it passes
-	query string // the parameters that go up
-	sent  []byte // the body that goes up
-
-	status int
-	body   string // JSON, or with an error status the message
-}
-
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	label := labelFailed // httputil.ReverseProxy panics when an answer breaks off
+	label := labelFailed // an answer that breaks off ends in a panic
 	defer func() { p.requests.WithLabelValues(label).Inc() }()
-	label = p.serve(w, r)
+	label, err := p.serve(w, r)
+	if err != nil {
+		label = p.fail(w, r, err)
+	}
 }
 
-// serve answers a request and returns what became of it.
-func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) (label string) {
+// serve answers a request and returns what became of it, or why it is not answered yet.
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) (label string, err error) {
 	visit, err := p.enter(readerOf(r, p.cfg.TrustProxy))
 	if err != nil {
-		return p.fail(w, r, err)
+		return "", err
 	}
 	defer visit.leave()
-	a := p.decide(w, r)
-	if a.rule == nil {
-		a.write(w, r)
-		if a.status >= 400 {
-			return labelDenied
-		}
-		return labelLocal
+	a, err := p.decide(w, r)
+	if err != nil {
+		return "", err
 	}
-	kind := fetches
-	if a.rule.decision == query {
-		kind = queries
+	if !a.passes {
+		write(w, http.StatusOK, "application/json", a.body)
+		return labelLocal, nil
 	}
-	if err := visit.wait(r.Context(), kind); err != nil {
-		return p.fail(w, r, err)
+	if err := visit.wait(r.Context()); err != nil {
+		return "", err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), p.cfg.limits.ResponseTime)
-	defer cancel()
-	// The server takes the deadline back when the request is over. A test's recorder has none.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.cfg.limits.ResponseTime))
-	label = labelPass
-	(&httputil.ReverseProxy{
-		Rewrite:        func(r *httputil.ProxyRequest) { p.rewrite(r, a) },
-		Transport:      p.transport,
-		ErrorLog:       slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
-		ModifyResponse: func(r *http.Response) error { return p.modifyResponse(r, a) },
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			label = p.fail(w, r, err)
-		},
-	}).ServeHTTP(w, r.WithContext(ctx))
-	return label
+	return labelPass, p.pass(w, r, a)
+}
+
+// An answer is what becomes of a request that is in order.
+type answer struct {
+	decision decision
+	passes   bool
+	query    string // the parameters that go up
+	sent     []byte // the body that goes up
+	body     string // of what does not pass
 }
 
 // decide judges one request. It is here that everything is denied unless a rule says otherwise.
-func (p *Proxy) decide(w http.ResponseWriter, r *http.Request) *answer {
-	if message := unusual(r, p.cfg.Prefix(r)); message != "" {
-		return &answer{status: http.StatusBadRequest, body: message}
+func (p *Proxy) decide(w http.ResponseWriter, r *http.Request) (a answer, err error) {
+	if err := checkForm(r, p.cfg.Prefix(r)); err != nil {
+		return a, err
 	}
-	var rule *rule
-	if len(r.URL.Path) <= maxPath {
-		rule = match(p.rules, r.Method, r.URL.Path)
+	i := slices.IndexFunc(p.table, func(rule rule) bool {
+		return slices.Contains(strings.Fields(rule.methods), r.Method) && rule.path.MatchString(r.URL.Path)
+	})
+	if i < 0 { // the debug log tells what a new version of Grafana needs
+		return a, refusal{http.StatusNotFound, "not found"}
 	}
-	if rule == nil { // that is how a new version's needs are found
-		p.log.Debug("denied a request that the proxy's table does not know",
-			"method", r.Method, "path", r.URL.Path)
-		return &answer{status: http.StatusNotFound, body: "not found"}
-	}
-	passed := &answer{rule: rule}
-	var err error
-	switch rule.decision {
-	case pass:
+	rule := p.table[i]
+	a = answer{decision: rule.decision, passes: rule.decision != local, body: rule.body}
+	switch a.decision {
 	case solo:
-		passed.query, err = soloQuery(r.URL.RawQuery)
+		a.query, err = soloQuery(r.URL.RawQuery)
 	case query:
-		body, rejected := p.readBody(w, r)
-		if rejected != nil {
-			return rejected
+		var body []byte
+		if body, err = p.readBody(w, r); err == nil {
+			a.sent, a.body, err = checkQuery(body, p.cfg.DataSourceUID, p.dashboard.Load())
+			a.passes = a.body == ""
 		}
-		var empty string
-		passed.sent, empty, err = checkQuery(body, p.cfg.DataSourceUID, p.current())
-		if errors.Is(err, errUnknownQuery) { // an edit is in force with its first query
-			p.refresh()
-			passed.sent, empty, err = checkQuery(body, p.cfg.DataSourceUID, p.current())
-		}
-		if empty != "" {
-			return &answer{status: http.StatusOK, body: empty}
-		}
-	case local:
-		if rule.body == "" {
-			return &answer{status: http.StatusNoContent}
-		}
-		return &answer{status: http.StatusOK, body: rule.body}
 	}
-	if err != nil {
-		return &answer{status: http.StatusForbidden, body: err.Error()}
-	}
-	return passed
+	return a, err
 }
 
-// write writes an answer that does not come from Grafana. Errors have the form that Grafana's
-// scripts expect.
-func (a *answer) write(w http.ResponseWriter, r *http.Request) {
-	header, body, contentType := w.Header(), a.body, "application/json"
-	if a.status >= 400 {
-		if strings.HasPrefix(r.URL.Path, "/api") {
-			message, err := json.Marshal(map[string]string{"message": a.body})
-			if err != nil { // a string always has a JSON form
-				panic(err)
-			}
-			body = string(message)
-		} else {
-			body, contentType = body+"\n", "text/plain; charset=utf-8"
+// A refusal is an error that the browser is told.
+type refusal struct {
+	status  int
+	message string
+}
+
+func (e refusal) Error() string { return e.message }
+
+// fail answers a request that Grafana does not answer, in the form that its scripts expect, and
+// returns what became of it.
+func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) (label string) {
+	label = labelFailed
+	told, ok := errors.AsType[refusal](err)
+	switch {
+	case ok && told.status == http.StatusServiceUnavailable:
+		label = labelBusy
+		w.Header().Set("Retry-After", "1")
+	case ok && told.status < 500:
+		label = labelDenied
+	case ok:
+	case isTimeout(err):
+		told = refusal{http.StatusGatewayTimeout, "Grafana does not answer in time"}
+	default:
+		told = refusal{http.StatusBadGateway, "Grafana does not answer"}
+		if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+			label = labelGone // nobody reads the answer
 		}
 	}
-	setOwnHeaders(header)
-	header.Set("Cache-Control", "no-store")
-	if body != "" {
-		header.Set("Content-Type", contentType)
-		header.Set("Content-Length", strconv.Itoa(len(body)))
+	p.log.Debug("a request is not passed", "method", r.Method, "path", r.URL.Path, "error", err)
+	if !strings.HasPrefix(r.URL.Path, "/api") {
+		write(w, told.status, "text/plain; charset=utf-8", told.message+"\n")
+		return label
 	}
-	w.WriteHeader(a.status)
-	if r.Method != http.MethodHead {
-		_, _ = io.WriteString(w, body)
+	message, err := json.Marshal(map[string]string{"message": told.message})
+	if err != nil { // a string always has a JSON form
+		panic(err)
 	}
+	write(w, told.status, "application/json", string(message))
+	return label
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && timeout.Timeout()
+}
+
+// write writes an answer that does not come from Grafana.
+func write(w http.ResponseWriter, status int, contentType, body string) {
+	setOwnHeaders(w.Header())
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body) // the browser is gone, if anything
 }

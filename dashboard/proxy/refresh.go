@@ -5,68 +5,37 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"slices"
-	"sync"
 	"time"
 )
 
-// A refresher knows the dashboard as it is now. It asks Grafana anonymously, as a browser would.
-type refresher struct {
-	log     *slog.Logger
-	read    func() (*dashboard, error)
-	every   time.Duration
-	reading chan struct{} // held by who reads the dashboard; guards the next
-	began   time.Time     // the newest read
+// readTime bounds one read of the dashboard; with limits.Refresh it decides how soon an outage is
+// known.
+const readTime = 1200 * time.Millisecond
 
-	mu        sync.Mutex
-	failures  int        // in a row
-	reason    string     // of the failures, as it was logged
-	dashboard *dashboard // without a panel while it is not available; nobody changes it
-}
-
-const (
-	// readTime bounds one read of the dashboard; with limits.Refresh it decides how soon an outage is
-	// known.
-	readTime = 1200 * time.Millisecond
-	// gapTime is the least time between the beginnings of two reads, whoever asks.
-	gapTime = 500 * time.Millisecond
-)
-
-func newRefresher(
-	log *slog.Logger, every time.Duration, read func() (*dashboard, error),
-) *refresher {
-	return &refresher{
-		log: log, read: read, every: every, reading: make(chan struct{}, 1), dashboard: new(dashboard),
-	}
-}
-
-// Panels returns which of the configured panels Grafana has now, in ascending order, none if it
-// does not answer. The revision changes when the dashboard has been edited: a panel that was loaded
-// under another one asks for queries that may be gone. It is cheap, and safe for concurrent use.
-func (f *refresher) Panels() (list []int, revision string) {
-	d := f.current()
-	return slices.Clone(d.panels), d.revision
-}
-
-func (f *refresher) current() *dashboard {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.dashboard
-}
-
-// run reads the dashboard until ctx ends.
-func (f *refresher) run(ctx context.Context) {
+// refresh reads the dashboard again and again until ctx ends. One failure alone tells nothing: the
+// second in a row counts.
+func (p *Proxy) refresh(ctx context.Context, read func(context.Context) (*dashboard, error)) {
+	failures, reason := 0, ""
 	for ctx.Err() == nil {
-		f.refresh()
-		pause := f.every
-		f.mu.Lock()
-		if f.failures == 1 { // the second in a row counts
+		pause := p.cfg.limits.Refresh
+		d, err := read(ctx)
+		if err == nil {
+			if p.dashboard.Load().panels == nil {
+				p.log.Info("Grafana shows the dashboard", "panels", d.panels, "queries", len(d.targets))
+			}
+			failures, reason = 0, ""
+			p.dashboard.Store(d)
+		} else if failures++; failures == 1 {
 			pause = 0
+		} else {
+			p.dashboard.Store(new(dashboard)) // a dashboard that is gone permits nothing
+			if reason != err.Error() && ctx.Err() == nil {
+				reason = err.Error()
+				p.log.Warn("Grafana does not show the dashboard", "reason", err)
+			}
 		}
-		f.mu.Unlock()
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -74,46 +43,15 @@ func (f *refresher) run(ctx context.Context) {
 	}
 }
 
-// refresh returns when a read of the dashboard that began after the call has ended, whoever does
-// it.
-func (f *refresher) refresh() {
-	called := time.Now()
-	f.reading <- struct{}{}
-	defer func() { <-f.reading }()
-	if f.began.After(called) {
-		return
-	}
-	time.Sleep(time.Until(f.began.Add(gapTime)))
-	f.began = time.Now()
-	d, err := f.read()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch {
-	case err == nil && f.dashboard.panels == nil:
-		f.log.Info("Grafana shows the dashboard", "panels", d.panels, "queries", len(d.targets))
-		fallthrough
-	case err == nil:
-		f.failures, f.reason, f.dashboard = 0, "", d
-		return
-	}
-	if f.failures++; f.failures == 1 {
-		return // one failure alone tells nothing
-	}
-	f.dashboard = new(dashboard) // a dashboard that is gone permits nothing
-	if f.reason != err.Error() {
-		f.reason = err.Error()
-		f.log.Warn("Grafana does not show the dashboard", "reason", err)
-	}
-}
-
 // Check reads the dashboard. Its error is a reason that a user of the page can act on.
-func (p *Proxy) Check() error {
-	_, err := p.readDashboard()
+func (p *Proxy) Check(ctx context.Context) error {
+	_, err := p.readDashboard(ctx)
 	return err
 }
 
-func (p *Proxy) readDashboard() (*dashboard, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), readTime)
+// readDashboard asks Grafana anonymously, as a browser would.
+func (p *Proxy) readDashboard(ctx context.Context) (*dashboard, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	grafana, uid := p.cfg.Upstream, p.cfg.DashboardUID
 	address := grafana.JoinPath("/api/dashboards/uid", uid).String()
@@ -145,7 +83,7 @@ func (p *Proxy) readDashboard() (*dashboard, error) {
 	default:
 		return nil, fmt.Errorf("an error from Grafana at %s: status %d", grafana, code)
 	}
-	data, err := io.ReadAll(response.Body)
+	data, err := io.ReadAll(http.MaxBytesReader(nil, response.Body, p.cfg.limits.ResponseBytes))
 	if err != nil {
 		return nil, fmt.Errorf("a broken answer from Grafana at %s: %w", grafana, err)
 	}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -12,33 +13,30 @@ import (
 	"time"
 )
 
-const (
-	maxPath  = 512  // longer than any path of Grafana's that passes
-	maxQuery = 2048 // longer than any query string of Grafana's that matters here
-)
+// maxPath is longer than any path of Grafana's that passes.
+const maxPath = 512
 
-// unusual says what is unusual about a request, or "": no browser's panel needs such a request, and
-// what two readers could read differently ends here, before anything is looked up. prefix is the
-// page's own path.
-func unusual(r *http.Request, prefix string) string {
-	// What the server decoded must be what the client sent.
+func forbidden(format string, values ...any) error {
+	return refusal{http.StatusForbidden, fmt.Sprintf(format, values...)}
+}
+
+// checkForm rejects a request of unusual form: no browser's panel needs such a request, and what
+// two readers could read differently ends here, before anything is looked up. prefix is the page's
+// own path.
+func checkForm(r *http.Request, prefix string) error {
+	// What the server decoded must be what the client sent, without an address in front of it.
 	target, _, _ := strings.Cut(r.RequestURI, "?")
-	sameTarget := target == r.URL.Path || target == prefix+r.URL.Path
+	same := target == r.URL.Path || target == prefix+r.URL.Path
 	switch {
-	case r.Method == http.MethodConnect, r.URL.Scheme != "", r.URL.Host != "", r.URL.Opaque != "", r.URL.User != nil:
-		return "this is not a proxy for other addresses"
-	case !plainPath(r.URL.Path), r.URL.RawPath != "", r.URL.Fragment != "", r.RequestURI != "" &&
-		!sameTarget:
-		return "unusual path"
-	case len(r.URL.RawQuery) > maxQuery:
-		return "parameters too long"
-	case r.Header["Upgrade"] != nil || hasToken(r.Header["Connection"], "upgrade"):
-		return "no upgrades here"
+	case !same, !plainPath(r.URL.Path), len(r.URL.Path) > maxPath:
+		return refusal{http.StatusBadRequest, "unusual path"}
+	case r.Header["Upgrade"] != nil:
+		return refusal{http.StatusBadRequest, "no upgrades here"}
 	case (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
 		(r.ContentLength != 0 || len(r.TransferEncoding) > 0):
-		return "unexpected body"
+		return refusal{http.StatusBadRequest, "unexpected body"}
 	}
-	return ""
+	return nil
 }
 
 var plain = regexp.MustCompile(`\A(/|(/[A-Za-z0-9._~@+=-]+)+)\z`)
@@ -47,31 +45,21 @@ var plain = regexp.MustCompile(`\A(/|(/[A-Za-z0-9._~@+=-]+)+)\z`)
 // ".." segments. A slash at the end is an empty segment, except in "/" itself.
 func plainPath(p string) bool { return path.Clean(p) == p && plain.MatchString(p) }
 
-func hasToken(values []string, token string) bool {
-	for part := range strings.SplitSeq(strings.Join(values, ","), ",") {
-		if strings.EqualFold(strings.TrimSpace(part), token) {
-			return true
-		}
-	}
-	return false
-}
-
-// readBody reads the body of a data query, or returns the answer that rejects it.
-func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *answer) {
-	reject := func(status int, message string) ([]byte, *answer) {
-		return nil, &answer{status: status, body: message}
-	}
+// readBody reads the body of a data query.
+func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := new(http.CrossOriginProtection).Check(r); err != nil {
-		return reject(http.StatusForbidden, "queries of another site's page are not permitted")
+		return nil, forbidden("queries of another site's page are not permitted")
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" ||
 		len(r.Header["Content-Type"]) != 1 || r.Header["Content-Encoding"] != nil {
-		return reject(http.StatusUnsupportedMediaType,
-			"the body must be application/json, not compressed")
+		return nil, refusal{
+			http.StatusUnsupportedMediaType, "the body must be application/json, not compressed",
+		}
 	}
+	tooLarge := refusal{http.StatusRequestEntityTooLarge, "the body is too large"}
 	if r.ContentLength > maxBody {
-		return reject(http.StatusRequestEntityTooLarge, "the body is too large")
+		return nil, tooLarge
 	}
 	// The server takes the deadline back when it has the whole body. A test's recorder has none.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(p.cfg.limits.BodyTime))
@@ -80,11 +68,11 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *answe
 		return body, nil
 	}
 	w.Header().Set("Connection", "close")
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return reject(http.StatusRequestEntityTooLarge, "the body is too large")
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, tooLarge
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return reject(http.StatusRequestTimeout, "the body comes too slowly")
+		return nil, refusal{http.StatusRequestTimeout, "the body comes too slowly"}
 	}
-	return reject(http.StatusBadRequest, "the body cannot be read")
+	return nil, refusal{http.StatusBadRequest, "the body cannot be read"}
 }

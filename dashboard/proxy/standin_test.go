@@ -58,14 +58,7 @@ type grafana struct {
 	queries   []string         // those that may be asked
 	seen      []string         // "METHOD /path?query" of everything but the proxy's own looks at the dashboard
 	bodies    []string         // of the queries
-	answer    http.HandlerFunc // instead of the usual answers, if set; not for looks
-}
-
-func newGrafana(t testing.TB) *grafana {
-	g := &grafana{t: t, dashboard: dashboard(1, meanQuery), queries: []string{meanQuery, medianQuery}}
-	g.Server = httptest.NewServer(g)
-	t.Cleanup(g.Close)
-	return g
+	answer    http.HandlerFunc // instead of the usual answers, if set; not for looks; never changed
 }
 
 // set changes the stand-in while it runs.
@@ -75,10 +68,13 @@ func (g *grafana) set(change func()) {
 	change()
 }
 
+// record returns what has come since the last call.
 func (g *grafana) record() (seen, bodies []string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.Clone(g.seen), slices.Clone(g.bodies)
+	seen, bodies = g.seen, g.bodies
+	g.seen, g.bodies = nil, nil
+	return seen, bodies
 }
 
 func (g *grafana) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -95,15 +91,16 @@ func (g *grafana) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		g.bodies = append(g.bodies, string(body))
 	}
-	board, answer, queries := g.dashboard, g.answer, g.queries
+	board, queries := g.dashboard, g.queries
 	g.mu.Unlock()
 
 	if reason := forbidden(r, body, queries); reason != "" {
 		g.t.Errorf("a forbidden request reached Grafana: %s %s: %s\nheader %v\nbody %q",
 			r.Method, r.RequestURI, reason, r.Header, body)
 	}
-	if answer != nil && !look {
-		answer(w, r)
+	if g.answer != nil && !look {
+		r.Body = io.NopCloser(strings.NewReader(string(body)))
+		g.answer(w, r)
 		return
 	}
 	w.Header().Set("Set-Cookie", "grafana_session=1")
@@ -264,12 +261,18 @@ type page struct {
 	stop     func() // ends Run and waits
 }
 
-// newPage starts a proxy and waits until it has looked at the dashboard.
-func newPage(t testing.TB, upstream string, change func(*proxy.Config)) *page {
+// start starts a Grafana, which gives its usual answers unless others are given, and a proxy in
+// front of it that has looked at the dashboard.
+func start(t testing.TB, answer http.HandlerFunc, change func(*proxy.Config)) (*grafana, *page) {
 	t.Helper()
-	p := newPageAway(t, upstream, change)
-	eventually(t, "the dashboard is seen", func() bool { return p.available() })
-	return p
+	g := &grafana{
+		t: t, dashboard: dashboard(1, meanQuery), queries: []string{meanQuery, medianQuery}, answer: answer,
+	}
+	g.Server = httptest.NewServer(g)
+	t.Cleanup(g.Close)
+	p := newPageAway(t, g.URL, change)
+	eventually(t, "the dashboard is seen", p.available)
+	return g, p
 }
 
 func (p *page) available() bool {

@@ -1,13 +1,10 @@
 package proxy
 
 import (
-	"errors"
-	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // A decision is what happens to a request.
@@ -20,11 +17,12 @@ const (
 	query                 // pass, the body being a query of the dashboard
 )
 
-type row struct {
+// A rule says what happens to requests whose whole path matches an expression.
+type rule struct {
 	methods  string
-	path     string // {…} stands for one of placeholders; the whole path must match
+	path     *regexp.Regexp
 	decision decision
-	body     string // of a local answer; empty: status 204
+	body     string // of a local answer
 }
 
 const (
@@ -33,70 +31,37 @@ const (
 	post    = "POST"
 )
 
-// table is the allow-list: what fits none of its rows is denied. Parameters go up for solo alone.
+// newTable makes the allow-list of one dashboard: what fits none of its rows is denied. Parameters
+// go up for solo alone. checkForm has seen to it that a path's segments are plain, not empty and no
+// dots.
 //
 // Left out on purpose, among others, though Grafana's scripts ask for some of it: Live, whose
 // grafana.query runs any query and whose push writes; data sources, whose proxy runs any query;
 // folders, since the dashboard is in the root folder; logins, users and all administration.
-var table = []row{
-	{get, `/d-solo/{uid}{/slug}`, solo, ``}, // the panel's document
-	{getHead, `/public/{folder}/{asset}`, pass, ``},
-	{getHead, `/public/{plugins}/{deeper/}{plugin file}`, pass, ``}, // not a plugin's program
-	{get, `/api/dashboards/uid/{uid}`, pass, ``},                    // up to Grafana 11; never an old version
-	{get, `/api/dashboards/uid/{uid}/public-dashboards`, pass, ``},
-	{get, `/apis/dashboard.grafana.app/{version}/namespaces/default/dashboards/{uid}`, pass, ``},
-	{get, `/apis/dashboard.grafana.app/{version}/namespaces/default/dashboards/{uid}/dto`, pass, ``},
-	{post, `/api/ds/query`, query, ``},
+func newTable(uid string) []rule {
+	uid = regexp.QuoteMeta(uid)
+	path := func(expression string) *regexp.Regexp { return regexp.MustCompile(`\A` + expression + `\z`) }
+	return []rule{
+		// The panel's document and its assets; of plugins not their programs.
+		{get, path(`/d-solo/` + uid + `(/[A-Za-z0-9_-]{1,200})?`), solo, ``},
+		{getHead, path(`/public/(build|fonts|img|locales|lib|maps|gazetteer)/.+`), pass, ``},
+		{getHead, path(`/public/(app/)?plugins/.+/(module\.js|plugin\.json)`), pass, ``},
+		{getHead, path(`/public/(app/)?plugins/.+/[^/]+\.(svg|png|gif|jpe?g|webp)`), pass, ``},
+		// The dashboard, never an old version of it: up to Grafana 11, and later.
+		{get, path(`/api/dashboards/uid/` + uid + `(/public-dashboards)?`), pass, ``},
+		{get, path(`/apis/dashboard\.grafana\.app/v[0-9]{1,2}((alpha|beta)[0-9]{1,2})?` +
+			`/namespaces/default/dashboards/` + uid + `(/dto)?`), pass, ``},
+		{post, path(`/api/ds/query`), query, ``},
 
-	// An error would show a message over the panel.
-	{get, `/api/annotations`, local, `[]`},
-	{get, `/api/prometheus/grafana/api/v1/rules`, local, `{"status":"success","data":{"groups":[]}}`},
-	{get, `/api/login/ping`, local, `{"message":"Logged in"}`},
-	{post, `/api/frontend-metrics`, local, ``}, // browsers' measurements are not wanted
-}
-
-// placeholders are the variable parts of the table's paths; {uid} is the configured one. No part
-// matches an empty segment, and unusual has seen to it that there are no dot segments and no
-// escapes.
-var placeholders = []string{
-	`{/slug}`, `(/[A-Za-z0-9_-]{1,200})?`,
-	`{folder}`, `(build|fonts|img|locales|lib|maps|gazetteer)`,
-	`{asset}`, `[A-Za-z0-9._~@+=-]+(/[A-Za-z0-9._~@+=-]+)*`,
-	`{plugins}`, `(app/)?plugins`,
-	`{deeper/}`, `([A-Za-z0-9._~@+=-]+/)+`,
-	`{plugin file}`, `(module\.js|plugin\.json|[A-Za-z0-9._~@+=-]+\.(svg|png|gif|jpe?g|webp))`,
-	`{version}`, `v[0-9]{1,2}((alpha|beta)[0-9]{1,2})?`,
-}
-
-// A rule is a row that is ready for use.
-type rule struct {
-	row
-	path *regexp.Regexp
-}
-
-func compile(uid string) []rule {
-	pairs := []string{regexp.QuoteMeta(`{uid}`), regexp.QuoteMeta(uid)}
-	for i := 0; i < len(placeholders); i += 2 {
-		pairs = append(pairs, regexp.QuoteMeta(placeholders[i]), placeholders[i+1])
+		// An error would show a message over the panel. Browsers' measurements are not wanted.
+		{get, path(`/api/annotations`), local, `[]`},
+		{
+			get, path(`/api/prometheus/grafana/api/v1/rules`), local,
+			`{"status":"success","data":{"groups":[]}}`,
+		},
+		{get, path(`/api/login/ping`), local, `{"message":"Logged in"}`},
+		{post, path(`/api/frontend-metrics`), local, `{}`},
 	}
-	replace := strings.NewReplacer(pairs...)
-	rules := make([]rule, len(table))
-	for i, row := range table {
-		path := replace.Replace(regexp.QuoteMeta(row.path))
-		rules[i] = rule{row, regexp.MustCompile(`\A` + path + `\z`)}
-	}
-	return rules
-}
-
-// match finds the rule for a request, nil if there is none.
-func match(rules []rule, method, path string) *rule {
-	i := slices.IndexFunc(rules, func(r rule) bool {
-		return slices.Contains(strings.Fields(r.methods), method) && r.path.MatchString(path)
-	})
-	if i < 0 {
-		return nil
-	}
-	return &rules[i]
 }
 
 // soloParameters are the parameters that a panel's address may have, with the form of their values.
@@ -124,26 +89,17 @@ var (
 func soloQuery(raw string) (string, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return "", errors.New("malformed parameters")
+		return "", forbidden("malformed parameters")
 	}
 	for name, given := range values {
 		form, ok := soloParameters[name]
-		if !ok {
-			return "", fmt.Errorf("parameter %.40q is not permitted", name)
+		if !ok || len(given) != 1 || !form.MatchString(given[0]) {
+			return "", forbidden("parameter %.40q is not permitted, comes twice or has an unusual value", name)
 		}
-		if len(given) != 1 {
-			return "", fmt.Errorf("parameter %s is given more than once", name)
-		}
-		if !form.MatchString(given[0]) {
-			return "", fmt.Errorf("parameter %s has an unusual value", name)
-		}
-	}
-	if !values.Has("orgId") {
-		return "", errors.New("parameter orgId=1 is missing")
 	}
 	panel, err := strconv.Atoi(values.Get("panelId"))
-	if err != nil || !slices.Contains(panels, panel) {
-		return "", fmt.Errorf("parameter panelId must be one of %v", panels)
+	if err != nil || !slices.Contains(panels, panel) || !values.Has("orgId") {
+		return "", forbidden("parameters orgId=1 and panelId, one of %v, are required", panels)
 	}
 	return values.Encode(), nil
 }

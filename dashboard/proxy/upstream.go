@@ -3,12 +3,11 @@ package proxy
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
+	"maps"
 	"net/http"
-	"net/http/httputil"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -28,8 +27,9 @@ var requestHeaders = []string{
 // Clear-Site-Data, Alt-Svc, X-Frame-Options (the page embeds the panel), Content-Security-Policy
 // and Report-To (replaced below).
 var responseHeaders = []string{
-	"Accept-Ranges", "Cache-Control", "Content-Encoding", "Content-Language", "Content-Length", "Content-Range",
-	"Content-Type", "Date", "Etag", "Expires", "Last-Modified", "Pragma", "Retry-After", "Vary",
+	"Accept-Ranges", "Cache-Control", "Content-Encoding", "Content-Language", "Content-Length",
+	"Content-Range", "Content-Type", "Date", "Etag", "Expires", "Last-Modified", "Pragma",
+	"Retry-After", "Vary",
 }
 
 func only(header http.Header, names []string) http.Header {
@@ -49,59 +49,71 @@ func setOwnHeaders(header http.Header) {
 	header.Set("Referrer-Policy", "same-origin")
 }
 
-// rewrite makes the request that goes up: from the rule and what was checked, not from what came.
-func (p *Proxy) rewrite(pr *httputil.ProxyRequest, a *answer) {
-	out := pr.Out
-	out.URL.RawQuery = a.query
-	pr.SetURL(p.cfg.Upstream)
-	out.Host = pr.In.Host // Grafana sees the address that the browser sees
-	out.Header = only(pr.In.Header, requestHeaders)
-	out.Trailer, out.TransferEncoding, out.Close = nil, nil, false
-	out.ContentLength, out.Body, out.GetBody = 0, http.NoBody, nil
-	switch {
-	case a.rule.decision == query:
-		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(a.sent)), nil }
-		out.Body, _ = out.GetBody()
-		out.ContentLength = int64(len(a.sent))
-		out.Header.Set("Content-Type", "application/json")
-	case a.rule.decision == solo: // changed on its way down
-		for _, name := range []string{"Accept-Encoding", "If-Modified-Since", "If-None-Match", "If-Range", "Range"} {
-			out.Header.Del(name)
-		}
-	}
-}
-
 var (
 	// errRedirect is Grafana's wish to send the browser elsewhere: to a login, or to another host.
 	// Nothing that passes needs that.
-	errRedirect = errors.New("a redirect from Grafana: it asks for a login, or has another root address")
-	errPrefix   = errors.New("a panel's document from Grafana that cannot be shown under a path prefix")
+	errRedirect = refusal{
+		http.StatusBadGateway, "a redirect from Grafana: it asks for a login, or has another root address",
+	}
+	errPrefix = refusal{
+		http.StatusBadGateway, "a panel's document from Grafana that cannot be shown under a path prefix",
+	}
 )
 
-// modifyResponse makes the answer that goes down.
-func (p *Proxy) modifyResponse(response *http.Response, a *answer) error {
+// pass sends a request to Grafana and its answer to the browser. It is not httputil.ReverseProxy,
+// which carries on all that it is not told to leave (upgrades, trailers, informational answers):
+// both ways there is only what is written here.
+func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, a answer) error {
+	ctx, cancel := context.WithTimeout(r.Context(), p.cfg.limits.ResponseTime)
+	defer cancel()
+	// The server takes the deadline back when the request is over. A test's recorder has none.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.cfg.limits.ResponseTime))
+	target := url.URL{
+		Scheme: p.cfg.Upstream.Scheme, Host: p.cfg.Upstream.Host, Path: r.URL.Path, RawQuery: a.query,
+	}
+	request, err := http.NewRequestWithContext(ctx, r.Method, target.String(), bytes.NewReader(a.sent))
+	if err != nil {
+		return fmt.Errorf("make the request for Grafana: %w", err)
+	}
+	request.Host = r.Host // Grafana sees the address that the browser sees
+	request.Header = only(r.Header, requestHeaders)
+	switch a.decision {
+	case query:
+		request.Header.Set("Content-Type", "application/json")
+	case solo: // it is changed on its way down
+		request.Header = only(r.Header, []string{"Accept", "Accept-Language", "User-Agent"})
+	}
+	response, err := p.transport.RoundTrip(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
 	switch code := response.StatusCode; {
 	case code < 200:
 		return fmt.Errorf("answer %d from Grafana, which nothing here asks for", code)
 	case code >= 300 && code < 400 && code != http.StatusNotModified:
 		return errRedirect
 	}
-	response.Header = only(response.Header, responseHeaders)
-	setOwnHeaders(response.Header)
-	if a.rule.decision != solo || response.StatusCode != http.StatusOK {
-		return nil
+	header := only(response.Header, responseHeaders)
+	setOwnHeaders(header)
+	body := io.Reader(http.MaxBytesReader(nil, response.Body, p.cfg.limits.ResponseBytes))
+	if a.decision == solo && response.StatusCode == http.StatusOK {
+		document, err := io.ReadAll(body)
+		if err != nil {
+			return fmt.Errorf("read the panel's document: %w", err)
+		}
+		if document, err = adapt(document, p.cfg.Prefix(r)); err != nil {
+			return err
+		}
+		body = bytes.NewReader(document)
+		header.Set("Content-Length", strconv.Itoa(len(document)))
+		header.Del("Etag") // Grafana's is of its own document
 	}
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return fmt.Errorf("read the panel's document: %w", err)
+	maps.Copy(w.Header(), header)
+	w.WriteHeader(response.StatusCode)
+	if _, err := io.Copy(w, body); err != nil {
+		panic(http.ErrAbortHandler) // or the browser would take a part for the whole
 	}
-	response.Body.Close()
-	if body, err = adapt(body, p.cfg.Prefix(response.Request)); err != nil {
-		return err
-	}
-	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	response.Header.Set("Content-Length", strconv.Itoa(len(body)))
-	response.Header.Del("Etag") // Grafana's is of its own document
 	return nil
 }
 
@@ -125,67 +137,3 @@ func adapt(document []byte, prefix string) ([]byte, error) {
 	}
 	return document, nil
 }
-
-// fail answers a request that may pass and got no usable answer from Grafana, and returns what became
-// of it.
-func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) (label string) {
-	label, failed := labelFailed, answer{status: http.StatusBadGateway, body: "Grafana does not answer"}
-	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
-	switch {
-	case errors.Is(err, errBusy):
-		label, failed = labelBusy, answer{status: http.StatusServiceUnavailable, body: err.Error()}
-		w.Header().Set("Retry-After", "1")
-	case errors.Is(err, errRedirect), errors.Is(err, errPrefix):
-		failed.body = err.Error()
-	case tooLarge:
-		failed.body = "an answer from Grafana that is too large"
-	case isTimeout(err):
-		failed = answer{status: http.StatusGatewayTimeout, body: "Grafana does not answer in time"}
-	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
-		label = labelGone // nobody reads the answer
-	}
-	p.log.Debug("a request to Grafana failed", "path", r.URL.Path, "error", err)
-	failed.write(w, r)
-	return label
-}
-
-func isTimeout(err error) bool {
-	timeout, ok := errors.AsType[interface {
-		error
-		Timeout() bool
-	}](err)
-	return ok && timeout.Timeout()
-}
-
-// A transport takes nothing of a request's context but its end, and bounds an answer.
-type transport struct {
-	*http.Transport
-	most int64 // bytes of an answer
-}
-
-func newTransport(l *limits) transport {
-	dialer := &net.Dialer{Timeout: 2 * time.Second}
-	// No Proxy: the environment does not decide where the browsers' requests go.
-	return transport{&http.Transport{
-		DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second,
-		ResponseHeaderTimeout: l.HeaderTime, IdleConnTimeout: 30 * time.Second,
-		MaxIdleConnsPerHost: 16, MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
-	}, l.ResponseBytes}
-}
-
-func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	response, err := t.Transport.RoundTrip(r.WithContext(bare{r.Context()}))
-	if err != nil {
-		return nil, err
-	}
-	copied := *response // trailers that come later have no way down
-	copied.Trailer, copied.Request = nil, r
-	copied.Body = http.MaxBytesReader(nil, response.Body, t.most)
-	return &copied, nil
-}
-
-// A bare context has no values: a trace in it would pass on informational answers (1xx) unseen by
-// modifyResponse.
-type bare struct{ context.Context }
-
-func (bare) Value(any) any { return nil }
