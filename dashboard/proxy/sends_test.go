@@ -169,7 +169,8 @@ func oddHeaders() []send {
 		"Connection: X-WEBAUTH-USER", "Te: trailers", "Trailer: X-Late", "Keep-Alive: 5", "Traceparent: 00-0-0-01", "Via: 1.1 x", "X_WEBAUTH_USER: admin",
 		"x-webauth-user: admin", "COOKIE: grafana_session=1", "Sec-Websocket-Key: x", "Upgrade-Insecure-Requests: 1", "Expect: 100-continue",
 	} {
-		all = append(all, passes("stripped: "+header, request("GET", solo, header))...)
+		all = append(all, passes("stripped: "+header,
+			request("GET", solo, header), request("GET", "/public/build/a.js", header))...)
 	}
 	upgrade := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x", "Sec-WebSocket-Version: 13"}
 	all = slices.Concat(all,
