@@ -101,7 +101,7 @@ func elsewhere() []send {
 			request("PUT", "/api/ds/query", "Content-Length: 2")+"{}", request("OPTIONS", "/api/ds/query"),
 			request("PATCH", "/api/ds/query", "Content-Length: 2")+"{}", request("DELETE", "/api/dashboards/uid/colors"),
 			request("POST", "/api/dashboards/uid/colors", "Content-Length: 2")+"{}", request("TRACE", "/public/build/app.js"),
-			request("POST", "/public/build/app.js", "Content-Length: 0"), request("HEAD", solo), request("get", "/public/build/app.js"),
+			request("POST", "/public/build/app.js", "Content-Length: 0"), request("HEAD", solo), request("HEAD", "/api/dashboards/uid/colors"), request("get", "/public/build/app.js"),
 			request("POST", "/api/annotations", "Content-Length: 2")+"{}", request("GET", "/api/frontend-metrics"),
 			request("CONNECT", "/public/build/app.js"), request("QUERY", "/api/ds/query", "Content-Length: 2")+"{}", request("PROPFIND", "/public/img/a.svg"),
 			request("OPTIONS", "/public/build/app.js", "Origin: http://evil.test", "Access-Control-Request-Method: GET")),
