@@ -17,13 +17,8 @@ import (
 func BenchmarkFirstRow(b *testing.B) {
 	for _, n := range []int{4, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			db := influxtest.Start(b)
-			(&stack{db: db}).write(b, many(n)...)
-			s := newStack(b, db, noGrafana)
-			s.await(b, "the page has the windows", func() bool {
-				_, body := s.get(b, "/rows?size=1")
-				return strings.Contains(body, fmt.Sprintf(`"total":%d`, n))
-			})
+			s := newStackOn(b, filled(b, many(n)), noGrafana)
+			s.await(b, "/rows?size=1", fmt.Sprintf(`"total":%d`, n))
 			t := newTab(b)
 			paints := 0.0
 			for b.Loop() {
@@ -40,7 +35,7 @@ func BenchmarkFirstRow(b *testing.B) {
 // written, to the event that brings a browser its new values.
 func BenchmarkUpdate(b *testing.B) {
 	const n, window = 10_000, 5 * time.Second
-	s := newStack(b, influxtest.Start(b), noGrafana, "WORKER_WINDOW=5s", "DASHBOARD_REFRESH=5s")
+	s := newStackOn(b, influxtest.Start(b), noGrafana, "WORKER_WINDOW=5s", "DASHBOARD_REFRESH=5s")
 	write := func(start time.Time, v float64) {
 		points := make([]series.Point, n)
 		for i := range points {

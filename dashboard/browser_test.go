@@ -127,8 +127,36 @@ func eval[T any](b *tab, expression string) T {
 	return value
 }
 
-// await waits until a JavaScript expression is true, and returns how long that took. The page may
-// load anew meanwhile.
+// js runs JavaScript.
+func (b *tab) js(script string) {
+	b.t.Helper()
+	eval[bool](b, "("+script+", true)")
+}
+
+// key presses keys, one after the other.
+func (b *tab) key(keys ...string) {
+	b.t.Helper()
+	for _, key := range keys {
+		b.do(chromedp.KeyEvent(key))
+	}
+}
+
+// click clicks on what a CSS selector finds.
+func (b *tab) click(selectors ...string) {
+	b.t.Helper()
+	for _, selector := range selectors {
+		b.do(chromedp.Click(chromedp.CSS(selector)))
+	}
+}
+
+// choose sets a field, as a reader does.
+func (b *tab) choose(id, value string) {
+	b.t.Helper()
+	b.js(fmt.Sprintf(`$(%q).value = %q, $(%[1]q).dispatchEvent(new Event("change"))`, id, value))
+}
+
+// await waits until a JavaScript expression is true, and returns how long that took. It may fail
+// meanwhile, as when the page loads anew.
 func (b *tab) await(expression string) time.Duration {
 	b.t.Helper()
 	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
@@ -136,10 +164,8 @@ func (b *tab) await(expression string) time.Duration {
 		switch {
 		case is:
 			return time.Since(begin)
-		case err != nil && !strings.Contains(err.Error(), "navigated"):
-			b.t.Fatalf("%v\nin %s", err, expression)
 		case time.Since(begin) > 15*time.Second:
-			b.t.Fatalf("not within 15 s: %s\nthe page shows:\n%s", expression, eval[string](b, `document.body.innerText`))
+			b.t.Fatalf("not within 15 s: %s\n%v\nthe page shows:\n%s", expression, err, eval[string](b, `document.body.innerText`))
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,7 +45,7 @@ func TestPageWithGrafana(t *testing.T) {
 
 func testPageWithGrafana(t *testing.T, db *influxtest.Server, server *grafanatest.Server, prefix string) {
 	grafana := server.URL
-	s := newStack(t, db, "GRAFANA_URL="+grafana, "GRAFANA_PUBLIC_URL="+grafana, "WORKER_WINDOW=5s",
+	s := newStackOn(t, db, "GRAFANA_URL="+grafana, "GRAFANA_PUBLIC_URL="+grafana, "WORKER_WINDOW=5s",
 		"DASHBOARD_REFRESH=5s", "DASHBOARD_STALE=10m", "DASHBOARD_PREFIX="+prefix)
 	var points []series.Point
 	for ago := range 900 {
@@ -55,19 +54,7 @@ func testPageWithGrafana(t *testing.T, db *influxtest.Server, server *grafanates
 		}
 	}
 	s.write(t, points...)
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(200 * time.Millisecond) {
-		response, err := http.Get(grafana + "/api/dashboards/uid/colors")
-		if err == nil {
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				break
-			}
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("Grafana does not show the dashboard within a minute")
-		}
-	}
-	s.awaitGrafana(t)
+	s.await(t, "/rows", `"panels":[1`)
 	b := newTab(t)
 	// Denied on purpose; the whole address, so that it does not hide a path that the panel asks for.
 	for _, path := range denied {

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,9 @@ import (
 	"testing"
 
 	"colorstream/generator/certs/certstest"
+	"colorstream/generator/process"
 	"colorstream/generator/service"
+	"colorstream/generator/service/servicetest"
 	"colorstream/influxdb/influxtest"
 )
 
@@ -56,6 +57,7 @@ func TestCommandLine(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
+	t.Parallel()
 	db := influxtest.Shared(t)
 	grafana := newStandIn(t)
 	good := []string{"INFLUX_URL=" + db.URL, "INFLUX_BUCKET=" + db.Bucket, "INFLUX_TOKEN=" + db.DashboardToken, "GRAFANA_URL=" + grafana.URL}
@@ -74,11 +76,12 @@ func TestCheck(t *testing.T) {
 
 // InfluxDB's certificate is of a private authority, and it asks for the page's.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	db, ours, theirs := influxtest.Shared(t), certstest.New(t), certstest.New(t)
 	files := ours.Issue(t, t.TempDir())
 	good := []string{
 		"INFLUX_URL=" + ours.ServeFor(t, db.URL).URL, "INFLUX_BUCKET=" + db.Bucket,
-		"INFLUX_TOKEN=" + db.DashboardToken, "GRAFANA_URL=http://" + freeAddress(t),
+		"INFLUX_TOKEN=" + db.DashboardToken, "GRAFANA_URL=http://" + process.FreeAddr(),
 		"INFLUX_CERT_FILE=" + files.Cert, "INFLUX_KEY_FILE=" + files.Key,
 	}
 	out, err := start(t, []string{"check"}, append(good, "INFLUX_CA_FILE="+files.CA)...)
@@ -92,43 +95,31 @@ func TestTLS(t *testing.T) {
 }
 
 func TestEndpoints(t *testing.T) {
-	s := newStack(t, influxtest.Shared(t).NewBucket(t),
-		"DASHBOARD_USER=viewer", "DASHBOARD_PASSWORD=sesame")
+	t.Parallel()
+	s := newStack(t, noGrafana, "DASHBOARD_USER=viewer", "DASHBOARD_PASSWORD=sesame")
 	s.write(t, point("red", 1, 40), point("red", 0, 42))
-	if _, err := start(t, []string{"healthcheck"}, "DASHBOARD_ADDR="+strings.TrimPrefix(s.URL, "http://")); err != nil {
+	if _, err := start(t, []string{"healthcheck"}, "DASHBOARD_ADDR="+s.address()); err != nil {
 		t.Error(err)
 	}
-	get := func(path string) (int, http.Header, string) {
+	check := func(path string, status int, contentType, want string) {
 		t.Helper()
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		request.SetBasicAuth("viewer", "sesame")
-		response, err := http.DefaultTransport.RoundTrip(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		body, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return response.StatusCode, response.Header, string(body)
+		servicetest.Eventually(t, path+" answers as it should", func() bool {
+			response, err := http.DefaultTransport.RoundTrip(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			body, err := io.ReadAll(response.Body)
+			return err == nil && response.StatusCode == status && strings.Contains(string(body), want) &&
+				strings.HasPrefix(response.Header.Get("Content-Type"), contentType)
+		})
 	}
-	s.await(t, "the window is there", func() bool {
-		_, _, body := get("/latest")
-		var d struct{ Colors []struct{ Mean float64 } }
-		return json.Unmarshal([]byte(body), &d) == nil && len(d.Colors) == 1 && d.Colors[0].Mean == 42
-	})
-	check := func(path string, status int, contentType, want string) {
-		t.Helper()
-		got, h, body := get(path)
-		if got != status || !strings.HasPrefix(h.Get("Content-Type"), contentType) ||
-			!strings.Contains(body, want) {
-			t.Errorf("%s: %d %s\n%.300s", path, got, h.Get("Content-Type"), body)
-		}
-	}
+	check("/latest", 200, "application/json", `"mean":42,`)
 	check("/", 200, "text/html", `data-color="red"`)
 	check("/latest.csv", 200, "text/csv", "red,")
 	check("/chart.svg?stat=mean&range=5m&tz=Europe/Berlin", 200, "image/svg+xml", "red")
@@ -151,22 +142,14 @@ func TestEndpoints(t *testing.T) {
 // The program starts and says what is wrong when InfluxDB is not there, and a taken port ends it at
 // once.
 func TestStartsWithoutInfluxDB(t *testing.T) {
-	address := freeAddress(t)
+	t.Parallel()
+	address := process.FreeAddr()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	environ := service.Environ([]string{"INFLUX_URL=http://" + freeAddress(t), "GRAFANA_URL=http://" + freeAddress(t), "INFLUX_TOKEN=x", "DASHBOARD_ADDR=" + address})
+	environ := service.Environ([]string{"INFLUX_URL=http://" + process.FreeAddr(), "GRAFANA_URL=http://" + process.FreeAddr(), "INFLUX_TOKEN=x", "DASHBOARD_ADDR=" + address})
 	go func() { ended <- run(ctx, service.Process{Environ: environ, Stdout: io.Discard, Stderr: t.Output()}) }()
 	s := &stack{URL: "http://" + address}
-	s.await(t, "it says why it is not ready", func() bool {
-		response, err := http.Get(s.URL + "/readyz")
-		if err != nil {
-			return false
-		}
-		defer response.Body.Close()
-		body, err := io.ReadAll(response.Body)
-		return err == nil && response.StatusCode == 503 &&
-			strings.Contains(string(body), "connection is refused")
-	})
+	s.await(t, "/readyz", "connection is refused")
 	if status, body := s.get(t, "/"); status != 200 ||
 		!strings.Contains(body, "InfluxDB does not answer") {
 		t.Errorf("the page: %d", status)

@@ -15,7 +15,6 @@ import (
 	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/chromedp"
 
-	"colorstream/influxdb/influxtest"
 	"colorstream/influxdb/series"
 )
 
@@ -133,13 +132,9 @@ func many(n int) (points []series.Point) {
 func TestEveryScreen(t *testing.T) {
 	for _, n := range []int{4, 400, 10_000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			db := influxtest.Shared(t).NewBucket(t)
-			(&stack{db: db}).write(t, many(n)...)
-			s := newStack(t, db, noGrafana, "DASHBOARD_STALE=2")
-			s.await(t, "the page has the windows", func() bool {
-				_, body := s.get(t, "/rows?size=1")
-				return strings.Contains(body, fmt.Sprintf(`"total":%d`, n))
-			})
+			t.Parallel()
+			s := newStackOn(t, filled(t, many(n)), noGrafana, "DASHBOARD_STALE=2")
+			s.await(t, "/rows?size=1", fmt.Sprintf(`"total":%d`, n))
 			b := newTab(t)
 			for _, address := range []string{"/", "/?kiosk=1&sort=-median"} {
 				b.open(s.URL + address)
@@ -198,13 +193,8 @@ func TestPictures(t *testing.T) {
 		names = append(names, fmt.Sprintf("%s-%02d", []string{"coral", "gold", "indigo", "olive", "orchid", "plum", "salmon", "teal", "tomato", "violet"}[i%10], i/10+1))
 	}
 	draw := func(names []string, shots func(b *tab, url string)) {
-		db := influxtest.Shared(t).NewBucket(t)
-		(&stack{db: db}).write(t, wave(names)...)
-		s := newStack(t, db, noGrafana, "WORKER_WINDOW=5s", "DASHBOARD_REFRESH=5s")
-		s.await(t, "the page has the windows", func() bool {
-			_, body := s.get(t, "/rows")
-			return strings.Contains(body, `L55 `) // the sparklines, too
-		})
+		s := newStackOn(t, filled(t, wave(names)), noGrafana, "WORKER_WINDOW=5s", "DASHBOARD_REFRESH=5s")
+		s.await(t, "/rows", `L55 `) // the sparklines, too
 		shots(newTab(t), s.URL)
 	}
 	shot := func(b *tab, name, scheme, url string, width, height int64) {
@@ -257,14 +247,15 @@ func checkNames(t *testing.T, b *tab) {
 
 // Nobody who listens is disturbed while nothing happens but new values.
 func TestCalm(t *testing.T) {
-	s := newStack(t, influxtest.Shared(t).NewBucket(t), noGrafana)
+	t.Parallel()
+	s := newStack(t, noGrafana)
 	s.write(t, point("red", 0, 42))
 	b := newTab(t)
 	b.open(s.URL)
 	b.await(drawn)
-	eval[bool](b, `(window.spoken = [], document.querySelectorAll("[role=status], [aria-live]").forEach((e) => {
+	b.js(`window.spoken = [], document.querySelectorAll("[role=status], [aria-live]").forEach((e) => {
 		new MutationObserver(() => window.spoken.push(e.textContent)).observe(e, { childList: true, characterData: true, subtree: true });
-	}), true)`)
+	})`)
 	for range 4 {
 		time.Sleep(width)
 		s.write(t, point("red", 0, 43))

@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -16,18 +14,14 @@ import (
 	"testing"
 	"time"
 
+	"colorstream/generator/process"
 	"colorstream/generator/service"
+	"colorstream/generator/service/servicetest"
 	"colorstream/influxdb/influxtest"
 	"colorstream/influxdb/series"
 )
 
-func TestMain(m *testing.M) {
-	if os.Getenv(childVariable) != "" {
-		service.Main(run)
-		return
-	}
-	influxtest.Main(m)
-}
+func TestMain(m *testing.M) { influxtest.Main(m) }
 
 // width is the windows' in most tests here: short, so that they are quick.
 const width = time.Second
@@ -42,13 +36,26 @@ type stack struct {
 	grafana *standIn
 }
 
-// newStack runs the program as its main does. More variables may be given as NAME=value.
-func newStack(t testing.TB, db *influxtest.Server, variables ...string) *stack {
+// newStack runs the program as its main does, on a bucket of its own. More variables may be given as
+// NAME=value.
+func newStack(t testing.TB, variables ...string) *stack {
 	t.Helper()
-	s := &stack{db: db, grafana: newStandIn(t)}
+	return newStackOn(t, influxtest.Shared(t).NewBucket(t), variables...)
+}
+
+// filled is a bucket with points in it.
+func filled(t testing.TB, points []series.Point) *influxtest.Server {
+	t.Helper()
+	db := influxtest.Shared(t).NewBucket(t)
+	(&stack{db: db}).write(t, points...)
+	return db
+}
+
+func newStackOn(t testing.TB, db *influxtest.Server, variables ...string) *stack {
+	t.Helper()
+	address := process.FreeAddr()
+	s := &stack{URL: "http://" + address, db: db, grafana: newStandIn(t)}
 	s.grafana.away.Store(slices.Contains(variables, noGrafana))
-	address := freeAddress(t)
-	s.URL = "http://" + address
 	environ := service.Environ(append([]string{
 		"INFLUX_URL=" + db.URL, "INFLUX_ORG=" + db.Org, "INFLUX_BUCKET=" + db.Bucket, "INFLUX_TOKEN=" + db.DashboardToken,
 		"GRAFANA_URL=" + s.grafana.URL, "GRAFANA_PUBLIC_URL=http://grafana.example", "DASHBOARD_ADDR=" + address,
@@ -65,43 +72,16 @@ func newStack(t testing.TB, db *influxtest.Server, variables ...string) *stack {
 		cancel()
 		running.Wait()
 	})
-	s.await(t, "the page answers", func() bool {
-		response, err := http.Get(s.URL + "/healthz")
-		if err != nil {
-			return false
-		}
-		response.Body.Close()
-		return response.StatusCode == http.StatusOK
-	})
+	s.await(t, "/healthz", "ok")
 	return s
 }
 
-func freeAddress(t testing.TB) string {
+// await waits until a path's answer has some text.
+func (s *stack) await(t testing.TB, path, text string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// await fails the test if something does not come true within a quarter of a minute.
-func (s *stack) await(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 15 s: %s", what)
-		}
-	}
-}
-
-// awaitGrafana waits until the page knows that Grafana is there.
-func (s *stack) awaitGrafana(t testing.TB) {
-	t.Helper()
-	s.await(t, "the page knows Grafana's panels", func() bool {
-		_, body := s.get(t, "/rows")
-		return strings.Contains(body, `"panels":[1`)
+	servicetest.Eventually(t, path+" says "+text, func() bool {
+		_, body, err := s.try(path)
+		return err == nil && strings.Contains(body, text)
 	})
 }
 
@@ -123,19 +103,24 @@ func (s *stack) write(t testing.TB, points ...series.Point) {
 	s.db.Write(t, string(lines))
 }
 
-// get returns a path's status, content type and body.
+// get returns a path's status and body.
 func (s *stack) get(t testing.TB, path string) (status int, body string) {
 	t.Helper()
-	response, err := http.Get(s.URL + path)
+	status, body, err := s.try(path)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return status, body
+}
+
+func (s *stack) try(path string) (status int, body string, err error) {
+	response, err := http.Get(s.URL + path)
+	if err != nil {
+		return 0, "", err
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(text)
+	return response.StatusCode, string(text), err
 }
 
 // A standIn looks to the page like a Grafana with the dashboard.
