@@ -25,7 +25,7 @@ func (v intervals) search(at int64) int {
 	return i
 }
 
-// add joins [start, end) with what it touches. Past maxIntervals the two that are closest become one: the time
+// add joins [start, end) with what it touches. Past maxIntervals the two oldest become one: the time
 // between them then counts as closed too.
 func (v *intervals) add(start, end int64) {
 	i := v.search(start)
@@ -34,21 +34,13 @@ func (v *intervals) add(start, end int64) {
 		start, end = min(start, (*v)[j].Start), max(end, (*v)[j].End)
 	}
 	*v = slices.Replace(*v, i, j, Interval{start, end})
-	if len(*v) <= maxIntervals {
-		return
+	if len(*v) > maxIntervals {
+		(*v)[1].Start = (*v)[0].Start
+		*v = slices.Delete(*v, 0, 1)
 	}
-	best := 1
-	for i := 1; i < len(*v); i++ {
-		// The differences are unsigned, since the ends may be as far apart as an int64 holds.
-		if uint64((*v)[i].Start-(*v)[i-1].End) < uint64((*v)[best].Start-(*v)[best-1].End) {
-			best = i
-		}
-	}
-	(*v)[best-1].End = (*v)[best].End
-	*v = slices.Delete(*v, best, best+1)
 }
 
-// overlaps tells whether an instant of [start, end) is in the set.
+// overlaps reports whether an instant of [start, end) is in the set.
 func (v intervals) overlaps(start, end int64) bool {
 	i := v.search(start)
 	if i < len(v) && v[i].End == start {

@@ -19,9 +19,9 @@ func (s Stats) of(name series.Statistic) float64 { return s.Values[slices.Index(
 // scale makes whole numbers of all doubles.
 const scale = 1074
 
-// naiveStats is the second opinion on the full statistics: whole numbers of any size, a sort, and each
+// naiveStats is the second opinion on a list of statistics: whole numbers of any size, a sort, and each
 // result rounded once. It shares no code with the package.
-func naiveStats(color string, values []float64) Stats {
+func naiveStats(list series.Statistics, color string, values []float64) Stats {
 	sorted := make([]*big.Int, len(values))
 	total := new(big.Int)
 	for i, v := range slices.Sorted(slices.Values(values)) {
@@ -30,8 +30,8 @@ func naiveStats(color string, values []float64) Stats {
 		total.Add(total, sorted[i])
 	}
 	n := int64(len(values))
-	s := Stats{Color: color, Count: n, Sum: quotient(total, big.NewInt(1)), Values: make([]float64, len(full))}
-	for i, name := range full {
+	s := Stats{Color: color, Count: n, Sum: quotient(total, big.NewInt(1)), Values: make([]float64, len(list))}
+	for i, name := range list {
 		switch name {
 		case series.Mean:
 			s.Values[i] = quotient(total, big.NewInt(n))
@@ -53,8 +53,10 @@ func naiveStats(color string, values []float64) Stats {
 
 // quotient divides and undoes the scale.
 func quotient(a, b *big.Int) float64 {
-	f, _ := new(big.Rat).SetFrac(a, new(big.Int).Lsh(b, scale)).Float64()
-	return f
+	float := func(n *big.Int) *big.Float { return new(big.Float).SetPrec(5000).SetInt(n) }
+	f := new(big.Float).SetPrec(300).Quo(float(a), float(b))
+	rounded, _ := f.SetMantExp(f, -scale).Float64()
+	return rounded
 }
 
 // naivePercentile is the text of series.Statistic in rational numbers.

@@ -6,22 +6,9 @@ import (
 	"slices"
 )
 
-// percentile is that of the values stored and those counted (counts[i] values equal i) together,
-// as [series.Statistic] defines it; 1/2 is the median. There must be at least one value. It reorders
-// stored.
-//
-// Counted values need no sorting. Among stored ones a rank is found by selection, in linear time.
-func percentile(stored []float64, counts []uint64, share, of uint64) float64 {
-	n := uint64(len(stored))
-	for _, c := range counts {
-		n += c
-	}
-	at := func(k uint64) float64 { return valueAt(stored, counts, k) }
-	return interpolate(n, share, of, at)
-}
-
-// interpolate takes n values by their rank.
-func interpolate(n, share, of uint64, at func(rank uint64) float64) float64 {
+// percentile takes n values, above zero, by their rank, as [series.Statistic] defines it; 1/2 is the
+// median.
+func percentile(n, share, of uint64, at func(rank uint64) float64) float64 {
 	h := (n - 1) * share
 	lower := at(h / of)
 	if h%of == 0 {
@@ -48,22 +35,15 @@ func between(lower, upper float64, share, of uint64) float64 {
 	return f
 }
 
-// valueAt is the value at index k of all values in order.
+// valueAt is the value at index k, in order, of those stored and those counted (counts[i] values
+// equal i) together. It reorders stored.
 func valueAt(stored []float64, counts []uint64, k uint64) float64 {
 	if len(counts) == 0 {
 		return selectAt(stored, int(k))
 	}
-	if len(stored) == 0 {
-		for i, c := range counts {
-			if k < c {
-				return float64(i)
-			}
-			k -= c
-		}
-	}
-	// Both: the first integer up to which there are more than k values is an upper bound of the answer,
-	// and the stored values just below it settle it. Few values are stored beside counted ones (a
-	// tail), so sorting them is cheap.
+	// The first integer up to which there are more than k values is an upper bound of the answer, and
+	// the stored values just below it settle it. Few values are stored beside counted ones (a tail), so
+	// sorting them is cheap.
 	slices.Sort(stored)
 	i := 0
 	for value, c := range counts {
@@ -82,55 +62,38 @@ func valueAt(stored []float64, counts []uint64, k uint64) float64 {
 	return stored[i+int(k)]
 }
 
-// selectAt finds the element that stands at index k when v is sorted, by quickselect; a run of bad
-// pivots ends in sorting what is left, so that no input takes quadratic time. NaN must not be in v.
+// selectAt finds the element that stands at index k when v is sorted, and reorders v. It counts by
+// the leading bits and goes on with those that share them with that element, until few are left.
 func selectAt(v []float64, k int) float64 {
-	for bad := 0; len(v) > 32 && bad < 8; {
-		pivot := ninther(v)
-		low, high := partition(v, pivot)
-		before := len(v)
-		switch {
-		case k < low:
-			v = v[:low]
-		case k >= high:
-			v, k = v[high:], k-high
-		default:
-			return pivot
+	const digit = 11
+	for shift := 64 - digit; shift > 0 && len(v) > 1000; shift -= digit {
+		digitOf := func(f float64) uint64 { return order(f) >> shift & (1<<digit - 1) }
+		var counts [1 << digit]int
+		for _, f := range v {
+			counts[digitOf(f)]++
 		}
-		if len(v) > before/8*7 {
-			bad++
+		wanted := uint64(0)
+		for ; k >= counts[wanted]; wanted++ {
+			k -= counts[wanted]
 		}
+		n := 0
+		for i, f := range v {
+			if digitOf(f) == wanted {
+				v[i], v[n] = v[n], f
+				n++
+			}
+		}
+		v = v[:n]
 	}
 	slices.Sort(v)
 	return v[k]
 }
 
-// partition reorders v into values below the pivot, [0,low), equal to it, [low,high), and above it.
-func partition(v []float64, pivot float64) (low, high int) {
-	high = len(v)
-	for i := 0; i < high; {
-		switch x := v[i]; {
-		case x < pivot:
-			v[i], v[low] = v[low], x
-			low++
-			i++
-		case x > pivot:
-			high--
-			v[i], v[high] = v[high], x
-		default:
-			i++
-		}
+// order maps doubles to integers of the same order.
+func order(f float64) uint64 {
+	bits := math.Float64bits(f)
+	if bits>>63 == 0 {
+		return bits | 1<<63
 	}
-	return low, high
-}
-
-// ninther is the median of three medians of three, spread over v.
-func ninther(v []float64) float64 {
-	step := len(v) / 9
-	m := func(i int) float64 { return median3(v[i*step], v[(i+1)*step], v[(i+2)*step]) }
-	return median3(m(0), m(3), m(6))
-}
-
-func median3(a, b, c float64) float64 {
-	return max(min(a, b), min(max(a, b), c))
+	return ^bits
 }

@@ -19,8 +19,6 @@ type Config struct {
 	// Idle is how long no message with an event time must have come for the watermark to be source
 	// time: default 5 s.
 	Idle time.Duration
-	// Future is how far an event time may be ahead of source time: default one minute.
-	Future time.Duration
 	// Statistics are what is computed of each colour, beside sum and count: default mean, median, min
 	// and max.
 	Statistics series.Statistics
@@ -34,7 +32,6 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.Idle = cmp.Or(c.Idle, 5*time.Second)
-	c.Future = cmp.Or(c.Future, time.Minute)
 	if c.Statistics == nil {
 		c.Statistics = series.DefaultStatistics()
 	}
@@ -58,28 +55,20 @@ const (
 	TooManyColors
 )
 
-// never is before every instant.
-const never = -1 << 63
+const (
+	// never is before every instant.
+	never = -1 << 63
+	// maxAhead is how far an event time may be ahead of source time.
+	maxAhead = time.Minute
+)
 
 // A Set is the open windows of a stream, and the record of the final ones.
 type Set struct {
+	clocks
 	cfg     Config
 	width   int64
 	open    []*Window // sorted by Start
-	current *Window   // the one that was added to last, or nil
-	final   intervals
-	now     int64 // source time
-
-	newest    int64 // the newest event time since the last idle time, or never
-	lastEvent int64 // source time of the last message with an event time
-	ahead     int64 // how far event times have been ahead of source time at most
-
-	gaps   intervals // source time in which messages may have been missed
-	gapEnd int64     // of the newest gap
-	// Messages with event times that a gap took may belong to any window up to some event time. The
-	// next such message tells to which: see AddEvent. If none comes for the idle time, none was lost.
-	inDoubt  bool
-	doubtEnd int64 // windows that begin before it may miss messages with event times
+	current *Window   // the one that was looked up last, or nil
 }
 
 // NewSet makes an empty set.
@@ -87,12 +76,14 @@ func NewSet(cfg Config) *Set {
 	cfg = cfg.withDefaults()
 	return &Set{
 		cfg: cfg, width: int64(cfg.Width),
-		now: never, newest: never, lastEvent: never, gapEnd: never, doubtEnd: never,
+		clocks: clocks{
+			SourceTime: never, Newest: never, LastEvent: never, GapEnd: never, DoubtEnd: never,
+		},
 	}
 }
 
 // Now is how far source time has come.
-func (s *Set) Now() int64 { return s.now }
+func (s *Set) Now() int64 { return s.SourceTime }
 
 // Open lists the open windows, in the order of their start. They remain the set's.
 func (s *Set) Open() []*Window { return s.open }
@@ -100,55 +91,50 @@ func (s *Set) Open() []*Window { return s.open }
 // Add puts a message without an event time into the window of source time. The colour's memory is
 // not kept.
 func (s *Set) Add(color string, value float64) Verdict {
-	w := s.current
-	if w == nil || !w.contains(s.now) {
-		if w = s.find(s.now); w == nil {
-			return Late
-		}
+	w := s.find(s.SourceTime)
+	if w == nil {
+		return Late
 	}
 	v := s.addTo(w, color, value)
-	w.arrivals = w.arrivals || v == Added
+	w.Arrivals = w.Arrivals || v == Added
 	return v
 }
 
 // AddEvent puts a message into the window of its event time.
 func (s *Set) AddEvent(color string, value float64, event int64) Verdict {
-	if s.tooFarAhead(event, s.now) {
+	if tooFarAhead(event, s.SourceTime) {
 		return Future
 	}
-	w := s.current
-	if w == nil || !w.contains(event) {
+	w := s.lookUp(event)
+	if w == nil {
 		// A window that has no message yet is final for event times when the watermark says so.
-		if w = s.lookUp(event); w == nil {
-			if _, end := span(event, s.width); later(end, s.cfg.Lateness) <= min(s.newest, s.now) {
-				return Late
-			}
-			if w = s.find(event); w == nil {
-				return Late
-			}
+		_, end := span(event, s.width)
+		if later(end, s.cfg.Lateness) <= min(s.Newest, s.SourceTime) {
+			return Late
+		}
+		if w = s.find(event); w == nil {
+			return Late
 		}
 	}
-	s.newest, s.lastEvent = max(s.newest, event), s.now
-	s.ahead = max(s.ahead, event-s.now)
-	if s.inDoubt {
+	s.Newest, s.LastEvent = max(s.Newest, event), s.SourceTime
+	s.Ahead = max(s.Ahead, event-s.SourceTime)
+	if s.InDoubt {
 		// What the gap took was at most as far ahead as messages ever were, and at most as much newer
 		// than this one as messages may be out of order.
-		s.inDoubt = false
-		lost := max(event, min(later(event, s.cfg.Lateness), later(s.gapEnd, time.Duration(s.ahead))))
+		s.InDoubt = false
+		lost := max(event, min(later(event, s.cfg.Lateness), later(s.GapEnd, time.Duration(s.Ahead))))
 		_, end := span(lost, s.width)
-		s.doubtEnd = max(s.doubtEnd, end)
+		s.DoubtEnd = max(s.DoubtEnd, end)
 	}
 	v := s.addTo(w, color, value)
 	if v == Added {
-		w.events = true
-		w.Incomplete = w.Incomplete || w.Start < s.doubtEnd
+		w.Events = true
+		w.Incomplete = w.Incomplete || w.Start < s.DoubtEnd
 	}
 	return v
 }
 
-func (s *Set) tooFarAhead(event, at int64) bool {
-	return event > at && (event-at > int64(s.cfg.Future) || event-at < 0)
-}
+func tooFarAhead(event, at int64) bool { return event > later(at, maxAhead) }
 
 func (s *Set) addTo(w *Window, color string, value float64) Verdict {
 	v := w.colors[color]
@@ -156,25 +142,21 @@ func (s *Set) addTo(w *Window, color string, value float64) Verdict {
 		if len(w.colors) >= s.cfg.MaxColors {
 			return TooManyColors
 		}
-		v = s.newValues()
+		v = new(values)
 		w.colors[strings.Clone(color)] = v
 	}
 	w.stored += v.add(value, w.stored >= s.cfg.MaxValues)
-	w.count++
+	w.Count++
 	w.parted = false
-	w.change(s.now)
+	w.change(s.SourceTime)
 	return Added
 }
 
 // change tells that the window differs from its last pane.
 func (w *Window) change(at int64) {
-	if !w.dirty {
-		w.dirty, w.dirtyAt = true, at
+	if !w.Dirty {
+		w.Dirty, w.DirtyAt = true, at
 	}
-}
-
-func (s *Set) newValues() *values {
-	return &values{squares: slices.Contains(s.cfg.Statistics, series.StdDev)}
 }
 
 // search gives the place of the open window in which the instant lies, or where it would be.
@@ -192,6 +174,9 @@ func (s *Set) search(instant int64) (i int, found bool) {
 
 // lookUp gives the open window in which the instant lies, or nil.
 func (s *Set) lookUp(instant int64) *Window {
+	if w := s.current; w != nil && w.Start <= instant && instant < w.End {
+		return w
+	}
 	i, found := s.search(instant)
 	if !found {
 		return nil
@@ -207,17 +192,17 @@ func (s *Set) find(instant int64) *Window {
 		return w
 	}
 	start, end := span(instant, s.width)
-	if s.final.overlaps(start, end) {
+	if s.Final.overlaps(start, end) {
 		return nil
 	}
-	w := &Window{
-		Start: start, End: end, First: s.now,
-		statistics: s.cfg.Statistics, colors: make(map[string]*values),
-	}
 	i, _ := s.search(instant)
-	s.open = slices.Insert(s.open, i, w)
-	s.current = w
-	return w
+	s.current = s.newWindow(Head{Start: start, End: end, First: s.SourceTime})
+	s.open = slices.Insert(s.open, i, s.current)
+	return s.current
+}
+
+func (s *Set) newWindow(head Head) *Window {
+	return &Window{Head: head, statistics: s.cfg.Statistics, colors: make(map[string]*values)}
 }
 
 // later adds a duration to an instant, without overflow.
@@ -233,13 +218,13 @@ func later(at int64, d time.Duration) int64 {
 // messages with event times from, are incomplete. It does not advance source time.
 func (s *Set) Gap(from, to int64) {
 	to = max(to, later(from, 1))
-	s.gaps.add(from, to)
-	s.gapEnd = max(s.gapEnd, to)
-	s.inDoubt = true
+	s.Gaps.add(from, to)
+	s.GapEnd = max(s.GapEnd, to)
+	s.InDoubt = true
 	for _, w := range s.open {
-		if !w.Incomplete && (w.events || w.arrivals && w.Start < to && from < w.End) {
+		if !w.Incomplete && (w.Events || w.Arrivals && w.Start < to && from < w.End) {
 			w.Incomplete = true
-			w.change(s.now) // written as complete: it must be written again
+			w.change(s.SourceTime) // written as complete: it must be written again
 		}
 	}
 }

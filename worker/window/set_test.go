@@ -104,6 +104,15 @@ func TestWindowsAreHalfOpen(t *testing.T) {
 	s.event(10, Added) // nothing was in that window, so nothing is doubled
 }
 
+func TestLateBorder(t *testing.T) {
+	s := newTester(t, Config{Width: 5 * time.Second, Lateness: 5 * time.Second})
+	s.at(30)
+	wantVerdict(t, s.AddEvent("red", 1, 15*second-1), Added)
+	s.event(9, Added) // its window was not there, and stays open until 15
+	s.event(25, Added)
+	s.event(19, Late)
+}
+
 // TestLateDataCorrects writes a window when it ends, again with what comes within the lateness, and
 // then never again.
 func TestLateDataCorrects(t *testing.T) {
@@ -215,6 +224,7 @@ func TestIncomplete(t *testing.T) {
 	s.Gap(32*second, 35*second) // up to a border
 	s.at(35, short{30, 1, "if"})
 	s.add(Added)
+	s.Gap(32*second, 35*second) // that is told late
 	s.at(40, short{35, 1, "f"})
 }
 

@@ -16,81 +16,57 @@ const MedianError = 1.0 / 1024
 const keyShift = 52 - 9
 
 // A sketch stands in for values that a window has no room for: it counts them by their leading
-// bits. Their sum, that of their squares, minimum, maximum and count stay exact. Keys are ordered
-// like the values.
+// bits. Their sum, that of their squares, minimum, maximum and count stay exact.
 type sketch struct {
-	Counts   map[int32]uint64
-	Count    uint64
-	Sum      sum
-	Squares  *sum // nil if no standard deviation is wanted
-	Min, Max float64
+	Counts       map[uint32]uint64
+	Count        uint64
+	Sum, Squares sum
+	Min, Max     float64
 }
 
-func newSketch(squares bool) *sketch {
-	k := &sketch{Counts: make(map[int32]uint64), Min: math.Inf(1), Max: math.Inf(-1)}
-	if squares {
-		k.Squares = new(sum)
-	}
-	return k
+func newSketch() *sketch {
+	return &sketch{Counts: make(map[uint32]uint64), Min: math.Inf(1), Max: math.Inf(-1)}
 }
 
 func (k *sketch) add(f float64) {
-	k.Sum.add(f)
-	if k.Squares != nil {
-		k.Squares.addSquare(f)
-	}
+	k.Sum.add(f, 1)
+	k.Squares.addSquare(f)
 	k.Min, k.Max = min(k.Min, f), max(k.Max, f)
 	k.Count++
-	k.Counts[key(f)]++
+	k.addKey(f, 1)
 }
 
-// addKey counts c values f for percentiles only.
-func (k *sketch) addKey(f float64, c uint64) {
-	if c > 0 {
-		k.Counts[key(f)] += c
-	}
-}
+// addKey counts n values f for percentiles only.
+func (k *sketch) addKey(f float64, n uint64) { k.Counts[key(f)] += n }
 
 func (k *sketch) clone() *sketch {
 	c := *k
 	c.Counts = maps.Clone(k.Counts)
-	c.Sum = k.Sum.clone()
-	if k.Squares != nil {
-		c.Squares = new(k.Squares.clone())
-	}
 	return &c
 }
 
-func (k *sketch) percentile(share, of uint64) float64 {
-	var n uint64
-	for _, c := range k.Counts {
-		n += c
-	}
+// ranks gives the values by their rank, all of which are from low to high.
+func (k *sketch) ranks(low, high float64) func(rank uint64) float64 {
 	keys := slices.Sorted(maps.Keys(k.Counts))
-	return interpolate(n, share, of, func(rank uint64) float64 {
+	return func(rank uint64) float64 {
 		for _, key := range keys {
 			if rank < k.Counts[key] {
-				return middle(key)
+				return min(max(middle(key), low), high)
 			}
 			rank -= k.Counts[key]
 		}
-		return middle(keys[len(keys)-1])
-	})
+		return high
+	}
 }
 
 // key maps a double to an integer that grows with it.
-func key(f float64) int32 {
-	bits := math.Float64bits(math.Abs(f)) >> keyShift
-	if f < 0 {
-		return -int32(bits) - 1
-	}
-	return int32(bits)
-}
+func key(f float64) uint32 { return uint32(order(f) >> keyShift) }
 
 // middle is the double halfway between the smallest and the largest with this key.
-func middle(key int32) float64 {
-	if key < 0 {
-		return -middle(-key - 1)
+func middle(key uint32) float64 {
+	bits := uint64(key)<<keyShift | 1<<(keyShift-1)
+	if bits>>63 == 0 {
+		return math.Float64frombits(^bits)
 	}
-	return math.Float64frombits(uint64(key)<<keyShift | 1<<(keyShift-1))
+	return math.Float64frombits(bits &^ (1 << 63))
 }

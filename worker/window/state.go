@@ -1,9 +1,6 @@
 package window
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // A State is what a Set must remember across a restart besides the values of its open windows, in a
 // form that encoding/json can write. All instants are nanoseconds since 1970.
@@ -11,48 +8,57 @@ import (
 //	{"now":…,"newest":…,"last_event":…,"ahead":…,"final":[{"start":…,"end":…}],"gaps":[],
 //	 "gap_end":…,"in_doubt":false,"doubt_end":…,"open":[{"start":…,"end":…,"first":…,…}]}
 type State struct {
-	Now       int64 `json:"now"`
+	clocks
+	Open []Head `json:"open"`
+}
+
+// clocks are how far the times of a set have come, and what it must not forget of earlier ones.
+type clocks struct {
+	SourceTime int64 `json:"now"`
+	// Newest is the newest event time since the last idle time, or never; LastEvent is the source time
+	// of the last message with an event time.
 	Newest    int64 `json:"newest"`
 	LastEvent int64 `json:"last_event"`
-	Ahead     int64 `json:"ahead"`
+	// Ahead is how far event times have been ahead of source time at most.
+	Ahead int64 `json:"ahead"`
 	// Final is the time whose windows are final.
-	Final    []Interval `json:"final"`
-	Gaps     []Interval `json:"gaps"`
-	GapEnd   int64      `json:"gap_end"`
-	InDoubt  bool       `json:"in_doubt"`
-	DoubtEnd int64      `json:"doubt_end"`
-	Open     []Head     `json:"open"`
+	Final intervals `json:"final"`
+	// Gaps are source time in which messages may have been missed, and GapEnd the end of the newest.
+	Gaps   intervals `json:"gaps"`
+	GapEnd int64     `json:"gap_end"`
+	// InDoubt: messages with event times that a gap took may belong to any window up to some event
+	// time. The next such message tells to which: see AddEvent. If none comes for the idle time, none
+	// was lost. Windows that begin before DoubtEnd may miss messages with event times.
+	InDoubt  bool  `json:"in_doubt"`
+	DoubtEnd int64 `json:"doubt_end"`
 }
 
 // A Head is an open window without its values.
 type Head struct {
-	Start      int64 `json:"start"`
-	End        int64 `json:"end"`
-	First      int64 `json:"first"`
-	Count      int64 `json:"count"`
-	Incomplete bool  `json:"incomplete,omitempty"`
-	Arrivals   bool  `json:"arrivals,omitempty"`
-	Events     bool  `json:"events,omitempty"`
-	Written    bool  `json:"written,omitempty"`
-	Dirty      bool  `json:"dirty,omitempty"`
-	DirtyAt    int64 `json:"dirty_at"`
+	// Start and End bound the window: Start belongs to it, End does not.
+	Start int64 `json:"start"`
+	End   int64 `json:"end"`
+	// First is the source time of the window's first message, and Count how many it has.
+	First int64 `json:"first"`
+	Count int64 `json:"count"`
+	// Incomplete windows may miss messages.
+	Incomplete bool `json:"incomplete,omitempty"`
+	// Arrivals and Events: it holds messages without an event time, and with one.
+	Arrivals bool `json:"arrivals,omitempty"`
+	Events   bool `json:"events,omitempty"`
+	// Written: a pane of it was given. Dirty: it has changed since then, at the source time DirtyAt.
+	Written bool  `json:"written,omitempty"`
+	Dirty   bool  `json:"dirty,omitempty"`
+	DirtyAt int64 `json:"dirty_at"`
 }
 
 // State gives the set's state. The open windows' values are not in it: they are given back by
 // Replay, or by Parts and RestorePart.
 func (s *Set) State() State {
-	state := State{
-		Now: s.now, Newest: s.newest, LastEvent: s.lastEvent, Ahead: s.ahead,
-		Final: slices.Clone(s.final), Gaps: slices.Clone(s.gaps),
-		GapEnd: s.gapEnd, InDoubt: s.inDoubt, DoubtEnd: s.doubtEnd,
-		Open: make([]Head, 0, len(s.open)),
-	}
-	for _, w := range s.open {
-		state.Open = append(state.Open, Head{
-			Start: w.Start, End: w.End, First: w.First, Count: w.count, Incomplete: w.Incomplete,
-			Arrivals: w.arrivals, Events: w.events,
-			Written: w.written, Dirty: w.dirty, DirtyAt: w.dirtyAt,
-		})
+	state := State{clocks: s.clocks, Open: make([]Head, len(s.open))}
+	state.Final, state.Gaps = slices.Clone(s.Final), slices.Clone(s.Gaps)
+	for i, w := range s.open {
+		state.Open[i] = w.Head
 	}
 	return state
 }
@@ -61,23 +67,12 @@ func (s *Set) State() State {
 // would have; new ones do not overlap what is final.
 func Restore(cfg Config, state State) *Set {
 	s := NewSet(cfg)
-	s.now, s.newest, s.lastEvent, s.ahead = state.Now, state.Newest, state.LastEvent, state.Ahead
-	s.gapEnd, s.inDoubt, s.doubtEnd = state.GapEnd, state.InDoubt, state.DoubtEnd
-	for _, i := range state.Final {
-		s.final.add(i.Start, i.End)
+	s.clocks = state.clocks
+	s.Final, s.Gaps = slices.Clone(s.Final), slices.Clone(s.Gaps)
+	for _, head := range state.Open {
+		head.Count = 0 // until the values come
+		s.open = append(s.open, s.newWindow(head))
 	}
-	for _, i := range state.Gaps {
-		s.gaps.add(i.Start, i.End)
-	}
-	for _, h := range state.Open {
-		s.open = append(s.open, &Window{
-			Start: h.Start, End: h.End, First: h.First, Incomplete: h.Incomplete,
-			arrivals: h.Arrivals, events: h.Events,
-			written: h.Written, dirty: h.Dirty, dirtyAt: h.DirtyAt,
-			statistics: s.cfg.Statistics, colors: make(map[string]*values),
-		})
-	}
-	slices.SortFunc(s.open, func(a, b *Window) int { return cmp.Compare(a.Start, b.Start) })
 	return s
 }
 
@@ -86,12 +81,12 @@ func Restore(cfg Config, state State) *Set {
 func (s *Set) Check(state State) (missing int64) {
 	for _, h := range state.Open {
 		for _, w := range s.open {
-			if w.Start != h.Start || w.count >= h.Count {
+			if w.Start != h.Start || w.Count >= h.Count {
 				continue
 			}
-			missing += h.Count - w.count
+			missing += h.Count - w.Count
 			w.Incomplete = true
-			w.change(s.now)
+			w.change(s.SourceTime)
 		}
 	}
 	return missing
@@ -101,19 +96,12 @@ func (s *Set) Check(state State) (missing int64) {
 // taken: into a window that was open then, and into no other. event is at for a message without an
 // event time.
 func (s *Set) Replay(color string, value float64, at, event int64) {
-	if s.tooFarAhead(event, at) {
+	w := s.lookUp(event)
+	if w == nil || at < w.First || // it was late for an earlier window, or for none
+		tooFarAhead(event, at) {
 		return
 	}
-	w := s.current
-	if w == nil || !w.contains(event) {
-		if w = s.lookUp(event); w == nil {
-			return
-		}
-	}
-	if at < w.First { // it was late for an earlier window, or for none
-		return
-	}
-	dirty, dirtyAt := w.dirty, w.dirtyAt
+	dirty, dirtyAt := w.Dirty, w.DirtyAt
 	s.addTo(w, color, value)
-	w.dirty, w.dirtyAt = dirty, dirtyAt // what the state says
+	w.Dirty, w.DirtyAt = dirty, dirtyAt // what the state says
 }

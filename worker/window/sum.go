@@ -1,76 +1,110 @@
 package window
 
 import (
+	"encoding/binary"
 	"math"
 	"math/big"
+	"math/bits"
 	"slices"
 )
 
-// A sum adds doubles without any error: it keeps the exact total as doubles that do not overlap
-// (J. R. Shewchuk, "Adaptive Precision Floating-Point Arithmetic and Fast Robust Geometric
-// Predicates", 1997; Python's math.fsum does the same). The mean is rounded twice: the total to a
-// double, and the quotient.
-//
-// Totals beyond the range of a double go on in big floats, which hold any sum of doubles exactly.
-type sum struct {
-	Parts []float64 // increasing in magnitude, non-overlapping, none zero
-	Huge  *big.Float
+// A sum is an exact total of doubles or of their squares: two whole numbers of sumUnit, a word after
+// the other from the lowest on, of what is above zero and of what is below. So nothing is rounded,
+// whatever is added; the mean is rounded twice: the total to a double, and the quotient.
+type sum struct{ Plus, Minus [68]uint64 }
+
+const (
+	// sumUnit is the exponent of the smallest double's square, 2^-2148. The words hold 2^64 squares of
+	// the largest.
+	sumUnit = -2148
+	// precision holds each total and its square, of up to 2^60 doubles.
+	precision = 4400
+)
+
+// add adds f · n.
+func (s *sum) add(f float64, n uint64) {
+	m, at := split(f)
+	s.addAt(f < 0, m, n, at-sumUnit/2)
 }
 
-// bigPrecision holds any sum of up to 2^60 doubles, and its square: 2098 bits from the smallest
-// double to the largest and 60, twice.
-const bigPrecision = 4400
+// addSquare adds f².
+func (s *sum) addSquare(f float64) {
+	m, at := split(f)
+	s.addAt(false, m, m, 2*at)
+}
 
-func (s *sum) add(x float64) {
-	if s.Huge != nil {
-		s.Huge.Add(s.Huge, big.NewFloat(x))
-		return
+// split gives a double's size as m · 2^(at-1074).
+func split(f float64) (m uint64, at int) {
+	b := math.Float64bits(f)
+	m, at = b&(1<<52-1), int(b>>52&0x7ff)
+	if at == 0 { // below the normal ones
+		return m, 0
 	}
-	kept := 0
-	for i, y := range s.Parts {
-		if math.Abs(x) < math.Abs(y) {
-			x, y = y, x
-		}
-		high := x + y
-		if math.IsInf(high, 0) {
-			s.Parts = slices.Concat(s.Parts[:kept], []float64{x, y}, s.Parts[i+1:])
-			s.toBig()
-			return
-		}
-		low := y - (high - x)
-		if low != 0 {
-			s.Parts[kept] = low
-			kept++
-		}
-		x = high
+	return m | 1<<52, at - 1
+}
+
+// addAt adds a · b, at bit at.
+func (s *sum) addAt(minus bool, a, b uint64, at int) {
+	words := &s.Plus
+	if minus {
+		words = &s.Minus
 	}
-	s.Parts = s.Parts[:kept]
-	if x != 0 {
-		s.Parts = append(s.Parts, x)
+	high, low := bits.Mul64(a, b)
+	i, shift := at/64, at%64
+	var carry uint64
+	words[i], carry = bits.Add64(words[i], low<<shift, 0)
+	words[i+1], carry = bits.Add64(words[i+1], high<<shift|low>>(64-shift), carry)
+	words[i+2], carry = bits.Add64(words[i+2], high>>(64-shift), carry)
+	for i += 3; carry > 0; i++ {
+		words[i], carry = bits.Add64(words[i], 0, carry)
 	}
 }
 
-// addProduct adds n times c, exactly. n must be below 2^32.
-func (s *sum) addProduct(n, c uint64) {
-	// Below 2^32 · 2^21 a product is a whole number that a double holds; more of one value takes several.
-	const most = 1 << 21
-	for ; c > most; c -= most {
-		s.add(float64(n) * most)
+// merge adds what another sum holds.
+func (s *sum) merge(t *sum) {
+	for _, words := range [][2]*[68]uint64{{&s.Plus, &t.Plus}, {&s.Minus, &t.Minus}} {
+		var carry uint64
+		for i, word := range words[1] {
+			words[0][i], carry = bits.Add64(words[0][i], word, carry)
+		}
 	}
-	s.add(float64(n) * float64(c))
 }
 
-// addSquare adds x², exactly: as a double and what its rounding left.
-func (s *sum) addSquare(x float64) {
-	if size := math.Abs(x); size >= 0x1p511 || size < 0x1p-480 && x != 0 { // one of the two is none
-		s.toBig()
-		f := big.NewFloat(x)
-		s.Huge.Add(s.Huge, new(big.Float).SetPrec(106).Mul(f, f))
-		return
+// exact gives the total.
+func (s *sum) exact() *big.Float {
+	low, high := 0, len(s.Plus)
+	for ; low < high-1 && s.Plus[low]|s.Minus[low] == 0; low++ {
 	}
-	square := x * x
-	s.add(square)
-	s.add(math.FMA(x, x, -square))
+	for ; high > low+1 && s.Plus[high-1]|s.Minus[high-1] == 0; high-- {
+	}
+	total := whole(s.Plus[low:high])
+	total.Sub(total, whole(s.Minus[low:high]))
+	f := new(big.Float).SetPrec(precision).SetInt(total)
+	return f.SetMantExp(f, sumUnit+64*low)
+}
+
+func whole(words []uint64) *big.Int {
+	var text []byte
+	for _, word := range slices.Backward(words) {
+		text = binary.BigEndian.AppendUint64(text, word)
+	}
+	return new(big.Int).SetBytes(text)
+}
+
+// total is the nearest double, which is infinite past its range.
+func (s *sum) total() float64 {
+	f, _ := s.exact().Float64()
+	return f
+}
+
+// mean divides the total, which the caller has rounded, by n.
+func (s *sum) mean(total float64, n int64) float64 {
+	if math.IsInf(total, 0) {
+		quotient := s.exact()
+		total, _ = quotient.Quo(quotient, new(big.Float).SetInt64(n)).Float64()
+		return total
+	}
+	return total / float64(n)
 }
 
 // deviation is the sample standard deviation of n values of which s is the sum and squares that of
@@ -80,74 +114,13 @@ func (s *sum) deviation(squares *sum, n int64) float64 {
 	if n < 2 {
 		return math.NaN()
 	}
-	exact := func() *big.Float { return new(big.Float).SetPrec(bigPrecision) }
-	count, total := exact().SetInt64(n), s.toFloat()
+	exact := func() *big.Float { return new(big.Float).SetPrec(precision) }
+	count, total := exact().SetInt64(n), s.exact()
 	// (n·Σx² − (Σx)²) / (n·(n−1))
-	above := exact().Mul(count, squares.toFloat())
+	above := exact().Mul(count, squares.exact())
 	above.Sub(above, exact().Mul(total, total))
 	below := exact().Mul(count, exact().SetInt64(n-1))
 	variance := new(big.Float).SetPrec(200).Quo(above, below)
 	f, _ := variance.Sqrt(variance).Float64()
 	return f
-}
-
-func (s *sum) merge(t *sum) {
-	if t.Huge != nil {
-		s.toBig()
-		s.Huge.Add(s.Huge, t.Huge)
-		return
-	}
-	for _, part := range t.Parts {
-		s.add(part)
-	}
-}
-
-func (s *sum) toBig() {
-	if s.Huge == nil {
-		s.Huge, s.Parts = s.toFloat(), nil
-	}
-}
-
-// toFloat gives the total, exactly, in memory of its own: a sum that nothing refers to can be on the
-// stack.
-func (s *sum) toFloat() *big.Float {
-	f := new(big.Float).SetPrec(bigPrecision)
-	if s.Huge != nil {
-		return f.Set(s.Huge)
-	}
-	for _, part := range s.Parts {
-		f.Add(f, big.NewFloat(part))
-	}
-	return f
-}
-
-func (s *sum) clone() sum {
-	c := sum{Parts: slices.Clone(s.Parts)}
-	if s.Huge != nil {
-		c.Huge = new(big.Float).Copy(s.Huge)
-	}
-	return c
-}
-
-// mean divides the total, which the caller has rounded, by n.
-func (s *sum) mean(total float64, n int64) float64 {
-	if s.Huge != nil {
-		quotient := new(big.Float).SetPrec(bigPrecision)
-		f, _ := quotient.Quo(s.Huge, new(big.Float).SetInt64(n)).Float64()
-		return f
-	}
-	return total / float64(n)
-}
-
-// total rounds the exact total to the nearest double, which is infinite past its range.
-func (s *sum) total() float64 {
-	if s.Huge != nil || len(s.Parts) > 2 {
-		f, _ := s.toFloat().Float64()
-		return f
-	}
-	rounded := 0.0 // by one addition at most
-	for _, part := range s.Parts {
-		rounded += part
-	}
-	return rounded
 }

@@ -25,11 +25,10 @@ const (
 // so that panes and parts share them.
 type values struct {
 	tail   []float64
-	chunks []chunk
+	chunks [][]float64
 	counts []uint64 // counts[i] values equal i
 	sketch *sketch
 
-	squares   bool  // a sketch must have them
 	recounted bool  // counts have changed since the last Parts
 	saved     saved // what the last Parts had
 }
@@ -55,7 +54,7 @@ func (v *values) store(capped bool) (grown int) {
 		return -n
 	case capped:
 		if v.sketch == nil {
-			v.sketch = newSketch(v.squares)
+			v.sketch = newSketch()
 		}
 		for _, f := range v.tail {
 			v.sketch.add(f)
@@ -137,34 +136,38 @@ func (v *values) stats(list series.Statistics, out []float64) Stats {
 	s := Stats{Values: out, Count: v.count()}
 	low, high := math.Inf(1), math.Inf(-1)
 	var total sum
-	whole := v.tail
+	stored := v.tail
 	if len(v.chunks) > 0 {
-		whole = make([]float64, 0, v.stored())
+		stored = make([]float64, 0, v.stored())
 		for _, chunk := range v.chunks {
-			whole = append(whole, chunk...)
+			stored = append(stored, chunk...)
 		}
-		whole = append(whole, v.tail...)
+		stored = append(stored, v.tail...)
 	}
-	for _, f := range whole {
+	for _, f := range stored {
 		low, high = min(low, f), max(high, f)
-		total.add(f)
+		total.add(f, 1)
 	}
-	for i, c := range v.counts {
-		if c > 0 {
+	for i, n := range v.counts {
+		if n > 0 {
 			low, high = min(low, float64(i)), max(high, float64(i))
-			total.addProduct(uint64(i), c)
+			total.add(float64(i), n)
 		}
 	}
+	at := func(rank uint64) float64 { return valueAt(stored, v.counts, rank) }
 	if k := v.sketch; k != nil {
 		s.Approximate = true
 		low, high = min(low, k.Min), max(high, k.Max)
 		total.merge(&k.Sum)
-		for _, f := range whole {
+		for _, f := range stored {
 			k.addKey(f, 1)
 		}
-		for i, c := range v.counts {
-			k.addKey(float64(i), c)
+		for i, n := range v.counts {
+			if n > 0 {
+				k.addKey(float64(i), n)
+			}
 		}
+		at = k.ranks(low, high)
 	}
 	s.Sum = total.total()
 	for i, name := range list {
@@ -172,45 +175,32 @@ func (v *values) stats(list series.Statistics, out []float64) Stats {
 		case series.Mean:
 			out[i] = total.mean(s.Sum, s.Count)
 		case series.Median:
-			out[i] = v.percentile(whole, 1, 2, low, high)
+			out[i] = percentile(uint64(s.Count), 1, 2, at)
 		case series.Min:
 			out[i] = low
 		case series.Max:
 			out[i] = high
 		case series.StdDev:
-			out[i] = v.deviation(&total, whole, s.Count)
+			out[i] = v.deviation(&total, stored, s.Count)
 		default:
 			share, of, _ := name.Percentile()
-			out[i] = v.percentile(whole, share, of, low, high)
+			out[i] = percentile(uint64(s.Count), share, of, at)
 		}
 	}
 	return s
 }
 
-// percentile is that of all values, of which whole are those that are stored, and which are from low
-// to high.
-func (v *values) percentile(whole []float64, share, of uint64, low, high float64) float64 {
-	if v.sketch != nil {
-		return min(max(v.sketch.percentile(share, of), low), high)
-	}
-	return percentile(whole, v.counts, share, of)
-}
-
-// deviation is the standard deviation of all values, of which whole are those that are stored. It is
-// NaN if a sketch was begun without squares, by a worker that was not asked for it.
-func (v *values) deviation(total *sum, whole []float64, n int64) float64 {
+// deviation is the standard deviation of all n values, of which those stored are given.
+func (v *values) deviation(total *sum, stored []float64, n int64) float64 {
 	var squares sum
-	for _, f := range whole {
+	for _, f := range stored {
 		squares.addSquare(f)
 	}
-	for i, c := range v.counts {
-		squares.addProduct(uint64(i)*uint64(i), c)
+	for i, n := range v.counts {
+		squares.add(float64(i)*float64(i), n)
 	}
-	if k := v.sketch; k != nil {
-		if k.Squares == nil {
-			return math.NaN()
-		}
-		squares.merge(k.Squares)
+	if v.sketch != nil {
+		squares.merge(&v.sketch.Squares)
 	}
 	return total.deviation(&squares, n)
 }

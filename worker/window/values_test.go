@@ -23,6 +23,15 @@ func TestValuesAgainstOracle(t *testing.T) {
 		"cancelling": func(r *rand.Rand) float64 {
 			return []float64{1e300, -1e300, 1e100, -1e100, 5, 1e-300}[r.IntN(6)]
 		},
+		"with a long carry": func() func(*rand.Rand) float64 {
+			n := 0
+			return func(*rand.Rand) float64 {
+				if n++; n%21 == 0 {
+					return math.Ldexp(1, -500)
+				}
+				return math.Ldexp(1<<53-1, 53*(n%21-1)-500)
+			}
+		}(),
 		"first counted, then not": func() func(*rand.Rand) float64 {
 			n := 0
 			return func(r *rand.Rand) float64 {
@@ -48,7 +57,7 @@ func TestValuesAgainstOracle(t *testing.T) {
 					t.Errorf("n %d: %d values stored, counted as %d", n, held, stored)
 				}
 				partial := v.share()
-				want := naiveStats("", all)
+				want := naiveStats(full, "", all)
 				if diff := cmp.Diff(want, partial.stats(full, make([]float64, len(full))), cmp.Comparer(near)); diff != "" {
 					t.Errorf("n %d, partial: -want +got\n%s", n, diff)
 				}
@@ -69,7 +78,7 @@ func TestPastTheCap(t *testing.T) {
 	s := NewSet(Config{Width: 1000, MaxValues: 3 * chunkSize, Statistics: full})
 	s.Advance(0)
 	var all []float64
-	for range 200_000 {
+	for range 40_000 {
 		f := math.Exp(r.NormFloat64() * 5)
 		all = append(all, f)
 		s.Add("red", f)
@@ -78,11 +87,11 @@ func TestPastTheCap(t *testing.T) {
 	if w.stored > 3*chunkSize+sketchEvery {
 		t.Errorf("%d values are stored past the cap", w.stored)
 	}
-	got, want := w.Partial()[0], naiveStats("red", all)
+	got, want := w.Partial()[0], naiveStats(full, "red", all)
 	if !got.Approximate {
 		t.Error("the window passed its cap and calls itself exact")
 	}
-	if diff := cmp.Diff(want, exact(t, want, got, MedianError)); diff != "" {
+	if diff := cmp.Diff(want, exact(t, want, got, MedianError), cmp.Comparer(near)); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 }
@@ -102,28 +111,6 @@ func exact(t *testing.T, want, got Stats, relative float64) Stats {
 		got.Values[i] = w
 	}
 	return got
-}
-
-// TestWithoutSquares begins a sketch in a worker that is not asked for the deviation, and goes on in
-// one that is.
-func TestWithoutSquares(t *testing.T) {
-	cfg := Config{Width: 1000, MaxValues: 1}
-	s := NewSet(cfg)
-	s.Advance(0)
-	for i := range 100 {
-		s.Add("red", float64(i)/3)
-	}
-	cfg.Statistics = full
-	restored := Restore(cfg, s.State())
-	for _, p := range s.Parts(true) {
-		if err := restored.RestorePart(p.Start, p.Append(nil)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got := restored.Open()[0].Partial()[0]
-	if d := got.of(series.StdDev); d == d || got.Count != 100 || got.of(series.Mean) != 16.5 {
-		t.Errorf("%+v: want no deviation, and all else", got)
-	}
 }
 
 func TestSketchKeysAreOrdered(t *testing.T) {
@@ -185,16 +172,16 @@ func FuzzSum(f *testing.F) {
 			}
 			all = append(all, x)
 			if len(all)%2 == 0 {
-				s.add(x)
+				s.add(x, 1)
 			} else {
-				half.add(x)
+				half.add(x, 1)
 			}
 		}
 		if len(all) == 0 {
 			return
 		}
 		s.merge(&half)
-		want := naiveStats("", all)
+		want := naiveStats(full, "", all)
 		if got := s.mean(s.total(), want.Count); !near(got, want.of(series.Mean)) {
 			t.Errorf("mean of %v is %v, want %v", all, got, want.of(series.Mean))
 		}

@@ -33,23 +33,11 @@ import (
 
 // A Window holds the values of one span of time while it is open.
 type Window struct {
-	// Start and End bound the window: Start belongs to it, End does not.
-	Start, End int64
-	// First is the source time of the window's first message.
-	First int64
-	// Incomplete windows may miss messages.
-	Incomplete bool
-
+	Head
 	statistics series.Statistics
 	colors     map[string]*values
-	count      int64 // messages
-	stored     int   // values held one by one, for the memory cap
-	arrivals   bool  // it holds messages without an event time
-	events     bool  // it holds messages with one
-	written    bool  // a pane of it was given
-	dirty      bool  // it has changed since its last pane
-	dirtyAt    int64 // the source time of that change
-	parted     bool  // it has not changed since the last Parts
+	stored     int  // values held one by one, for the memory cap
+	parted     bool // it has not changed since the last Parts
 }
 
 // A Pane is what a window held when it was written (Apache Beam's word): on time, or once more with
@@ -81,7 +69,18 @@ type Stats struct {
 
 // Stats computes the statistics of every colour, sorted by colour. It uses the pane's values up:
 // call it once.
-func (p *Pane) Stats() []Stats { return allStats(p.Statistics, p.colors) }
+func (p *Pane) Stats() []Stats {
+	all := make([]Stats, 0, len(p.colors))
+	n := len(p.Statistics)
+	room := make([]float64, n*len(p.colors))
+	for color, v := range p.colors {
+		s := v.stats(p.Statistics, room[:n:n])
+		s.Color, room = color, room[n:]
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b Stats) int { return strings.Compare(a.Color, b.Color) })
+	return all
+}
 
 // Points computes the pane's points, sorted by colour. It uses the pane up, as Stats does.
 func (p *Pane) Points() []series.Point {
@@ -95,52 +94,24 @@ func (p *Pane) Points() []series.Point {
 	return points
 }
 
-func allStats(list series.Statistics, colors map[string]*values) []Stats {
-	all := make([]Stats, 0, len(colors))
-	n := len(list)
-	room := make([]float64, n*len(colors))
-	for color, v := range colors {
-		s := v.stats(list, room[:n:n])
-		s.Color, room = color, room[n:]
-		all = append(all, s)
-	}
-	slices.SortFunc(all, func(a, b Stats) int { return strings.Compare(a.Color, b.Color) })
-	return all
-}
-
-// Count is the number of messages in the window.
-func (w *Window) Count() int64 { return w.count }
-
-// Written reports whether a pane of the window was given.
-func (w *Window) Written() bool { return w.written }
-
 // Partial computes the statistics so far of an open window, which goes on unharmed.
-func (w *Window) Partial() []Stats { return allStats(w.statistics, w.share()) }
+func (w *Window) Partial() []Stats { return w.pane(false).Stats() }
 
-// share gives the window's values as they are now. It shares memory that later additions do not
-// change.
-func (w *Window) share() map[string]*values {
-	colors := make(map[string]*values, len(w.colors))
-	for color, v := range w.colors {
-		colors[color] = v.share()
-	}
-	return colors
-}
-
+// pane gives what the window holds now. If it is not final, later additions do not change the memory
+// that the two share.
 func (w *Window) pane(final bool) *Pane {
-	p := &Pane{
-		Start: w.Start, End: w.End, Incomplete: w.Incomplete, Again: w.written, Final: final,
-		Statistics: w.statistics,
+	colors := w.colors
+	if !final {
+		colors = make(map[string]*values, len(w.colors))
+		for color, v := range w.colors {
+			colors[color] = v.share()
+		}
 	}
-	if final {
-		p.colors = w.colors
-	} else {
-		p.colors = w.share()
+	return &Pane{
+		Start: w.Start, End: w.End, Incomplete: w.Incomplete, Again: w.Written, Final: final,
+		Statistics: w.statistics, colors: colors,
 	}
-	return p
 }
-
-func (w *Window) contains(at int64) bool { return w.Start <= at && at < w.End }
 
 // span gives the window of the width in which the instant lies, rounding down before 1970 too. Its
 // bounds are kept inside an int64.

@@ -211,7 +211,7 @@ func (a *Aggregator) flush() {
 // isOpen reports whether the window that begins at start has messages and was not written.
 func (p *Partition) isOpen(start int64) bool {
 	return slices.ContainsFunc(p.set.Open(), func(w *window.Window) bool {
-		return w.Start == start && !w.Written()
+		return w.Start == start && !w.Written
 	})
 }
 
@@ -249,14 +249,14 @@ func (a *Aggregator) partialRow(now int64) {
 			continue
 		}
 		w := open[len(open)-1]
-		if w.Written() {
+		if w.Written {
 			continue
 		}
 		if now >= w.End && now-w.End < partialEvery {
 			return
 		}
 		row.Stats = append(row.Stats, a.shown(w.Partial())...)
-		if n := w.Count(); n > costly {
+		if n := w.Count; n > costly {
 			a.dueRow += partialEvery * n / costly
 		}
 	}
