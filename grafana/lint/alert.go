@@ -53,8 +53,11 @@ func (r report) alert(rule Rule, set *Set) {
 	for _, step := range rule.Data {
 		r.alertStep(step)
 	}
-	d := set.dashboard(rule.DashboardUID)
-	r.addIf("alert-panel", d == nil || !d.has(rule.PanelID), "it leads to panel %d of the dashboard %q, "+
+	known := false
+	if d := set.dashboard(rule.DashboardUID); d != nil {
+		_, known = d.panel(rule.PanelID)
+	}
+	r.addIf("alert-panel", !known || rule.PanelID < 1, "it leads to panel %d of the dashboard %q, "+
 		"which is in no file: give it the dashboardUid and panelId of one",
 		rule.PanelID, rule.DashboardUID)
 }

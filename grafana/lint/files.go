@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -75,25 +74,38 @@ type Step struct {
 	}
 }
 
-// Load reads root's folders dashboards, provisioning/dashboards and provisioning/alerting.
+// Load reads root's folders dashboards, provisioning/dashboards and provisioning/alerting, and those
+// under them, as Grafana does.
 func Load(root fs.FS) (*Set, error) {
 	set := new(Set)
-	err := each(root, "dashboards", []string{".json"}, func(name string, data []byte) {
-		f := File{Name: name, Data: data}
-		f.Dashboard, f.Err = Parse(data)
-		set.Dashboards = append(set.Dashboards, f)
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, dir := range []string{"provisioning/dashboards", "provisioning/alerting"} {
-		err := each(root, dir, []string{".yaml", ".yml"}, func(name string, data []byte) {
-			var f Provisioned
-			f.Err = yaml.Unmarshal(data, &f)
-			f.Name = name
-			set.Provisioned = append(set.Provisioned, f)
+	for _, dir := range []string{"dashboards", "provisioning/dashboards", "provisioning/alerting"} {
+		err := fs.WalkDir(root, dir, func(name string, entry fs.DirEntry, err error) error {
+			short := strings.TrimPrefix(name, dir+"/")
+			switch {
+			case errors.Is(err, fs.ErrNotExist) && dir != "dashboards":
+				return nil // one can do without
+			case err != nil:
+				return fmt.Errorf("read the folder %s: %w", dir, err)
+			case entry.IsDir() && strings.HasPrefix(short, "."):
+				return fs.SkipDir
+			case entry.IsDir():
+				return nil
+			}
+			data, err := fs.ReadFile(root, name)
+			switch ext := path.Ext(name); {
+			case dir == "dashboards" && ext == ".json":
+				f := File{Name: short, Data: data}
+				f.Dashboard, f.Err = Parse(data)
+				set.Dashboards = append(set.Dashboards, f)
+			case dir != "dashboards" && (ext == ".yaml" || ext == ".yml"):
+				var f Provisioned
+				f.Err = yaml.Unmarshal(data, &f)
+				f.Name = short
+				set.Provisioned = append(set.Provisioned, f)
+			}
+			return err
 		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // one can do without
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -122,25 +134,4 @@ func (s *Set) Rules() []Rule {
 		}
 	}
 	return out
-}
-
-// each visits the files of a folder and those under it, as Grafana does.
-func each(root fs.FS, dir string, suffixes []string, visit func(string, []byte)) error {
-	return fs.WalkDir(root, dir, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return fmt.Errorf("read the folder %s: %w", dir, err)
-		}
-		if entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && name != dir {
-			return fs.SkipDir
-		}
-		if entry.IsDir() || !slices.Contains(suffixes, path.Ext(name)) {
-			return nil
-		}
-		data, err := fs.ReadFile(root, name)
-		if err != nil {
-			return err
-		}
-		visit(strings.TrimPrefix(name, dir+"/"), data)
-		return nil
-	})
 }

@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/tidwall/gjson"
 )
 
 // A Problem is something wrong in one file, and what to do about it.
@@ -102,12 +104,11 @@ const schemaVersion = 42
 // identity checks a dashboard's own keys.
 func (r report) identity(d *Dashboard) {
 	for _, key := range []string{"__inputs", "__requires", "__elements"} {
-		r.addIf("inputs", d.Keys[key] != nil, "remove %q: it is for sharing with other people's Grafana; "+
+		r.addIf("inputs", d.Get(key).Exists(), "remove %q: it is for sharing with other people's Grafana; "+
 			"export without it, or run make dashboards-pull", key)
 	}
 	for _, key := range []string{"id", "version", "iteration"} {
-		raw := d.Keys[key]
-		r.addIf("volatile", raw != nil && string(raw) != "null",
+		r.addIf("volatile", d.Get(key).Type != gjson.Null,
 			"remove the key %q: it differs from one Grafana to the next", key)
 	}
 	r.addIf("uid", !uidPattern.MatchString(d.UID),
@@ -115,39 +116,38 @@ func (r report) identity(d *Dashboard) {
 		d.UID)
 	r.addIf("title", strings.TrimSpace(d.Title) == "",
 		"the title is empty: Grafana does not load the file without one")
-	r.addIf("schema", d.SchemaVersion != schemaVersion,
+	version := d.Get("schemaVersion").Int()
+	r.addIf("schema", version != schemaVersion,
 		"the schemaVersion is %d, and Grafana changes the whole file when somebody saves it: "+
-			"use %d, or open it in Grafana, save it and run make dashboards-pull",
-		d.SchemaVersion, schemaVersion)
-	refresh, isText := d.Refresh.(string)
-	isSwitch := d.Refresh == nil || d.Refresh == false
-	r.addIf("refresh", !isSwitch && (!isText || !refreshPattern.MatchString(refresh)),
-		"the refresh is %v: use a string, \"5s\" or longer (new windows come every 5 seconds), "+
-			"or \"\" for none", d.Refresh)
+			"use %d, or open it in Grafana, save it and run make dashboards-pull", version, schemaVersion)
+	refresh := d.Get("refresh")
+	ok := refresh.Type == gjson.Null || refresh.Type == gjson.False ||
+		refresh.Type == gjson.String && refreshPattern.MatchString(refresh.Str)
+	r.addIf("refresh", !ok, "the refresh is %v: use a string, \"5s\" or longer (new windows come "+
+		"every 5 seconds), or \"\" for none", refresh)
 }
 
 var dashboardPath = regexp.MustCompile(`^/d/([a-zA-Z0-9_-]+)`)
 
 // links checks that links between dashboards lead somewhere and keep the time.
 func (r report) links(d *Dashboard, set *Set) {
-	// leads reports whether a link is to a dashboard.
-	leads := func(r report, l Link) bool {
-		m := dashboardPath.FindStringSubmatch(l.URL)
+	check := func(r report, link gjson.Result, keepsTime bool) {
+		url, title := link.Get("url").Str, link.Get("title").Str
+		m := dashboardPath.FindStringSubmatch(url)
 		if m == nil {
-			return false
+			return
 		}
 		r.addIf("link", set.dashboard(m[1]) == nil,
-			"the link %q leads to the dashboard %q, which is in no file: correct it", l.Title, m[1])
-		return true
+			"the link %q leads to the dashboard %q, which is in no file: correct it", title, m[1])
+		r.addIf("link", !keepsTime && !strings.Contains(url, "__url_time_range"),
+			"the link %q loses the time range: add ${__url_time_range} to its address", title)
 	}
-	for _, l := range d.Links {
-		leads(r, l)
+	for _, link := range d.Get("links").Array() {
+		check(r, link, true) // by a switch of its own
 	}
-	for p := range d.All() {
-		for _, l := range p.links() {
-			r := r.at(p.place())
-			r.addIf("link", leads(r, l) && !strings.Contains(l.URL, "__url_time_range"),
-				"the link %q loses the time range: add ${__url_time_range} to its address", l.Title)
+	for _, p := range d.panels() {
+		for _, link := range p.links() {
+			check(r.at(p.String()), link, false)
 		}
 	}
 }

@@ -1,10 +1,12 @@
 package lint
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tidwall/gjson"
 )
 
 // types are the panels that come with Grafana.
@@ -25,65 +27,67 @@ var modes = []string{
 const columns = 24
 
 func (r report) panels(d *Dashboard) {
-	r.grid(d.Panels)
+	r.grid(d.Get("panels").Array())
 	declared := names(d)
 	seen := map[int]string{}
-	for p := range d.All() {
-		r := r.at(p.place())
-		id, ok := p.Number()
+	for _, p := range d.panels() {
+		r := r.at(p.String())
+		id := p.number()
 		other, taken := seen[id]
 		switch {
-		case !ok:
+		case id == 0:
 			r.add("panel-id", "its id is %q: use a whole number above 0, without quotes, "+
-				"that no other panel here has", string(p.ID))
+				"that no other panel here has", p.Get("id").Raw)
 		case taken:
 			r.add("panel-id", "its id %d is that of the panel %q too: give one of them another number",
 				id, other)
 		}
-		seen[id] = p.Title
-		r.addIf("panel-type", !slices.Contains(types, p.Type),
-			"%q is no type of panel that comes with Grafana: use one of %s",
-			p.Type, strings.Join(types, ", "))
-		r.addIf("repeat", p.Repeat != "" && !slices.Contains(declared, p.Repeat),
+		seen[id] = p.Get("title").Str
+		kind, repeat := p.Get("type").Str, p.Get("repeat").Str
+		r.addIf("panel-type", !slices.Contains(types, kind),
+			"%q is no type of panel that comes with Grafana: use one of %s", kind, strings.Join(types, ", "))
+		r.addIf("repeat", repeat != "" && !slices.Contains(declared, repeat),
 			"it repeats for the variable %q, which the dashboard does not have: "+
-				"add the variable or empty \"repeat\"", p.Repeat)
+				"add the variable or empty \"repeat\"", repeat)
 		r.colors(p)
 		r.targets(p, declared)
 	}
 }
 
 // grid checks where panels stand.
-func (r report) grid(panels []Panel) {
-	for i := range panels {
-		p := &panels[i]
-		r := r.at(p.place())
-		g := p.GridPos
-		if g == nil || g.W < 1 || g.H < 1 {
+func (r report) grid(panels []gjson.Result) {
+	type place struct{ x, y, w, h int64 }
+	places := make([]place, len(panels))
+	for i, p := range panels {
+		r := r.at(panel{p}.String())
+		at := func(key string) int64 { return p.Get("gridPos." + key).Int() }
+		g := place{at("x"), at("y"), at("w"), at("h")}
+		if g.w < 1 || g.h < 1 {
 			r.add("grid", "it has no place: give it a gridPos with x, y, w and h")
 			continue
 		}
-		r.addIf("grid", g.X < 0 || g.Y < 0 || g.X+g.W > columns,
-			"it leaves the grid: x + w must be at most %d, it is %d", columns, g.X+g.W)
-		for _, other := range panels[:i] {
-			o := other.GridPos
-			r.addIf("grid", o != nil && g.X < o.X+o.W && o.X < g.X+g.W && g.Y < o.Y+o.H && o.Y < g.Y+g.H,
-				"it lies on %s: move one of them", other.place())
+		r.addIf("grid", g.x < 0 || g.y < 0 || g.x+g.w > columns,
+			"it leaves the grid: x + w must be at most %d, it is %d", columns, g.x+g.w)
+		for j, o := range places[:i] {
+			r.addIf("grid", g.x < o.x+o.w && o.x < g.x+g.w && g.y < o.y+o.h && o.y < g.y+g.h,
+				"it lies on %s: move one of them", panel{panels[j]})
 		}
-		r.grid(p.Panels)
+		places[i] = g
+		r.grid(p.Get("panels").Array())
 	}
 }
 
 // colors checks that a series called red is red.
-func (r report) colors(p *Panel) {
-	if c := p.FieldConfig.Defaults.Color; c != nil && !slices.Contains(modes, c.Mode) {
-		r.add("color-mode", "Grafana does not know the colour mode %q and shows nothing: "+
-			"use palette-classic, fixed or thresholds", c.Mode)
-	}
-	if p.Type != "timeseries" && p.Type != "barchart" || !slices.ContainsFunc(p.Targets, perColor) {
+func (r report) colors(p panel) {
+	mode := p.Get("fieldConfig.defaults.color.mode").Str
+	r.addIf("color-mode", !slices.Contains(modes, mode), "Grafana does not know the colour mode %q and "+
+		"shows nothing: use palette-classic, fixed or thresholds", mode)
+	kind := p.Get("type").Str
+	if kind != "timeseries" && kind != "barchart" || !slices.ContainsFunc(p.targets(), perColor) {
 		return
 	}
 	for _, name := range []string{"red", "blue", "green", "yellow"} {
-		fixed := override(p, name)
+		fixed := p.fixedColor(name)
 		// A person who writes #rrggbb has looked at it; else it is one of Grafana's palette, as
 		// semi-dark-red.
 		named := fixed == name || strings.HasSuffix(fixed, "-"+name) || strings.HasPrefix(fixed, "#")
@@ -93,27 +97,24 @@ func (r report) colors(p *Panel) {
 }
 
 // perColor reports whether a query makes a series of each colour, called by its name.
-func perColor(t Target) bool {
-	text := strings.ReplaceAll(t.Text("query"), " ", "")
+func perColor(target gjson.Result) bool {
+	text := strings.ReplaceAll(target.Get("query").Str, " ", "")
 	_, kept, _ := strings.Cut(text, "keep(columns:[")
 	kept, _, _ = strings.Cut(kept, "]")
 	return strings.Contains(kept, `"color"`) && !strings.Contains(kept, `"_field"`)
 }
 
-// override returns the fixed colour of the series of a name, "any" if there is none.
-func override(p *Panel, name string) string {
-	for _, o := range p.FieldConfig.Overrides {
-		if o.Matcher.ID != "byName" || o.Matcher.Options != name {
-			continue
-		}
-		for _, property := range o.Properties {
-			var c Color
-			if property.ID == "color" && json.Unmarshal(property.Value, &c) == nil && c.Mode == "fixed" {
-				return c.FixedColor
-			}
-		}
-	}
-	return "any"
+// fixedColor returns the fixed colour of the series of a name, "any" if there is none.
+func (p panel) fixedColor(name string) string {
+	color := p.Get(`fieldConfig.overrides.#(matcher.options=="` + name + `")#|#(matcher.id=="byName")#.properties|` +
+		`@flatten|#(id=="color")#.value|#(mode=="fixed").fixedColor`)
+	return cmp.Or(color.Str, "any")
+}
+
+// links are those of the panel's values.
+func (p panel) links() []gjson.Result {
+	return append(p.Get("fieldConfig.defaults.links").Array(),
+		p.Get(`fieldConfig.overrides.#.properties|@flatten|#(id=="links")#.value|@flatten`).Array()...)
 }
 
 // statistics are the panels that the page shows, by id, and the fields that each reads.
@@ -135,17 +136,16 @@ func (r report) embedded(d *Dashboard) {
 	}
 	for i, statistic := range statistics {
 		shown := fmt.Sprintf("the page shows panel %d as the %s", i+1, statistic.name)
-		at := slices.IndexFunc(d.Panels, func(p Panel) bool { n, _ := p.Number(); return n == i+1 })
-		if at < 0 {
+		p, ok := d.panel(i + 1)
+		if !ok {
 			r.add("embedded", "panel %d is missing: %s", i+1, shown)
 			continue
 		}
-		p := &d.Panels[at]
-		r := r.at(p.place())
-		r.addIf("embedded", p.Type != "timeseries" || len(p.Targets) == 0 || p.Repeat != "",
+		r := r.at(p.String())
+		r.addIf("embedded", p.Get("type").Str != "timeseries" || len(p.targets()) == 0 || p.Get("repeat").Str != "",
 			"it must be of type timeseries, have a query and not repeat: %s", shown)
-		for _, t := range p.Targets {
-			flux := t.Text("query")
+		for _, t := range p.targets() {
+			flux := t.Get("query").Str
 			for _, field := range statistic.fields {
 				r.addIf("embedded", !strings.Contains(flux, `r._field == "`+field+`"`),
 					"its query does not read the field %q: %s", field, shown)

@@ -1,10 +1,10 @@
 package lint
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
+
+	"github.com/tidwall/gjson"
 )
 
 // What data sources are called.
@@ -57,42 +57,32 @@ func (s *Set) Queries() []Query {
 	return out
 }
 
-func (d *Dashboard) queries(file string) []Query {
-	var out []Query
-	for p := range d.All() {
-		for _, t := range p.Targets {
-			if !slices.Contains(fluxSources, t.Source()) {
-				continue
-			}
-			n, _ := p.Number()
-			out = append(out, Query{
-				File: file, Where: p.place(), Kind: p.Type, Flux: t.Text("query"), Source: t.Source(),
-				Key: d.UID + "/" + strconv.Itoa(n) + "/" + t.Text("refId"), MaxPoints: p.MaxDataPoints,
-			})
+func (d *Dashboard) queries(file string) (out []Query) {
+	add := func(q Query, source gjson.Result) {
+		q.File, q.Key, q.Source = file, d.UID+"/"+q.Key, source.Get("uid").Str
+		if slices.Contains(fluxSources, q.Source) {
+			out = append(out, q)
 		}
 	}
-	for _, v := range d.Templating.List {
-		if v.Type == "query" {
-			out = append(out, Query{
-				File: file, Where: fmt.Sprintf("variable %q", v.Name), Kind: "variable", Flux: v.Flux(),
-				Key: d.UID + "/variable/" + v.Name, Source: source(v.Datasource),
-			})
+	for _, p := range d.panels() {
+		for _, t := range p.targets() {
+			add(Query{
+				Where: p.String(), Kind: p.Get("type").Str, Flux: t.Get("query").Str,
+				Key: fmt.Sprintf("%d/%s", p.number(), t.Get("refId").Str), MaxPoints: int(p.Get("maxDataPoints").Int()),
+			}, t.Get("datasource"))
 		}
 	}
-	for _, a := range d.Annotations.List {
-		if a.BuiltIn == 0 {
-			out = append(out, Query{
-				File: file, Where: fmt.Sprintf("annotation %q", a.Name), Kind: "annotation",
-				Flux: a.Target.Text("query"), Key: d.UID + "/annotation/" + a.Name, Source: source(a.Datasource),
-			})
-		}
+	for _, v := range d.Get(`templating.list.#(type=="query")#`).Array() {
+		name := v.Get("name").Str
+		add(Query{Where: fmt.Sprintf("variable %q", name), Kind: "variable", Flux: flux(v), Key: "variable/" + name},
+			v.Get("datasource"))
+	}
+	for _, a := range d.annotations() {
+		name := a.Get("name").Str
+		add(Query{
+			Where: fmt.Sprintf("annotation %q", name), Kind: "annotation", Flux: a.Get("target.query").Str,
+			Key: "annotation/" + name,
+		}, a.Get("datasource"))
 	}
 	return out
-}
-
-// source returns the uid in a reference to a data source, "" if it is none.
-func source(raw json.RawMessage) string {
-	var ref struct{ UID string }
-	_ = json.Unmarshal(raw, &ref)
-	return ref.UID
 }

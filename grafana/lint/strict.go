@@ -1,11 +1,9 @@
 package lint
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
@@ -21,15 +19,9 @@ func (r report) strict(d *Dashboard, data []byte) {
 	r.sdk(d, "", new(dashboard.Dashboard).UnmarshalJSONStrict(data))
 
 	// How fields look, the SDK reads less strictly where it stands in a panel.
-	var shape struct {
-		Panels []struct {
-			FieldConfig struct{ Defaults json.RawMessage }
-		}
-	}
-	_ = json.Unmarshal(data, &shape) // it was read before
-	for i, p := range shape.Panels {
-		if raw := p.FieldConfig.Defaults; raw != nil {
-			r.sdk(d, fmt.Sprintf("panels[%d].fieldConfig.defaults.", i), new(dashboard.FieldConfig).UnmarshalJSONStrict(raw))
+	for i, p := range d.Get("panels").Array() {
+		if v := p.Get("fieldConfig.defaults"); v.Exists() {
+			r.sdk(d, fmt.Sprintf("panels[%d].fieldConfig.defaults.", i), new(dashboard.FieldConfig).UnmarshalJSONStrict([]byte(v.Raw)))
 		}
 	}
 }
@@ -63,13 +55,11 @@ var panelPath = regexp.MustCompile(`^panels\[?\.?(\d+)\]?(?:\.panels\[?\.?(\d+)\
 // locate turns the SDK's path into the panel's name, "" if it is in none.
 func (d *Dashboard) locate(path string) string {
 	m := panelPath.FindStringSubmatch(path)
-	if m == nil {
+	switch {
+	case m == nil:
 		return ""
+	case m[2] == "":
+		return panel{d.Get("panels." + m[1])}.String()
 	}
-	i, _ := strconv.Atoi(m[1])
-	p := &d.Panels[i]
-	if inner, err := strconv.Atoi(m[2]); err == nil {
-		p = &p.Panels[inner]
-	}
-	return p.place()
+	return panel{d.Get("panels." + m[1] + ".panels." + m[2])}.String()
 }

@@ -1,11 +1,11 @@
 package lint
 
 import (
-	"encoding/json"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/tidwall/gjson"
 
 	"colorstream/grafana/query"
 )
@@ -22,50 +22,52 @@ var liveKeys = []string{"refId", "datasource", "hide", "queryType", "stream", "s
 // builtin are the data sources that are Grafana's own.
 var builtin = []string{"-- Grafana --", "-- Mixed --", "-- Dashboard --", "grafana", "__expr__"}
 
-func (r report) targets(p *Panel, declared []string) {
+func (r report) targets(p panel, declared []string) {
 	refs := map[string]bool{}
-	if len(p.Targets) > 0 || len(p.Datasource) > 0 && string(p.Datasource) != "null" {
-		r.source("the panel", p.Datasource)
+	if source := p.Get("datasource"); len(p.targets()) > 0 || source.Type != gjson.Null {
+		r.source("the panel", source)
 	}
-	for _, t := range p.Targets {
-		if t.Source() == "-- Dashboard --" { // another panel's answer
+	for _, t := range p.targets() {
+		source := t.Get("datasource.uid").Str
+		if source == "-- Dashboard --" { // another panel's answer
 			continue
 		}
-		ref := t.Text("refId")
+		ref := t.Get("refId").Str
 		r.addIf("target", ref == "", "a query has no refId: name it A, B, …")
 		r.addIf("target", refs[ref], "two queries have the refId %q: give one another letter", ref)
 		refs[ref] = true
-		known, live := keys, t.Source() == Live
-		if live {
+		known := keys
+		if source == Live {
 			known = liveKeys
 		}
-		for _, key := range slices.Sorted(maps.Keys(t)) {
-			r.addIf("target", !slices.Contains(known, key),
+		t.ForEach(func(key, _ gjson.Result) bool {
+			r.addIf("target", !slices.Contains(known, key.Str),
 				"query %s has the unknown key %q: correct or remove it (known are %s)",
-				ref, key, strings.Join(known, ", "))
-		}
-		r.source("query "+ref, t["datasource"])
-		if !live {
-			r.charted("query "+ref, t.Text("query"), declared)
+				ref, key.Str, strings.Join(known, ", "))
+			return true
+		})
+		r.source("query "+ref, t.Get("datasource"))
+		if source != Live {
+			r.charted("query "+ref, t.Get("query").Str, declared)
 		}
 	}
 }
 
 // source checks a reference to a data source.
-func (r report) source(what string, raw json.RawMessage) {
-	var ref *struct{ Type, UID string }
+func (r report) source(what string, ref gjson.Result) {
 	const use = `use {"type": "influxdb", "uid": "` + DataSource + `"}`
-	switch err := json.Unmarshal(raw, &ref); {
-	case len(raw) == 0 || ref == nil && err == nil:
+	uid, kind := ref.Get("uid").Str, ref.Get("type").Str
+	switch {
+	case ref.Type == gjson.Null:
 		r.add("datasource", "%s names no data source: %s", what, use)
-	case err != nil:
-		r.add("datasource", "%s names its data source the old way, by %s: %s", what, raw, use)
-	case strings.Contains(ref.UID, "DS_"):
-		r.add("datasource", "the data source of %s is the placeholder %s: %s", what, ref.UID, use)
-	case slices.Contains(builtin, ref.UID):
-	case ref.UID == Live && ref.Type == liveType:
-	case !slices.Contains(fluxSources, ref.UID) || ref.Type != "influxdb":
-		r.add("datasource", "the data source of %s is %q of type %q: %s", what, ref.UID, ref.Type, use)
+	case !ref.IsObject():
+		r.add("datasource", "%s names its data source the old way, by %s: %s", what, ref.Raw, use)
+	case strings.Contains(uid, "DS_"):
+		r.add("datasource", "the data source of %s is the placeholder %s: %s", what, uid, use)
+	case slices.Contains(builtin, uid):
+	case uid == Live && kind == liveType:
+	case !slices.Contains(fluxSources, uid) || kind != "influxdb":
+		r.add("datasource", "the data source of %s is %q of type %q: %s", what, uid, kind, use)
 	}
 }
 
@@ -123,8 +125,8 @@ func (r report) ranged(what, text string) {
 
 func names(d *Dashboard) []string {
 	out := []string{}
-	for _, v := range d.Templating.List {
-		out = append(out, v.Name)
+	for _, v := range d.Get("templating.list").Array() {
+		out = append(out, v.Get("name").Str)
 	}
 	return out
 }
@@ -132,24 +134,23 @@ func names(d *Dashboard) []string {
 // variables checks template variables and annotations.
 func (r report) variables(d *Dashboard) {
 	declared := names(d)
-	for i, v := range d.Templating.List {
-		r := r.at("variable " + v.Name)
-		r.addIf("variable", slices.Contains(declared[:i], v.Name), "there are two of this name: rename one")
-		r.addIf("variable", v.Type == "datasource",
+	for i, v := range d.Get("templating.list").Array() {
+		name, kind, flux := v.Get("name").Str, v.Get("type").Str, flux(v)
+		r := r.at("variable " + name)
+		r.addIf("variable", slices.Contains(declared[:i], name), "there are two of this name: rename one")
+		r.addIf("variable", kind == "datasource",
 			"a variable for the data source does not work on the page and in alerts: refer to %s itself",
 			DataSource)
-		if v.Type == "query" {
-			r.source("it", v.Datasource)
-			r.flux("its query", v.Flux(), declared)
-			r.addIf("range", strings.Contains(v.Flux(), "tagValues") && !strings.Contains(v.Flux(), "start:"),
+		if kind == "query" {
+			r.source("it", v.Get("datasource"))
+			r.flux("its query", flux, declared)
+			r.addIf("range", strings.Contains(flux, "tagValues") && !strings.Contains(flux, "start:"),
 				"schema.tagValues looks back 30 days unless told otherwise: give it a start")
 		}
 	}
-	for _, a := range d.Annotations.List {
-		if a.BuiltIn == 0 {
-			r := r.at("annotation " + a.Name)
-			r.source("it", a.Datasource)
-			r.charted("its query", a.Target.Text("query"), declared)
-		}
+	for _, a := range d.annotations() {
+		r := r.at("annotation " + a.Get("name").Str)
+		r.source("it", a.Get("datasource"))
+		r.charted("its query", a.Get("target.query").Str, declared)
 	}
 }
