@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+
+	"colorstream/grafana/lint"
 )
 
 // Canonical returns a dashboard in the form of the files: indented by two spaces, keys in a fixed
@@ -15,17 +17,10 @@ import (
 // What Grafana fills in when it saves and a person did not choose, is taken from old, the file's
 // present content, which may be nil.
 func Canonical(data, old []byte) ([]byte, error) {
-	var tree, before map[string]any
-	for _, from := range []struct {
-		text []byte
-		to   *map[string]any
-	}{{data, &tree}, {old, &before}} {
-		dec := json.NewDecoder(bytes.NewReader(from.text))
-		dec.UseNumber() // written as they are
-		if err := dec.Decode(from.to); err != nil && from.text != nil {
-			return nil, err
-		}
+	if _, err := lint.Parse(data); err != nil {
+		return nil, err
 	}
+	tree, before := decode(data), decode(old)
 	for _, key := range []string{
 		"id", "version", "revision", "iteration", "style", "__inputs", "__requires", "__elements",
 	} {
@@ -34,6 +29,14 @@ func Canonical(data, old []byte) ([]byte, error) {
 	closeGaps(tree)
 	settle(tree, before)
 	return []byte(text(tree, width, "\n") + "\n"), nil
+}
+
+// decode reads valid JSON, with numbers as they are written.
+func decode(text []byte) (tree map[string]any) {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	_ = dec.Decode(&tree)
+	return tree
 }
 
 // closeGaps moves up what stands below a repeated panel: it is saved as far down as the panel's

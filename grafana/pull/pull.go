@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -25,8 +26,8 @@ import (
 	"colorstream/grafana/lint"
 )
 
-// timeout bounds one request.
-const timeout = 15 * time.Second
+// client bounds one request.
+var client = http.Client{Timeout: 15 * time.Second}
 
 var errNotFound = errors.New("not found")
 
@@ -39,57 +40,51 @@ type Config struct {
 	Only           []string // uids; none means all that have a file
 }
 
-// A target is one file and the dashboard in it.
-type target struct {
-	path, uid string
-	old       []byte // nil for a new file
+// A file holds a dashboard.
+type file struct {
+	path string
+	old  []byte // nil for a new file
 }
 
 // Run pulls and tells on out, line by line, what it did.
 func Run(ctx context.Context, out io.Writer, c Config) error {
-	targets, err := files(c.Dir)
+	known, err := files(c.Dir)
 	if err != nil {
 		return err
 	}
+	uids := c.Only
 	var all []struct{ UID string }
-	if len(c.Only) == 0 {
+	if len(uids) == 0 {
+		uids = slices.Sorted(maps.Keys(known))
 		if err := c.get(ctx, "/api/search?type=dash-db&limit=5000", &all); err != nil {
 			return err
 		}
-	} else {
-		targets = slices.DeleteFunc(targets,
-			func(t target) bool { return !slices.Contains(c.Only, t.uid) })
-		for _, uid := range c.Only {
-			if !hasFile(targets, uid) {
-				targets = append(targets, target{path: filepath.Join(c.Dir, uid+".json"), uid: uid})
-			}
-		}
 	}
 	var failed []error
-	for _, t := range targets {
-		said, err := c.one(ctx, t)
+	for _, uid := range uids {
+		f, ok := known[uid]
+		if !ok {
+			f.path = filepath.Join(c.Dir, uid+".json")
+		}
+		said, err := c.one(ctx, uid, f)
 		if err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", filepath.Base(t.path), err))
+			failed = append(failed, fmt.Errorf("%s: %w", filepath.Base(f.path), err))
 			continue
 		}
-		fmt.Fprintf(out, "%s: %s\n", filepath.Base(t.path), said)
+		fmt.Fprintf(out, "%s: %s\n", filepath.Base(f.path), said)
 	}
 	for _, d := range all {
-		if !hasFile(targets, d.UID) {
+		if _, ok := known[d.UID]; !ok {
 			fmt.Fprintf(out, "%s is in Grafana only; give its uid to save it as %[1]s.json\n", d.UID)
 		}
 	}
 	return errors.Join(failed...)
 }
 
-func hasFile(targets []target, uid string) bool {
-	return slices.ContainsFunc(targets, func(t target) bool { return t.uid == uid })
-}
-
-// files lists the dashboards in the folder. One broken file stops everything: to write over it might
-// lose what somebody was doing there.
-func files(dir string) ([]target, error) {
-	var out []target
+// files finds the dashboards in the folder, by uid. One broken file stops everything: to write over
+// it might lose what somebody was doing there.
+func files(dir string) (map[string]file, error) {
+	out := map[string]file{}
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || filepath.Ext(path) != ".json" {
 			return err
@@ -99,42 +94,40 @@ func files(dir string) ([]target, error) {
 			return err
 		}
 		d, err := lint.Parse(data)
-		if err == nil && d.UID == "" {
+		switch {
+		case err == nil && d.UID == "":
 			err = errors.New("it has no uid")
+		case err == nil && out[d.UID].path != "":
+			err = fmt.Errorf("its uid is that of %s too", out[d.UID].path)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w; correct the file before pulling", path, err)
 		}
-		out = append(out, target{path, d.UID, data})
+		out[d.UID] = file{path, data}
 		return nil
 	})
 	return out, err
 }
 
 // one pulls one dashboard and says what became of it.
-func (c Config) one(ctx context.Context, t target) (string, error) {
+func (c Config) one(ctx context.Context, uid string, f file) (string, error) {
 	var answer struct{ Dashboard json.RawMessage }
-	err := c.get(ctx, "/api/dashboards/uid/"+url.PathEscape(t.uid), &answer)
+	err := c.get(ctx, "/api/dashboards/uid/"+url.PathEscape(uid), &answer)
 	switch {
-	case errors.Is(err, errNotFound) && t.old == nil:
-		return "", fmt.Errorf("there is no dashboard %q, neither in %s nor at %s", t.uid, c.Dir, c.URL)
+	case errors.Is(err, errNotFound) && f.old == nil:
+		return "", fmt.Errorf("there is no dashboard %q, neither in %s nor at %s", uid, c.Dir, c.URL)
 	case errors.Is(err, errNotFound):
 		return "not in Grafana (yet), left as it is", nil
 	case err != nil:
 		return "", err
 	}
-	if _, err := lint.Parse(answer.Dashboard); errors.Is(err, lint.ErrV2) {
-		return "", err
-	} else if err != nil {
-		return "", fmt.Errorf("read Grafana's answer: %w", err)
-	}
-	fresh, err := Canonical(answer.Dashboard, t.old)
+	fresh, err := Canonical(answer.Dashboard, f.old)
 	if err != nil {
 		return "", fmt.Errorf("read Grafana's answer: %w", err)
 	}
 	said := "new"
-	if t.old != nil {
-		present, err := Canonical(t.old, t.old)
+	if f.old != nil {
+		present, err := Canonical(f.old, f.old)
 		if err != nil {
 			return "", err
 		}
@@ -143,13 +136,11 @@ func (c Config) one(ctx context.Context, t target) (string, error) {
 		}
 		said = "written"
 	}
-	return said, os.WriteFile(t.path, fresh, 0o644)
+	return said, os.WriteFile(f.path, fresh, 0o644)
 }
 
 // get reads JSON from Grafana.
 func (c Config) get(ctx context.Context, path string, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.URL, "/")+path, nil)
 	if err != nil {
 		return fmt.Errorf("GRAFANA_URL=%s: %w", c.URL, err)
@@ -160,24 +151,23 @@ func (c Config) get(ctx context.Context, path string, answer any) error {
 	case c.User != "":
 		req.SetBasicAuth(c.User, c.Password)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("GRAFANA_URL=%s: Grafana does not answer: %w", c.URL, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil {
+	switch status := resp.StatusCode; {
+	case err != nil:
 		return fmt.Errorf("read Grafana's answer: %w", err)
-	}
-	switch {
-	case resp.StatusCode == http.StatusNotFound:
+	case status == http.StatusNotFound:
 		return errNotFound
-	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return fmt.Errorf("not allowed (%s): set GRAFANA_TOKEN, or GRAFANA_USER and GRAFANA_PASSWORD",
 			resp.Status)
-	case resp.StatusCode != http.StatusOK && bytes.Contains(body, []byte("v2")):
+	case status != http.StatusOK && bytes.Contains(body, []byte("v2")):
 		return lint.ErrV2
-	case resp.StatusCode != http.StatusOK:
+	case status != http.StatusOK:
 		return fmt.Errorf("unexpected answer %s to %s: %.200s", resp.Status, path, body)
 	}
 	if err := json.Unmarshal(body, answer); err != nil {
