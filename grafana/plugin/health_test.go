@@ -3,48 +3,31 @@ package main
 import (
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 
 	"colorstream/generator/redistest"
+	"colorstream/generator/service/servicetest"
 )
 
 func TestHealthIsSaidInWords(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	c := server.Client()
-	p := start(t, settingsFor(server.URL(), nil))
-	ok, text := p.health(t)
-	if ok || !strings.Contains(text, `Nothing came from the channel "colors"`) {
-		t.Errorf("without a publisher: %v %s", ok, text)
-	}
-
-	var publishing sync.WaitGroup
-	publishing.Go(func() {
-		for t.Context().Err() == nil {
-			time.Sleep(20 * time.Millisecond)
-			_ = c.Publish(t.Context(), "colors", `{"color":"red","value":1}`)
-			_ = c.Publish(t.Context(), "strange", `{"colour":"the-payload"}`)
-		}
-	})
-	t.Cleanup(publishing.Wait)
-	if ok, text = p.health(t); !ok || !strings.Contains(text, server.Addr()) {
-		t.Errorf("with a publisher: %v %s", ok, text)
-	}
-
-	for want, options := range map[string]map[string]any{
-		"color_missing": {"channel": "strange"}, "fax": {"transport": "fax", "window": "soon"},
-	} {
-		p.settings.JSONData = settingsFor("", options).JSONData
-		p.settings.Updated = p.settings.Updated.Add(time.Second) // Grafana says so, and the SDK makes a new one
-		ok, text := p.health(t)
-		if ok || !strings.Contains(text, want) || strings.Contains(text, "the-payload") {
-			t.Errorf("%v %q, want %q", ok, text, want)
+	want := func(status backend.HealthStatus, words string, settings backend.DataSourceInstanceSettings) {
+		t.Helper()
+		s, _ := start(t, settings)
+		got, err := s.CheckHealth(t.Context(), nil)
+		if err != nil || got.Status != status || !strings.Contains(got.Message, words) || strings.Contains(got.Message, "the-payload") {
+			t.Errorf("%v, %v, want %v %q", got, err, status, words)
 		}
 	}
+	want(backend.HealthStatusError, `The channel "colors" on 127.0.0.1:1: nothing listens there`, settingsFor("redis://127.0.0.1:1", nil))
+	keepPublishing(t, c, "colors", `{"color":"red","value":1}`)
+	keepPublishing(t, c, "strange", `{"colour":"the-payload"}`)
+	want(backend.HealthStatusOk, server.Addr(), settingsFor(server.URL(), nil))
+	want(backend.HealthStatusError, "color_missing", settingsFor(server.URL(), map[string]any{"channel": "strange"}))
 }
 
 func TestSettings(t *testing.T) {
@@ -99,29 +82,23 @@ func TestNothingSecretIsLoggedOrInFrames(t *testing.T) {
 	}
 	set := settingsFor("", nil)
 	set.DecryptedSecureJSONData = map[string]string{"url": "redis://:" + secret + "@" + server.Addr()}
-	p := start(t, set)
-	w := p.watch(t, "messages")
+	s, log := start(t, set)
+	w := watch(t, s, "messages")
 	awaitSubscriber(t, c)
-	if err := c.Publish(t.Context(), "colors", `{"color":"red","value":1,"name":"`+payload+`"}`).Err(); err != nil {
-		t.Fatal(err)
+	for _, text := range []string{`{"color":"red","value":1,"name":"` + payload + `"}`, payload} {
+		if err := c.Publish(t.Context(), "colors", text).Err(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := c.Publish(t.Context(), "colors", payload).Err(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the message", func() bool { return len(w.values("red")) == 1 })
+	servicetest.Eventually(t, "the message", func() bool { return len(w.values("red")) == 1 })
 	server.Kill()
-	eventually(t, "a log line", func() bool {
-		return strings.Contains(p.log.String(), "[WARN]  gpx_colorstream_live: not connected to Redis")
-	})
-	log := p.log.String()
-	w.mu.Lock()
-	frames := w.raw.String()
-	w.mu.Unlock()
+	servicetest.Eventually(t, "a log line", func() bool { return log.Count("not connected to Redis") > 0 })
+	w.stop()
 	for _, text := range []string{secret, payload} {
-		if strings.Contains(log, text) {
+		if log.Count(text) > 0 {
 			t.Errorf("%s is in the log: %s", text, log)
 		}
-		if strings.Contains(frames, text) {
+		if strings.Contains(w.raw.String(), text) {
 			t.Errorf("%s is in a frame", text)
 		}
 	}

@@ -1,14 +1,14 @@
 package main
 
 import (
+	"io"
 	"log/slog"
-	"os"
 )
 
 // newLog makes a log as Grafana reads it from a plugin's standard error: lines of JSON with names
 // of their own for time, level and message.
-func newLog() *slog.Logger {
-	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{
+func newLog(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			switch {
 			case a.Key == slog.TimeKey:

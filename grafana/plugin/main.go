@@ -8,8 +8,7 @@
 //	health.go    the button "Save & test"
 //	web/         plugin.json and the front end
 //
-// channel says what a panel can ask for, redis receives, live computes, frame draws up, and
-// subscription has one receiver run for all panels.
+// channel says what a panel can ask for, redis receives, live computes, and frame draws up.
 package main
 
 import (
@@ -27,8 +26,8 @@ import (
 const pluginID = "colorstream-live-datasource"
 
 func main() {
-	logging.Disable() // go-redis would print each attempt to connect
-	log := newLog()   // before the SDK takes standard error away
+	logging.Disable()        // go-redis would print each attempt to connect
+	log := newLog(os.Stderr) // before the SDK takes standard error away
 	instance := func(_ context.Context, from backend.DataSourceInstanceSettings) (instancemgmt.Instance, error) {
 		return open(log.With("dsUid", from.UID), from)
 	}

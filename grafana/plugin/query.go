@@ -49,7 +49,7 @@ func (s *source) answer(ctx context.Context, q backend.DataQuery) (*data.Frame, 
 		f.Meta.Channel, err = want.Channel(s.uid)
 		return f, err
 	}
-	s.subscription.Lease(want.Path(), want.Colors)
+	s.live.Lease(want.Colors)
 	from, to := q.TimeRange.From.UnixNano(), q.TimeRange.To.UnixNano()
 	rows, _, changed := ring.After(0, from)
 	if len(rows) == 0 {
@@ -67,7 +67,7 @@ func (s *source) answer(ctx context.Context, q backend.DataQuery) (*data.Frame, 
 
 // notice says which colours a frame has not.
 func (s *source) notice(f *data.Frame, q channel.Query) {
-	if _, hidden := s.subscription.Live.Colors(); hidden > 0 && len(q.Colors) == 0 {
+	if _, hidden := s.live.Colors(); hidden > 0 && len(q.Colors) == 0 {
 		f.AppendNotices(data.Notice{
 			Severity: data.NoticeSeverityInfo,
 			Text:     fmt.Sprintf("%d more colours are not shown: name those that you want", hidden),

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,12 +26,6 @@ const (
 	defaultWindow  = 5 * time.Second
 )
 
-// settings are a data source's.
-type settings struct {
-	redis  redis.Config
-	limits window.Config
-}
-
 // stored is how Grafana keeps what is no secret.
 type stored struct {
 	Channel       string `json:"channel"`
@@ -49,55 +44,48 @@ type stored struct {
 //
 // Secrets are password, tlsCACert, tlsClientCert and tlsClientKey, all as PEM but the first, and
 // url: a whole URL, in place of the open one, for one that holds a password.
-func readSettings(from backend.DataSourceInstanceSettings) (settings, error) {
+func readSettings(from backend.DataSourceInstanceSettings) (set redis.Config, limits window.Config, err error) {
 	var in stored
 	if len(from.JSONData) > 0 {
 		if err := json.Unmarshal(from.JSONData, &in); err != nil {
-			return settings{}, fmt.Errorf("the settings are not understood: %w", err)
+			return set, limits, fmt.Errorf("the settings are not understood: %w", err)
 		}
 	}
 	secret := from.DecryptedSecureJSONData
 	var errs []error
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	duration := func(name, text string, otherwise, least time.Duration) time.Duration {
 		if text == "" {
 			return otherwise
 		}
 		d, err := time.ParseDuration(text)
 		if err != nil || d < least || d > 24*time.Hour {
-			errs = append(errs, fmt.Errorf("the %s is %q: it must be a time like 5s, from %v to 24h", name, text, least))
+			wrong("the %s is %q: it must be a time like 5s, from %v to 24h", name, text, least)
 		}
 		return d
 	}
-	s := settings{
-		redis: redis.Config{
-			Redis: redisurl.Config{
-				URL: cmp.Or(secret["url"], from.URL, defaultURL), CA: in.CA, Cert: in.Cert, Key: in.Key,
-			},
-			Channel: cmp.Or(in.Channel, defaultChannel), Password: secret["password"],
-		},
-	}
-	s.limits.Width = duration("window", in.Window, defaultWindow, 10*time.Millisecond)
-	s.limits.Lateness = duration("lateness", in.Lateness, s.limits.Width, 0)
-	s.limits.Statistics = series.DefaultStatistics()
+	limits.Width = duration("window", in.Window, defaultWindow, 10*time.Millisecond)
+	limits.Lateness = duration("lateness", in.Lateness, limits.Width, 0)
+	limits.Statistics = series.DefaultStatistics()
 	if list := strings.TrimSpace(in.Statistics); list != "" {
-		if err := s.limits.Statistics.UnmarshalText([]byte(list)); err != nil {
-			errs = append(errs, fmt.Errorf("the statistics are %q: %w", list, err))
+		if err := limits.Statistics.UnmarshalText([]byte(list)); err != nil {
+			wrong("the statistics are %q: %w", list, err)
 		}
 	}
-	switch in.Transport {
-	case "", "pubsub":
-	case "stream":
-		s.redis.Stream = true
-	default:
-		errs = append(errs, fmt.Errorf("the transport is %q: it must be pubsub or stream", in.Transport))
+	if !slices.Contains([]string{"", "pubsub", "stream"}, in.Transport) {
+		wrong("the transport is %q: it must be pubsub or stream", in.Transport)
 	}
-	s.redis.Width = s.limits.Width
 	change, err := readTLS(secret, in.TLSSkipVerify)
 	if err != nil {
 		errs = append(errs, err)
 	}
-	s.redis.TLS = change
-	return s, errors.Join(errs...)
+	return redis.Config{
+		Redis: redisurl.Config{
+			URL: cmp.Or(secret["url"], from.URL, defaultURL), CA: in.CA, Cert: in.Cert, Key: in.Key,
+		},
+		Channel: cmp.Or(in.Channel, defaultChannel), Password: secret["password"],
+		Stream: in.Transport == "stream", Width: limits.Width, TLS: change,
+	}, limits, errors.Join(errs...)
 }
 
 // readTLS reads the certificates, and gives what they change.

@@ -17,7 +17,7 @@ const maxFirst = 3000
 
 // stream gives a query's rows, and what makes a frame of them.
 func (s *source) stream(q channel.Query) (*live.Ring, func([]live.Row) *data.Frame) {
-	from := s.subscription.Live
+	from := s.live
 	columns := func() []string {
 		if len(q.Colors) > 0 {
 			return q.Colors
@@ -73,7 +73,7 @@ func (s *source) RunStream(ctx context.Context, req *backend.RunStreamRequest, s
 	if err != nil {
 		return nil // an error would have Grafana try again for ever
 	}
-	defer s.subscription.Watch(q.Colors)()
+	s.live.Watch(ctx, q.Colors)
 	ring, draw := s.stream(q)
 	_, next, _ := ring.After(0, 0)
 	if begun, ok := s.begun.LoadAndDelete(req.Path); ok {

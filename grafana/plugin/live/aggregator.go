@@ -2,15 +2,14 @@
 // windows, a sample of the messages, and their rates. It remembers ten minutes of each, so that a
 // panel has something to begin with.
 //
-// An [Aggregator] takes messages and makes rows of them, which anyone may read. Rows never change,
-// so all readers share them. The windows are those of package window, with the worker's arithmetic.
+// An [Aggregator] takes messages while somebody watches, and makes rows of them, which anyone may
+// read. Rows never change, so all readers share them. The windows are those of package window, with
+// the worker's arithmetic.
 //
-// Instants are nanoseconds since 1970 UTC. The package does not know where messages come from nor
-// who watches.
+// Instants are nanoseconds since 1970 UTC. The package does not know where messages come from.
 package live
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -52,8 +51,10 @@ type Aggregator struct {
 	Rates    *Ring
 	Messages *Ring
 
-	limits window.Config
-	now    func() int64
+	limits  window.Config
+	now     func() int64
+	receive Receive
+	watch
 
 	mu         sync.Mutex // guards all below, and the partitions
 	colors     colors
@@ -74,34 +75,16 @@ type closing struct {
 	incomplete bool
 }
 
-// NewAggregator returns one without rows. Its windows are the worker's if the limits are.
-func NewAggregator(limits window.Config) *Aggregator {
+// NewAggregator returns one without rows, which rests. Its windows are the worker's if the limits
+// are.
+func NewAggregator(limits window.Config, receive Receive) *Aggregator {
 	memory := int64(Memory)
 	return &Aggregator{
 		Partial: newRing(int(memory / partialEvery)), Closed: newRing(maxClosed),
 		Rates: newRing(int(memory / ratesEvery)), Messages: newRing(int(memory / sampleEvery * perSample)),
-		limits: limits, now: func() int64 { return time.Now().UnixNano() },
+		limits: limits, now: func() int64 { return time.Now().UnixNano() }, receive: receive,
 		colors: colors{all: make(map[string]*color), pinned: make(map[string]int)},
 		closed: make(map[int64]*closing),
-	}
-}
-
-// Restart readies the aggregator for another receiver. Its rows stay, and so do the colours' places.
-func (a *Aggregator) Restart() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.partitions = nil
-	clear(a.closed)
-	a.colors.expire(a.now())
-}
-
-// Run draws up rows until ctx ends.
-func (a *Aggregator) Run(ctx context.Context) {
-	for {
-		now := a.now()
-		if !source.Sleep(ctx, time.Duration(a.tick(now)-now)) {
-			return
-		}
 	}
 }
 
@@ -112,8 +95,7 @@ type Partition struct {
 	connected  bool
 }
 
-// Partition returns the next partition's sink.
-func (a *Aggregator) Partition() *Partition {
+func (a *Aggregator) partition() *Partition {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p := &Partition{aggregator: a, set: window.NewSet(a.limits)}

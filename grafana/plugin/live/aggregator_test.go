@@ -29,12 +29,12 @@ type player struct {
 }
 
 func newTest() (*Aggregator, *player) {
-	a := NewAggregator(window.Config{Width: 5 * time.Second})
+	a := NewAggregator(window.Config{Width: 5 * time.Second}, nil)
 	return a, newPlayer(a)
 }
 
 func newPlayer(a *Aggregator) *player {
-	p := &player{Partition: a.Partition()}
+	p := &player{Partition: a.partition()}
 	a.now = func() int64 { return p.clock }
 	return p
 }
@@ -316,7 +316,7 @@ func TestColoursKeepTheirPlaces(t *testing.T) {
 		t.Error(diff)
 	}
 	// Another receiver goes on with them.
-	a.Restart()
+	a.partitions = nil
 	p = newPlayer(a)
 	run(p, base+605*second, base+606*second, func(at int64) {
 		p.send(payload("green", 1), at)
@@ -331,7 +331,7 @@ func TestThereIsNoEndOfColours(t *testing.T) {
 	t.Parallel()
 	a, p := newTest()
 	p.connect(base)
-	defer a.Pin([]string{"c9000"})()
+	defer a.pin([]string{"c9000"})()
 	run(p, base, base+6*second, func(at int64) {
 		for i := range 100 {
 			p.send(payload(fmt.Sprint("c", (at/ms/10*100+int64(i))%12_000), 1), at)
@@ -356,7 +356,7 @@ func TestThereIsNoEndOfColours(t *testing.T) {
 	for i := range 2 * maxPinned {
 		many = append(many, fmt.Sprint("c", i))
 	}
-	release := a.Pin(many)
+	release := a.pin(many)
 	if n := len(a.colors.pinned); n != maxPinned {
 		t.Errorf("%d colours are pinned, want %d", n, maxPinned)
 	}
@@ -390,7 +390,7 @@ func TestMessagesThatCannotBeReadAreLeftOut(t *testing.T) {
 func TestPartitions(t *testing.T) {
 	t.Parallel()
 	a, one := newTest()
-	two := &player{Partition: one.aggregator.Partition()}
+	two := &player{Partition: one.aggregator.partition()}
 	one.connect(base)
 	two.connect(base)
 	for at := base; at < base+12*second; at += 100 * ms {

@@ -81,9 +81,9 @@ func (a *Aggregator) Colors() (shown []string, hidden int) {
 	return slices.Clone(a.colors.order), len(a.colors.all) - len(a.colors.order)
 }
 
-// Pin has colours in the rows whatever else there is, until release is called once. Of too many,
+// pin has colours in the rows whatever else there is, until release is called once. Of too many,
 // those that come last are left out.
-func (a *Aggregator) Pin(names []string) (release func()) {
+func (a *Aggregator) pin(names []string) (release func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	pinned := a.colors.pinned

@@ -97,5 +97,5 @@ func (s *Source) Describe() string {
 	if s.cfg.Stream {
 		kind = "stream"
 	}
-	return fmt.Sprintf("the %s %q on %s", kind, s.cfg.Channel, s.address())
+	return fmt.Sprintf("the %s %q on %s", kind, s.cfg.Channel, s.target.Address())
 }

@@ -60,7 +60,6 @@ type Source struct {
 	log    *slog.Logger
 	cfg    Config
 	target redisurl.Target
-	tls    bool
 
 	channels []string // with patterns
 	back     int64    // how many of a stream's newest entries are read, too
@@ -86,14 +85,11 @@ func New(log *slog.Logger, cfg Config) (*Source, error) {
 	case err != nil:
 		return nil, fmt.Errorf("the channel %q %w", cfg.Channel, err)
 	}
-	if cfg.TLS == nil {
-		cfg.TLS = func(*tls.Config) {}
+	if cfg.TLS != nil {
+		target.Secure(cfg.TLS)
 	}
-	return &Source{log: log, cfg: cfg, target: target, tls: target.Secure(cfg.TLS), channels: channels}, nil
+	return &Source{log: log, cfg: cfg, target: target, channels: channels}, nil
 }
-
-// address names Redis for a person.
-func (s *Source) address() string { return s.target.Address() }
 
 func (s *Source) client() redisurl.Client {
 	return s.target.Open(func(o *goredis.Options) {

@@ -43,7 +43,7 @@ func (s *Source) retry(ctx context.Context, key string, f func() error) {
 		if text := s.explain(err).Error(); text != said {
 			said = text
 			s.log.Warn("the stream cannot be read; trying again until it can",
-				"address", s.address(), "stream", key, "error", text)
+				"address", s.target.Address(), "stream", key, "error", text)
 		}
 		source.Sleep(ctx, retryEvery)
 	}
@@ -72,7 +72,7 @@ func (r *reader) read(ctx context.Context) error {
 	err := r.begin(ctx)
 	if err == nil {
 		r.State(nil)
-		r.source.log.Info("reading Redis's stream", "address", r.source.address(), "stream", r.key)
+		r.source.log.Info("reading Redis's stream", "address", r.source.target.Address(), "stream", r.key)
 		lost := func(float64) {} // it is logged, and the sink is told of the gap
 		err = source.NewStream(r.source.log, r.client, r.key, r.position, nil, lost).Run(ctx, r)
 	}
