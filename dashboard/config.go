@@ -17,7 +17,7 @@ import (
 // config is everything that the environment says. The help texts are what `help` prints.
 type config struct {
 	Influx access.Config
-	Token  string `env:"INFLUX_TOKEN,required" secret:"true" help:"a token that may read the bucket"`
+	Token  string `env:"INFLUX_TOKEN,notEmpty" secret:"true" help:"a token that may read the bucket"`
 
 	GrafanaURL       string `env:"GRAFANA_URL" envDefault:"http://localhost:3000" help:"where the page reaches Grafana"`
 	GrafanaPublicURL string `env:"GRAFANA_PUBLIC_URL" envDefault:"http://localhost:3000" help:"where readers of the page reach Grafana"`
@@ -67,7 +67,6 @@ func (c config) Validate() error {
 		must("WORKER_MAX_COLORS", c.MaxColors, c.MaxColors > 0, "must be at least 1"),
 		must("DASHBOARD_PREFIX", c.Prefix, c.Prefix == "" || web.ValidPrefix(c.Prefix),
 			"must be a path such as /colors"),
-		service.CheckLoopback("DASHBOARD_PPROF_ADDR", c.Pprof),
 		between("WORKER_WINDOW", c.Window, time.Millisecond, 24*time.Hour),
 	)
 }

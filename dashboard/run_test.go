@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caarlos0/env/v11"
+
 	"colorstream/generator/certs/certstest"
 	"colorstream/generator/process"
 	"colorstream/generator/service"
@@ -22,7 +24,7 @@ import (
 func start(t *testing.T, args []string, variables ...string) (stdout string, err error) {
 	t.Helper()
 	var out bytes.Buffer
-	err = run(t.Context(), service.Process{Args: args, Environ: service.Environ(variables), Stdout: &out, Stderr: t.Output()})
+	err = run(t.Context(), service.Process{Args: args, Environ: env.ToMap(variables), Stdout: &out, Stderr: t.Output()})
 	return out.String(), err
 }
 
@@ -45,7 +47,7 @@ func TestCommandLine(t *testing.T) {
 	token := "INFLUX_TOKEN=x"
 	usage(`there is no command "serve"`, []string{"serve"}, token)
 	usage(`["b"] cannot stand behind help`, []string{"help", "b"})
-	usage("INFLUX_TOKEN: is required and not set (nor INFLUX_TOKEN_FILE)", nil)
+	usage("INFLUX_TOKEN[_FILE]: is required and not set", nil)
 	usage(`INFLUX_URL="localhost:8086": is not an address`, nil, token, "INFLUX_URL=localhost:8086")
 	usage(`GRAFANA_URL="http://x/grafana": must be without a path`,
 		nil, token, "GRAFANA_URL=http://x/grafana")
@@ -146,7 +148,7 @@ func TestStartsWithoutInfluxDB(t *testing.T) {
 	address := process.FreeAddr()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	environ := service.Environ([]string{"INFLUX_URL=http://" + process.FreeAddr(), "GRAFANA_URL=http://" + process.FreeAddr(), "INFLUX_TOKEN=x", "DASHBOARD_ADDR=" + address})
+	environ := env.ToMap([]string{"INFLUX_URL=http://" + process.FreeAddr(), "GRAFANA_URL=http://" + process.FreeAddr(), "INFLUX_TOKEN=x", "DASHBOARD_ADDR=" + address})
 	go func() { ended <- run(ctx, service.Process{Environ: environ, Stdout: io.Discard, Stderr: t.Output()}) }()
 	s := &stack{URL: "http://" + address}
 	s.await(t, "/readyz", "connection is refused")

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caarlos0/env/v11"
+
 	"colorstream/generator/process"
 	"colorstream/generator/service"
 	"colorstream/generator/service/servicetest"
@@ -56,7 +58,7 @@ func newStackOn(t testing.TB, db *influxtest.Server, variables ...string) *stack
 	address := process.FreeAddr()
 	s := &stack{URL: "http://" + address, db: db, grafana: newStandIn(t)}
 	s.grafana.away.Store(slices.Contains(variables, noGrafana))
-	environ := service.Environ(append([]string{
+	environ := env.ToMap(append([]string{
 		"INFLUX_URL=" + db.URL, "INFLUX_ORG=" + db.Org, "INFLUX_BUCKET=" + db.Bucket, "INFLUX_TOKEN=" + db.DashboardToken,
 		"GRAFANA_URL=" + s.grafana.URL, "GRAFANA_PUBLIC_URL=http://grafana.example", "DASHBOARD_ADDR=" + address,
 		"WORKER_WINDOW=" + width.String(), "DASHBOARD_REFRESH=1s", "DASHBOARD_STALE=10s",

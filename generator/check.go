@@ -41,7 +41,7 @@ func check(ctx context.Context, p service.Process) error {
 		report("input", found, err)
 	}
 	if failed {
-		return &service.ExitError{Status: 1}
+		return errors.New("the check failed: see above")
 	}
 	return nil
 }

@@ -133,7 +133,6 @@ func (c Config) Validate() error {
 	for _, name := range c.Names {
 		check(utf8.ValidString(name), "GENERATOR_NAMES", name, "is not valid UTF-8")
 	}
-	errs = append(errs, service.CheckLoopback("GENERATOR_PPROF_ADDR", c.Pprof))
 	check(c.Disorder >= 0, "GENERATOR_INPUT_DISORDER", c.Disorder, "must not be negative")
 	return errors.Join(errs...)
 }

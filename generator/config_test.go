@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caarlos0/env/v11"
 	"github.com/google/go-cmp/cmp"
 
 	"colorstream/generator/redisurl"
@@ -80,7 +81,7 @@ func TestConfigErrors(t *testing.T) {
 	t.Parallel()
 	wrong := func(words string, variables ...string) {
 		t.Helper()
-		_, err := service.ParseConfig[Config](service.Environ(variables))
+		_, err := service.ParseConfig[Config](env.ToMap(variables))
 		if err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%v: %v, want %q", variables, err, words)
 		} else if strings.Contains(err.Error(), "secret") {

@@ -10,6 +10,7 @@ require (
 	github.com/prometheus/client_golang v1.25.0
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/tidwall/gjson v1.20.2
+	github.com/xhit/go-str2duration/v2 v2.1.0
 	golang.org/x/sync v0.25.0
 )
 

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -32,7 +30,7 @@ type workerSample struct {
 }
 
 var counterLine = regexp.MustCompile(
-	`^colorstream_worker_(received|rejected)_total(?:\{(?:.*,)?reason="([^"]*)".*\}|\{.*\})? (\S+)`)
+	`(?m)^colorstream_worker_(received|rejected)_total(?:\{(?:.*,)?reason="([^"]*)".*\}|\{.*\})? (\S+)`)
 
 // askWorkers adds up what the workers say that share a stream.
 func askWorkers(ctx context.Context, addresses string) (s workerSample, err error) {
@@ -47,30 +45,26 @@ func askWorkers(ctx context.Context, addresses string) (s workerSample, err erro
 
 // ask adds /metrics of the worker at the address.
 func (s *workerSample) ask(ctx context.Context, address string) error {
-	found := false
-	err := service.Get(ctx, address, "/metrics", func(body io.Reader) error {
-		lines := bufio.NewScanner(body)
-		for lines.Scan() {
-			m := counterLine.FindStringSubmatch(lines.Text())
-			if m == nil {
-				continue
-			}
-			n, err := strconv.ParseFloat(m[3], 64)
-			if err != nil {
-				return err
-			}
-			if found = true; m[1] == "received" {
-				s.received += int64(n)
-			} else {
-				s.rejected[message.Reason(m[2])] += int64(n)
-			}
-		}
-		return lines.Err()
-	})
-	if err == nil && !found {
-		err = fmt.Errorf("what answers at %s is no worker", address)
+	metrics, err := service.Get(ctx, address, "/metrics")
+	if err != nil {
+		return err
 	}
-	return err
+	counters := counterLine.FindAllStringSubmatch(string(metrics), -1)
+	for _, m := range counters {
+		n, err := strconv.ParseFloat(m[3], 64)
+		if err != nil {
+			return err
+		}
+		if m[1] == "received" {
+			s.received += int64(n)
+		} else {
+			s.rejected[message.Reason(m[2])] += int64(n)
+		}
+	}
+	if len(counters) == 0 {
+		return fmt.Errorf("what answers at %s is no worker", address)
+	}
+	return nil
 }
 
 // since is what was counted after an earlier sample. It is an error if the worker was restarted.

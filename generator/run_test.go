@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/caarlos0/env/v11"
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
@@ -32,7 +33,7 @@ type program struct {
 func begin(t testing.TB, stdin io.Reader, args []string, variables ...string) *program {
 	t.Helper()
 	alone := []string{"GENERATOR_ADDR=off", "WORKER_ADDR=127.0.0.1:1"}
-	environ := service.Environ(append(alone, variables...))
+	environ := env.ToMap(append(alone, variables...))
 	ctx, cancel := context.WithCancel(t.Context())
 	p := &program{stop: cancel, done: make(chan struct{})}
 	go func() {

@@ -42,7 +42,7 @@ func check(ctx context.Context, p service.Process, cfg config) error {
 		say("folder", good, err)
 	}
 	if failed > 0 {
-		return &service.ExitError{Status: 1, Err: fmt.Errorf("%d checks failed", failed)}
+		return fmt.Errorf("%d checks failed", failed)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ type config struct {
 	Replicas   *uint16 `env:"REDIS_REPLICAS" help:"stream: replicas of Redis that must have a window before it is sent; unset: 1 on a cluster, 0 on one Redis"`
 
 	Influx access.Config
-	Token  string `env:"INFLUX_TOKEN,required" secret:"true" help:"token that may write the bucket"`
+	Token  string `env:"INFLUX_TOKEN,notEmpty" secret:"true" help:"token that may write the bucket"`
 
 	history.Windows
 	Lateness *time.Duration `env:"WORKER_LATENESS" help:"how long a window stays open after its end, for late messages; unset: one window"`
@@ -131,7 +131,6 @@ func (c config) Validate() error {
 	check(c.MaxBytes >= 16<<20, "WORKER_MAX_BYTES", c.MaxBytes, "must be 16777216 (16 MiB) or more")
 	_, _, err = net.SplitHostPort(c.Addr)
 	check(err == nil, "WORKER_ADDR", c.Addr, "is not host:port or :port")
-	errs = append(errs, service.CheckLoopback("WORKER_PPROF_ADDR", c.Pprof))
 	return errors.Join(errs...)
 }
 

@@ -274,7 +274,7 @@ func TestImportStatuses(t *testing.T) {
 	r.expectImport(map[string]string{"INFLUX_READ_TOKEN": r.db.WorkerToken}, 1, "INFLUX_READ_TOKEN",
 		good)
 	r.expectImport(map[string]string{"INFLUX_TOKEN": "", "INFLUX_TOKEN_DIR": t.TempDir()}, 2,
-		"INFLUX_TOKEN: is required", good)
+		"INFLUX_TOKEN[_FILE]: is required", good)
 	// it may read
 	r.expectImport(map[string]string{"INFLUX_TOKEN": r.db.AdminToken, "INFLUX_READ_TOKEN": ""}, 1,
 		"with other values", good)

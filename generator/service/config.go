@@ -5,15 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math"
 	"os"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/caarlos0/env/v11"
+	"github.com/xhit/go-str2duration/v2"
 )
 
 // Invalid is an error in a variable, for Validate methods, which join them. An empty value is left
@@ -25,133 +24,109 @@ func Invalid(variable string, value any, problem string) error {
 	return fmt.Errorf("%s: %s", variable, problem)
 }
 
-// variableName is how Invalid's message begins.
-var variableName = regexp.MustCompile(`^[A-Z][A-Z0-9_]+`)
-
 // ParseConfig reads the variables that C's `env` tags name. All errors are reported at once.
 //
 //   - A duration is Go's (5s, 500ms), a number of days (30d), or a bare number of seconds.
 //   - A field with the tag `secret:"true"` may be given as the path of a file, in the variable with
 //     _FILE behind its name. Its value is never in an error.
 //   - A set but empty variable counts as unset, as `${NAME:-}` in a compose file makes them.
-//   - C's method Validate() error, if there is one, checks what types do not.
-func ParseConfig[C any](environ map[string]string) (C, error) {
-	var config C
+//   - C's method Validate() error, if there is one, checks what types do not. It sees the default of
+//     a variable that is wrong.
+func ParseConfig[C any](environ map[string]string) (config C, err error) {
 	variables := Variables(config)
-	environ, errs := readSecrets(environ, variables)
-	err := env.ParseWithOptions(&config, env.Options{
-		Environment: environ,
+	options := env.Options{
+		Environment: map[string]string{}, // nil would mean the process's own
 		FuncMap: map[reflect.Type]env.ParserFunc{
-			reflect.TypeFor[time.Duration](): func(s string) (any, error) { return ParseDuration(s) },
+			reflect.TypeFor[time.Duration](): func(s string) (any, error) { return parseDuration(s) },
 		},
-	})
+	}
+	_ = env.ParseWithOptions(&config, options) // the defaults; who needs more says so below
+	maps.Copy(options.Environment, environ)
+	problems := readSecrets(options.Environment, variables)
+	err = env.ParseWithOptions(&config, options)
 	if all, ok := errors.AsType[env.AggregateError](err); ok {
 		for _, err := range all.Errors {
-			errs = append(errs, explain(err, variables, environ))
+			problems = append(problems, explain(err, variables, options.Environment))
 		}
 	}
 	if v, ok := any(config).(interface{ Validate() error }); ok {
-		errs = append(errs, v.Validate())
+		problems = append(problems, v.Validate())
 	}
-	if err = errors.Join(errs...); err == nil {
-		return config, nil
+	if err = errors.Join(problems...); err != nil {
+		err = Usage(errors.New("the configuration is wrong (run with `help` to see every variable):\n  " +
+			strings.ReplaceAll(err.Error(), "\n", "\n  ")))
 	}
-	lines := []string{"the configuration is wrong (run with `help` to see every variable):"}
-	seen := make(map[string]bool) // one error a variable: the first
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		variable := strings.TrimSuffix(variableName.FindString(line), "_FILE")
-		if variable == "" || !seen[variable] {
-			lines = append(lines, line)
-		}
-		seen[variable] = true
-	}
-	return config, Usage(errors.New(strings.Join(lines, "\n  ")))
+	return config, err
 }
 
-// readSecrets is the environment without empty variables, and with the content of each NAME_FILE
-// under NAME.
-func readSecrets(
-	environ map[string]string, variables []Variable,
-) (full map[string]string, errs []error) {
-	full = make(map[string]string) // never nil, which would mean the process's own
-	maps.Copy(full, environ)
-	maps.DeleteFunc(full, func(_, value string) bool { return value == "" })
+// readSecrets puts the content of each NAME_FILE under NAME.
+func readSecrets(environ map[string]string, variables []Variable) (problems []error) {
 	for _, v := range variables {
-		path := full[v.Name+"_FILE"]
+		path := environ[v.Name+"_FILE"]
 		if !v.Secret || path == "" {
 			continue
 		}
-		if full[v.Name] != "" {
-			problem := "is set, and " + v.Name + "_FILE too: give one of them"
-			errs = append(errs, Invalid(v.Name, "", problem))
-			continue
-		}
 		content, err := os.ReadFile(path)
-		full[v.Name] = strings.TrimSpace(string(content))
-		if pathErr, ok := errors.AsType[*os.PathError](err); ok {
-			errs = append(errs, Invalid(v.Name+"_FILE", path, "cannot be read: "+pathErr.Err.Error()))
-		} else if full[v.Name] == "" {
-			errs = append(errs, Invalid(v.Name+"_FILE", path, "is an empty file"))
+		text := strings.TrimSpace(string(content))
+		switch {
+		case environ[v.Name] != "":
+			err = Invalid(v.Name, "", "is set, and "+v.Name+"_FILE too: give one of them")
+		case err != nil:
+			err = Invalid(v.Name+"_FILE", path, err.Error())
+		case text == "":
+			err = Invalid(v.Name+"_FILE", path, "is an empty file")
+		default:
+			environ[v.Name] = text
 		}
+		problems = append(problems, err)
 	}
-	return full, errs
+	return problems
 }
 
 // explain names the variable in an error of the library, which names its field.
 func explain(err error, variables []Variable, environ map[string]string) error {
-	missing, isMissing := errors.AsType[env.VarIsNotSetError](err)
+	missing, isMissing := errors.AsType[env.EmptyVarError](err)
 	parse, isParse := errors.AsType[env.ParseError](err)
 	for _, v := range variables {
 		switch {
-		case isMissing && v.Name == missing.Key && v.Secret:
-			return Invalid(v.Name, "", "is required and not set (nor "+v.Name+"_FILE)")
+		case isMissing && v.Name == missing.Key && environ[v.Name+"_FILE"] != "":
+			return nil // the file is wrong, which is said already
 		case isMissing && v.Name == missing.Key:
-			return Invalid(v.Name, "", "is required and not set")
+			return Invalid(v.Title(), "", "is required and not set")
 		case !isParse || v.field.Name != parse.Name || v.field.Type != parse.Type:
 		case v.Secret:
-			return Invalid(v.Name, "", strings.ReplaceAll(parseProblem(parse), environ[v.Name], "***"))
+			return Invalid(v.Name, "", "has a wrong value") // which the library's error may show
 		default:
-			return Invalid(v.Name, environ[v.Name], parseProblem(parse))
+			return Invalid(v.Name, environ[v.Name], problem(parse))
 		}
 	}
 	return err
 }
 
-func parseProblem(err env.ParseError) string {
+func problem(err env.ParseError) string {
 	if err.Type == reflect.TypeFor[slog.Level]() {
 		return "is none of debug, info, warn and error"
 	}
-	if number, ok := err.Err.(*strconv.NumError); ok {
-		switch number.Func {
-		case "ParseInt":
-			return "is not a whole number"
-		case "ParseUint":
-			return "is not a whole number of 0 or more"
-		case "ParseFloat":
-			return "is not a number"
-		case "ParseBool":
-			return "is neither true nor false"
-		}
+	number, ok := errors.AsType[*strconv.NumError](err.Err)
+	if !ok {
+		return err.Err.Error()
 	}
-	return err.Err.Error()
+	return map[string]string{
+		"ParseInt": "is not a whole number", "ParseUint": "is not a whole number of 0 or more",
+		"ParseFloat": "is not a number", "ParseBool": "is neither true nor false",
+	}[number.Func]
 }
 
-// ParseDuration reads a duration as variables have it: 5s, 500ms, 1h30m, 30d, 12w, or a number of
+// parseDuration reads a duration as variables have it: 5s, 500ms, 1h30m, 30d, 12w, or a number of
 // seconds.
-func ParseDuration(s string) (time.Duration, error) {
-	number, unit := s, time.Second
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		number, unit = days, 24*time.Hour
-	} else if weeks, ok := strings.CutSuffix(s, "w"); ok {
-		number, unit = weeks, 7*24*time.Hour
+func parseDuration(s string) (time.Duration, error) {
+	text := s
+	if _, err := strconv.ParseFloat(s, 64); err == nil {
+		text += "s"
 	}
-	if n, err := strconv.ParseFloat(number, 64); err == nil {
-		// Rounded, since 1.001 seconds are a little less than 1001 ms in binary.
-		if d := math.Round(n * float64(unit)); d > -1<<63 && d < 1<<63 {
-			return time.Duration(d), nil
-		}
-	} else if d, err := time.ParseDuration(s); err == nil {
-		return d, nil
+	d, err := str2duration.ParseDuration(text)
+	if err != nil {
+		err = errors.New("is not a duration: write 5s, 500ms, 1h30m, 30d or a number of seconds")
 	}
-	return 0, errors.New("is not a duration: write 5s, 500ms, 1h30m, 30d or a number of seconds")
+	return d, err
 }

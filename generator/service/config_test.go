@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caarlos0/env/v11"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -21,7 +22,7 @@ type config struct {
 	On     bool          `env:"T_ON" help:"whether"`
 	Words  []string      `env:"T_WORDS" envDefault:"a,b" help:"which"`
 	URL    string        `env:"T_URL" envDefault:"redis://localhost" secret:"true" help:"where"`
-	Token  string        `env:"T_TOKEN,required" secret:"true" help:"the key"`
+	Token  string        `env:"T_TOKEN,notEmpty" secret:"true" help:"the key"`
 	Format string        `env:"T_FORMAT" help:"has the name of a field of Log"`
 	Pin    pin           `env:"T_PIN" secret:"true" help:"a secret that is parsed"`
 	Log    Log
@@ -42,7 +43,7 @@ func (c config) Validate() error {
 	if c.Every <= 0 {
 		errs = append(errs, Invalid("T_EVERY", c.Every, "must be more than 0"))
 	}
-	if c.Token == "" || c.Token == "?" {
+	if c.Token == "?" {
 		errs = append(errs, Invalid("T_TOKEN", "", "is too short"))
 	}
 	if c.Count > 100 {
@@ -63,7 +64,7 @@ func TestParseConfig(t *testing.T) {
 	}
 	parse := func(want func(*config), variables ...string) {
 		t.Helper()
-		environ := Environ(append([]string{"T_TOKEN=x"}, variables...))
+		environ := env.ToMap(append([]string{"T_TOKEN=x"}, variables...))
 		got, err := ParseConfig[config](environ)
 		if err != nil {
 			t.Errorf("%v: %v", variables, err)
@@ -108,12 +109,12 @@ func TestParseConfigLeavesTheEnvironmentAlone(t *testing.T) {
 	}
 }
 
-// All at once, those of Validate too, but one a variable, and no secret.
+// All at once, those of Validate too, and no secret.
 func TestParseConfigErrors(t *testing.T) {
 	t.Parallel()
 	fails := func(variables string, want ...string) {
 		t.Helper()
-		_, err := ParseConfig[config](Environ(strings.Split(variables, " ")))
+		_, err := ParseConfig[config](env.ToMap(strings.Split(variables, " ")))
 		if e, ok := errors.AsType[*ExitError](err); !ok || e.Status != 2 {
 			t.Fatalf("%s: %#v", variables, err)
 		}
@@ -121,7 +122,7 @@ func TestParseConfigErrors(t *testing.T) {
 			t.Errorf("%s: -want +got\n%s", variables, diff)
 		}
 	}
-	fails("T_TOKEN=", "T_TOKEN: is required and not set (nor T_TOKEN_FILE)")
+	fails("T_TOKEN=", "T_TOKEN[_FILE]: is required and not set")
 	for _, text := range []string{"soon", "NaN", "1e300", "d", "2000000000w", "99999999999999999d"} {
 		fails("T_TOKEN=x T_EVERY="+text, `T_EVERY="`+text+
 			`": is not a duration: write 5s, 500ms, 1h30m, 30d or a number of seconds`)
@@ -138,7 +139,7 @@ func TestParseConfigErrors(t *testing.T) {
 	fails("T_TOKEN=x T_FORMAT=ok LOG_FORMAT=xml", `LOG_FORMAT="xml": is neither text nor json`)
 	fails("T_EVERY=soon T_COUNT=1000 T_PIN=12345",
 		`T_EVERY="soon": is not a duration: write 5s, 500ms, 1h30m, 30d or a number of seconds`,
-		"T_TOKEN: is required and not set (nor T_TOKEN_FILE)", `T_PIN: "***" is not four digits`,
+		"T_TOKEN[_FILE]: is required and not set", "T_PIN: has a wrong value",
 		`T_COUNT="1000": is more than 100`)
 
 	dir := t.TempDir()
@@ -147,7 +148,7 @@ func TestParseConfigErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	fails("T_TOKEN_FILE="+absent,
-		fmt.Sprintf("T_TOKEN_FILE=%q: cannot be read: no such file or directory", absent))
+		fmt.Sprintf("T_TOKEN_FILE=%q: open %[1]s: no such file or directory", absent))
 	fails("T_TOKEN_FILE="+empty, fmt.Sprintf("T_TOKEN_FILE=%q: is an empty file", empty))
 	fails("T_TOKEN=s3cret T_TOKEN_FILE="+empty,
 		"T_TOKEN: is set, and T_TOKEN_FILE too: give one of them")

@@ -3,8 +3,12 @@ package service
 import (
 	"encoding/json"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
 // Health is the conditions under which a program is ready. All of it is safe for concurrent use.
@@ -15,25 +19,24 @@ type Health struct {
 
 // A Condition is one thing that must hold. It fails until Set says that it holds.
 type Condition struct {
-	health *Health // whose mutex guards the rest
-	state  ConditionState
-	note   string
-	probe  func() error
+	mu    *sync.Mutex // the Health's, which guards the rest
+	state conditionState
+	probe func() error
 }
 
-// ConditionState is how /readyz shows a condition.
-type ConditionState struct {
+// conditionState is how /readyz shows a condition.
+type conditionState struct {
 	Name   string    `json:"name"`
 	OK     bool      `json:"ok"`
 	Since  time.Time `json:"since"`
 	Reason string    `json:"reason,omitempty"` // why it fails
-	Note   string    `json:"note,omitempty"`   // more on one that holds
+	Note   string    `json:"note,omitempty"`   // more about it
 }
 
 // Condition adds a condition; reason says what is awaited until its first Set.
 func (h *Health) Condition(name, reason string) *Condition {
-	state := ConditionState{Name: name, Reason: reason, Since: time.Now().UTC()}
-	c := &Condition{health: h, state: state}
+	state := conditionState{Name: name, Reason: reason, Since: time.Now().UTC()}
+	c := &Condition{mu: &h.mu, state: state}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.conditions = append(h.conditions, c)
@@ -46,8 +49,8 @@ func (h *Health) Probe(name string, probe func() error) { h.Condition(name, "").
 
 // Set says that the condition holds, if err is nil, or why it does not.
 func (c *Condition) Set(err error) {
-	c.health.mu.Lock()
-	defer c.health.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.set(err)
 }
 
@@ -61,30 +64,31 @@ func (c *Condition) set(err error) {
 	}
 }
 
-// Note says more on the condition, for as long as it holds.
+// Note says more on the condition.
 func (c *Condition) Note(note string) {
-	c.health.mu.Lock()
-	defer c.health.mu.Unlock()
-	c.note = note
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state.Note = note
 }
 
-// State reports whether every condition holds, and lists them in the order they were added.
-func (h *Health) State() (ready bool, states []ConditionState) {
+// answer is that of /readyz.
+type answer struct {
+	Ready      bool             `json:"ready"` // every condition holds
+	Conditions []conditionState `json:"conditions"`
+}
+
+func (h *Health) answer() answer {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	ready = true
+	a := answer{Ready: true}
 	for _, c := range h.conditions {
 		if c.probe != nil {
 			c.set(c.probe())
 		}
-		state := c.state
-		if state.OK {
-			state.Note = c.note
-		}
-		states = append(states, state)
-		ready = ready && state.OK
+		a.Ready = a.Ready && c.state.OK
+		a.Conditions = append(a.Conditions, c.state)
 	}
-	return ready, states
+	return a
 }
 
 // ServeHTTP answers /readyz: 200 if every condition holds, else 503, with the conditions as JSON:
@@ -92,16 +96,41 @@ func (h *Health) State() (ready bool, states []ConditionState) {
 //	{"ready":false,"conditions":[{"name":"redis","ok":false,"since":"2026-01-02T03:04:05Z",
 //	 "reason":"…"}]}
 func (h *Health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	ready, states := h.State()
+	a := h.answer()
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	if !ready {
+	if !a.Ready {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(struct { // if that fails, the client is gone
-		Ready      bool             `json:"ready"`
-		Conditions []ConditionState `json:"conditions"`
-	}{ready, states})
+	_ = e.Encode(a) // if that fails, the client is gone
+}
+
+// Register registers the metrics that all programs have: the Go runtime's and the process', its
+// build and its conditions, those of /readyz:
+//
+//	colorstream_build_info{program="worker",version="…",goversion="…"} 1
+//	colorstream_ready{program="worker",condition="redis"} 1
+//
+// They carry the label program, since InfluxDB's scrapers do not tell which address they read.
+func Register(registerer prometheus.Registerer, program string, health *Health) {
+	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "colorstream_build_info", Help: "1, with the program's version and Go's as labels.",
+		ConstLabels: prometheus.Labels{"version": Version(), "goversion": runtime.Version()},
+	}, func() float64 { return 1 })
+	desc := prometheus.NewDesc("colorstream_ready",
+		"1 while the condition of /readyz holds, else 0.", []string{"condition"}, nil)
+	ready := prometheus.CollectorFunc(func(metrics chan<- prometheus.Metric) {
+		for _, c := range health.answer().Conditions {
+			value := 0.0
+			if c.OK {
+				value = 1
+			}
+			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, c.Name)
+		}
+	})
+	process := collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})
+	prometheus.WrapRegistererWith(prometheus.Labels{"program": program}, registerer).
+		MustRegister(collectors.NewGoCollector(), process, build, ready)
 }

@@ -18,43 +18,40 @@ func TestHealth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now().UTC()
 		h := new(Health)
-		want := func(ready bool, states ...ConditionState) {
+		want := func(ready bool, states ...conditionState) {
 			t.Helper()
-			gotReady, got := h.State()
-			if gotReady != ready {
-				t.Errorf("ready %v", gotReady)
-			}
-			if diff := cmp.Diff(states, got); diff != "" {
+			if diff := cmp.Diff(answer{ready, states}, h.answer()); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
 		}
 		want(true)
 		redis := h.Condition("redis", "not tried yet")
-		want(false, ConditionState{Name: "redis", OK: false, Since: start, Reason: "not tried yet"})
+		want(false, conditionState{Name: "redis", OK: false, Since: start, Reason: "not tried yet"})
 		time.Sleep(time.Second)
 		redis.Set(nil)
 		up := start.Add(time.Second)
-		want(true, ConditionState{Name: "redis", OK: true, Since: up, Reason: ""})
+		want(true, conditionState{Name: "redis", OK: true, Since: up, Reason: ""})
 		time.Sleep(time.Second)
 		redis.Set(nil) // nothing new: since stays
 		redis.Note("a standby")
-		want(true, ConditionState{Name: "redis", OK: true, Since: up, Note: "a standby"})
+		want(true, conditionState{Name: "redis", OK: true, Since: up, Note: "a standby"})
+		redis.Note("")
 		redis.Set(errors.New("gone"))
 		down := start.Add(2 * time.Second)
 		time.Sleep(time.Second)
 		redis.Set(errors.New("still gone")) // another reason, but since the same time
-		want(false, ConditionState{Name: "redis", OK: false, Since: down, Reason: "still gone"})
+		want(false, conditionState{Name: "redis", OK: false, Since: down, Reason: "still gone"})
 
 		var full error
 		h.Probe("disk", func() error { return full })
 		added := start.Add(3 * time.Second)
-		want(false, ConditionState{Name: "redis", OK: false, Since: down, Reason: "still gone"},
-			ConditionState{Name: "disk", OK: true, Since: added, Reason: ""})
+		want(false, conditionState{Name: "redis", OK: false, Since: down, Reason: "still gone"},
+			conditionState{Name: "disk", OK: true, Since: added, Reason: ""})
 		redis.Set(nil)
 		full = errors.New("full")
 		time.Sleep(time.Second)
-		want(false, ConditionState{Name: "redis", OK: true, Since: added, Note: "a standby"},
-			ConditionState{Name: "disk", OK: false, Since: start.Add(4 * time.Second), Reason: "full"})
+		want(false, conditionState{Name: "redis", OK: true, Since: added, Reason: ""},
+			conditionState{Name: "disk", OK: false, Since: start.Add(4 * time.Second), Reason: "full"})
 	})
 }
 
@@ -72,7 +69,7 @@ func TestHealthIsSafe(t *testing.T) {
 				} else {
 					c.Set(nil)
 				}
-				h.State()
+				h.answer()
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	_ "net/http/pprof" // on http.DefaultServeMux, which nothing else serves
 	"os"
 	"time"
 
@@ -19,13 +20,9 @@ import (
 func Listen(variable, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		if op, ok := errors.AsType[*net.OpError](err); ok {
-			err = op.Err
-		}
-		return nil, fmt.Errorf("%s: cannot listen on %s: %w (set %[1]s to another address)",
-			variable, address, err)
+		err = fmt.Errorf("%s: %w (set %[1]s to another address)", variable, err)
 	}
-	return l, nil
+	return l, err
 }
 
 // Mux answers the operator's requests: /healthz with 200 while the process lives, and its process
@@ -34,7 +31,6 @@ func Listen(variable, address string) (net.Listener, error) {
 func Mux(health *Health, metrics prometheus.Gatherer) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = fmt.Fprintf(w, "ok %d\n", os.Getpid())
 	})
 	mux.Handle("GET /readyz", health)
@@ -53,56 +49,57 @@ func Serve(ctx context.Context, log *slog.Logger, l net.Listener, handler http.H
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	stopped := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		if err := server.Shutdown(stopping); err != nil {
-			_ = server.Close() // the time is up: whoever still reads is cut off
-		}
-	})
-	err := server.Serve(l)
-	if !stop() {
-		<-stopped
-	}
-	if err != nil && !errors.Is(err, http.ErrServerClosed) {
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	select {
+	case err := <-served:
 		return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
 	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := server.Shutdown(stopping); err != nil {
+		_ = server.Close() // the time is up: whoever still reads is cut off
+	}
+	<-served // or the listener might still be open
 	return nil
 }
 
-// Reach turns an address to listen on into one to connect to from this machine.
-func Reach(listen string) (string, error) {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return "", fmt.Errorf("address %q: %w", listen, err)
+// ServeProfiles serves net/http/pprof's profiles under /debug/pprof/ until ctx ends; without an
+// address it returns at once. The address must be of this machine alone: a profile shows what is in
+// memory.
+func ServeProfiles(ctx context.Context, log *slog.Logger, variable, address string) error {
+	if address == "" {
+		return nil
 	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return net.JoinHostPort(host, port), nil
-}
-
-// Get asks the program that listens on address and hands its answer to read.
-func Get(ctx context.Context, address, path string, read func(io.Reader) error) error {
-	address, err := Reach(address)
+	l, err := Listen(variable, address)
 	if err != nil {
 		return err
 	}
+	if !l.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		const problem = "is not an address of this machine alone, such as 127.0.0.1:6060"
+		return errors.Join(Usage(Invalid(variable, address, problem)), l.Close())
+	}
+	log.Warn("profiles can be read by everybody on this machine",
+		"url", "http://"+l.Addr().String()+"/debug/pprof/")
+	return Serve(ctx, log, l, http.DefaultServeMux)
+}
+
+// Get asks the program that listens on address, of this machine if that has no host.
+func Get(ctx context.Context, address, path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", request.URL, response.Status)
+		return nil, fmt.Errorf("%s answers %s", request.URL, response.Status)
 	}
-	return read(response.Body)
+	return io.ReadAll(response.Body)
 }

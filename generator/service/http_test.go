@@ -25,14 +25,14 @@ func TestListen(t *testing.T) {
 	defer l.Close()
 	taken := l.Addr().String()
 	_, err = Listen("T_ADDR", taken)
-	want := "T_ADDR: cannot listen on " + taken +
+	want := "T_ADDR: listen tcp " + taken +
 		": bind: address already in use (set T_ADDR to another address)"
 	if err == nil || err.Error() != want {
 		t.Errorf("port taken: %v, want %s", err, want)
 	}
 	for _, address := range []string{"nonsense", "127.0.0.1:99999", "127.0.0.1:http-no"} {
 		if _, err := Listen("T_ADDR", address); err == nil ||
-			!strings.Contains(err.Error(), "T_ADDR: cannot listen on "+address) {
+			!strings.Contains(err.Error(), "T_ADDR: listen tcp: ") {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
@@ -102,11 +102,10 @@ func TestMux(t *testing.T) {
 	if err := checkHealth(t, address); err != nil {
 		t.Errorf("healthy: %v", err)
 	}
-	for listen, want := range map[string]string{
-		":1": "localhost:1", "0.0.0.0:1": "localhost:1", "[::]:1": "localhost:1", "h:1": "h:1",
-	} {
-		if got, err := Reach(listen); got != want || err != nil {
-			t.Errorf("%s is reached at %s, %v", listen, got, err)
+	_, port, _ := strings.Cut(address, ":")
+	for _, all := range []string{":", "0.0.0.0:"} {
+		if err := checkHealth(t, all+port); err != nil {
+			t.Errorf("a program that listens on %s: %v", all+port, err)
 		}
 	}
 	stop()
@@ -118,7 +117,7 @@ func TestMux(t *testing.T) {
 		t.Errorf("stopped, but %v", err)
 	}
 	if err := checkHealth(t, "nonsense"); err == nil ||
-		!strings.Contains(err.Error(), `"nonsense"`) {
+		!strings.Contains(err.Error(), `nonsense`) {
 		t.Errorf("no address: %v", err)
 	}
 }

@@ -20,27 +20,20 @@ import (
 
 // A Process is what the operating system hands a program.
 type Process struct {
-	// Args are the command line's words without the program's name.
-	Args []string
-	// Environ holds the environment's variables.
+	Args    []string // the command line's words without the program's name
 	Environ map[string]string
 	Stdin   io.Reader
 	Stdout  io.Writer
 	Stderr  io.Writer
 }
 
-// An ExitError ends the program with a status of its own, without a message if Err is nil.
+// An ExitError ends the program with a status of its own.
 type ExitError struct {
 	Status int
 	Err    error
 }
 
-func (e *ExitError) Error() string {
-	if e.Err == nil {
-		return fmt.Sprintf("exit status %d", e.Status)
-	}
-	return e.Err.Error()
-}
+func (e *ExitError) Error() string { return e.Err.Error() }
 
 func (e *ExitError) Unwrap() error { return e.Err }
 
@@ -63,22 +56,13 @@ func Main(run func(context.Context, Process) error) {
 		<-signals
 		os.Exit(130)
 	}()
-	err := run(ctx, Process{
-		Args: os.Args[1:], Environ: Environ(os.Environ()),
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-	})
+	err := run(ctx, Process{os.Args[1:], env.ToMap(os.Environ()), os.Stdin, os.Stdout, os.Stderr})
 	if err == nil {
 		return
 	}
-	status := 1
+	fmt.Fprintf(os.Stderr, "%s: %v\n", filepath.Base(os.Args[0]), err)
 	if e, ok := errors.AsType[*ExitError](err); ok {
-		status, err = e.Status, e.Err
+		os.Exit(e.Status)
 	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", filepath.Base(os.Args[0]), err)
-	}
-	os.Exit(status)
+	os.Exit(1)
 }
-
-// Environ makes a map of "NAME=value" pairs. It is never nil.
-func Environ(pairs []string) map[string]string { return env.ToMap(pairs) }

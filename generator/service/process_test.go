@@ -33,8 +33,8 @@ func TestMain(m *testing.M) {
 				select {}
 			case "usage":
 				return fmt.Errorf("wrapped: %w", Usage(errors.New("no such word")))
-			case "silent":
-				return &ExitError{Status: 3}
+			case "status":
+				return &ExitError{Status: 3, Err: errors.New("not all")}
 			}
 			return errors.New("broken")
 		})
@@ -52,8 +52,8 @@ func TestMainFunction(t *testing.T) {
 	}{
 		{"ok", 0, "[-test.v]ok", ""},
 		{"fail", 1, "", "service.test: broken\n"},
-		{"usage", 2, "", "service.test: no such word\n"},
-		{"silent", 3, "", ""},
+		{"usage", 2, "", "service.test: wrapped: no such word\n"},
+		{"status", 3, "", "service.test: not all\n"},
 	} {
 		var stdout, stderr bytes.Buffer
 		cmd := exec.Command(os.Args[0], "-test.v")

@@ -1,66 +1,48 @@
-package service_test
+package service
 
 import (
 	"context"
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"colorstream/generator/service"
 )
 
 func TestProfiles(t *testing.T) {
 	t.Parallel()
-	for address, ok := range map[string]bool{
-		"": true, "127.0.0.1:6060": true, "localhost:0": true, "[::1]:6060": true, "127.3.2.1:1": true,
-		":6060": false, "0.0.0.0:6060": false, "10.0.0.1:6060": false, "example.com:6060": false,
-		"127.0.0.1": false, "[::]:1": false,
-	} {
-		if err := service.CheckLoopback("X_PPROF_ADDR", address); (err == nil) != ok ||
-			err != nil && !strings.Contains(err.Error(), "X_PPROF_ADDR") {
-			t.Errorf("%q: %v", address, err)
-		}
-	}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	if err := service.ServeProfiles(t.Context(), log, "X_PPROF_ADDR", ""); err != nil {
+	profiles := func(ctx context.Context, address string) error {
+		return ServeProfiles(ctx, log, "X_PPROF_ADDR", address)
+	}
+	if err := profiles(t.Context(), ""); err != nil {
 		t.Errorf("off: %v", err)
 	}
+	taken, _, _ := serve(t, http.NotFoundHandler())
+	for address, want := range map[string]string{
+		":0": "this machine alone", "0.0.0.0:0": "this machine alone", "[::]:0": "this machine alone",
+		"127.0.0.1": "missing port", taken: "in use",
+	} {
+		if err := profiles(t.Context(), address); err == nil ||
+			!strings.Contains(err.Error(), "X_PPROF_ADDR") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", address, err, want)
+		}
+	}
 
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := service.ServeProfiles(t.Context(), log, "X_PPROF_ADDR", address); err == nil ||
-		!strings.Contains(err.Error(), "X_PPROF_ADDR") {
-		t.Errorf("a taken address: %v", err)
-	}
-	l.Close()
+	free, stop, done := serve(t, http.NotFoundHandler())
+	stop()
+	<-done
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- service.ServeProfiles(ctx, log, "X_PPROF_ADDR", address) }()
-	var text string
-	for text == "" {
-		response, err := http.Get("http://" + address + "/debug/pprof/goroutine?debug=1")
-		if err != nil {
-			select {
-			case err := <-ended:
-				t.Fatal(err)
-			default:
-				continue
-			}
+	go func() { ended <- profiles(ctx, free) }()
+	for text := ""; !strings.Contains(text, "goroutine profile"); {
+		select {
+		case err := <-ended:
+			t.Fatal(err)
+		default:
+			_, text = fetch("http://" + free + "/debug/pprof/goroutine?debug=1")
 		}
-		body, _ := io.ReadAll(response.Body)
-		response.Body.Close()
-		text = string(body)
-	}
-	if !strings.Contains(text, "goroutine profile") {
-		t.Errorf("got %.200s", text)
 	}
 	stop()
 	if err := <-ended; err != nil {
@@ -68,13 +50,14 @@ func TestProfiles(t *testing.T) {
 	}
 }
 
-func TestRegistry(t *testing.T) {
+// What all programs measure says whose it is.
+func TestRegister(t *testing.T) {
 	t.Parallel()
-	var health service.Health
+	var health Health
 	health.Condition("redis", "not yet")
 	health.Condition("store", "").Set(nil)
 	registry := prometheus.NewRegistry()
-	service.Register(registry, "tester", &health)
+	Register(registry, "tester", &health)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -82,26 +65,21 @@ func TestRegistry(t *testing.T) {
 	got := map[string]float64{}
 	for _, f := range families {
 		for _, m := range f.Metric {
-			program, condition := "", ""
+			labels := map[string]string{}
 			for _, l := range m.Label {
-				switch l.GetName() {
-				case "program":
-					program = l.GetValue()
-				case "condition":
-					condition = l.GetValue()
-				}
+				labels[l.GetName()] = l.GetValue()
 			}
-			if program != "tester" {
+			if labels["program"] != "tester" {
 				t.Errorf("%s does not say whose it is: %v", f.GetName(), m.Label)
 			}
-			got[f.GetName()+condition] = m.GetGauge().GetValue()
+			got[f.GetName()+labels["condition"]] = m.GetGauge().GetValue()
 		}
 	}
 	for name, want := range map[string]float64{
 		"colorstream_build_info": 1, "colorstream_readyredis": 0, "colorstream_readystore": 1,
 	} {
-		if got[name] != want {
-			t.Errorf("%s is %v, want %v", name, got[name], want)
+		if value, ok := got[name]; value != want || !ok {
+			t.Errorf("%s is %v, want %v", name, value, want)
 		}
 	}
 	if got["go_goroutines"] < 1 {

@@ -3,21 +3,18 @@ package service
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"text/tabwriter"
 )
 
-// A Program is a table of commands. Without a word on the command line, run is carried out, or help
-// if there is no run. All programs have the commands version and help, and those that serve HTTP
-// healthcheck.
+// A Program is a table of commands, to which the commands version and help are added, and those that
+// serve HTTP get healthcheck. Without a word on the command line, the command run is carried out.
 type Program struct {
-	Name  string
-	About string // what it does, for help
-	// Commands have a name each, and the words that must follow: "replay FILE"; "import FILE..." for
-	// any number of them.
+	Name     string
+	About    string // what it does, for help
 	Commands []Command
 	Notes    string // help's examples and so on
 	Config   any    // whose variables help prints
@@ -26,6 +23,8 @@ type Program struct {
 
 // A Command is one of a program's.
 type Command struct {
+	// Usage is its name and the words that must follow: "replay FILE"; "import FILE..." for any number
+	// of them, which the command looks at itself.
 	Usage string
 	Help  string
 	Run   func(context.Context, Process) error // Args are what follows the command's name
@@ -39,43 +38,36 @@ func (p Program) Run(ctx context.Context, process Process) error {
 			p.healthcheck,
 		})
 	}
+	help := func(context.Context, Process) error { return p.help(process) }
 	p.Commands = append(p.Commands,
-		Command{"version", "print the version", func(_ context.Context, process Process) error {
+		Command{"version", "print the version", func(context.Context, Process) error {
 			_, err := fmt.Fprintln(process.Stdout, p.Name, Version())
 			return err
 		}},
-		Command{"help", "print this", nil})
-	p.Commands[len(p.Commands)-1].Run = p.help
-	name, args := "", process.Args
+		Command{"help", "print this", help})
+	name, args := "run", process.Args
 	if len(args) > 0 {
 		name, args = args[0], args[1:]
 	}
-	var names []string
 	for _, c := range p.Commands {
-		names = append(names, strings.Fields(c.Usage)[0])
+		words := strings.Fields(c.Usage)
+		isOpen := strings.HasSuffix(c.Usage, "...")
+		switch {
+		case words[0] != name:
+			continue
+		case !isOpen && slices.ContainsFunc(args, isHelp):
+			return help(ctx, process)
+		case !isOpen && len(args) != len(words)-1:
+			return Usage(fmt.Errorf("%q cannot stand behind %s: write `%s %s` (settings are variables, "+
+				"see `%[3]s help`)", args, name, p.Name, c.Usage))
+		}
+		process.Args = args
+		return c.Run(ctx, process)
 	}
-	switch {
-	case name == "" && slices.Contains(names, "run"):
-		name = "run"
-	case name == "" || isHelp(name):
-		name = "help"
+	if isHelp(name) {
+		return help(ctx, process)
 	}
-	i := slices.Index(names, name)
-	if i < 0 {
-		list := strings.Join(names, ", ")
-		return Usage(fmt.Errorf("there is no command %q: it is one of %s", name, list))
-	}
-	c := p.Commands[i]
-	if len(args) == 1 && isHelp(args[0]) && !strings.HasSuffix(c.Usage, "...") {
-		return p.help(ctx, process)
-	}
-	if !strings.HasSuffix(c.Usage, "...") && len(args) != len(strings.Fields(c.Usage))-1 {
-		return Usage(fmt.Errorf(
-			"%q cannot stand behind %s: write `%s %s` (settings are variables, see `%[3]s help`)",
-			args, name, p.Name, c.Usage))
-	}
-	process.Args = args
-	return c.Run(ctx, process)
+	return Usage(fmt.Errorf("there is no command %q: `%s help` lists all", name, p.Name))
 }
 
 func isHelp(word string) bool { return word == "-h" || word == "-help" || word == "--help" }
@@ -93,15 +85,16 @@ func Configured[C any](
 	}
 }
 
-func (p Program) help(_ context.Context, process Process) error {
-	fmt.Fprintf(process.Stdout, "%s\n\nusage:\n", p.About)
+func (p Program) help(process Process) error {
+	t := tabwriter.NewWriter(process.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintf(t, "%s\n\nusage:\n", p.About)
 	for _, c := range p.Commands {
-		if c.Usage == "run" {
-			c.Usage = "[run]"
-		}
-		fmt.Fprintf(process.Stdout, "  %s %-*s  %s\n", p.Name, 26-len(p.Name), c.Usage, c.Help)
+		fmt.Fprintf(t, "  %s %s\t%s\n", p.Name, c.Usage, c.Help)
 	}
-	fmt.Fprintf(process.Stdout, "\n%svariables:\n", p.Notes)
+	fmt.Fprintf(t, "\n%svariables:\n", p.Notes)
+	if err := t.Flush(); err != nil {
+		return err
+	}
 	return WriteVariables(process.Stdout, p.Config)
 }
 
@@ -114,11 +107,25 @@ func (p Program) healthcheck(ctx context.Context, process Process) error {
 			address = cmp.Or(address, v.Default)
 		}
 	}
-	if address == "off" {
-		return errors.New("not known: " + p.Addr + " is off")
-	}
-	if err := Get(ctx, address, "/healthz", func(io.Reader) error { return nil }); err != nil {
+	if _, err := Get(ctx, address, "/healthz"); err != nil {
 		return fmt.Errorf("not healthy: %w", err)
 	}
 	return nil
+}
+
+// Version is the build's version: a tag if there is one, else the commit, else "unknown". In a
+// workspace Go's tools leave the module's version out.
+func Version() string {
+	info, _ := debug.ReadBuildInfo() // there is one where there are modules
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	build := map[string]string{}
+	for _, s := range info.Settings {
+		build[s.Key] = s.Value
+	}
+	if build["vcs.modified"] == "true" {
+		return build["vcs.revision"] + "-dirty"
+	}
+	return cmp.Or(build["vcs.revision"], "unknown")
 }

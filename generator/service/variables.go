@@ -22,7 +22,7 @@ type Variable struct {
 	Required bool
 	Secret   bool // masked in logs and errors, and may be given as a file
 	field    reflect.StructField
-	value    reflect.Value
+	value    string
 }
 
 // Variables lists the variables of a configuration struct in the order of its fields.
@@ -33,16 +33,27 @@ func variables(v reflect.Value) (list []Variable) {
 		name, option, _ := strings.Cut(field.Tag.Get("env"), ",")
 		switch {
 		case name != "":
-			list = append(list, Variable{
+			v := Variable{
 				Name: name, Default: field.Tag.Get("envDefault"), Help: field.Tag.Get("help"),
-				Required: option == "required", Secret: field.Tag.Get("secret") == "true",
-				field: field, value: value,
-			})
+				Required: option == "notEmpty", Secret: field.Tag.Get("secret") == "true", field: field,
+			}
+			if value = reflect.Indirect(value); value.IsValid() { // nil: not set
+				v.value = fmt.Sprint(value)
+			}
+			list = append(list, v)
 		case field.Type.Kind() == reflect.Struct:
 			list = append(list, variables(value)...)
 		}
 	}
 	return list
+}
+
+// Title is the name as tables have it: with the other one that a secret has.
+func (v Variable) Title() string {
+	if v.Secret {
+		return v.Name + "[_FILE]"
+	}
+	return v.Name
 }
 
 // WriteVariables prints a configuration's variables for help.
@@ -52,10 +63,7 @@ func WriteVariables(w io.Writer, config any) error {
 		if v.Required {
 			v.Default = "(required)"
 		}
-		if v.Secret {
-			v.Name += "[_FILE]"
-		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\n", v.Name, v.Default, v.Help)
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", v.Title(), v.Default, v.Help)
 	}
 	return t.Flush()
 }
@@ -64,20 +72,17 @@ func WriteVariables(w io.Writer, config any) error {
 func LogValue(config any) slog.Value {
 	var attrs []slog.Attr
 	for _, v := range Variables(config) {
-		text := ""
-		if v.value = reflect.Indirect(v.value); v.value.IsValid() { // nil: not set
-			text = fmt.Sprint(v.value.Interface())
+		u, err := url.Parse(v.value)
+		isURL := err == nil && u.Host != ""
+		switch {
+		case v.value == "":
+			continue
+		case isURL && (!v.Secret || strings.Contains(v.Default, "://")):
+			v.value = u.Redacted()
+		case v.Secret || strings.Contains(v.value, "://"):
+			v.value = "***"
 		}
-		isURL := strings.Contains(text, "://")
-		if u, err := url.Parse(text); isURL &&
-			err == nil && (!v.Secret || strings.Contains(v.Default, "://")) {
-			text = u.Redacted()
-		} else if text != "" && (isURL || v.Secret) {
-			text = "***"
-		}
-		if text != "" {
-			attrs = append(attrs, slog.String(v.Name, text))
-		}
+		attrs = append(attrs, slog.String(v.Name, v.value))
 	}
 	return slog.GroupValue(attrs...)
 }

@@ -87,9 +87,11 @@ func above(addr string, n int) string {
 	return net.JoinHostPort(host, strconv.Itoa(number+n))
 }
 
-// reach turns an address to listen on into one to connect to. The check of the ports rejects what
-// is no address.
+// reach turns an address to listen on into one to connect to from this machine.
 func reach(addr string) string {
-	at, _ := service.Reach(addr)
-	return at
+	host, port, _ := net.SplitHostPort(addr) // the check of the ports rejects what is no address
+	if host == "" || net.ParseIP(host).IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
 }

@@ -45,7 +45,7 @@ type Config struct {
 
 	Influx    access.Config
 	TokenDir  string `env:"INFLUX_TOKEN_DIR" envDefault:"data/tokens" help:"folder of the files worker and dashboard, for the two tokens that are not set"`
-	Token     string `env:"INFLUX_TOKEN,required" secret:"true" help:"token that may write the bucket"`
+	Token     string `env:"INFLUX_TOKEN,notEmpty" secret:"true" help:"token that may write the bucket"`
 	ReadToken string `env:"INFLUX_READ_TOKEN" secret:"true" help:"token that may read the bucket, to find the points that would be overwritten"`
 
 	Windows

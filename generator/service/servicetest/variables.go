@@ -20,17 +20,14 @@ func CheckVariables(t *testing.T, path, heading string, config any) {
 		if v.Help == "" {
 			t.Errorf("%s has no help", v.Name)
 		}
-		name, standard := v.Name, "–"
-		if v.Secret {
-			name += "[_FILE]"
-		}
+		standard := "–"
 		switch {
 		case v.Required:
 			standard = "required"
 		case v.Default != "":
 			standard = "`" + v.Default + "`"
 		}
-		rows = append(rows, fmt.Sprintf("| `%s` | %s | %s |", name, standard, v.Help))
+		rows = append(rows, fmt.Sprintf("| `%s` | %s | %s |", v.Title(), standard, v.Help))
 	}
 	checkTable(t, path, heading, "| variable | default | meaning |", rows)
 }
