@@ -83,7 +83,7 @@ func (d *dashboard) addPanels(all []panelJSON, source string) {
 			}
 			used, _ := target.DataSource.(map[string]any)
 			text, _ := target.Query.(string)
-			if used["type"] == "influxdb" && used["uid"] == source && text != "" {
+			if used["uid"] == source && text != "" {
 				d.targets[text] = true
 			}
 		}

@@ -46,18 +46,6 @@ func dial(t *testing.T, p *page) net.Conn {
 	return conn
 }
 
-func TestSlowBody(t *testing.T) {
-	t.Parallel()
-	g, p := start(t, nil, func(cfg *proxy.Config) { cfg.Limits().BodyTime = 100 * time.Millisecond })
-	raw := query(body(meanQuery))
-	if status := talk(t, p, raw[:len(raw)-10]); status != 408 {
-		t.Errorf("answer %d, want 408", status)
-	}
-	if seen, _ := g.record(); len(seen) != 0 {
-		t.Errorf("Grafana was asked %q", seen)
-	}
-}
-
 // The times that a request may take do not bound what comes after it on the connection.
 func TestDeadlinesEndWithTheirRequest(t *testing.T) {
 	t.Parallel()

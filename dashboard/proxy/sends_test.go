@@ -304,6 +304,7 @@ func oddMessages() []send {
 			"GET /public/build/a.js HTTP/1.1\r\n\r\n", "GET /public/build/a.js HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "GET /public/build/a.js HTTP/1.1\r\nHost: a/b\r\n\r\n",
 			"GET  /public/build/a.js HTTP/1.1\r\nHost: a\r\n\r\n", "GET /public/build/a.js HTTP/1.1 x\r\nHost: a\r\n\r\n", "/public/build/a.js\r\n\r\n",
 			"GET /public/build/a.js HTTP/1.1\r\nHost: a\r\n : x\r\n\r\n", "G@T /public/build/a.js HTTP/1.1\r\nHost: a\r\n\r\n"),
+		many("a body that does not come", 408, false, []string{query(mean)[:len(query(mean))-10]}),
 		many("versions", 505, false, []string{"GET /public/build/a.js HTTP/3.0\r\nHost: a\r\n\r\n"}),
 		bad("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
 		many("too many headers", 431, false,

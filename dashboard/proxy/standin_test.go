@@ -56,7 +56,7 @@ type grafana struct {
 	mu        sync.Mutex
 	dashboard string
 	queries   []string         // those that may be asked
-	seen      []string         // "METHOD /path?query" of everything but the proxy's own looks at the dashboard
+	seen      []string         // "METHOD http://host/path?query" of everything but the proxy's own looks at the dashboard
 	bodies    []string         // of the queries
 	answer    http.HandlerFunc // instead of the usual answers, if set; not for looks; never changed
 }
@@ -86,7 +86,7 @@ func (g *grafana) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	look := r.Header.Get("User-Agent") == "colorstream-dashboard" &&
 		r.URL.Path == "/api/dashboards/uid/colors"
 	if !look {
-		g.seen = append(g.seen, r.Method+" "+r.RequestURI)
+		g.seen = append(g.seen, r.Method+" http://"+r.Host+r.RequestURI)
 	}
 	if r.Method == http.MethodPost {
 		g.bodies = append(g.bodies, string(body))

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"colorstream/dashboard/proxy"
 )
 
 // A send is one request as bytes on a socket, and what must become of it.
@@ -67,7 +69,7 @@ func TestTable(t *testing.T) {
 	if len(all) < 400 {
 		t.Fatalf("%d requests in the table, want at least 400", len(all))
 	}
-	g, p := start(t, nil, nil)
+	g, p := start(t, nil, func(cfg *proxy.Config) { cfg.Limits().BodyTime = time.Second })
 	for _, send := range all {
 		if status := talk(t, p, send.raw); status != send.status {
 			t.Errorf("%s: status %d, want %d, for %.300q", send.name, status, send.status, send.raw)
