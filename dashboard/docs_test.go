@@ -13,6 +13,10 @@ import (
 	"colorstream/generator/service/servicetest"
 )
 
+func TestVariables(t *testing.T) {
+	servicetest.CheckVariables(t, "docs/variables.md", "dashboard", config{})
+}
+
 // TestMetricsAreDocumented holds the table of metrics against all that a page may show.
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
