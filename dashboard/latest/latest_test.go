@@ -225,6 +225,7 @@ func TestReader(t *testing.T) {
 				publishing.Add(-1)
 			},
 			Config{Refresh: width, Lookback: 24 * time.Hour, Window: width, Lateness: width, Limit: 100})
+		source.fail(errors.New("not yet"))
 		var running sync.WaitGroup
 		running.Go(func() { _ = r.Run(ctx) })
 		median := func(color string) float64 {
@@ -242,8 +243,10 @@ func TestReader(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Millisecond)
-		want("at once", "red", 1)
-		want("at once", "old", 3)
+		source.fail(nil)
+		time.Sleep(width)
+		want("soon after the first look failed", "red", 1)
+		want("soon after the first look failed", "old", 3)
 
 		time.Sleep(2*width - time.Millisecond)
 		source.write(at(0, "red", 10))
@@ -259,7 +262,7 @@ func TestReader(t *testing.T) {
 		time.Sleep(sweepInterval + time.Second)
 		want("swept", "lagging", 6)
 
-		if source.lasts > 4 {
+		if source.lasts > 5 {
 			t.Errorf("all of the past was read %d times", source.lasts)
 		}
 		for _, since := range source.sinces[1:] {
@@ -297,8 +300,8 @@ func TestReader(t *testing.T) {
 		want("after it", "meanwhile", 8)
 		cancel()
 		running.Wait()
-		if len(published) == 0 || published[0].Failure != nil {
-			t.Error("the first read was not published")
+		if len(published) < 2 || published[0].Failure == nil || published[1].Failure != nil {
+			t.Error("the first reads were not published")
 		}
 		for i := range published[1:] {
 			if published[i].Newest.After(published[i+1].Newest) {

@@ -158,6 +158,7 @@ func TestViews(t *testing.T) {
 	check("size=2&page=1", "green", "old")
 	check("size=2&page=7", "red")
 	check("size=2&page=4&kiosk", "old", "hostile") // it turns round, what needs attention first
+	check("sort=-median&kiosk", "blue", "old", "green", "red", "hostile")
 	check("sort=nonsense&page=-1&size=0&stat=x", "hostile", "blue", "green", "old", "red")
 }
 
@@ -248,7 +249,7 @@ func TestRows(t *testing.T) {
 		`class="mine silent"`, `class="mine stale"`, `class="mine part"`, `class="mine picked"`, `data-theme="dark"`,
 		`<i class="sign up"></i><span class="sr">up </span>2.50`, `<span class="sr">unknown </span>`, `title="approximate"`,
 		`1,234.5`, `value="6h" checked`, `<option value="max" selected>`, `aria-sort="ascending"`,
-		`chart.svg?color=`, `data-state="live"`, `5 colours`)
+		`chart.svg?color=`, `data-state="live"`, `5 colours`, `<b id="many">3</b>`)
 	page := get(t, s, path).Body.String()
 	for _, unwanted := range []string{"<img src=x", " style=", "<style", "onclick", "javascript:", `http-equiv`} {
 		if strings.Contains(page, unwanted) {
@@ -389,6 +390,10 @@ func TestSeries(t *testing.T) {
 	if got != want || answer.Figures[0] != "42.50" ||
 		!strings.HasPrefix(answer.SVG, "<svg") || answer.Plot.High < 52 {
 		t.Errorf("got %s and %v %v, want %s", got, answer.Figures, answer.Plot, want)
+	}
+	longer := query + fmt.Sprintf("&from=%d", to.Add(-6*width).UnixMilli()) // the last one counts
+	if n := len(decode[seriesJSON](t, s, longer).Start); n != 6 {
+		t.Errorf("of a longer time there are %d windows", n)
 	}
 	if day := decode[seriesJSON](t, s, "/series?range=24h&width=900"); day.Step != 360_000 || len(day.Start) > 241 {
 		t.Errorf("a day has %d steps of %d ms", len(day.Start), day.Step)
