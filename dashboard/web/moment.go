@@ -110,8 +110,9 @@ func (m *moment) table(v view) (colors []*latest.Color, e tableEvent) {
 
 // matches reports whether a name contains all words.
 func matches(name string, words []string) bool {
-	name = strings.ToLower(name)
-	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(name, w) })
+	return !slices.ContainsFunc(words, func(w string) bool {
+		return !strings.Contains(strings.ToLower(name), w)
+	})
 }
 
 // order sorts colours, which are in the order of their names, by the view's column. Those that are
@@ -178,10 +179,8 @@ func (m *moment) rate() float64 {
 
 // find returns the colour of a name, or nil.
 func (m *moment) find(name string) *latest.Color {
-	i, ok := slices.BinarySearchFunc(m.Colors, name, func(c *latest.Color, name string) int {
-		return strings.Compare(c.Color, name)
-	})
-	if !ok {
+	i := slices.IndexFunc(m.Colors, func(c *latest.Color) bool { return c.Color == name })
+	if i < 0 {
 		return nil
 	}
 	return m.Colors[i]

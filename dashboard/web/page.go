@@ -28,7 +28,6 @@ type page struct {
 	Chart   string // address of the picture for readers without a script
 	Shown   string // parameters of what is shown, for the links to it
 	Columns []column
-	Sorts   []column
 	Rows    []template.HTML
 	Table   tableEvent
 	First   int // number of the first row, from 1 on
@@ -38,7 +37,7 @@ type page struct {
 	Trail   string // how long the sparklines are
 }
 
-// A column is one of the table's with the sorting that its head asks for, or one of those sortings.
+// A column is one of the table's, with the sorting that its head asks for.
 type column struct {
 	Name, Title, Sort, Sorted string
 }
@@ -57,7 +56,7 @@ func (s *Server) page(query url.Values) page {
 	p := page{
 		View: v, State: m.stateNow(), Config: s.config, Span: readSpan(query), Spans: spans,
 		Theme: one(query, "theme", themes), Kiosk: v.First, Few: len(m.Colors) <= fewColors,
-		Color: last(query, "color"), Columns: v.columns(m.Statistics), Sorts: v.sorts(m.Statistics), Stats: m.Statistics,
+		Color: last(query, "color"), Columns: v.columns(m.Statistics), Stats: m.Statistics,
 		Trail:   formatSpan(latest.Trail * s.config.Window),
 		Refresh: max(1, s.config.Refresh.Seconds()),
 	}
@@ -117,22 +116,6 @@ func other(sort string) string {
 		return name
 	}
 	return "-" + sort
-}
-
-// sorts are all orders, for a select.
-func (v view) sorts(stats series.Statistics) (list []column) {
-	for _, name := range columns(stats) {
-		up := column{Sort: name, Title: chart.Title(series.Statistic(name)) + ", smallest first"}
-		down := column{Sort: "-" + name, Title: chart.Title(series.Statistic(name)) + ", largest first"}
-		switch name {
-		case "name":
-			up.Title, down.Title = "Name", "Name, from Z"
-		case "age":
-			up.Title, down.Title = "Newest first", "Oldest first"
-		}
-		list = append(list, up, down)
-	}
-	return list
 }
 
 // Previous and Next are the numbers of the pages beside this one.

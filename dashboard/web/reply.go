@@ -59,21 +59,18 @@ func version(body []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// read returns one of the page's files, nil if there is none of that name.
-func read(name string) []byte {
+// asset is the address of a file of the page's, with its version.
+func asset(name string) (string, error) {
 	body, err := files.ReadFile("static/" + name)
-	if err != nil {
-		return nil
-	}
-	return body
+	return "static/" + name + "?v=" + version(body), err
 }
 
 // static sends a file of the page's. The page asks for it by its version, so that a browser may
 // keep it for ever.
 func (s *Server) static(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	body := read(name)
-	if body == nil {
+	body, err := files.ReadFile("static/" + name)
+	if err != nil {
 		http.NotFound(w, r)
 		return
 	}

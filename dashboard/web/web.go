@@ -63,7 +63,7 @@ func New(
 	metrics prometheus.Registerer, config Config,
 ) *Server {
 	functions := template.FuncMap{
-		"asset":  func(name string) string { return "static/" + name + "?v=" + version(read(name)) },
+		"asset":  asset,
 		"count":  func(n int) string { return formatCount(int64(n)) },
 		"plural": plural,
 		"title":  chart.Title,
