@@ -392,8 +392,8 @@ func TestSeries(t *testing.T) {
 		t.Errorf("got %s and %v %v, want %s", got, answer.Figures, answer.Plot, want)
 	}
 	longer := query + fmt.Sprintf("&from=%d", to.Add(-6*width).UnixMilli()) // the last one counts
-	if n := len(decode[seriesJSON](t, s, longer).Start); n != 6 {
-		t.Errorf("of a longer time there are %d windows", n)
+	if get(t, s, longer); history.asked != 2 {
+		t.Errorf("%d queries for two times", history.asked)
 	}
 	if day := decode[seriesJSON](t, s, "/series?range=24h&width=900"); day.Step != 360_000 || len(day.Start) > 241 {
 		t.Errorf("a day has %d steps of %d ms", len(day.Start), day.Step)
