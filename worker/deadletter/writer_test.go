@@ -169,7 +169,7 @@ func TestSomeAreTaken(t *testing.T) {
 // lost connection they are.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
-	master, replica := redistest.Start(t), redistest.Start(t, "--repl-diskless-sync-delay", "0")
+	master, replica := redistest.Start(t, "--repl-diskless-sync-delay", "0"), redistest.Start(t)
 	host, port, _ := net.SplitHostPort(master.Addr())
 	w, _ := newWriter(t, master)
 	w.replicas = 1

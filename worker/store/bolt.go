@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	bolt "go.etcd.io/bbolt"
@@ -28,12 +29,10 @@ type Bolt struct {
 	damage  error // what was found wrong with the file; it is to be replaced
 	rescued []record
 	fresh   bool   // the file was replaced: the next Commit returns ErrFresh
-	last    uint64 // number that a key was made of
-	pending uint64 // the number of a commit that failed, to be repeated; 0 if none did
+	last    uint64 // number of the last commit that succeeded; a later one may be in the file
 	full    bool   // lines were dropped, and said so
 
-	statsMu sync.Mutex
-	stats   Stats
+	stats atomic.Pointer[Stats] // it is never changed
 }
 
 // NewBolt opens worker.db in a folder, which is made if it is missing. The lines in it take at most
@@ -47,6 +46,7 @@ func NewBolt(log *slog.Logger, dir string, maxBytes int64) (*Bolt, error) {
 		log: log, path: filepath.Join(dir, "worker.db"), signals: newSignals(),
 		most: map[Queue]uint64{Lines: uint64(maxBytes), Letters: uint64(maxBytes) / 16},
 	}
+	b.stats.Store(new(Stats))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	err := b.open()
@@ -94,16 +94,14 @@ func (b *Bolt) Commit(_ context.Context, c Commit) error {
 	if b.damage == nil && b.db != nil && !b.inPlace() {
 		b.damage = errRemoved // a commit to a file that was removed would succeed
 	}
-	if b.pending == 0 {
-		b.last++
-		b.pending = b.last
-	}
-	key := binary.BigEndian.AppendUint64(nil, b.pending)
+	// One that failed is repeated with its number, since it may be there.
+	key := binary.BigEndian.AppendUint64(nil, b.last+1)
 	err := b.update(func(t *transaction) error {
 		if b.fresh {
 			b.fresh = false
 			return ErrFresh
 		}
+		t.head.Last = b.last + 1
 		t.dropParts(c)
 		t.put(meta, []byte(state), c.State)
 		for _, p := range c.Parts {
@@ -116,7 +114,7 @@ func (b *Bolt) Commit(_ context.Context, c Commit) error {
 	if err != nil {
 		return fmt.Errorf("commit to %s: %w", b.path, err)
 	}
-	b.pending = 0
+	b.last++
 	if len(c.Lines) > 0 {
 		b.send(Lines)
 	}
@@ -135,7 +133,7 @@ func (b *Bolt) Oldest(_ context.Context, q Queue) ([]Batch, error) {
 		batches = nil
 		size := 0
 		c := tx.Bucket([]byte(q)).Cursor()
-		for k, sealed := c.First(); k != nil; k, sealed = c.Next() {
+		for k, sealed := c.First(); k != nil && number(k) <= b.last; k, sealed = c.Next() {
 			value, err := unseal(string(q), k, sealed)
 			if err != nil {
 				return err
@@ -144,7 +142,7 @@ func (b *Bolt) Oldest(_ context.Context, q Queue) ([]Batch, error) {
 			if size += len(data); size > oldestBytes && len(batches) > 0 {
 				return nil
 			}
-			batches = append(batches, Batch{ID: batchID(k, sealed), Data: bytes.Clone(data), At: at})
+			batches = append(batches, Batch{ID: string(k), Data: bytes.Clone(data), At: at})
 		}
 		return nil
 	})
@@ -154,20 +152,19 @@ func (b *Bolt) Oldest(_ context.Context, q Queue) ([]Batch, error) {
 	return batches, nil
 }
 
-// Remove removes batches, and saves the letters in the same transaction.
+// Remove removes batches, and saves the letters in the same transaction, under a key that a
+// repetition uses again.
 func (b *Bolt) Remove(_ context.Context, q Queue, ids []string, letters []byte) error {
+	if len(ids) == 0 {
+		return nil
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.last++
-	key := binary.BigEndian.AppendUint64(nil, b.last)
 	err := b.update(func(t *transaction) error {
-		removed := false
 		for _, id := range ids {
-			removed = t.dequeue(q, id) || removed
+			t.remove(string(q), []byte(id))
 		}
-		if removed { // else the letters are there since an earlier try
-			t.enqueue(Letters, key, letters)
-		}
+		t.enqueue(Letters, append([]byte(ids[0]), 'i'), letters)
 		return nil
 	})
 	if err != nil {
@@ -180,11 +177,7 @@ func (b *Bolt) Remove(_ context.Context, q Queue, ids []string, letters []byte) 
 }
 
 // Stats returns what the store holds and counted.
-func (b *Bolt) Stats() Stats {
-	b.statsMu.Lock()
-	defer b.statsMu.Unlock()
-	return b.stats
-}
+func (b *Bolt) Stats() Stats { return *b.stats.Load() }
 
 // Close closes the file.
 func (b *Bolt) Close() error {
@@ -232,7 +225,7 @@ func (b *Bolt) updateOnce(act func(*transaction) error) error {
 			if err := act(t); err != nil {
 				return err
 			}
-			t.head.Last = b.last
+			t.head.Last = max(t.head.Last, b.last)
 			return t.end()
 		})
 	})
@@ -255,11 +248,10 @@ func (b *Bolt) show(t *transaction) {
 	} else if lines.Bytes < b.most[Lines]/2 {
 		b.full = false
 	}
-	b.statsMu.Lock()
-	defer b.statsMu.Unlock()
-	s := &b.stats
+	s := b.Stats()
 	s.Bytes, s.Oldest = int64(lines.Bytes+letters.Bytes), t.oldest
 	s.Batches = int(lines.Batches)
 	s.DroppedPoints += t.dropped[Lines]
 	s.DroppedLetters += t.dropped[Letters]
+	b.stats.Store(&s)
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -74,8 +73,8 @@ func openBolt(path string) (db *bolt.DB, file *os.File, err error) {
 	return nil, nil, err
 }
 
-// check reads the whole file: each value's checksum, and whether all are there. The last number
-// that a key was made of is known then.
+// check reads the whole file: each value's checksum, and whether all are there. The last
+// commit's number is known then.
 func (b *Bolt) check() error {
 	return guard(func() error {
 		return b.db.View(func(tx *bolt.Tx) error {
@@ -139,16 +138,16 @@ func (b *Bolt) replace() (err error) {
 		}
 		b.log.Error("the worker's file is unusable; a fresh one begins with the windows that are intact",
 			"error", b.damage, "moved", moved, "batches", len(b.rescued))
-		b.statsMu.Lock()
-		b.stats.Damaged++
-		b.statsMu.Unlock()
+		s := b.Stats()
+		s.Damaged++
+		b.stats.Store(&s)
 	}
 	b.abandon()
 	if b.db, b.file, err = openBolt(b.path); err != nil {
 		return err
 	}
 	for _, r := range b.rescued {
-		b.last = max(b.last, binary.BigEndian.Uint64(r.key))
+		b.last = max(b.last, number(r.key))
 	}
 	err = b.updateOnce(func(t *transaction) error {
 		for _, r := range b.rescued {

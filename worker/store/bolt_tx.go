@@ -29,7 +29,7 @@ const (
 // A head says what else the file holds, so that what is missing is noticed.
 type head struct {
 	Version        uint64
-	Last           uint64 // number that a key was made of
+	Last           uint64 // number of the last commit
 	Parts          uint64
 	Lines, Letters queueHead
 }
@@ -113,9 +113,8 @@ func splitBatch(value []byte) (at time.Time, data []byte) {
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(value))), value[8:]
 }
 
-// batchID holds the checksum too: a commit that failed and is repeated may change the batch, which
-// a sender that has the old one must not remove.
-func batchID(key, sealed []byte) string { return string(key) + string(sealed[:4]) }
+// number is that of the commit of a batch.
+func number(key []byte) uint64 { return binary.BigEndian.Uint64(key) }
 
 func windowKey(window int64) []byte {
 	// In the order of time, also before 1970.
@@ -215,15 +214,4 @@ func (t *transaction) enqueue(q Queue, key, data []byte) {
 		t.dropped[q] += uint64(bytes.Count(v[12:], []byte("\n")))
 		t.remove(string(q), bytes.Clone(k))
 	}
-}
-
-// dequeue removes a batch and reports whether it was there.
-func (t *transaction) dequeue(q Queue, id string) bool {
-	key := []byte(id)[:min(8, len(id))]
-	sealed := t.tx.Bucket([]byte(q)).Get(key)
-	if len(sealed) < 4 || batchID(key, sealed) != id {
-		return false
-	}
-	t.remove(string(q), key)
-	return t.err == nil
 }

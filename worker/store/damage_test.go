@@ -56,7 +56,7 @@ func TestBoltDamage(t *testing.T) {
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
 	t.Log("seed", seed)
-	dir := t.TempDir()
+	dir := fastDir(t)
 	b := openTestBolt(t, dir, 1<<20)
 	saved, before, queues := fill(t, b, rng)
 	if err := b.Close(); err != nil {

@@ -18,6 +18,7 @@
 //	parts    window start ^ 1<<63 (8), number (8)  seal, Part.Data
 //	lines    number (8)                        seal, time in µs (8), Commit.Lines
 //	letters  number (8)                        seal, time in µs (8), Commit.Letters
+//	letters  number (8), "i"                   the same, what InfluxDB rejected of that and later lines
 //
 //	seal: CRC32C (4) of the bucket's name, the key, and the value behind the seal
 //	number: one more for each commit; one that failed is repeated with its own, since it may be there

@@ -50,12 +50,12 @@ func NewMembers(node Node, channel, name string, lease time.Duration, partitions
 	}
 }
 
-// heartbeatScript takes a name and a lease in ms, and returns the number of all names and those
-// that are alive.
+// heartbeatScript takes a name and a lease in ms, and returns the time and the names that are alive.
 var heartbeatScript = redis.NewScript(allowOOM + now + `
 	redis.call('ZADD', KEYS[1], now, ARGV[1])
 	local live = redis.call('ZRANGEBYSCORE', KEYS[1], now - ARGV[2], '+inf')
-	return {redis.call('ZCARD', KEYS[1]), live}`)
+	table.insert(live, 1, string.format('%d', now))
+	return live`)
 
 // Heartbeat says that this worker lives and owns that many partitions, and returns its share. It is
 // to be called several times in a lease. After an error the share is the last one, with nothing to
@@ -66,15 +66,13 @@ func (m *Members) Heartbeat(ctx context.Context, owned int) (Share, error) {
 	if err != nil {
 		return m.share, wrap("heartbeat in", m.key, err)
 	}
-	answer, err := heartbeatScript.Run(ctx, c, []string{m.key}, m.name, m.lease.Milliseconds()).Slice()
+	live, err := heartbeatScript.Run(ctx, c, []string{m.key}, m.name, m.lease.Milliseconds()).
+		StringSlice()
 	if err != nil {
 		return m.share, wrap("heartbeat in", m.key, err)
 	}
-	all, _ := answer[0].(int64)
-	var live []string
-	for _, v := range answer[1].([]any) {
-		live = append(live, v.(string))
-	}
+	now, _ := strconv.ParseInt(live[0], 10, 64)
+	live = live[1:]
 	slices.Sort(live)
 	rank := slices.Index(live, m.name)
 	m.share = Share{Workers: len(live), Partitions: m.partitions / len(live)}
@@ -86,21 +84,9 @@ func (m *Members) Heartbeat(ctx context.Context, owned int) (Share, error) {
 	} else if m.over++; m.over > 1 {
 		m.share.Excess = owned - m.share.Partitions
 	}
-	if all > int64(len(live)) {
-		err = m.prune(ctx, c)
-	}
-	return m.share, wrap("prune", m.key, err)
-}
-
-// prune removes the names of workers that have given no heartbeat for ten leases. It is a command
-// of its own, as each write.
-func (m *Members) prune(ctx context.Context, c *redis.Client) error {
-	t, err := c.Time(ctx).Result()
-	if err != nil {
-		return err
-	}
-	dead := strconv.FormatInt(t.Add(-10*m.lease).UnixMilli(), 10)
-	return c.ZRemRangeByScore(ctx, m.key, "-inf", dead).Err()
+	// Names that have given no heartbeat for ten leases go, by a command of its own, as each write.
+	dead := strconv.FormatInt(now-10*m.lease.Milliseconds(), 10)
+	return m.share, wrap("prune", m.key, c.ZRemRangeByScore(ctx, m.key, "-inf", dead).Err())
 }
 
 // Leave removes this worker's name, so that the others need not wait for its lease to end.

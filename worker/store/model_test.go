@@ -182,7 +182,7 @@ func testModel(
 // unless it has got to its last page, of bbolt's meta pages, which it writes after all others are
 // safe.
 func TestBoltModel(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "worker.db")
+	path := filepath.Join(fastDir(t), "worker.db")
 	var b *Bolt
 	read := func() []byte {
 		file, err := os.ReadFile(path)
@@ -223,7 +223,7 @@ func TestBoltModel(t *testing.T) {
 
 // TestRedisModel kills Redis, and cuts what it wrote last at any byte.
 func TestRedisModel(t *testing.T) {
-	dir := t.TempDir()
+	dir := fastDir(t)
 	server := redistest.Start(t, "--dir", dir, "--appendonly", "yes", "--appendfsync", "always")
 	client := server.Client()
 	file := func() (string, int64) {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -129,9 +128,6 @@ func (r *Redis) Load(ctx context.Context) (Saved, error) {
 		slices.SortFunc(fields, func(a, b field) int { return streamid.Compare(a.position(), b.position()) })
 		r.send(q)
 	}
-	if len(state) == 0 {
-		return Saved{Position: position}, nil
-	}
 	return Saved{State: []byte(state), Position: position}, nil
 }
 
@@ -157,10 +153,7 @@ func (r *Redis) Commit(ctx context.Context, c Commit) error {
 		if streamid.Compare(c.Position, before) <= 0 {
 			return fmt.Errorf("commit %s: position %q is not after %q", r.hash, c.Position, before)
 		}
-		packed, err := compress(data)
-		if err != nil {
-			return wrap("commit", r.hash, err)
-		}
+		packed := compress(data)
 		args, sizes[q] = append(args, string(q)+":"+c.Position, packed), int64(len(packed))
 	}
 	if err := r.run(ctx, commitScript, args...).Err(); err != nil {
@@ -247,10 +240,7 @@ func (r *Redis) Remove(ctx context.Context, q Queue, ids []string, letters []byt
 		return nil
 	}
 	if len(letters) > 0 {
-		packed, err := compress(letters)
-		if err != nil {
-			return wrap("save the letters of", r.hash, err)
-		}
+		packed := compress(letters)
 		name := string(Letters) + ":" + field{name: ids[0]}.position() + "i"
 		if err := r.run(ctx, letterScript, r.own(), name, packed).Err(); err != nil {
 			return wrap("save the letters of", r.hash, err)
@@ -291,15 +281,13 @@ func (r *Redis) Trim(
 	if err != nil {
 		return 0, wrap("trim", r.stream, err)
 	}
-	if age > 0 {
-		now, err := c.Time(ctx).Result()
-		if err != nil {
-			return 0, wrap("trim", r.stream, err)
-		}
-		young := strconv.FormatInt(now.Add(-age).UnixMilli(), 10) + "-0"
-		if streamid.Compare(young, before) < 0 {
-			before = young
-		}
+	now, err := c.Time(ctx).Result()
+	if err != nil {
+		return 0, wrap("trim", r.stream, err)
+	}
+	young := fmt.Sprintf("%d-0", now.Add(-age).UnixMilli())
+	if streamid.Compare(young, before) < 0 {
+		before = young
 	}
 	for ctx.Err() == nil {
 		limit := int64(1000)
@@ -353,7 +341,11 @@ func (r *Redis) run(ctx context.Context, script *redis.Script, args ...any) *red
 		cmd.SetErr(err)
 		return cmd
 	}
-	cmd := script.Run(ctx, c, []string{r.hash}, args...)
+	return fence(script.Run(ctx, c, []string{r.hash}, args...))
+}
+
+// fence makes ErrFenced of a script's answer.
+func fence(cmd *redis.Cmd) *redis.Cmd {
 	if err := cmd.Err(); err != nil && strings.HasPrefix(err.Error(), "FENCED") {
 		cmd.SetErr(ErrFenced)
 	}
@@ -369,11 +361,8 @@ func (r *Redis) replicate(ctx context.Context) error {
 	}
 	conn := c.Conn()
 	defer conn.Close()
-	write := renewScript.Eval(ctx, conn, []string{r.hash}, r.own(), r.lease.Milliseconds())
-	if err := write.Err(); err != nil {
-		if strings.HasPrefix(err.Error(), "FENCED") {
-			return ErrFenced
-		}
+	err = fence(renewScript.Eval(ctx, conn, []string{r.hash}, r.own(), r.lease.Milliseconds())).Err()
+	if err != nil {
 		return err
 	}
 	n, err := conn.Wait(ctx, r.replicas, time.Second).Result()

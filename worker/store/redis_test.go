@@ -54,31 +54,34 @@ func TestRedisLateCommit(t *testing.T) {
 
 func TestRedisLease(t *testing.T) {
 	client := redistest.Start(t).Client()
-	const lease = 300 * time.Millisecond
 	owner := func(name string) *Redis {
-		return NewRedis(logger(t), nodeOf(client), "s", name, lease,
-			0)
+		return NewRedis(logger(t), nodeOf(client), "s", name, time.Minute, 0)
 	}
 	a, b := owner("a"), owner("b")
-	if name, err := b.Owner(t.Context()); name != "" || err != nil {
-		t.Fatalf("at first %q owns it, %v", name, err)
-	}
-	acquire(t, a)
-	acquire(t, a) // after an error its own lease is no obstacle
-	if ok, err := b.Acquire(t.Context()); ok || err != nil {
-		t.Fatalf("a second owner acquires: %v, %v", ok, err)
-	}
-	if name, err := b.Owner(t.Context()); name != "a" || err != nil {
-		t.Fatalf("%q owns it, %v", name, err)
-	}
-	for range 8 {
-		time.Sleep(lease / 4)
-		if err := a.Renew(t.Context()); err != nil {
-			t.Fatal(err)
+	owned := func(want string) {
+		t.Helper()
+		if name, err := b.Owner(t.Context()); name != want || err != nil {
+			t.Fatalf("%q owns it, want %q, %v", name, want, err)
 		}
+	}
+	refused := func() {
+		t.Helper()
 		if ok, err := b.Acquire(t.Context()); ok || err != nil {
 			t.Fatalf("a second owner acquires: %v, %v", ok, err)
 		}
+	}
+	pass := func(d time.Duration) { client.HIncrBy(t.Context(), "s:worker", "until", -d.Milliseconds()) }
+	owned("")
+	acquire(t, a)
+	acquire(t, a) // after an error its own lease is no obstacle
+	refused()
+	owned("a")
+	for range 3 {
+		pass(50 * time.Second)
+		if err := a.Renew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		refused()
 	}
 	if err := a.Release(t.Context()); err != nil {
 		t.Fatal(err)
@@ -87,10 +90,8 @@ func TestRedisLease(t *testing.T) {
 	if err := a.Renew(t.Context()); !errors.Is(err, ErrFenced) {
 		t.Errorf("the first one renews: %v", err)
 	}
-	time.Sleep(lease + 50*time.Millisecond)
-	if name, err := a.Owner(t.Context()); name != "" || err != nil {
-		t.Errorf("after the lease %q owns it, %v", name, err)
-	}
+	pass(time.Minute)
+	owned("")
 	acquire(t, a)
 }
 
@@ -138,9 +139,9 @@ func TestRedisFull(t *testing.T) {
 
 // TestRedisReplicas hands lines out only when enough replicas have them.
 func TestRedisReplicas(t *testing.T) {
-	master := redistest.Start(t)
+	master := redistest.Start(t, "--repl-diskless-sync-delay", "0")
 	host, port, _ := strings.Cut(master.Addr(), ":")
-	replica := redistest.Start(t, "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0")
+	replica := redistest.Start(t, "--replicaof", host+" "+port)
 	client := master.Client()
 	linked := func(want string) {
 		t.Helper()
@@ -224,7 +225,7 @@ func TestRedisTrim(t *testing.T) {
 
 func TestMembers(t *testing.T) {
 	client := redistest.Start(t).Client()
-	const lease = 400 * time.Millisecond
+	const lease = time.Minute
 	names := []string{"1-old", "2-mid", "3-new"}
 	var all []*Members
 	for _, name := range names {
@@ -249,12 +250,17 @@ func TestMembers(t *testing.T) {
 		t.Fatal(err)
 	}
 	beat(1, 3, Share{2, 4, 0})
-	time.Sleep(lease + 50*time.Millisecond) // 1 and 2 are silent
+	silent := func(d time.Duration) {
+		for _, name := range names[1:] {
+			client.ZIncrBy(t.Context(), "c:workers", -float64(d.Milliseconds()), name)
+		}
+	}
+	silent(lease + time.Millisecond)
 	beat(0, 3, Share{1, 8, 0})
 	if n := client.ZCard(t.Context(), "c:workers").Val(); n != 3 {
 		t.Errorf("%d names; dead ones stay for a while", n)
 	}
-	time.Sleep(10 * lease)
+	silent(9 * lease)
 	beat(0, 3, Share{1, 8, 0})
 	if n := client.ZCard(t.Context(), "c:workers").Val(); n != 1 {
 		t.Errorf("%d names; those of dead workers should have gone", n)
