@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 func environ(pairs map[string]string) func(string) string {
@@ -106,6 +108,27 @@ func build(t *testing.T, cache string, stand map[string]string) (path, out strin
 	}
 	path, err = Build(t.Context(), server, &b, environ(map[string]string{"XDG_CACHE_HOME": cache}))
 	return path, b.String(), err
+}
+
+// A second build waits for the first, and has its binary.
+func TestBuildWaits(t *testing.T) {
+	cache := t.TempDir()
+	path := filepath.Join(cache, "colorstream", "influxd-"+Version)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	first := flock.New(path + ".lock")
+	if _, err := first.TryLock(); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(100*time.Millisecond, func() {
+		program(t, path, "true")
+		_ = first.Close()
+	})
+	got, out, err := build(t, cache, nil)
+	if got != path || err != nil || !strings.HasPrefix(out, "Another build") {
+		t.Errorf("%s, %v:\n%s", got, err, out)
+	}
 }
 
 // The whole course of a build.
