@@ -1,9 +1,6 @@
 package message
 
-import (
-	"encoding/json"
-	"strings"
-)
+import "strings"
 
 const (
 	space         = " \t\r\n" // JSON's white space
@@ -36,55 +33,4 @@ func Next(payload string) (m Message, n int, err error) {
 		rest = rest[1:]
 	}
 	return m, len(payload) - len(rest), err
-}
-
-func nextStrict(payload string) (m Message, rest string, err error) {
-	text := strings.TrimLeft(strings.TrimPrefix(payload, byteOrderMark), space)
-	if text == "" {
-		return Message{}, "", &Error{Empty, "the message is empty"}
-	}
-	n := valueLen(text)
-	first, rest := text[:n], text[n:]
-	if !json.Valid([]byte(first)) {
-		first, rest, _ = strings.Cut(text, "\n")
-	}
-	if err := checkUnicode(first); err != nil {
-		return Message{}, rest, err
-	}
-	m, err = decodeStrict(first)
-	return m, rest, err
-}
-
-// maxDepth bounds how deep objects and arrays may be nested, and with it the work for a payload of
-// lines that each open one and never close it.
-const maxDepth = 100
-
-// valueLen is the length of the object or array that s begins with, or 0 if there is none that
-// ends. It finds brackets and strings only; whether they make JSON is for the decoder to tell.
-func valueLen(s string) int {
-	if s[0] != '{' && s[0] != '[' {
-		return 0
-	}
-	depth := 0
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '{', '[':
-			if depth++; depth > maxDepth {
-				return 0
-			}
-		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		case '"':
-			for i++; i < len(s) && s[i] != '"'; i++ {
-				if s[i] == '\\' {
-					i++
-				} else if s[i] < ' ' {
-					return 0
-				}
-			}
-		}
-	}
-	return 0
 }

@@ -46,7 +46,8 @@ func TestNext(t *testing.T) {
 	// What is JSON and no message is rejected whole, what is no JSON to the end of its line.
 	want(`{"color":"a","value":"1"}`+a, "value_type", "a1")
 	want("[\n"+a+",\n"+b+"\n]\n"+a, "not_object", "a1")
-	want("42 "+a+"\n"+b, "not_object", "b2")
+	want("42\n"+a+"\n"+b, "not_object", "a1", "b2")
+	want("42 "+a+"\n"+b, "not_json", "b2")
 	want("INFO "+a+"\n"+b, "not_json", "b2")
 	want("[INFO] "+a+"\n"+b, "not_json", "b2")
 	want(`{"color":"a","value":NaN} `+a+"\n"+b, "not_json", "b2")

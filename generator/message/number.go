@@ -1,6 +1,7 @@
 package message
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -19,12 +20,28 @@ func IsDecimal(s string) bool {
 	return !errors.Is(err, strconv.ErrSyntax)
 }
 
-func parseValue(number string) (float64, error) {
-	f, err := strconv.ParseFloat(number, 64)
+func parseValue(raw json.RawMessage) (float64, error) {
+	if !isNumber(raw) {
+		return 0, errorf(ValueType, "value must be a number, not %.40s", raw)
+	}
+	f, err := strconv.ParseFloat(string(raw), 64)
 	if err != nil {
-		return 0, errorf(ValueRange, "value %.40s does not fit a double", number)
+		return 0, errorf(ValueRange, "value %.40s does not fit a double", raw)
 	}
 	return f, nil
+}
+
+func parseTime(raw json.RawMessage) (time.Time, error) {
+	text, ok := asString(raw)
+	switch {
+	case ok:
+		return parseTimeText(text)
+	case isNumber(raw):
+		return parseTimeNumber(string(raw))
+	case isNull(raw):
+		return time.Time{}, nil
+	}
+	return time.Time{}, errorf(TimeInvalid, "ts must be a number or a string, not %.40s", raw)
 }
 
 // parseTimeNumber reads milliseconds since 1970, which may have a fraction.
@@ -38,17 +55,24 @@ func parseTimeNumber(number string) (time.Time, error) {
 		ms = int64(f)
 	}
 	at := time.UnixMilli(ms).Add(time.Duration(fraction * float64(time.Millisecond))).UTC()
-	const taken = "it was taken for milliseconds since 1970"
-	switch {
-	case at.Before(year2000):
-		return time.Time{}, errorf(Past, "ts %.40s is before the year 2000: %s, which is %s%s",
-			number, taken, at.Format(time.RFC3339), guess(time.Unix(ms, 0), "seconds"))
-	case at.After(maxTime):
-		return time.Time{}, errorf(TimeRange, "ts %.40s is after the year 2262: %s%s%s",
-			number, taken, guess(time.UnixMicro(ms),
-				"microseconds"), guess(time.Unix(0, ms), "nanoseconds"))
+	if err := checkRange(at, number); err != nil {
+		err.Detail += ": it was taken for milliseconds since 1970, which is " +
+			at.Format(time.RFC3339) + guess(time.Unix(ms, 0), "seconds") +
+			guess(time.UnixMicro(ms), "microseconds") + guess(time.Unix(0, ms), "nanoseconds")
+		return time.Time{}, err
 	}
 	return at, nil
+}
+
+// checkRange returns an error if a time is not one of the wire's, nil if it is.
+func checkRange(at time.Time, text string) *Error {
+	switch {
+	case at.Before(year2000):
+		return errorf(Past, "ts %.40s is before the year 2000", text)
+	case at.After(maxTime):
+		return errorf(TimeRange, "ts %.40s is after the year 2262", text)
+	}
+	return nil
 }
 
 // guess names the unit in which a rejected ts would be a time of these years.
@@ -76,11 +100,8 @@ func parseTimeText(text string) (time.Time, error) {
 	default:
 		return time.Time{}, errorf(TimeInvalid, "ts %.40q is no RFC 3339 time", text)
 	}
-	switch at = at.UTC(); {
-	case at.Before(year2000):
-		return time.Time{}, errorf(Past, "ts %.40q is before the year 2000", text)
-	case at.After(maxTime):
-		return time.Time{}, errorf(TimeRange, "ts %.40q is after the year 2262", text)
+	if err := checkRange(at, text); err != nil {
+		return time.Time{}, err
 	}
-	return at, nil
+	return at.UTC(), nil
 }

@@ -2,145 +2,121 @@ package message
 
 import (
 	"encoding/json"
-	"errors"
-	"io"
 	"strings"
 )
 
-// decodeStrict reads any message, field by field, so that it sees what a decoder into a struct
-// hides: names in another case, duplicates, replaced bytes. An error is NotJSON exactly if text is
-// no JSON.
-func decodeStrict(text string) (Message, error) {
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber()
-	first, err := d.Token()
-	if err != nil {
-		return Message{}, notJSON(err)
+// nextStrict reads the first message of a payload, whatever its shape, and returns what follows.
+func nextStrict(payload string) (m Message, rest string, err error) {
+	text := strings.TrimLeft(strings.TrimPrefix(payload, byteOrderMark), space)
+	if text == "" {
+		return Message{}, "", &Error{Empty, "the message is empty"}
 	}
-	if first == json.Delim('[') && !json.Valid([]byte(text)) {
-		return Message{}, &Error{NotJSON, "the message is not JSON: it begins with [ and is no array"}
+	n := valueLen(text)
+	first, rest := text[:n], text[n:]
+	var syntax error
+	if !json.Valid([]byte(first)) {
+		first, rest, _ = strings.Cut(text, "\n")
+		syntax = json.Unmarshal([]byte(first), new(json.RawMessage))
 	}
-	if first != json.Delim('{') {
-		return Message{}, &Error{NotObject, "the message is not a JSON object"}
+	err = checkUnicode(first)
+	switch {
+	case err != nil:
+	case syntax != nil:
+		err = errorf(NotJSON, "the message is not JSON: %v", syntax)
+	case first[0] != '{':
+		err = &Error{NotObject, "the message is not a JSON object"}
+	default:
+		m, err = decodeObject(first)
 	}
-	f := fields{seen: make(map[string]bool, 4)}
-	for d.More() {
-		if err := f.read(d); err != nil {
-			return Message{}, err
+	return m, rest, err
+}
+
+// maxDepth bounds how deep objects and arrays may be nested, and with it the work for a payload of
+// lines that each open one and never close it.
+const maxDepth = 100
+
+// valueLen is the length of the object or array that s begins with, or 0 if there is none that
+// ends. It finds brackets and strings only; whether they make JSON is for the decoder to tell.
+func valueLen(s string) int {
+	if s[0] != '{' && s[0] != '[' {
+		return 0
+	}
+	depth := 0
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '{', '[':
+			if depth++; depth > maxDepth {
+				return 0
+			}
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case '"':
+			for i++; i < len(s) && s[i] != '"'; i++ {
+				if s[i] == '\\' {
+					i++
+				} else if s[i] < ' ' {
+					return 0
+				}
+			}
 		}
 	}
-	if _, err := d.Token(); err != nil {
-		return Message{}, notJSON(err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Message{}, &Error{TrailingData, "there is more after the JSON object"}
-	}
-	return f.message()
+	return 0
 }
 
-func notJSON(err error) *Error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return &Error{NotJSON, "the message is not JSON: it is cut short"}
+// decodeObject reads a JSON object field by field, so that it sees what a decoder into a struct
+// hides: names in another case, and duplicates.
+func decodeObject(text string) (m Message, err error) {
+	d := json.NewDecoder(strings.NewReader(text)) // it is valid: nothing fails
+	_, _ = d.Token()
+	seen := make(map[string]bool, 4)
+	for d.More() {
+		key, _ := d.Token()
+		name, _ := key.(string)
+		var raw json.RawMessage
+		_ = d.Decode(&raw)
+		switch {
+		case seen[name]:
+			err = errorf(DuplicateField, "field %.40q stands twice", name)
+		case name == "color":
+			m.Color, err = parseColor(raw)
+		case name == "name":
+			m.Name, err = parseName(raw)
+		case name == "value":
+			m.Value, err = parseValue(raw)
+		case name == "ts":
+			m.Time, err = parseTime(raw)
+		}
+		if err != nil {
+			return Message{}, err
+		}
+		seen[name] = true
 	}
-	return &Error{NotJSON, "the message is not JSON: " + err.Error()}
-}
-
-// fields collects an object's fields. The first wrong one is kept, not returned, so that text which
-// is no JSON at all is called that, whatever stood before.
-type fields struct {
-	seen  map[string]bool
-	m     Message
-	wrong error
-}
-
-func (f *fields) read(d *json.Decoder) error {
-	key, err := d.Token()
-	if err != nil {
-		return notJSON(err)
-	}
-	name := key.(string) // the decoder lets nothing else stand here
-	var raw json.RawMessage
-	if err := d.Decode(&raw); err != nil {
-		return notJSON(err)
-	}
-	if f.seen[name] {
-		f.fail(errorf(DuplicateField, "field %.40q stands twice", name))
-		return nil
-	}
-	f.seen[name] = true
-	switch name {
-	case "color":
-		f.color(raw)
-	case "name":
-		f.name(raw)
-	case "value":
-		f.value(raw)
-	case "ts":
-		f.time(raw)
-	}
-	return nil
-}
-
-func (f *fields) color(raw json.RawMessage) {
-	text, ok := asString(raw)
-	if !ok {
-		f.fail(errorf(ColorType, "color must be a string, not %.40s", raw))
-		return
-	}
-	f.m.Color = strings.Trim(text, " ")
-	f.fail(validColor(f.m.Color))
-}
-
-func (f *fields) name(raw json.RawMessage) {
-	text, ok := asString(raw)
-	if !ok && !isNull(raw) {
-		f.fail(errorf(NameType, "name must be a string, not %.40s", raw))
-	}
-	f.m.Name = text
-}
-
-func (f *fields) value(raw json.RawMessage) {
-	if !isNumber(raw) {
-		f.fail(errorf(ValueType, "value must be a number, not %.40s", raw))
-		return
-	}
-	var err error
-	f.m.Value, err = parseValue(string(raw))
-	f.fail(err)
-}
-
-func (f *fields) time(raw json.RawMessage) {
-	var err error
-	text, ok := asString(raw)
 	switch {
-	case isNull(raw):
-	case ok:
-		f.m.Time, err = parseTimeText(text)
-	case isNumber(raw):
-		f.m.Time, err = parseTimeNumber(string(raw))
-	default:
-		err = errorf(TimeInvalid, "ts must be a number or a string, not %.40s", raw)
-	}
-	f.fail(err)
-}
-
-// fail keeps the first error.
-func (f *fields) fail(err error) {
-	if f.wrong == nil {
-		f.wrong = err
-	}
-}
-
-func (f *fields) message() (Message, error) {
-	switch {
-	case f.wrong != nil:
-		return Message{}, f.wrong
-	case !f.seen["color"]:
+	case !seen["color"]:
 		return Message{}, &Error{ColorMissing, "there is no color"}
-	case !f.seen["value"]:
+	case !seen["value"]:
 		return Message{}, &Error{ValueMissing, "there is no value"}
 	}
-	return f.m, nil
+	return m, nil
+}
+
+func parseColor(raw json.RawMessage) (string, error) {
+	text, ok := asString(raw)
+	if !ok {
+		return "", errorf(ColorType, "color must be a string, not %.40s", raw)
+	}
+	text = strings.Trim(text, " ")
+	return text, validColor(text)
+}
+
+func parseName(raw json.RawMessage) (string, error) {
+	text, ok := asString(raw)
+	if !ok && !isNull(raw) {
+		return "", errorf(NameType, "name must be a string, not %.40s", raw)
+	}
+	return text, nil
 }
 
 func isNull(raw json.RawMessage) bool { return string(raw) == "null" }

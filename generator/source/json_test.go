@@ -39,7 +39,7 @@ func TestJSONRejections(t *testing.T) {
 		`{"color":"re`+"\n"+good, Options{},
 		`1 value_missing: there is no field "value" for the value: set GENERATOR_INPUT_VALUE to one of `+
 			`["color"]`,
-		"2 not_json: the message is not JSON: it is cut short",
+		"2 not_json: the message is not JSON: unexpected end of JSON input",
 		red(3, "7"),
 		"4 not_json: the message is not JSON: invalid character 'x' looking for beginning of value",
 		red(5, "7"),
@@ -47,13 +47,13 @@ func TestJSONRejections(t *testing.T) {
 		"6 not_object: the message is not a JSON object",
 		red(7, "7"),
 		"7 not_json: the message is not JSON: invalid character '}' looking for beginning of value",
-		"8 not_json: the message is not JSON: it is cut short",
+		"8 not_json: the message is not JSON: unexpected end of JSON input",
 		red(9, "7"))
 	expect(t, "{\n \"color\": \"re\nd\",\n \"value\": 7\n}\n"+good+"\n{\n \"color\": \"red\"\n",
 		Options{},
-		"1 not_json: the message is not JSON: it is cut short",
+		"1 not_json: the message is not JSON: unexpected end of JSON input",
 		red(6, "7"),
-		"7 not_json: the message is not JSON: it is cut short")
+		"7 not_json: the message is not JSON: unexpected end of JSON input")
 	expect(t, `{"color":"red","value":[1]}
 {"color":{},"value":1}
 {"color":"red","value":true}
