@@ -181,7 +181,7 @@ func (g *generator) run(ctx context.Context, status *progress.Reporter) error {
 		return service.ServeProfiles(background, g.log, "GENERATOR_PPROF_ADDR", g.config.Pprof)
 	})
 	group.Go(func() error {
-		status.Follow(background, g.log, g.tally.Elapsed, g.sample)
+		status.Follow(background, g.log, g.sample)
 		return nil
 	})
 	group.Go(func() error {

@@ -15,7 +15,8 @@ func (g *generator) sample() progress.Sample {
 	}
 	rejected := g.tally.RejectedTotal()
 	return progress.Sample{
-		Share: share(g.tally, g.config.Count, size), Count: counts.Published,
+		Share: share(g.tally, g.config.Count, size), Elapsed: g.tally.Elapsed(),
+		Count: counts.Published,
 		Done:  fmt.Sprintf("%d published, %d rejected", counts.Published, rejected),
 		Attrs: []any{"published", counts.Published, "rejected", rejected},
 	}

@@ -72,18 +72,17 @@ func (r *Reporter) show(text string) {
 
 // A Sample is how far the work is at a moment.
 type Sample struct {
-	Share float64 // of the work that is done; negative if nobody can know
-	Done  string  // what has been done, for the line
-	Count uint64  // the number that the speed is of
-	Attrs []any   // what has been done, for the log
+	Share   float64       // of the work that is done; negative if nobody can know
+	Elapsed time.Duration // since the work was begun
+	Done    string        // what has been done, for the line
+	Count   uint64        // the number that the speed is of
+	Attrs   []any         // what has been done, for the log
 
 	at time.Time
 }
 
 // Follow reports until ctx ends.
-func (r *Reporter) Follow(
-	ctx context.Context, log *slog.Logger, elapsed func() time.Duration, sample func() Sample,
-) {
+func (r *Reporter) Follow(ctx context.Context, log *slog.Logger, sample func() Sample) {
 	every := logEvery
 	if r.terminal {
 		every = showEvery
@@ -105,7 +104,7 @@ func (r *Reporter) Follow(
 				rate = float64(s.Count-samples[0].Count) / span.Seconds()
 			}
 			if r.terminal {
-				r.show(compose(s, rate, elapsed()))
+				r.show(compose(s, rate))
 			} else if s.Share >= 0 {
 				attrs := []any{"percent", int(100 * s.Share), "per_second", int(rate)}
 				log.Info("progress", append(attrs, s.Attrs...)...)
@@ -116,14 +115,14 @@ func (r *Reporter) Follow(
 
 // compose makes the line: what share of the work is done, what has been done, how many a second
 // lately, and how long the rest will take at the pace so far.
-func compose(s Sample, rate float64, elapsed time.Duration) string {
+func compose(s Sample, rate float64) string {
 	var b strings.Builder
 	if s.Share >= 0 {
 		fmt.Fprintf(&b, "%3.0f%%  ", 100*min(s.Share, 1))
 	}
 	fmt.Fprintf(&b, "%s  %.1f/s", s.Done, rate)
-	if s.Share > 0 && s.Share < 1 && elapsed > time.Second {
-		left := time.Duration(float64(elapsed) * (1 - s.Share) / s.Share)
+	if s.Share > 0 && s.Share < 1 && s.Elapsed > time.Second {
+		left := time.Duration(float64(s.Elapsed) * (1 - s.Share) / s.Share)
 		fmt.Fprintf(&b, "  %s left", left.Round(time.Second))
 	}
 	return b.String()

@@ -46,7 +46,7 @@ func TestCompose(t *testing.T) {
 	t.Parallel()
 	want := func(share float64, rate float64, elapsed time.Duration, text string) {
 		t.Helper()
-		if got := compose(Sample{Share: share, Done: "7 published"}, rate, elapsed); got != text {
+		if got := compose(Sample{Share: share, Elapsed: elapsed, Done: "7 published"}, rate); got != text {
 			t.Errorf("%q, want %q", got, text)
 		}
 	}
@@ -76,11 +76,10 @@ func follow(t *testing.T, r *Reporter, share float64, last time.Duration) string
 	ctx, stop := context.WithTimeout(t.Context(), last)
 	defer stop()
 	start := time.Now()
-	r.Follow(ctx, slog.New(slog.NewTextHandler(r, nil)), func() time.Duration { return 0 },
-		func() Sample {
-			count := uint64(min(time.Since(start), 5*time.Second) / (100 * time.Millisecond))
-			return Sample{Share: share, Count: count, Attrs: []any{"published", count}}
-		})
+	r.Follow(ctx, slog.New(slog.NewTextHandler(r, nil)), func() Sample {
+		count := uint64(min(time.Since(start), 5*time.Second) / (100 * time.Millisecond))
+		return Sample{Share: share, Count: count, Attrs: []any{"published", count}}
+	})
 	return text.String()
 }
 

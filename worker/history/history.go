@@ -150,7 +150,7 @@ func (i *importer) run(
 ) error {
 	following, stop := context.WithCancel(ctx)
 	var follower sync.WaitGroup
-	follower.Go(func() { status.Follow(following, i.log, i.elapsed, i.sample) })
+	follower.Go(func() { status.Follow(following, i.log, i.sample) })
 	defer follower.Wait()
 	defer stop()
 	client, err := i.config.client(i.config.Token)
@@ -304,18 +304,12 @@ func (i *importer) begin(stage string, size int64) {
 	i.stage, i.size, i.begun = stage, size, time.Now()
 }
 
-func (i *importer) elapsed() time.Duration {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return time.Since(i.begun)
-}
-
 func (i *importer) sample() progress.Sample {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	read, written := i.tally.ReadTotal(), i.written.Load()
 	s := progress.Sample{
-		Share: -1, Count: uint64(i.steps.Load()),
+		Share: -1, Elapsed: time.Since(i.begun), Count: uint64(i.steps.Load()),
 		Done:  fmt.Sprintf("%s: %d rows, %d points written", i.stage, read, written),
 		Attrs: []any{"stage", i.stage, "rows", read, "points_written", written},
 	}
