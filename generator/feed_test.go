@@ -102,13 +102,15 @@ func TestFeedPaces(t *testing.T) {
 		m := message.Message{Color: "red", Value: value, Time: time.Unix(1e9, 0).Add(after)}
 		return source.Record{Message: m}
 	}
+	none := values(1)[0] // has no time: due at once, as one before a time already seen
 	timed := []source.Record{
-		at(1, 0), at(2, 0), at(3, 3*time.Second), at(4, time.Second), at(5, time.Hour),
+		none, at(1, 0), at(2, 0), at(3, 3*time.Second), at(4, time.Second), none,
+		at(5, 4*time.Second), at(6, time.Hour),
 	}
 	inBubble(t, &feed{records: ready(nil, timed...), pace: byTimes(1)},
-		nil, "0s [1 2]", "3s [3 4]", "1h0m0s [5]")
+		nil, "0s [0 1 2]", "3s [3 4 0]", "4s [5]", "1h0m0s [6]")
 	inBubble(t, &feed{records: ready(nil, timed...), pace: byTimes(3600)},
-		nil, "0s [1 2]", "833.333µs [3 4]", "1s [5]")
+		nil, "0s [0 1 2]", "833.333µs [3 4 0]", "1.111111ms [5]", "1s [6]")
 }
 
 func TestFeedCountsRejectedLines(t *testing.T) {
