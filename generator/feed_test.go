@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"colorstream/generator/message"
+	"colorstream/generator/service/servicetest"
 	"colorstream/generator/source"
 	"colorstream/generator/tally"
 )
@@ -66,9 +67,10 @@ func values(n int) (records []source.Record) {
 	return records
 }
 
-// inBubble runs a feed in fake time and gives back when it published what.
-func inBubble(t *testing.T, f *feed, wantErr error, want ...string) {
+// inBubble runs a feed in fake time, checks when it publishes what, and gives its log.
+func inBubble(t *testing.T, f *feed, wantErr error, want ...string) *servicetest.Output {
 	t.Helper()
+	log := new(servicetest.Output)
 	synctest.Test(t, func(t *testing.T) {
 		o, ok := f.sink.(*outlet)
 		if !ok {
@@ -76,7 +78,7 @@ func inBubble(t *testing.T, f *feed, wantErr error, want ...string) {
 			f.sink = o
 		}
 		o.start = time.Now()
-		f.log = slog.New(slog.NewTextHandler(t.Output(), nil))
+		f.log = slog.New(slog.NewTextHandler(log, nil))
 		f.tally = tally.New()
 		if err := f.run(t.Context()); !errors.Is(err, wantErr) {
 			t.Errorf("ends with %v, want %v", err, wantErr)
@@ -85,6 +87,7 @@ func inBubble(t *testing.T, f *feed, wantErr error, want ...string) {
 			t.Errorf("-want +got\n%s", diff)
 		}
 	})
+	return log
 }
 
 func TestFeedPaces(t *testing.T) {
@@ -136,13 +139,17 @@ func TestFeedOfASilentInput(t *testing.T) {
 			items <- source.Item{Record: records[2]}
 			close(items)
 		})
-		o := &outlet{start: time.Now()}
-		f := &feed{log: slog.New(slog.DiscardHandler), records: items, sink: o, tally: tally.New()}
+		o, log := &outlet{start: time.Now()}, new(servicetest.Output)
+		f := &feed{
+			log: slog.New(slog.NewTextHandler(log, nil)), records: items, sink: o, tally: tally.New(),
+			pace: steady(1),
+		}
 		if err := f.run(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if diff := cmp.Diff([]string{"0s [0 1]", "1s [2]"}, o.flushes); diff != "" {
-			t.Errorf("-want +got\n%s", diff)
+		want := []string{"0s [0]", "5ms [1]", "1s [2]"}
+		if diff := cmp.Diff(want, o.flushes); diff != "" || log.String() != "" {
+			t.Errorf("-want +got\n%s\nlog: %s", diff, log)
 		}
 	})
 }
@@ -163,8 +170,20 @@ func TestFeedAndRedis(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		return true, nil
 	})
-	inBubble(t, &feed{sink: away, records: ready(nil, values(5)...), pace: steady(1e9)}, nil,
+	log := inBubble(t, &feed{sink: away, records: ready(nil, values(5)...), pace: steady(1e9)}, nil,
 		"0s [0]", "11s [1]", "11s [2]", "11.75s [3]", "12.75s [4]")
+	if log.String() != "" {
+		t.Errorf("Redis was away, and the pace is called too fast:\n%s", log)
+	}
+	slow := second(func() (bool, error) {
+		time.Sleep(10 * time.Second)
+		return false, nil
+	})
+	log = inBubble(t, &feed{sink: slow, records: ready(nil, values(4)...), pace: steady(1e9)}, nil,
+		"0s [0]", "11s [1]", "11s [2]", "11.75s [3]")
+	if log.Count("cannot keep the pace") != 1 || log.Count("behind_in_all=8.75s") != 1 {
+		t.Errorf("a pace that is too fast:\n%s", log)
+	}
 	rejected := errors.New("NOPERM")
 	denied := second(func() (bool, error) { return false, rejected })
 	inBubble(t, &feed{sink: denied, records: ready(nil, values(5)...), pace: steady(1e9)},

@@ -121,6 +121,7 @@ func TestTimesRejected(t *testing.T) {
 	wrong(auto, `time "soon" is no time such as`, "1760000000", "soon")
 	wrong(auto, "outside the years 1678 to 2262", "9999-01-01", "2025-01-01")
 	wrong(Options{TimeFormat: "s"}, "is too large", "1760000000000")
+	wrong(Options{TimeFormat: "s"}, `1970-01-01T00:00:05Z|time "soon" is no time such as`, "5", "soon")
 	wrong(Options{TimeFormat: "s"}, "is too large", "99999999999999999999")
 	wrong(Options{TimeFormat: "s"}, "is too large", "1e300")
 	wrong(Options{TimeFormat: "day-first"}, "day and month are in the other order", "01/13/2024")
