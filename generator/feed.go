@@ -97,6 +97,7 @@ func (f *feed) next(ctx context.Context) (source.Record, error) {
 		}
 		select {
 		case item, ok = <-f.records:
+			f.now = time.Now()
 		case <-ctx.Done():
 			return source.Record{}, context.Cause(ctx)
 		}

@@ -88,7 +88,7 @@ func TestAskWorker(t *testing.T) {
 	} {
 		stranger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
-			_, _ = io.WriteString(w, "hello\n")
+			_, _ = io.WriteString(w, "hello 1\n")
 		}))
 		_, err := askWorkers(t.Context(), strings.TrimPrefix(stranger.URL, "http://"))
 		if err == nil || !strings.Contains(err.Error(), words) {
