@@ -2,19 +2,19 @@ package redisserver
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-const (
-	masters      = 3
-	slots        = 16384
-	pollInterval = 50 * time.Millisecond
-)
+// masters is how many masters a cluster has.
+const masters = 3
 
 // Nodes is the number of servers in a cluster whose masters have one replica each.
 const Nodes = 2 * masters
@@ -24,28 +24,25 @@ const Nodes = 2 * masters
 var ClusterArgs = []string{"--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"}
 
 // FormCluster makes running nodes without data a cluster: the first three addresses become masters
-// of a third of the slots each, and address i+3 the replica of address i, as address i+6 may be. It
-// waits until the cluster is whole. A cluster that was formed before stays as it is.
+// of a third of the slots each, and all others their replicas. It waits until the cluster is whole.
+// A cluster that was formed before stays as it is.
 func FormCluster(ctx context.Context, addrs []string, password string) error {
-	if len(addrs) < Nodes || len(addrs)%masters != 0 {
-		return fmt.Errorf("form a Redis cluster: %d addresses instead of %d", len(addrs), Nodes)
-	}
 	var nodes []*redis.Client
 	for _, addr := range addrs {
 		node := newClient(addr, password)
 		defer node.Close()
 		nodes = append(nodes, node)
 	}
-	err := formed(ctx, nodes)
-	if info, infoErr := nodes[0].ClusterInfo(ctx).Result(); infoErr != nil {
-		return fmt.Errorf("form a Redis cluster: %w", infoErr)
-	} else if strings.Contains(info, "cluster_known_nodes:1\r\n") {
-		err = form(ctx, nodes)
+	info, err := nodes[0].ClusterInfo(ctx).Result()
+	if err == nil && strings.Contains(info, "cluster_known_nodes:1\r\n") {
+		err = create(ctx, addrs, password)
 	}
-	for err != nil {
+	if err != nil {
+		return fmt.Errorf("form a Redis cluster: %w", err)
+	}
+	for err = formed(ctx, nodes); err != nil; err = formed(ctx, nodes) {
 		select {
-		case <-time.After(pollInterval):
-			err = formed(ctx, nodes)
+		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
 			return fmt.Errorf("form a Redis cluster: %w: %w", context.Cause(ctx), err)
 		}
@@ -53,53 +50,24 @@ func FormCluster(ctx context.Context, addrs []string, password string) error {
 	return nil
 }
 
-func form(ctx context.Context, nodes []*redis.Client) error {
-	var ids []string
-	for i, node := range nodes {
-		id, err := node.ClusterMyID(ctx).Result()
-		if err != nil {
-			return err
-		}
-		ids = append(ids, id)
-		// Masters with different epochs never argue about a slot.
-		if err := node.Do(ctx, "cluster", "set-config-epoch", i+1).Err(); err != nil {
-			return err
-		}
-		if i < masters {
-			first, last := i*slots/masters, (i+1)*slots/masters-1
-			if err := node.ClusterAddSlotsRange(ctx, first, last).Err(); err != nil {
-				return err
-			}
-		}
+// create makes a cluster of nodes that know nothing of each other. redis-cli comes with
+// redis-server.
+func create(ctx context.Context, addrs []string, password string) error {
+	replicas := strconv.Itoa(len(addrs)/masters - 1)
+	args := slices.Concat([]string{"--cluster", "create"}, addrs,
+		[]string{"--cluster-replicas", replicas, "--cluster-yes"})
+	cmd := exec.CommandContext(ctx, "redis-cli", args...)
+	if password != "" {
+		cmd.Env = append(os.Environ(), "REDISCLI_AUTH="+password)
 	}
-	host, port, _ := strings.Cut(nodes[0].Options().Addr, ":")
-	for _, node := range nodes[1:] {
-		if err := node.ClusterMeet(ctx, host, port).Err(); err != nil {
-			return err
-		}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("redis-cli --cluster create: %w:\n%s", err, out)
 	}
-	for i, node := range nodes[masters:] {
-		for {
-			err := node.ClusterReplicate(ctx, ids[i%masters]).Err()
-			if err == nil {
-				break
-			}
-			if !strings.Contains(err.Error(), "Unknown node") { // gossip has not told of it yet
-				return err
-			}
-			select {
-			case <-time.After(pollInterval):
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}
-	}
-	return errors.New("it was just formed")
+	return nil
 }
 
 // formed returns nil when every node serves, knows all others, and every replica is in step.
 func formed(ctx context.Context, nodes []*redis.Client) error {
-	replicas := 0
 	for _, node := range nodes {
 		addr := node.Options().Addr
 		info, err := node.ClusterInfo(ctx).Result()
@@ -107,8 +75,7 @@ func formed(ctx context.Context, nodes []*redis.Client) error {
 			return err
 		}
 		for _, want := range []string{
-			"cluster_state:ok", fmt.Sprint("cluster_slots_ok:", slots),
-			fmt.Sprint("cluster_known_nodes:", len(nodes)),
+			"cluster_state:ok", "cluster_slots_ok:16384", fmt.Sprint("cluster_known_nodes:", len(nodes)),
 		} {
 			if !strings.Contains(info, want+"\r\n") {
 				return fmt.Errorf("%s does not say %s", addr, want)
@@ -118,15 +85,10 @@ func formed(ctx context.Context, nodes []*redis.Client) error {
 		if err != nil {
 			return err
 		}
-		if section := replication["Replication"]; section["role"] == "slave" {
-			if section["master_link_status"] != "up" {
-				return fmt.Errorf("the replica %s is not in step", addr)
-			}
-			replicas++
+		if section := replication["Replication"]; section["role"] == "slave" &&
+			section["master_link_status"] != "up" {
+			return fmt.Errorf("the replica %s is not in step", addr)
 		}
-	}
-	if replicas != len(nodes)-masters {
-		return fmt.Errorf("%d replicas", replicas)
 	}
 	return nil
 }

@@ -18,8 +18,7 @@ const clusterTimeout = 60 * time.Second
 // A Cluster is a Redis cluster of three masters, with one replica each or two. It ends with the
 // test.
 type Cluster struct {
-	// Nodes are first masters (0 to 2) and replicas: node i+3 replicates node i, as does node i+6 if
-	// there is one, until a test changes that.
+	// Nodes are first masters (0 to 2) and replicas, until a test changes that.
 	Nodes []*Server
 
 	t testing.TB
