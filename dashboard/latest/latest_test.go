@@ -157,7 +157,7 @@ func (f *fake) fail(err error) {
 
 func (f *fake) since(since time.Time) (list []series.Point) {
 	for _, p := range f.points {
-		if !p.Start.Before(since) {
+		if f.err == nil && !p.Start.Before(since) {
 			list = append(list, p)
 		}
 	}
