@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -31,10 +32,19 @@ type hook struct {
 
 // newHook starts one, and gives its address.
 func newHook(t *testing.T) (h *hook, url string) {
+	t.Helper()
+	grafanatest.Need(t)
 	h = &hook{told: map[string]string{}, text: map[string]string{}}
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	return h, server.URL
+}
+
+// said is what an alert said while it fired.
+func (h *hook) said(name string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text[name]
 }
 
 func (h *hook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
@@ -54,10 +64,15 @@ func (h *hook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (h *hook) want(want map[string]string) func() error {
+// want wants that it was told of these alerts one thing, and of no others.
+func (h *hook) want(kind string, names ...string) func() error {
 	return func() error {
 		h.mu.Lock()
 		defer h.mu.Unlock()
+		want := map[string]string{}
+		for _, name := range names {
+			want[name] = kind
+		}
 		if !maps.Equal(h.told, want) {
 			return fmt.Errorf("the webhook was told %v, want %v", h.told, want)
 		}
@@ -65,10 +80,12 @@ func (h *hook) want(want map[string]string) func() error {
 	}
 }
 
-// quicker makes rules fire after seconds, not a minute. Their queries and thresholds stay.
-func quicker(t *testing.T) func(dir string) {
+// startQuick starts a Grafana whose rules fire after seconds, not a minute. Their queries and
+// thresholds stay.
+func startQuick(t *testing.T, db *influxtest.Server, environ ...string) *grafanatest.Server {
+	t.Helper()
 	change := strings.NewReplacer("interval: 30s", "interval: 10s", "for: 30s", "for: 10s")
-	return func(dir string) {
+	return grafanatest.Start(t, grafanatest.Options{Influx: db, Environ: environ, Edit: func(dir string) {
 		for _, name := range []string{"rules.yaml", "pipeline.yaml"} {
 			path := filepath.Join(dir, "alerting", name)
 			text, err := os.ReadFile(path)
@@ -79,7 +96,7 @@ func quicker(t *testing.T) func(dir string) {
 				t.Fatal(err)
 			}
 		}
-	}
+	}})
 }
 
 // A rule is one as Grafana shows it.
@@ -94,7 +111,7 @@ func rules(g *grafanatest.Server) (out []rule, err error) {
 			}
 		}
 	}
-	_, err = g.GetAdmin("/api/prometheus/grafana/api/v1/rules", &answer)
+	_, err = g.Call(true, http.MethodGet, "/api/prometheus/grafana/api/v1/rules", nil, &answer)
 	for _, group := range answer.Data.Groups {
 		for _, r := range group.Rules {
 			r.Folder = group.File
@@ -104,33 +121,32 @@ func rules(g *grafanatest.Server) (out []rule, err error) {
 	return out, err
 }
 
-// states returns each rule's state.
-func states(g *grafanatest.Server) (map[string]string, error) {
-	all, err := rules(g)
-	out := map[string]string{}
-	for _, r := range all {
-		out[r.Name] = r.State
-		if r.Health == "error" {
-			return nil, fmt.Errorf("rule %q: %s", r.Name, r.LastError)
-		}
+// What the alerts on the colours are called.
+const (
+	silentColor = "A colour has gone silent"
+	incomplete  = "Many windows are not complete"
+	noWindows   = "No windows are written"
+)
+
+// allIn wants that rules are in a state: without names, the three on the colours.
+func allIn(g *grafanatest.Server, state string, names ...string) func() error {
+	if names == nil {
+		names = []string{silentColor, incomplete, noWindows}
 	}
-	return out, err
-}
-
-var ruleNames = []string{"A colour has gone silent", "Many windows are not complete", "No windows are written"}
-
-func allIn(g *grafanatest.Server, state string) func() error {
 	return func() error {
-		got, err := states(g)
-		if err != nil {
-			return err
-		}
-		for _, name := range ruleNames {
-			if got[name] != state {
-				return fmt.Errorf("rules are %v, want all %s", got, state)
+		all, err := rules(g)
+		for _, r := range all {
+			if r.Health == "error" {
+				return fmt.Errorf("rule %q: %s", r.Name, r.LastError)
+			}
+			if slices.Contains(names, r.Name) && r.State != state {
+				return fmt.Errorf("rules are %v, want %v %s", all, names, state)
 			}
 		}
-		return nil
+		if len(all) == 0 && err == nil {
+			err = errors.New("there are no rules yet")
+		}
+		return err
 	}
 }
 
@@ -146,7 +162,7 @@ func TestAlertsFireAndRecover(t *testing.T) {
 	t.Parallel()
 	h, url := newHook(t)
 	db := influxtest.Shared(t).NewBucket(t)
-	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Webhook: url + "/alerts", Edit: quicker(t)})
+	g := startQuick(t, db, "ALERT_WEBHOOK_URL="+url+"/alerts", "ALERT_WEBHOOK_SET=yes")
 	write := func(points ...series.Point) {
 		t.Helper()
 		db.Write(t, string(sample.Lines(points)))
@@ -162,37 +178,28 @@ func TestAlertsFireAndRecover(t *testing.T) {
 	}
 	write(append(broken, window("red", 9*time.Minute, true))...)
 	grafanatest.Eventually(t, 90*time.Second, allIn(g, "firing"))
-	grafanatest.Eventually(t, 60*time.Second, h.want(map[string]string{
-		"A colour has gone silent": "CRITICAL", "No windows are written": "CRITICAL", "Many windows are not complete": "CRITICAL",
-	}))
-	h.mu.Lock()
+	grafanatest.Eventually(t, 60*time.Second, h.want("CRITICAL", silentColor, incomplete, noWindows))
 	for name, words := range map[string]string{
-		"A colour has gone silent": "No messages of colour red while", "No windows are written": "has written no window for ",
-		"Many windows are not complete": "% of the last ten minutes",
+		silentColor: "No messages of colour red while", noWindows: "has written no window for ",
+		incomplete: "% of the last ten minutes",
 	} {
-		if !strings.Contains(h.text[name], words) {
-			t.Errorf("%s says %q, want %q in it", name, h.text[name], words)
+		if text := h.said(name); !strings.Contains(text, words) {
+			t.Errorf("%s says %q, want %q in it", name, text, words)
 		}
 	}
-	h.mu.Unlock()
 
 	// Everything comes back: the same windows, written again, are complete now.
 	for i := range broken {
 		broken[i].Complete = true
 	}
 	write(broken...)
-	grafanatest.Eventually(t, 120*time.Second, func() error {
-		write(window("red", 0, true), window("blue", 0, true))
-		return allIn(g, "inactive")()
-	})
-	grafanatest.Eventually(t, 120*time.Second, func() error {
-		write(window("red", 0, true), window("blue", 0, true))
-		return h.want(map[string]string{
-			"A colour has gone silent": "RECOVERY", "No windows are written": "RECOVERY", "Many windows are not complete": "RECOVERY",
-		})()
-	})
-	wantNoSecrets(t, g, url, strings.TrimPrefix(url, "http://"),
-		db.GrafanaToken, grafanatest.AdminPassword)
+	for _, recovered := range []func() error{allIn(g, "inactive"), h.want("RECOVERY", silentColor, incomplete, noWindows)} {
+		grafanatest.Eventually(t, 120*time.Second, func() error {
+			write(window("red", 0, true), window("blue", 0, true))
+			return recovered()
+		})
+	}
+	wantNoSecrets(t, g, strings.TrimPrefix(url, "http://"), db.GrafanaToken, grafanatest.AdminPassword)
 	if strings.Contains(g.Warnings(), "Error in expanding template") {
 		t.Errorf("templates fail:\n%s", g.Warnings())
 	}
@@ -203,28 +210,24 @@ func TestInfluxDBAwayIsOneAlert(t *testing.T) {
 	t.Parallel()
 	h, url := newHook(t)
 	db := influxtest.Start(t)
-	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Webhook: url, Edit: quicker(t)})
+	g := startQuick(t, db, "ALERT_WEBHOOK_URL="+url, "ALERT_WEBHOOK_SET=yes")
 	healthy := newStack(func(*round) {})
 	db.Write(t, healthy.history(rounds, time.Now()))
 	grafanatest.Eventually(t, 60*time.Second, allIn(g, "inactive"))
 
 	db.Stop(t)
-	const title = "No windows are written"
-	grafanatest.Eventually(t, 120*time.Second, h.want(map[string]string{title: "CRITICAL"}))
+	grafanatest.Eventually(t, 120*time.Second, h.want("CRITICAL", noWindows))
 	time.Sleep(30 * time.Second) // the other rules were asked three times more
-	if err := h.want(map[string]string{title: "CRITICAL"})(); err != nil {
+	if err := h.want("CRITICAL", noWindows)(); err != nil {
 		t.Error(err)
 	}
-	h.mu.Lock()
-	if text := h.text[title]; !strings.Contains(text, "InfluxDB does not answer") || strings.Contains(text, "no value") {
+	if text := h.said(noWindows); !strings.Contains(text, "InfluxDB does not answer") || strings.Contains(text, "no value") {
 		t.Errorf("it says %q", text)
 	}
-	h.mu.Unlock()
-
 	db.Restart(t)
 	grafanatest.Eventually(t, 150*time.Second, func() error {
 		db.Write(t, healthy.next(time.Now()))
-		return h.want(map[string]string{title: "RECOVERY"})()
+		return h.want("RECOVERY", noWindows)()
 	})
 }
 
@@ -267,35 +270,27 @@ func wantNoSecrets(t *testing.T, g *grafanatest.Server, secrets ...string) {
 // Without a webhook, alerts are seen in Grafana and nothing is tried.
 func TestNobodyIsToldWithoutAWebhook(t *testing.T) {
 	t.Parallel()
+	grafanatest.Need(t)
 	db := influxtest.Shared(t).NewBucket(t)
-	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Edit: quicker(t)})
+	g := startQuick(t, db)
 	var broken []series.Point
 	for i := range 5 {
 		broken = append(broken, window("blue", 5*time.Minute+time.Duration(i)*5*time.Second, false))
 	}
 	db.Write(t, string(sample.Lines(broken)))
-	grafanatest.Eventually(t, 90*time.Second, func() error {
-		got, err := states(g)
-		if err == nil && (got["No windows are written"] != "firing" || got["Many windows are not complete"] != "firing") {
-			err = fmt.Errorf("rules are %v", got)
-		}
-		return err
-	})
+	grafanatest.Eventually(t, 90*time.Second, allIn(g, "firing", noWindows, incomplete))
 	// The alert reaches the silenced route within the group's wait.
-	type alert struct {
-		Status struct{ State string }
-		Labels map[string]string
-	}
-	var alerts []alert
 	grafanatest.Eventually(t, 60*time.Second, func() error {
-		if _, err := g.GetAdmin("/api/alertmanager/grafana/api/v2/alerts", &alerts); err != nil {
-			return err
+		var alerts []struct{ Labels map[string]string }
+		_, err := g.Call(true, http.MethodGet, "/api/alertmanager/grafana/api/v2/alerts", nil, &alerts)
+		for _, a := range alerts {
+			if a.Labels["alertname"] == noWindows {
+				return nil
+			}
 		}
-		if !slices.ContainsFunc(alerts, func(a alert) bool { return a.Labels["alertname"] == "No windows are written" }) {
-			return fmt.Errorf("the alert is not with the alertmanager yet: %v", alerts)
-		}
-		return nil
+		return errors.Join(err, fmt.Errorf("the alert is not with the alertmanager yet: %v", alerts))
 	})
+	time.Sleep(25 * time.Second) // twice the group's wait
 	var receivers []struct {
 		Name         string
 		Integrations []struct {
@@ -303,19 +298,16 @@ func TestNobodyIsToldWithoutAWebhook(t *testing.T) {
 			LastNotifyAttemptError string
 		}
 	}
-	deadline := time.Now().Add(25 * time.Second) // twice the group's wait
-	for time.Now().Before(deadline) {
-		if _, err := g.GetAdmin("/api/alertmanager/grafana/config/api/v1/receivers", &receivers); err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range receivers {
-			for _, i := range r.Integrations {
-				if i.LastNotifyAttemptError != "" || i.LastNotifyAttempt.Year() > 2000 {
-					t.Fatalf("%s was notified at %v: %s", r.Name, i.LastNotifyAttempt, i.LastNotifyAttemptError)
-				}
+	_, err := g.Call(true, http.MethodGet, "/api/alertmanager/grafana/config/api/v1/receivers", nil, &receivers)
+	if err != nil || len(receivers) == 0 {
+		t.Fatalf("receivers: %v, %v", receivers, err)
+	}
+	for _, r := range receivers {
+		for _, i := range r.Integrations {
+			if i.LastNotifyAttemptError != "" || i.LastNotifyAttempt.Year() > 2000 {
+				t.Errorf("%s was notified at %v: %s", r.Name, i.LastNotifyAttempt, i.LastNotifyAttemptError)
 			}
 		}
-		time.Sleep(time.Second)
 	}
 	if strings.Contains(g.Warnings(), "Notify") {
 		t.Errorf("Grafana tried to notify:\n%s", g.Warnings())

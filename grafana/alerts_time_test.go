@@ -24,6 +24,7 @@ const inTime = 5 * time.Minute
 // time, and no other does.
 func TestAlertsInTime(t *testing.T) {
 	t.Parallel()
+	grafanatest.Need(t)
 	set := load(t, ".")
 	uids := map[string]string{}
 	for _, r := range set.Rules() {
@@ -34,7 +35,7 @@ func TestAlertsInTime(t *testing.T) {
 	for name, f := range faults {
 		buckets[name], stacks[name] = db.NewBucket(t), newStack(f.change)
 	}
-	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Token: db.AdminToken, Edit: func(dir string) {
+	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Environ: []string{"INFLUX_TOKEN=" + db.AdminToken}, Edit: func(dir string) {
 		for name, bucket := range buckets {
 			copyFor(t, dir, name, bucket.Bucket)
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -10,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"colorstream/grafana/lint"
 	"colorstream/grafana/query"
@@ -96,36 +97,19 @@ func (o oracle) each(empty bool, sumUp func([]series.Point) any) []row {
 	return out
 }
 
-func mean(points []series.Point) any {
-	sum, count := 0.0, int64(0)
+// of are the points' values of a statistic.
+func of(points []series.Point, s series.Statistic) (values []float64) {
 	for _, p := range points {
-		sum, count = sum+p.Sum, count+p.Count
+		values = append(values, p.Value(s))
 	}
-	return sum / float64(count)
+	return values
 }
 
-func medians(points []series.Point) any {
-	sum := 0.0
-	for _, p := range points {
-		sum += p.Value(series.Median)
+func total(values []float64) (sum float64) {
+	for _, v := range values {
+		sum += v
 	}
-	return sum / float64(len(points))
-}
-
-func least(points []series.Point) any {
-	low := math.Inf(1)
-	for _, p := range points {
-		low = min(low, p.Value(series.Min))
-	}
-	return low
-}
-
-func most(points []series.Point) any {
-	high := math.Inf(-1)
-	for _, p := range points {
-		high = max(high, p.Value(series.Max))
-	}
-	return high
+	return sum
 }
 
 func messages(points []series.Point) any {
@@ -136,16 +120,33 @@ func messages(points []series.Point) any {
 	return sum
 }
 
+func mean(points []series.Point) any {
+	sum := 0.0
+	for _, p := range points {
+		sum += p.Sum
+	}
+	return sum / float64(messages(points).(int64))
+}
+
+func medians(points []series.Point) any {
+	return total(of(points, series.Median)) / float64(len(points))
+}
+func least(points []series.Point) any { return slices.Min(of(points, series.Min)) }
+func most(points []series.Point) any  { return slices.Max(of(points, series.Max)) }
+
 // age is how long before the end the last of the points began.
 func (o oracle) age(points []series.Point) float64 {
 	return o.stop.Sub(points[len(points)-1].Start).Seconds()
 }
 
-// compare runs all queries of a dashboard or of the alerts, by the begin of their key, and holds
-// their answers against wants. A key without a want is an error, so that a new query gets one; nil
-// means that it is enough for it to run.
-func compare(t *testing.T, begin string, wants func(oracle) map[string]func() []row) {
-	t.Helper()
+// answers make what queries must return, by the queries' keys.
+type answers map[string]func() []row
+
+// All queries of the dashboards but the live one, by their key, are run and their answers held against
+// the oracle. A key without a want is an error, so that a new query gets one; nil means that it is
+// enough for it to run.
+func TestDashboards(t *testing.T) {
+	t.Parallel()
 	db, metricsDB := influxtest.Shared(t).NewBucket(t), influxtest.Shared(t).NewBucket(t)
 	end := time.Now().Truncate(sample.Window)
 	all := oracle{points: sample.Points(end, 26*time.Hour), metrics: sample.Metrics(end)}
@@ -155,36 +156,33 @@ func compare(t *testing.T, begin string, wants func(oracle) map[string]func() []
 	metricsDB.Write(t, string(all.metrics.Lines()))
 	set := load(t, ".")
 	for _, v := range views {
-		seen := 0
 		o := all
 		o.start, o.stop, o.every = end.Add(-v.back), end, v.every
-		want := wants(o)
+		wants := colors(o)
+		maps.Copy(wants, color(o))
+		maps.Copy(wants, pipeline(o))
 		for _, q := range set.Queries() {
-			if !strings.HasPrefix(q.Key, begin) {
+			if q.Kind == "alert" || strings.HasPrefix(q.Key, "colors-live/") {
 				continue
 			}
-			if q.Kind == "alert" {
-				o.start = end.Add(-time.Duration(q.Range) * time.Second)
-				want = wants(o)
-			}
-			seen++
-			rows, ok := want[q.Key]
+			want, ok := wants[q.Key]
 			if !ok {
 				t.Errorf("%s has no answer in the oracle", q.Key)
 			}
-			if rows == nil {
+			delete(wants, q.Key)
+			if want == nil {
 				continue
 			}
 			from := db
 			if q.Source == lint.Pipeline {
 				from = metricsDB
 			}
-			if diff := difference(ask(t, from, o.start, o.stop, o.every, q.Flux), rows()); diff != "" {
+			if diff := difference(ask(t, from, o.start, o.stop, o.every, q.Flux), want()); diff != "" {
 				t.Errorf("%s, %s, %s: %s", q.Key, q.Where, v.name, diff)
 			}
 		}
-		if seen != len(want) {
-			t.Errorf("%d queries, %d answers in the oracle", seen, len(want))
+		for key := range wants {
+			t.Errorf("there is no query %s", key)
 		}
 	}
 }
@@ -196,6 +194,18 @@ func load(t testing.TB, dir string) *lint.Set {
 		t.Fatal(err)
 	}
 	return set
+}
+
+// fluxOf is the query of a key.
+func fluxOf(t *testing.T, key string) string {
+	t.Helper()
+	for _, q := range load(t, ".").Queries() {
+		if q.Key == key {
+			return q.Flux
+		}
+	}
+	t.Fatalf("there is no query %s", key)
+	return ""
 }
 
 // ask runs a query on a bucket as Grafana does for a range of time.
@@ -225,24 +235,14 @@ func ask(t *testing.T, db *influxtest.Server, start, stop time.Time, every time.
 
 // difference holds an answer's rows, in any order, against those that it must have.
 func difference(got, want []row) string {
-	text := func(rows []row) []string {
-		var out []string
+	text := func(rows []row) (out []string) {
 		for _, r := range rows {
 			out = append(out, r.String())
 		}
 		slices.Sort(out)
 		return out
 	}
-	g, w := text(got), text(want)
-	for i := range min(len(g), len(w)) {
-		if g[i] != w[i] {
-			return fmt.Sprintf("row %d of %d is {%s}, want {%s}", i+1, len(g), g[i], w[i])
-		}
-	}
-	if len(g) != len(w) {
-		return fmt.Sprintf("%d rows, want %d", len(g), len(w))
-	}
-	return ""
+	return cmp.Diff(text(want), text(got))
 }
 
 // middle is the mean of the two middle values, as InfluxDB estimates it of few.
@@ -251,90 +251,87 @@ func middle(values []float64) float64 {
 	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
 }
 
-func TestColors(t *testing.T) {
-	t.Parallel()
-	compare(t, "colors/", func(o oracle) map[string]func() []row {
-		all, odd := o.in(""), o.in(sample.Odd)
-		return map[string]func() []row{
-			"colors/1/A":  func() []row { return o.each(true, mean) },
-			"colors/2/A":  func() []row { return o.each(true, medians) },
-			"colors/3/A":  func() []row { return o.each(true, least) },
-			"colors/4/A":  func() []row { return o.each(true, most) },
-			"colors/5/A":  func() []row { return []row{{"_value": o.age(all)}} },
-			"colors/6/A":  func() []row { return o.steps(all, nil, false, messages) },
-			"colors/7/A":  func() []row { return []row{o.alive()} },
-			"colors/8/A":  func() []row { return append(o.gaps(all, nil), row{"_time": o.start, "_value": int64(0)}) },
-			"colors/9/A":  nil, // from the first step's begin: color/4/A is held against the oracle
-			"colors/10/A": o.table,
-			"colors/11/A": nil, // colors/8/A, with a name
-			"colors/12/A": func() []row {
-				oddest := slices.MaxFunc(o.table(), func(a, b row) int {
-					return cmp.Compare(math.Abs(a["Off"].(float64)), math.Abs(b["Off"].(float64)))
-				})
-				return []row{{"Colour": oddest["Colour"], "Off": oddest["Off"]}}
-			},
-			"colors/13/A": func() []row { return o.steps(odd, row{"color": sample.Odd}, false, mean) },
-			"colors/16/A": func() []row { return o.bands(odd) },
-			"colors/16/B": func() []row {
-				return []row{
-					{"_time": o.stop, "series": "scale min", "_value": least(all)},
-					{"_time": o.stop, "series": "scale max", "_value": most(all)},
+func colors(o oracle) answers {
+	all, odd := o.in(""), o.in(sample.Odd)
+	return answers{
+		"colors/1/A":  func() []row { return o.each(true, mean) },
+		"colors/2/A":  func() []row { return o.each(true, medians) },
+		"colors/3/A":  func() []row { return o.each(true, least) },
+		"colors/4/A":  func() []row { return o.each(true, most) },
+		"colors/5/A":  func() []row { return []row{{"_value": o.age(all)}} },
+		"colors/6/A":  func() []row { return o.steps(all, nil, false, messages) },
+		"colors/7/A":  func() []row { return []row{o.alive()} },
+		"colors/8/A":  func() []row { return append(o.gaps(all, nil), row{"_time": o.start, "_value": int64(0)}) },
+		"colors/9/A":  nil, // from the first step's begin: color/4/A is held against the oracle
+		"colors/10/A": o.table,
+		"colors/11/A": nil, // colors/8/A, with a name
+		"colors/12/A": func() []row {
+			var oddest row
+			for _, r := range o.table() {
+				if oddest == nil || math.Abs(r["Off"].(float64)) > math.Abs(oddest["Off"].(float64)) {
+					oddest = row{"Colour": r["Colour"], "Off": r["Off"]}
 				}
-			},
-			"colors/variable/color": func() []row {
-				var out []row
-				for _, c := range sample.Colors() {
-					out = append(out, row{"_value": c})
-				}
-				return out
-			},
-			"colors/annotation/Incomplete windows": func() []row { return o.stretches(all) },
-		}
-	})
+			}
+			return []row{oddest}
+		},
+		"colors/13/A": func() []row { return o.steps(odd, row{"color": sample.Odd}, false, mean) },
+		"colors/16/A": func() []row { return o.bands(odd) },
+		"colors/16/B": func() []row {
+			return []row{
+				{"_time": o.stop, "series": "scale min", "_value": least(all)},
+				{"_time": o.stop, "series": "scale max", "_value": most(all)},
+			}
+		},
+		"colors/variable/color": func() []row {
+			var out []row
+			for _, c := range sample.Colors() {
+				out = append(out, row{"_value": c})
+			}
+			return out
+		},
+		"colors/annotation/Incomplete windows": func() []row { return o.stretches(all) },
+	}
 }
 
-func TestColor(t *testing.T) {
-	t.Parallel()
-	compare(t, "color/", func(o oracle) map[string]func() []row {
-		odd := o.in(sample.Odd)
-		before := func(back time.Duration) []series.Point {
-			earlier := o
-			earlier.start, earlier.stop = o.start.Add(-back), o.stop.Add(-back)
-			return earlier.in(sample.Odd)
-		}
-		return map[string]func() []row{
-			"color/2/A": func() []row { return o.bands(odd) },
-			"color/3/A": func() []row {
-				return o.steps(odd, row{"color": sample.Odd},
-					false, func(p []series.Point) any { return p[0].Value(series.Mean) })
-			},
-			"color/4/A": func() []row {
-				o.start = o.start.Truncate(o.every)
-				return o.steps(o.in(sample.Odd), row{"color": sample.Odd}, false, messages)
-			},
-			"color/5/A": func() []row {
-				r := row{"now": mean(odd)}
-				for name, points := range map[string][]series.Point{"hour": before(time.Hour), "day": before(24 * time.Hour)} {
-					if len(points) > 0 {
-						r[name] = mean(points)
-					}
+func color(o oracle) answers {
+	odd := o.in(sample.Odd)
+	before := func(back time.Duration) []series.Point {
+		earlier := o
+		earlier.start, earlier.stop = o.start.Add(-back), o.stop.Add(-back)
+		return earlier.in(sample.Odd)
+	}
+	return answers{
+		"color/2/A": func() []row { return o.bands(odd) },
+		"color/3/A": func() []row {
+			return o.steps(odd, row{"color": sample.Odd},
+				false, func(p []series.Point) any { return p[0].Value(series.Mean) })
+		},
+		"color/4/A": func() []row {
+			o.start = o.start.Truncate(o.every)
+			return o.steps(o.in(sample.Odd), row{"color": sample.Odd}, false, messages)
+		},
+		"color/5/A": func() []row {
+			r := row{"now": mean(odd)}
+			for name, points := range map[string][]series.Point{"hour": before(time.Hour), "day": before(24 * time.Hour)} {
+				if len(points) > 0 {
+					r[name] = mean(points)
 				}
-				return []row{r}
-			},
-			"color/6/A":  func() []row { return []row{{"min": least(odd), "max": most(odd)}} },
-			"color/7/A":  func() []row { return o.steps(odd, nil, false, messages) },
-			"color/8/A":  func() []row { return append(o.gaps(odd, nil), row{"_time": o.start, "_value": int64(0)}) },
-			"color/9/A":  func() []row { return []row{{"_value": o.age(odd)}} },
-			"color/10/A": nil, // color/2/A, shifted
-			"color/11/A": func() []row {
-				return o.steps(odd, row{"color": sample.Odd},
-					false, func(p []series.Point) any { return p[0].Value(series.Median) })
-			},
-			"color/12/A":                          nil, // color/8/A, with a name
-			"color/variable/color":                nil,
-			"color/annotation/Incomplete windows": func() []row { return o.stretches(odd) },
-		}
-	})
+			}
+			return []row{r}
+		},
+		"color/6/A":  func() []row { return []row{{"min": least(odd), "max": most(odd)}} },
+		"color/7/A":  func() []row { return o.steps(odd, nil, false, messages) },
+		"color/8/A":  func() []row { return append(o.gaps(odd, nil), row{"_time": o.start, "_value": int64(0)}) },
+		"color/9/A":  func() []row { return []row{{"_value": o.age(odd)}} },
+		"color/10/A": nil, // color/2/A, shifted
+		"color/11/A": func() []row {
+			return o.steps(odd, row{"color": sample.Odd},
+				false, func(p []series.Point) any { return p[0].Value(series.Median) })
+		},
+		"color/12/A":                          nil, // color/8/A, with a name
+		"color/variable/color":                nil,
+		"color/annotation/Incomplete windows": func() []row { return o.stretches(odd) },
+	}
 }
 
 func (o oracle) alive() row {
@@ -448,36 +445,32 @@ func (o oracle) last(series string) (s sample.Sample) {
 	return s
 }
 
-func TestPipeline(t *testing.T) {
-	t.Parallel()
-	compare(t, "pipeline/", func(o oracle) map[string]func() []row {
-		want := map[string]func() []row{
-			"pipeline/8/A":  func() []row { return []row{{"_value": messages(o.in(""))}} },
-			"pipeline/26/A": func() []row { return []row{{"_value": o.last("colorstream_worker_store_waiting").Value}} },
+func pipeline(o oracle) answers {
+	want := answers{
+		"pipeline/8/A":  func() []row { return []row{{"_value": messages(o.in(""))}} },
+		"pipeline/26/A": func() []row { return []row{{"_value": o.last("colorstream_worker_store_waiting").Value}} },
+	}
+	for key, name := range map[string]string{
+		"1/A": "generator_published", "2/A": "generator_no_subscribers", "3/A": "worker_received",
+		"4/A": "worker_accepted", "5/A": "worker_rejected", "5/B": "worker_late",
+	} {
+		want["pipeline/"+key] = func() []row {
+			return []row{{"_value": o.grown("colorstream_" + name + "_total")}}
 		}
-		for key, name := range map[string]string{
-			"1/A": "generator_published", "2/A": "generator_no_subscribers", "3/A": "worker_received",
-			"4/A": "worker_accepted", "5/A": "worker_rejected", "5/B": "worker_late",
-		} {
-			want["pipeline/"+key] = func() []row {
-				return []row{{"_value": o.grown("colorstream_" + name + "_total")}}
-			}
-		}
-		for _, key := range []string{
-			"7/A", // TestNotAccountedFor
-			"9/A", "10/A", "11/A", "12/A", "13/A", "14/A", "15/A", "16/A", "17/A", "18/A", "19/A", "20/A", "21/A", "22/A", "23/A",
-			"31/A", "32/A", "33/A", "34/A", "annotation/Starts", "annotation/Windows not complete", "annotation/InfluxDB away",
-		} {
-			want["pipeline/"+key] = nil
-		}
-		return want
-	})
+	}
+	for _, key := range []string{
+		"7/A", // TestNotAccountedFor
+		"9/A", "10/A", "11/A", "12/A", "13/A", "14/A", "15/A", "16/A", "17/A", "18/A", "19/A", "20/A", "21/A", "22/A", "23/A",
+		"31/A", "32/A", "33/A", "34/A", "annotation/Starts", "annotation/Windows not complete", "annotation/InfluxDB away",
+	} {
+		want["pipeline/"+key] = nil
+	}
+	return want
 }
 
 // Of more than fifty colours, those with the most messages are drawn.
 func TestFiftyLinesAtMost(t *testing.T) {
 	t.Parallel()
-	set := load(t, ".")
 	db := influxtest.Shared(t).NewBucket(t)
 	end := time.Now().Truncate(time.Minute)
 	start := end.Add(-time.Minute)
@@ -492,16 +485,13 @@ func TestFiftyLinesAtMost(t *testing.T) {
 			want[p.Color] = true
 		}
 	}
-	for _, q := range set.Queries() {
-		if !slices.Contains([]string{"colors/1/A", "colors/2/A", "colors/3/A", "colors/4/A", "colors/9/A"}, q.Key) {
-			continue
-		}
+	for _, key := range []string{"colors/1/A", "colors/2/A", "colors/3/A", "colors/4/A", "colors/9/A"} {
 		got := map[any]bool{}
-		for _, r := range ask(t, db, start, end, time.Minute, q.Flux) {
+		for _, r := range ask(t, db, start, end, time.Minute, fluxOf(t, key)) {
 			got[r["color"]] = true
 		}
 		if !maps.Equal(got, want) {
-			t.Errorf("%s: %d colours, want the 50 with the most messages", q.Key, len(got))
+			t.Errorf("%s: %d colours, want the 50 with the most messages", key, len(got))
 		}
 	}
 }

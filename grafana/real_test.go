@@ -1,18 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"colorstream/grafana/grafanatest"
-	"colorstream/grafana/lint"
 	"colorstream/grafana/sample"
 	"colorstream/influxdb/influxtest"
 )
@@ -23,6 +22,18 @@ func TestMain(m *testing.M) { influxtest.Main(m) }
 func fill(t *testing.T, db *influxtest.Server, length time.Duration) {
 	t.Helper()
 	db.Write(t, string(sample.Lines(sample.Points(time.Now(), length))))
+}
+
+// start starts a Grafana on a bucket with known points that end now, of some length, and waits until
+// it has read the dashboards.
+func start(t *testing.T, length time.Duration) (*grafanatest.Server, *influxtest.Server) {
+	t.Helper()
+	grafanatest.Need(t)
+	db := influxtest.Shared(t).NewBucket(t)
+	fill(t, db, length)
+	g := grafanatest.Start(t, grafanatest.Options{Influx: db})
+	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
+	return g, db
 }
 
 // title returns a dashboard's title as an anonymous visitor sees it.
@@ -47,6 +58,7 @@ func wantTitle(g *grafanatest.Server, uid, want string) func() error {
 
 func TestFirstStartShowsDataToEveryone(t *testing.T) {
 	t.Parallel()
+	grafanatest.Need(t)
 	db := influxtest.Start(t) // its own: Grafana's health check reads no more than 20 buckets' names
 	g := grafanatest.Start(t, grafanatest.Options{Influx: db})
 	fill(t, db, 30*time.Minute)
@@ -57,12 +69,12 @@ func TestFirstStartShowsDataToEveryone(t *testing.T) {
 		t.Errorf("home: %d %v, uid %q", status, err, home.Dashboard.UID)
 	}
 	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
-	if n, err := points(g, meanQuery(t)); err != nil || n < 100 {
+	if n, err := points(g, fluxOf(t, "colors/1/A")); err != nil || n < 100 {
 		t.Errorf("an anonymous visitor's query: %v, %d points", err, n)
 	}
 
 	var health struct{ Status, Message string }
-	if _, err := g.GetAdmin("/api/datasources/uid/colorstream-influxdb/health", &health); err != nil ||
+	if _, err := g.Call(true, http.MethodGet, "/api/datasources/uid/colorstream-influxdb/health", nil, &health); err != nil ||
 		health.Status != "OK" {
 		t.Errorf("the data source's health: %v, %+v", err, health)
 	}
@@ -71,10 +83,14 @@ func TestFirstStartShowsDataToEveryone(t *testing.T) {
 	}
 	other := db.NewBucket(t)
 	fill(t, other, time.Minute)
-	if n, err := points(g, strings.ReplaceAll(meanQuery(t), "v.defaultBucket", `"`+other.Bucket+`"`)); err == nil && n > 0 {
+	if n, err := points(g, strings.ReplaceAll(fluxOf(t, "colors/1/A"), "v.defaultBucket", `"`+other.Bucket+`"`)); err == nil && n > 0 {
 		t.Errorf("Grafana's token reads another bucket: %d points", n)
 	}
-	if status, _ := g.Post("/api/dashboards/db", false, map[string]any{"dashboard": map[string]any{"title": "x"}}, nil); status != http.StatusForbidden && status != http.StatusUnauthorized {
+	save := func(admin bool, dashboard map[string]any) int {
+		status, _ := g.Call(admin, http.MethodPost, "/api/dashboards/db", map[string]any{"dashboard": dashboard}, nil)
+		return status
+	}
+	if status := save(false, map[string]any{"title": "x"}); status != http.StatusForbidden && status != http.StatusUnauthorized {
 		t.Errorf("an anonymous visitor saves a dashboard: status %d", status)
 	}
 	for line := range strings.Lines(g.Warnings()) {
@@ -84,25 +100,16 @@ func TestFirstStartShowsDataToEveryone(t *testing.T) {
 	}
 
 	// What people made in Grafana, and what was provisioned, outlives it.
-	made := map[string]any{"dashboard": map[string]any{"uid": "mine", "title": "Mine", "panels": []any{}, "schemaVersion": 37}}
-	if status, err := g.Post("/api/dashboards/db", true, made, nil); err != nil ||
-		status != http.StatusOK {
-		t.Fatalf("save a dashboard: %d %v", status, err)
+	if status := save(true, map[string]any{"uid": "mine", "title": "Mine", "schemaVersion": 42}); status != http.StatusOK {
+		t.Fatalf("save a dashboard: status %d", status)
 	}
 	g.Restart(t)
 	for uid, want := range map[string]string{"mine": "Mine", "colors": "Colours", "color": "One colour"} {
 		grafanatest.Eventually(t, 10*time.Second, wantTitle(g, uid, want))
 	}
-	if n, err := points(g, meanQuery(t)); err != nil || n < 100 {
+	if n, err := points(g, fluxOf(t, "colors/1/A")); err != nil || n < 100 {
 		t.Errorf("after a restart: %v, %d points", err, n)
 	}
-}
-
-// meanQuery returns the query of the panel that the page shows first.
-func meanQuery(t *testing.T) string {
-	t.Helper()
-	queries := load(t, ".").Queries()
-	return queries[slices.IndexFunc(queries, func(q lint.Query) bool { return q.Key == "colors/1/A" })].Flux
 }
 
 // points asks Grafana a query as an anonymous visitor's browser does, and
@@ -114,7 +121,7 @@ func points(g *grafanatest.Server, flux string) (int, error) {
 			Frames []struct{ Data struct{ Values [][]any } }
 		}
 	}
-	_, err := g.Post("/api/ds/query", false, map[string]any{
+	_, err := g.Call(false, http.MethodPost, "/api/ds/query", map[string]any{
 		"from": "now-15m", "to": "now",
 		"queries": []any{map[string]any{
 			"refId": "A", "datasource": map[string]any{"type": "influxdb", "uid": "colorstream-influxdb"}, "query": flux,
@@ -139,9 +146,7 @@ func points(g *grafanatest.Server, flux string) (int, error) {
 // A file that Grafana cannot read must cost nothing but its own news.
 func TestFilesAreReadAgain(t *testing.T) {
 	t.Parallel()
-	db := influxtest.Shared(t).NewBucket(t)
-	g := grafanatest.Start(t, grafanatest.Options{Influx: db})
-	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
+	g, _ := start(t, 0)
 	path := filepath.Join(g.Dashboards, "color.json")
 	good, err := os.ReadFile(path)
 	if err != nil {
@@ -153,34 +158,31 @@ func TestFilesAreReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	rename := func(title string) []byte { return []byte(strings.Replace(string(good), "One colour", title, 1)) }
+	rename := func(title string) []byte { return bytes.Replace(good, []byte("One colour"), []byte(title), 1) }
 
 	write(path, rename("One of them"))
 	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One of them"))
 
-	broken := map[string][]byte{"half written": good[:len(good)/2], "emptied": {}, "no JSON": []byte("uid: color\n")}
-	last := "One of them"
-	for name, data := range broken {
+	home := filepath.Join(g.Dashboards, "colors.json")
+	was, err := os.ReadFile(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"half written": good[:len(good)/2], "emptied": {}, "no JSON": []byte("uid: color\n")} {
 		write(path, data)
 		// Another file's edit shows that the folder was read with the broken file in it.
 		next := "Colours beside a file that is " + name
-		home := filepath.Join(g.Dashboards, "colors.json")
-		old, err := os.ReadFile(home)
-		if err != nil {
-			t.Fatal(err)
-		}
-		was, _ := title(g, "colors")
-		write(home, []byte(strings.Replace(string(old), `"title": "`+was+`"`, `"title": "`+next+`"`, 1)))
+		write(home, bytes.Replace(was, []byte(`"title": "Colours"`), []byte(`"title": "`+next+`"`), 1))
 		grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "colors", next))
-		if err := wantTitle(g, "color", last)(); err != nil {
+		if err := wantTitle(g, "color", "One of them")(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 
 	// A second file of the same uid and title stops updates, no more.
-	write(path, rename(last))
+	write(path, rename("One of them"))
 	double := filepath.Join(g.Dashboards, "double.json")
-	write(double, rename(last))
+	write(double, rename("One of them"))
 	grafanatest.Eventually(t, 40*time.Second, func() error {
 		if !strings.Contains(g.Warnings(), "not unique") &&
 			!strings.Contains(g.Warnings(), "restricted") {
@@ -203,11 +205,8 @@ func TestFilesAreReadAgain(t *testing.T) {
 	if err := os.Rename(path, path+".away"); err != nil {
 		t.Fatal(err)
 	}
-	seen := time.Now()
-	grafanatest.Eventually(t, 40*time.Second, func() error {
-		if time.Since(seen) < 17*time.Second { // one reading of the folder
-			return errors.New("the folder was not read yet")
-		}
-		return wantTitle(g, "color", "One again")()
-	})
+	time.Sleep(17 * time.Second) // one reading of the folder
+	if err := wantTitle(g, "color", "One again")(); err != nil {
+		t.Error(err)
+	}
 }

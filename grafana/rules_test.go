@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"colorstream/grafana/lint"
 	"colorstream/grafana/sample"
 	"colorstream/influxdb/influxtest"
 )
@@ -47,8 +46,6 @@ func TestEachFaultFiresItsAlertAlone(t *testing.T) {
 // What is not accounted for on the dashboard is zero, restarts of the stack included, and a loss.
 func TestNotAccountedFor(t *testing.T) {
 	t.Parallel()
-	set := load(t, ".")
-	at := slices.IndexFunc(set.Queries(), func(q lint.Query) bool { return q.Key == "pipeline/7/A" })
 	for name, tc := range map[string]struct {
 		fault func(*round)
 		want  float64
@@ -75,7 +72,7 @@ func TestNotAccountedFor(t *testing.T) {
 		db := influxtest.Shared(t).NewBucket(t)
 		end := time.Now().Truncate(sample.Scrape)
 		db.Write(t, newStack(tc.fault).history(rounds, end))
-		got := ask(t, db, end.Add(-20*time.Minute), end, 10*time.Second, set.Queries()[at].Flux)
+		got := ask(t, db, end.Add(-20*time.Minute), end, 10*time.Second, fluxOf(t, "pipeline/7/A"))
 		if diff := difference(got, []row{{"lost": tc.want}}); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
@@ -86,7 +83,6 @@ func TestNotAccountedFor(t *testing.T) {
 // tiles of the dashboard take no such step back for a restart.
 func TestReadingsInReverse(t *testing.T) {
 	t.Parallel()
-	set := load(t, ".")
 	db := influxtest.Shared(t).NewBucket(t)
 	end := time.Now().Truncate(sample.Scrape)
 	var readings sample.Samples
@@ -97,12 +93,10 @@ func TestReadingsInReverse(t *testing.T) {
 		}
 	}
 	db.Write(t, string(readings.Lines()))
-	for _, q := range set.Queries() {
-		if slices.Contains([]string{"pipeline/1/A", "pipeline/3/A", "pipeline/4/A"}, q.Key) {
-			got := ask(t, db, end.Add(-time.Minute), end, time.Second, q.Flux)
-			if diff := difference(got, []row{{"_value": 350.0}}); diff != "" {
-				t.Errorf("%s: %s", q.Key, diff)
-			}
+	for _, key := range []string{"pipeline/1/A", "pipeline/3/A", "pipeline/4/A"} {
+		got := ask(t, db, end.Add(-time.Minute), end, time.Second, fluxOf(t, key))
+		if diff := difference(got, []row{{"_value": 350.0}}); diff != "" {
+			t.Errorf("%s: %s", key, diff)
 		}
 	}
 }

@@ -11,20 +11,39 @@ import (
 
 	"colorstream/grafana/grafanatest"
 	"colorstream/grafana/sample"
-	"colorstream/influxdb/influxtest"
 )
+
+// wantPanels shows a page and waits until all its panels are drawn or, if there is nothing to show,
+// say so.
+func wantPanels(t *testing.T, ctx grafanatest.Page, g *grafanatest.Server, path, theme string, panels int, empty bool) {
+	t.Helper()
+	navigate(t, ctx, g, path+"&from=now-15m&to=now&refresh=&_dash.hideTimePicker=true&theme="+theme)
+	grafanatest.Eventually(t, 40*time.Second, func() error {
+		screen, err := grafanatest.Look(ctx)
+		if err == nil {
+			err = screen.Complaint(panels, empty)
+		}
+		if err != nil {
+			err = fmt.Errorf("%s in %s: %w", path, theme, err)
+		}
+		return err
+	})
+}
+
+func navigate(t *testing.T, ctx grafanatest.Page, g *grafanatest.Server, path string) {
+	t.Helper()
+	if err := chromedp.Do(ctx, chromedp.Navigate(g.URL+path)); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // Every panel of every dashboard, as it is drawn.
 func TestEveryPanelIsDrawn(t *testing.T) {
 	t.Parallel()
-	db := influxtest.Shared(t).NewBucket(t)
-	g := grafanatest.Start(t, grafanatest.Options{Influx: db})
-	fill(t, db, 30*time.Minute)
+	g, db := start(t, 30*time.Minute)
 	db.Write(t, string(sample.Metrics(time.Now()).Lines()))
-	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
 	ctx := grafanatest.Browser(t, 1500, 2000)
-
-	pages := []struct {
+	for _, page := range []struct {
 		name, path string
 		panels     int
 	}{
@@ -34,69 +53,42 @@ func TestEveryPanelIsDrawn(t *testing.T) {
 		{"color-two", "/d/color/one-colour?kiosk&var-color=red&var-color=blue", 6},
 		{"pipeline", "/d/pipeline/pipeline?kiosk", 16},
 		{"solo", "/d-solo/colors/x?orgId=1&panelId=1&hideLogo=true", 1},
-	}
-	for _, theme := range []string{"dark", "light"} {
-		for _, page := range pages {
-			show(t, ctx, g, page.path, theme)
-			grafanatest.Eventually(t, 40*time.Second, func() error {
-				screen, err := grafanatest.Look(ctx)
-				if err == nil {
-					err = screen.Complaint(page.panels, false)
-				}
-				if err != nil {
-					err = fmt.Errorf("%s in %s: %w", page.name, theme, err)
-				}
-				return err
-			})
+	} {
+		for _, theme := range []string{"dark", "light"} {
+			wantPanels(t, ctx, g, page.path, theme, page.panels, false)
 			grafanatest.Save(t, ctx, page.name+"-"+theme)
 		}
-	}
-}
-
-func show(t *testing.T, ctx grafanatest.Page, g *grafanatest.Server, path, theme string) {
-	t.Helper()
-	if err := chromedp.Do(ctx, chromedp.Navigate(g.URL+path+"&from=now-15m&to=now&refresh=&_dash.hideTimePicker=true&theme="+theme)); err != nil {
-		t.Fatal(err)
 	}
 }
 
 // With nothing to show, panels say so in words, and none has an error.
 func TestAnEmptyBucketIsNoError(t *testing.T) {
 	t.Parallel()
-	db := influxtest.Shared(t).NewBucket(t)
-	g := grafanatest.Start(t, grafanatest.Options{Influx: db})
-	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
+	g, _ := start(t, 0)
 	ctx := grafanatest.Browser(t, 1500, 2000)
-	for path, panels := range map[string]int{"/d/colors/colours?kiosk": 11, "/d/color/one-colour?kiosk": 3, "/d/pipeline/pipeline?kiosk": 16} {
-		show(t, ctx, g, path, "dark")
-		grafanatest.Eventually(t, 40*time.Second, func() error {
-			screen, err := grafanatest.Look(ctx)
-			if err != nil {
-				return err
-			}
-			return screen.Complaint(panels, true)
-		})
-	}
+	wantPanels(t, ctx, g, "/d/colors/colours?kiosk", "dark", 11, true)
+	wantPanels(t, ctx, g, "/d/color/one-colour?kiosk", "dark", 3, true)
+	wantPanels(t, ctx, g, "/d/pipeline/pipeline?kiosk", "dark", 16, true)
 }
 
 // A click on a colour opens that colour, with the time range that was chosen.
 func TestAColourLeadsToItsDashboard(t *testing.T) {
 	t.Parallel()
-	db := influxtest.Shared(t).NewBucket(t)
-	g := grafanatest.Start(t, grafanatest.Options{Influx: db})
-	fill(t, db, 30*time.Minute)
-	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One colour"))
+	g, _ := start(t, 30*time.Minute)
 	ctx := grafanatest.Browser(t, 1500, 1500)
-	if err := chromedp.Do(ctx, chromedp.Navigate(g.URL+"/d/colors/colours?kiosk&from=now-20m&to=now")); err != nil {
-		t.Fatal(err)
-	}
-	follow := func(where, look string) {
+	navigate(t, ctx, g, "/d/colors/colours?kiosk&from=now-20m&to=now&refresh=") // a refresh would close what a click opens
+	// follow checks the first link of a look, before which act is done again and again.
+	follow := func(look string, act func() error) {
 		t.Helper()
 		var href string
-		grafanatest.Eventually(t, 40*time.Second, func() error {
-			links, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](look))
+		grafanatest.Eventually(t, 60*time.Second, func() error {
+			if err := act(); err != nil {
+				return err
+			}
+			links, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](
+				`Array.from(document.querySelectorAll('a')).filter(a => a.innerText.`+look+`).map(a => a.href)`))
 			if err == nil && len(links) == 0 {
-				err = fmt.Errorf("no link in the %s yet", where)
+				err = errors.New("there is no link yet")
 			}
 			if err == nil {
 				href = links[0]
@@ -110,17 +102,17 @@ func TestAColourLeadsToItsDashboard(t *testing.T) {
 		got := to.Query()
 		if to.Path != "/d/color/one-colour" || got.Get("var-color") != sample.Odd ||
 			got.Get("from") != "now-20m" && len(got.Get("from")) != 13 {
-			t.Errorf("the %s links to %s", where, href)
+			t.Errorf("the link leads to %s", href)
 		}
 	}
-	follow("table", `Array.from(document.querySelectorAll('a')).filter(a => a.innerText.startsWith('dark')).map(a => a.href)`)
+	follow("startsWith('dark')", func() error { return nil }) // in the table
 
 	// On a chart, all others are hidden by a click on the legend. Then a dot marks the point that is
 	// nearest to the mouse, and can be clicked.
 	const chart = `const chart = Array.from(document.querySelectorAll('section')).find(s => s.innerText.startsWith('Messages per window')); `
-	hide := `(() => { ` + chart + `Array.from(chart.querySelectorAll('button')).find(b => b.innerText.startsWith('dark')).click() })()`
 	grafanatest.Eventually(t, 20*time.Second, func() error {
-		_, err := chromedp.Run(ctx, chromedp.Evaluate[any](hide))
+		_, err := chromedp.Run(ctx, chromedp.Evaluate[any](
+			`(() => { `+chart+`Array.from(chart.querySelectorAll('button')).find(b => b.innerText.startsWith('dark')).click() })()`))
 		if errors.Is(err, chromedp.ErrJSUndefined) {
 			return nil
 		}
@@ -137,7 +129,7 @@ func TestAColourLeadsToItsDashboard(t *testing.T) {
 		}
 		return at[0], at[1], nil
 	}
-	grafanatest.Eventually(t, 20*time.Second, func() error {
+	follow("includes('Open')", func() error {
 		x, y, err := middle(".u-over")
 		if err != nil {
 			return err
@@ -149,8 +141,7 @@ func TestAColourLeadsToItsDashboard(t *testing.T) {
 			return err
 		}
 		return chromedp.Do(ctx, chromedp.MouseEvent(chromedp.MouseMoved, x, y),
-			chromedp.MouseClickXY(x, y))
+			chromedp.MouseClickXY(x, y), chromedp.Sleep(time.Second))
 	})
-	follow("chart", `Array.from(document.querySelectorAll('a')).filter(a => a.innerText.includes('Open')).map(a => a.href)`)
 	grafanatest.Save(t, ctx, "link")
 }

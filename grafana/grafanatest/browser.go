@@ -22,12 +22,8 @@ type Page = context.Context
 // Browser starts a headless Chromium that ends with the test.
 func Browser(t testing.TB, width, height int) Page {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(width, height),
-		chromedp.NoSandbox, // tests run as root in containers
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("hide-scrollbars", true),
-	)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.WindowSize(width, height),
+		chromedp.NoSandbox) // tests run as root in containers
 	ctx, cancel := context.WithTimeout(t.Context(), browserTimeout)
 	t.Cleanup(cancel)
 	ctx, cancelAllocator := chromedp.NewExecAllocator(ctx, options...)

@@ -8,7 +8,6 @@ package grafanatest
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,16 +40,9 @@ const (
 
 // Options says what a Grafana starts with.
 type Options struct {
-	Influx *influxtest.Server // may be nil
-	Token  string             // in place of the file with the token that reads Influx's bucket
-
-	Webhook string // ALERT_WEBHOOK_URL
-
-	Plugins string // a folder with plugins
-	Redis   string // REDIS_URL, for the live data source
-
-	// Edit changes the folder provisioning, a copy, before Grafana starts.
-	Edit func(dir string)
+	Influx  *influxtest.Server // may be nil
+	Environ []string           // variables besides those that are always set, or in their place
+	Edit    func(dir string)   // changes the folder provisioning, a copy, before Grafana starts
 }
 
 // Server is a running Grafana.
@@ -64,24 +57,29 @@ type Server struct {
 	process *process.Process
 }
 
+// Need skips the test if there is no Grafana, and gives the folder where it is.
+func Need(t testing.TB) (home string) {
+	t.Helper()
+	if home = os.Getenv("GRAFANA_HOME"); home == "" {
+		t.Skip("this test wants a real Grafana: set GRAFANA_HOME to the folder of an installed one, with bin/grafana in it")
+	}
+	return home
+}
+
 // Start runs Grafana until the test ends.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
-	home := os.Getenv("GRAFANA_HOME")
-	if home == "" {
-		t.Skip("this test wants a real Grafana: set GRAFANA_HOME to the folder of an installed one, with bin/grafana in it")
-	}
+	home := Need(t)
 	_, source, _, _ := runtime.Caller(0)
 	root, dir := filepath.Dir(filepath.Dir(source)), t.TempDir()
 	data, provisioning := filepath.Join(dir, "data"), filepath.Join(dir, "provisioning")
-	plugins := cmp.Or(o.Plugins, filepath.Join(data, "plugins"))
 	addr := process.FreeAddr()
 	s := &Server{
 		home: home, config: filepath.Join(root, "grafana.ini"), Dashboards: filepath.Join(dir, "dashboards"),
 		URL: "http://" + addr,
 	}
 	_, port, _ := net.SplitHostPort(addr)
-	err := errors.Join(os.MkdirAll(plugins, 0o755),
+	err := errors.Join(os.MkdirAll(filepath.Join(data, "plugins"), 0o755),
 		os.CopyFS(s.Dashboards, os.DirFS(filepath.Join(root, "dashboards"))),
 		os.CopyFS(provisioning, os.DirFS(filepath.Join(root, "provisioning"))))
 	if err != nil {
@@ -90,28 +88,25 @@ func Start(t testing.TB, o Options) *Server {
 	if o.Edit != nil {
 		o.Edit(provisioning)
 	}
-	influx, token, webhookSet := o.Influx, o.Token, ""
+	influx, token := o.Influx, ""
 	if influx == nil {
 		influx = &influxtest.Server{URL: "http://127.0.0.1:1", Org: "none", Bucket: "none"}
-	} else if token == "" {
+	} else {
 		token = "$__file{" + filepath.Join(influx.TokenDir, "grafana") + "}"
 	}
-	if o.Webhook != "" {
-		webhookSet = "yes"
-	}
-	s.environ = append(os.Environ(),
-		"GF_PATHS_DATA="+data, "GF_PATHS_LOGS="+filepath.Join(data, "log"),
-		"GF_PATHS_PLUGINS="+plugins, "GF_PATHS_PROVISIONING="+provisioning,
-		"GRAFANA_DASHBOARDS="+s.Dashboards, "GF_LOG_LEVEL=info",
-		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT="+port, "GF_SECURITY_ADMIN_PASSWORD="+AdminPassword,
-		"INFLUX_URL="+influx.URL, "INFLUX_ORG="+influx.Org, "INFLUX_BUCKET="+influx.Bucket,
+	s.environ = slices.Concat(os.Environ(), []string{
+		"GF_PATHS_DATA=" + data, "GF_PATHS_LOGS=" + filepath.Join(data, "log"),
+		"GF_PATHS_PLUGINS=" + filepath.Join(data, "plugins"), "GF_PATHS_PROVISIONING=" + provisioning,
+		"GRAFANA_DASHBOARDS=" + s.Dashboards, "GF_LOG_LEVEL=info",
+		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT=" + port, "GF_SECURITY_ADMIN_PASSWORD=" + AdminPassword,
+		"INFLUX_URL=" + influx.URL, "INFLUX_ORG=" + influx.Org, "INFLUX_BUCKET=" + influx.Bucket,
 		// Metrics lie beside the colours here, if a test writes any: the token reads one bucket.
-		"INFLUX_PIPELINE_BUCKET="+influx.Bucket, "INFLUX_TOKEN="+token,
-		"REDIS_URL="+o.Redis,
-		"WORKER_WINDOW=5s", "ALERT_WEBHOOK_URL="+o.Webhook, "ALERT_WEBHOOK_SET="+webhookSet,
+		"INFLUX_PIPELINE_BUCKET=" + influx.Bucket, "INFLUX_TOKEN=" + token,
+		"REDIS_URL=", "WORKER_WINDOW=5s", "ALERT_WEBHOOK_URL=", "ALERT_WEBHOOK_SET=",
 		// A new Grafana takes a minute to look at who is told; alerts that fire sooner go to nobody's
 		// e-mail.
-		"GF_UNIFIED_ALERTING_ALERTMANAGER_CONFIG_POLL_INTERVAL=10s")
+		"GF_UNIFIED_ALERTING_ALERTMANAGER_CONFIG_POLL_INTERVAL=10s",
+	}, o.Environ)
 	t.Cleanup(func() {
 		s.stop(t)
 		if t.Failed() {
@@ -154,49 +149,19 @@ func (s *Server) stop(t testing.TB) {
 	s.process = nil
 }
 
-// Get reads a path as an anonymous visitor. The answer may be nil.
-func (s *Server) Get(path string, answer any) (int, error) {
-	return s.call(http.MethodGet, path, false, nil, answer)
-}
-
-// GetAdmin is [Server.Get] as the administrator.
-func (s *Server) GetAdmin(path string, answer any) (int, error) {
-	return s.call(http.MethodGet, path, true, nil, answer)
-}
-
-// Post sends JSON, as the administrator if admin is true.
-func (s *Server) Post(path string, admin bool, body, answer any) (int, error) {
-	return s.call(http.MethodPost, path, admin, body, answer)
-}
-
-// Save stores a dashboard's JSON as the administrator's browser does. The older address makes Grafana
-// forget that the dashboard has a file, and soon read it again.
-func (s *Server) Save(uid, model string) error {
-	path := "/apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards/" + uid
-	var body map[string]any
-	if status, err := s.GetAdmin(path, &body); status != http.StatusOK || err != nil {
-		return fmt.Errorf("read dashboard %s: %d %w", uid, status, err)
-	}
-	body["spec"] = json.RawMessage(model)
-	status, err := s.call(http.MethodPut, path, true, body, nil)
-	if status != http.StatusOK {
-		err = errors.Join(err, fmt.Errorf("save dashboard %s: status %d", uid, status))
-	}
-	return err
-}
-
-func (s *Server) call(method, path string, admin bool, body, answer any) (int, error) {
+// Call sends a request with a JSON body, which may be nil, and reads the answer, which may be nil
+// too: as the administrator, or as an anonymous visitor.
+func (s *Server) Call(admin bool, method, path string, body, answer any) (status int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	var content io.Reader = http.NoBody
-	if body != nil {
-		raw, err := json.Marshal(body)
-		if err != nil {
-			return 0, err
-		}
-		content = bytes.NewReader(raw)
+	content, err := json.Marshal(body)
+	if err != nil {
+		return 0, err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, s.URL+path, content)
+	if body == nil {
+		content = nil
+	}
+	req, err := http.NewRequestWithContext(ctx, method, s.URL+path, bytes.NewReader(content))
 	if err != nil {
 		return 0, err
 	}
@@ -216,6 +181,11 @@ func (s *Server) call(method, path string, admin bool, body, answer any) (int, e
 		}
 	}
 	return resp.StatusCode, err
+}
+
+// Get reads a path as an anonymous visitor. The answer may be nil.
+func (s *Server) Get(path string, answer any) (status int, err error) {
+	return s.Call(false, http.MethodGet, path, nil, answer)
 }
 
 // Warnings returns what Grafana logged as a warning or an error.

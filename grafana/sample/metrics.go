@@ -3,7 +3,6 @@ package sample
 import (
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 )
 
@@ -25,65 +24,57 @@ const Scrape = 10 * time.Second
 // length is how much Metrics covers.
 const length = time.Hour
 
-// bounds are a histogram's.
-var bounds = []string{"0.001", "0.01", "0.1", "1", "+Inf"}
-
-// counters grow by themselves, by at most so much between two samples.
-var counters = []struct {
-	series string
+// metrics are what programs have besides what Metrics says of them. A counter grows by itself, by at
+// most so much between two samples; a gauge goes up and down, up to a most; a histogram has bounds.
+var metrics = []struct {
+	kind   string
 	most   int
-}{
-	{"colorstream_worker_rejected_total,reason=not_json", 3},
-	{"colorstream_worker_rejected_total,reason=late", 2},
-	{"colorstream_worker_rejected_total,reason=past", 1},
-	{"colorstream_worker_late_total", 2},
-	{"colorstream_worker_lost_total", 1},
-	{"colorstream_worker_windows_incomplete_total", 2},
-	{"colorstream_worker_reconnects_total", 2},
-	{"colorstream_worker_write_errors_total,class=network", 3},
-	{"colorstream_worker_write_errors_total,class=server", 2},
-	{"colorstream_worker_commit_errors_total", 2},
-	{"colorstream_worker_points_rejected_total", 2},
-	{"colorstream_worker_store_dropped_total", 2},
-	{"colorstream_worker_takeovers_total", 1},
-	{"colorstream_worker_fenced_commits_total", 1},
-	{"http_api_requests_total,method=POST,path=/api/v2/write,response_code=204,status=2XX", 5},
-	{"http_api_requests_total,method=POST,path=/api/v2/write,response_code=503,status=5XX", 2},
-	{"http_api_requests_total,method=POST,path=/api/v2/query,response_code=200,status=2XX", 30},
-}
-
-// gauges go up and down, up to a most.
-var gauges = []struct {
 	series string
-	most   int
 }{
-	{"colorstream_generator_receivers", 3},
-	{"colorstream_ready,program=generator,condition=redis", 2},
-	{"colorstream_ready,program=worker,condition=redis", 2},
-	{"colorstream_ready,program=worker,condition=influxdb", 2},
-	{"colorstream_worker_store_waiting", 5},
-	{"colorstream_worker_store_oldest_seconds", 60},
-	{"colorstream_worker_store_bytes", 1 << 20},
-	{"colorstream_worker_store_disk_free_bytes", 1 << 30},
-	{"colorstream_worker_partition_owned,partition=0", 2},
-	{"colorstream_worker_partition_owned,partition=1", 2},
-	{"colorstream_worker_partition_backlog_messages,partition=0", 100},
-	{"colorstream_worker_partition_backlog_messages,partition=1", 5},
-	{"colorstream_worker_partition_lag_seconds,partition=0", 20},
-	{"colorstream_worker_partition_lag_seconds,partition=1", 1},
-	{"process_resident_memory_bytes,program=worker", 1 << 27},
-	{"process_resident_memory_bytes,program=generator", 1 << 24},
-	{"go_goroutines,program=worker", 30},
-	{"go_memstats_sys_bytes", 1 << 28},
-}
-
-var histograms = []string{
-	"colorstream_worker_window_close_seconds",
-	"colorstream_worker_commit_seconds",
-	"colorstream_worker_write_seconds",
-	"colorstream_worker_delivery_seconds",
-	"http_api_request_duration_seconds,path=/api/v2/write,status=2XX",
-	"http_api_request_duration_seconds,path=/api/v2/query,status=2XX",
+	{"counter", 3, "colorstream_worker_rejected_total,reason=not_json"},
+	{"counter", 2, "colorstream_worker_rejected_total,reason=late"},
+	{"counter", 1, "colorstream_worker_rejected_total,reason=past"},
+	{"counter", 2, "colorstream_worker_late_total"},
+	{"counter", 1, "colorstream_worker_lost_total"},
+	{"counter", 2, "colorstream_worker_windows_incomplete_total"},
+	{"counter", 2, "colorstream_worker_reconnects_total"},
+	{"counter", 3, "colorstream_worker_write_errors_total,class=network"},
+	{"counter", 2, "colorstream_worker_write_errors_total,class=server"},
+	{"counter", 2, "colorstream_worker_commit_errors_total"},
+	{"counter", 2, "colorstream_worker_points_rejected_total"},
+	{"counter", 2, "colorstream_worker_store_dropped_total"},
+	{"counter", 1, "colorstream_worker_takeovers_total"},
+	{"counter", 1, "colorstream_worker_fenced_commits_total"},
+	{"counter", 5, "http_api_requests_total,method=POST,path=/api/v2/write,response_code=204,status=2XX"},
+	{"counter", 2, "http_api_requests_total,method=POST,path=/api/v2/write,response_code=503,status=5XX"},
+	{"counter", 30, "http_api_requests_total,method=POST,path=/api/v2/query,response_code=200,status=2XX"},
+	{"gauge", 3, "colorstream_generator_receivers"},
+	{"gauge", 2, "colorstream_ready,program=generator,condition=redis"},
+	{"gauge", 2, "colorstream_ready,program=worker,condition=redis"},
+	{"gauge", 2, "colorstream_ready,program=worker,condition=influxdb"},
+	{"gauge", 5, "colorstream_worker_store_waiting"},
+	{"gauge", 60, "colorstream_worker_store_oldest_seconds"},
+	{"gauge", 1 << 20, "colorstream_worker_store_bytes"},
+	{"gauge", 1 << 30, "colorstream_worker_store_disk_free_bytes"},
+	{"gauge", 2, "colorstream_worker_partition_owned,partition=0"},
+	{"gauge", 2, "colorstream_worker_partition_owned,partition=1"},
+	{"gauge", 100, "colorstream_worker_partition_backlog_messages,partition=0"},
+	{"gauge", 5, "colorstream_worker_partition_backlog_messages,partition=1"},
+	{"gauge", 20, "colorstream_worker_partition_lag_seconds,partition=0"},
+	{"gauge", 2, "colorstream_worker_partition_lag_seconds,partition=1"},
+	{"gauge", 1 << 27, "process_resident_memory_bytes,program=worker"},
+	{"gauge", 1 << 24, "process_resident_memory_bytes,program=generator"},
+	{"gauge", 30, "go_goroutines,program=worker"},
+	{"gauge", 1 << 28, "go_memstats_sys_bytes"},
+	{"gauge", 2, "colorstream_build_info,program=worker,version=v1,goversion=go1.26.8"},
+	{"gauge", 2, "colorstream_build_info,program=generator,version=v1,goversion=go1.26.8"},
+	{"gauge", 2, "influxdb_info,version=v2.8.0,os=linux"},
+	{"histogram", 0, "colorstream_worker_window_close_seconds"},
+	{"histogram", 0, "colorstream_worker_commit_seconds"},
+	{"histogram", 0, "colorstream_worker_write_seconds"},
+	{"histogram", 0, "colorstream_worker_delivery_seconds"},
+	{"histogram", 0, "http_api_request_duration_seconds,path=/api/v2/write,status=2XX"},
+	{"histogram", 0, "http_api_request_duration_seconds,path=/api/v2/query,status=2XX"},
 }
 
 // Metrics returns samples of the hour before end: messages that nobody received and some that were
@@ -120,35 +111,29 @@ func Metrics(end time.Time) Samples {
 		add("colorstream_generator_no_subscribers_total", "counter", noSubscribers)
 		add("colorstream_worker_received_total", "counter", received)
 		add("colorstream_worker_accepted_total", "counter", received)
-		for _, c := range counters {
-			if c.most > 3 || r.IntN(20) == 0 { // troubles are rare
-				totals[c.series] += float64(1 + r.IntN(c.most))
+		for _, m := range metrics {
+			switch {
+			case m.kind == "counter":
+				if m.most > 3 || r.IntN(20) == 0 { // troubles are rare
+					totals[m.series] += float64(1 + r.IntN(m.most))
+				}
+				add(m.series, "counter", totals[m.series])
+			case m.kind == "histogram":
+				for b, bound := range []string{"0.001", "0.01", "0.1", "1", "+Inf", "sum", "count"} {
+					totals[m.series+bound] += float64(b * 3)
+					add(m.series, bound, totals[m.series+bound])
+				}
+			case m.most == 2: // of zero and one, one for the most time
+				add(m.series, "gauge", min(1, float64(r.IntN(60))))
+			default:
+				add(m.series, "gauge", float64(r.IntN(m.most)))
 			}
-			add(c.series, "counter", totals[c.series])
-		}
-		for _, g := range gauges {
-			value := float64(r.IntN(g.most))
-			if strings.HasPrefix(g.series, "colorstream_ready") || strings.Contains(g.series, "_owned") {
-				value = min(1, float64(r.IntN(60))) // most of the time
-			}
-			add(g.series, "gauge", value)
-		}
-		for _, h := range histograms {
-			for b, bound := range bounds {
-				totals[h+bound] += float64(b * 3)
-				add(h, bound, totals[h+bound])
-			}
-			add(h, "sum", float64(i))
-			add(h, "count", float64(i))
 		}
 		add("process_start_time_seconds,program=worker", "gauge", float64(started.Unix()))
 		add("process_start_time_seconds,program=generator", "gauge", float64(end.Add(-30*time.Hour).Unix()))
 		add("influxdb_uptime_seconds,id=x", "gauge", float64(i)*10)
 		add("colorstream_worker_store_max_bytes", "gauge", 1<<28)
 		add("colorstream_worker_event_ahead_seconds", "gauge", float64(r.IntN(14))-10)
-		add("colorstream_build_info,program=worker,version=v1,goversion=go1.26.8", "gauge", 1)
-		add("colorstream_build_info,program=generator,version=v1,goversion=go1.26.8", "gauge", 1)
-		add("influxdb_info,version=v2.8.0,os=linux", "gauge", 1)
 	}
 	return out
 }
