@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"colorstream/generator/service/servicetest"
 )
 
 func frame(name, data string) *Frame {
@@ -128,11 +130,7 @@ func TestLimit(t *testing.T) {
 		t.Errorf("the answers are %d and %d", first.StatusCode, second.StatusCode)
 	}
 	first.Body.Close()
-	for deadline := time.Now().Add(5 * time.Second); open().StatusCode != 200; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("a place does not become free")
-		}
-	}
+	servicetest.Eventually(t, "a place becomes free", func() bool { return open().StatusCode == 200 })
 }
 
 // A client that does not read holds nobody.

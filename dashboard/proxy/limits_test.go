@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"colorstream/dashboard/proxy"
+	"colorstream/generator/service/servicetest"
 )
 
 // streamed is a path whose answer comes down as it comes, unlike the panel's document.
@@ -103,7 +104,7 @@ func TestSlowReader(t *testing.T) {
 		t.Fatal("Grafana still sends after 10 s")
 	}
 	// The proxy has ended too, though its client still does not read.
-	eventually(t, "the request is counted", func() bool { return decisions(t, p, "failed") == 1 })
+	servicetest.Eventually(t, "the request is counted", func() bool { return decisions(t, p, "failed") == 1 })
 }
 
 // everyWay asks for an asset, data and a document.
@@ -160,7 +161,7 @@ func TestRequestsQueue(t *testing.T) {
 			})
 		})
 	}
-	eventually(t, "the others are told to come back", func() bool { return decisions(t, p, "busy") == 9 })
+	servicetest.Eventually(t, "the others are told to come back", func() bool { return decisions(t, p, "busy") == 9 })
 	free()
 	all.Wait()
 	close(statuses)
@@ -195,7 +196,7 @@ func TestGreedyReadersLeaveAPanel(t *testing.T) {
 			all.Go(func() { _, _, _ = try(t, p, "GET", "/public/build/slow.js", "", who) })
 		}
 	}
-	eventually(t, "they have all that they may have", func() bool { return decisions(t, p, "busy") > 0 })
+	servicetest.Eventually(t, "they have all that they may have", func() bool { return decisions(t, p, "busy") > 0 })
 	want := func(method, path, sent string) {
 		if response, text := fetch(t, p, method, path, sent, "X-Forwarded-For: 10.0.1.1"); response.StatusCode != http.StatusOK {
 			t.Errorf("%s: the eleventh reader gets %d %s", path, response.StatusCode, text)
@@ -226,7 +227,7 @@ func TestGrafanaDiesInTheMiddle(t *testing.T) {
 			t.Errorf("%s: an answer that broke off ends like a whole one", path)
 		}
 		failed++
-		eventually(t, "the failure is counted", func() bool { return decisions(t, p, "failed") == failed })
+		servicetest.Eventually(t, "the failure is counted", func() bool { return decisions(t, p, "failed") == failed })
 	})
 }
 
@@ -267,5 +268,5 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 	p.CloseClientConnections()
 	p.Close()
 	g.Close() // waits for them
-	eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
+	servicetest.Eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
 }

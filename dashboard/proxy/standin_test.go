@@ -14,11 +14,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"colorstream/dashboard/proxy"
+	"colorstream/generator/service/servicetest"
 )
 
 // The queries of the stand-in's dashboard, and of a panel of it that is not to be shown.
@@ -271,7 +271,7 @@ func start(t testing.TB, answer http.HandlerFunc, change func(*proxy.Config)) (*
 	g.Server = httptest.NewServer(g)
 	t.Cleanup(g.Close)
 	p := newPageAway(t, g.URL, change)
-	eventually(t, "the dashboard is seen", p.available)
+	servicetest.Eventually(t, "the dashboard is seen", p.available)
 	return g, p
 }
 
@@ -307,16 +307,6 @@ func newPageAway(t testing.TB, upstream string, change func(*proxy.Config)) *pag
 	p.stop = sync.OnceFunc(func() { cancel(); running.Wait() })
 	t.Cleanup(func() { p.stop(); p.CloseClientConnections(); p.Close() })
 	return p
-}
-
-// eventually waits until something holds, or fails the test after ten seconds.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 10 s: %s", what)
-		}
-	}
 }
 
 // body makes the body of a data query for the last quarter of an hour, as Grafana 9.4 posts it.

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"colorstream/dashboard/proxy"
+	"colorstream/generator/service/servicetest"
 )
 
 // Why there is no panel, in words that tell what to do.
@@ -73,11 +74,11 @@ func TestEditsFlow(t *testing.T) {
 	edited := meanQuery + "\n|> yield()"
 	want(edited, 403)
 	g.set(func() { g.dashboard, g.queries = dashboard(2, edited), []string{edited, medianQuery} })
-	eventually(t, "the edit is known", func() bool { _, after := p.Panels(); return after != before })
+	servicetest.Eventually(t, "the edit is known", func() bool { _, after := p.Panels(); return after != before })
 	want(edited, 200)
 	want(meanQuery, 403)
 	g.Close()
-	eventually(t, "Grafana is away", func() bool { return !p.available() })
+	servicetest.Eventually(t, "Grafana is away", func() bool { return !p.available() })
 	want(edited, 403)
 	if response, text := fetch(t, p, "GET", solo, ""); response.StatusCode != 502 ||
 		!strings.Contains(text, "does not answer") {

@@ -57,9 +57,9 @@ func (r chartRequest) json(lines []chart.Line) seriesJSON {
 			"color": line.Color, "light": shade.Light, "dark": shade.Dark,
 			series.Count: counts, series.Complete: complete,
 		}
-		values := make(map[series.Statistic][]*float64)
+		values := make(map[series.Statistic][]any)
 		for _, name := range r.statistics {
-			values[name] = make([]*float64, n)
+			values[name] = make([]any, n)
 			l[string(name)] = values[name]
 		}
 		for _, p := range line.Points {

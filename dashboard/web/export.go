@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -160,11 +159,8 @@ func text(value any) string {
 	switch v := value.(type) {
 	case time.Time:
 		return v.Format(time.RFC3339Nano)
-	case *float64:
-		if v == nil {
-			return ""
-		}
-		return strconv.FormatFloat(*v, 'g', -1, 64)
+	case nil:
+		return ""
 	}
 	return fmt.Sprint(value)
 }

@@ -181,9 +181,9 @@ type seriesJSON struct {
 type lineJSON map[string]any
 
 // number is a value for JSON, which has no NaN: null is none.
-func number(f float64) *float64 {
+func number(f float64) any {
 	if math.IsNaN(f) {
 		return nil
 	}
-	return &f
+	return f
 }
