@@ -3,9 +3,13 @@ package source
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // The fields of an entry. Package store and the generator write them, too.
@@ -47,27 +51,15 @@ func parseMS(id string) (int64, error) {
 	return ms, nil
 }
 
-// parseEntries reads entries as XREAD and XRANGE answer them: [[id, [field, value, …]], …].
-func parseEntries(reply any) ([]entry, error) {
-	list, ok := reply.([]any)
-	if !ok {
-		return nil, fmt.Errorf("stream entries are not understood: %.100v", reply)
-	}
-	entries := make([]entry, 0, len(list))
-	for _, item := range list {
-		pair, ok := item.([]any)
-		if !ok || len(pair) != 2 {
-			return nil, fmt.Errorf("a stream entry is not understood: %.100v", item)
-		}
-		id, _ := pair[0].(string)
-		ms, err := parseMS(id)
+func parseEntries(messages []redis.XMessage) ([]entry, error) {
+	entries := make([]entry, len(messages))
+	for i, m := range messages {
+		ms, err := parseMS(m.ID)
 		if err != nil {
 			return nil, err
 		}
-		fields, _ := pair[1].([]any)
-		e := entry{id: id, ms: ms}
-		e.kind, e.text = content(fields)
-		entries = append(entries, e)
+		kind, text := content(m.Values)
+		entries[i] = entry{m.ID, ms, kind, text}
 	}
 	return entries, nil
 }
@@ -76,15 +68,10 @@ func parseEntries(reply any) ([]entry, error) {
 // are the entry's own; or the only field, whatever its name, is a JSON object. Of an entry's own
 // fields a text that is a number becomes one, and whatever else stands there is for the message's
 // decoder to reject.
-func content(fields []any) (kind, string) {
+func content(fields map[string]any) (kind, string) {
 	value := func(name string) (string, bool) {
-		for i := 0; i+1 < len(fields); i += 2 {
-			if fields[i] == name {
-				v, ok := fields[i+1].(string)
-				return v, ok
-			}
-		}
-		return "", false
+		v, ok := fields[name].(string)
+		return v, ok
 	}
 	if m, ok := value(fieldPayload); ok {
 		return payload, m
@@ -101,13 +88,15 @@ func content(fields []any) (kind, string) {
 			text += `,"ts":` + number(ts)
 		}
 		return payload, text + "}"
-	case len(fields) == 2:
-		v, _ := fields[1].(string)
-		if fields[0] == fieldTick {
+	case len(fields) == 1:
+		if _, is := fields[fieldTick]; is {
 			return tick, ""
 		}
-		if strings.HasPrefix(strings.TrimLeft(v, " \t\r\n\ufeff"), "{") {
-			return payload, v
+		for _, v := range fields {
+			text, _ := v.(string)
+			if strings.HasPrefix(strings.TrimLeft(text, " \t\r\n\ufeff"), "{") {
+				return payload, text
+			}
 		}
 	}
 	return rejected, describe(fields)
@@ -139,15 +128,12 @@ func quote(text string) string {
 }
 
 // describe shows fields to a person.
-func describe(fields []any) string {
-	var b strings.Builder
-	for i := 0; i+1 < len(fields); i += 2 {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		fmt.Fprintf(&b, "%v=%q", fields[i], fields[i+1])
+func describe(fields map[string]any) string {
+	var texts []string
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		texts = append(texts, fmt.Sprintf("%s=%q", name, fields[name]))
 	}
-	return b.String()
+	return strings.Join(texts, " ")
 }
 
 // Milliseconds gives the time of an entry's id, 0 if it is none.

@@ -68,42 +68,25 @@ func (p probe) intact(b batch) bool {
 	return false
 }
 
-// A counting compares how many entries were added with how many were read.
-type counting struct {
-	known bool
-	base  int64 // entries added up to some entry that was read
-	read  int64 // since then
-}
-
-// added is how many entries had been added up to the last one read, 0 if that is not known.
-func (c *counting) added() int64 {
-	if !c.known {
-		return 0
-	}
-	return c.base + c.read
-}
-
-// check counts the entries that were added and not read. It is certain of it if the batch has all
-// that there is, or if the stream holds no entry but those that follow, and as many as were added.
-func (c *counting) check(b batch) (lost int64, certain bool) {
-	last := b.after
-	if n := len(b.entries); n > 0 {
+// count compares how many entries were added with how many were read. It is certain of it if the
+// batch has all that there is, or if the stream holds no entry but those that follow, and as many as
+// were added.
+func (s *Stream) count(b batch) (lost int64, certain bool) {
+	p, read, n, last := b.probe, s.position.Entries, int64(len(b.entries)), b.after
+	if n > 0 {
 		last = b.entries[n-1].id
 	}
-	if p := b.probe; c.known && !p.there && streamid.Compare(p.deleted, b.after) < 0 &&
-		p.length == p.added-c.base-c.read {
+	if read >= 0 && !p.there && streamid.Compare(p.deleted, b.after) < 0 && p.length == p.added-read {
 		return 0, true // what was trimmed had been read
 	}
-	if b.probe.added == 0 || b.probe.last != last {
+	if p.added == 0 || p.last != last {
 		return 0, false
 	}
-	n := int64(len(b.entries))
-	if c.known {
-		lost = max(b.probe.added-c.base-c.read-n, 0)
-		certain = b.probe.added >= c.base+c.read+n // else it is another stream
+	added := p.added - n
+	if s.position.Entries = added; read < 0 {
+		return 0, false
 	}
-	*c = counting{known: true, base: b.probe.added - n}
-	return lost, certain
+	return max(added-read, 0), added >= read // else it is another stream
 }
 
 // Look asks for the milliseconds of a stream's newest id, 0 if it never had one, and how many

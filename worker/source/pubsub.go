@@ -38,11 +38,10 @@ type PubSub struct {
 
 	// The rest is the receiving goroutine's.
 	sink     Sink
-	now      int64  // the newest time told
-	pongs    uint64 // number of the newest answer on this connection
-	ever     bool   // it was subscribed once
-	failed   bool   // the loss has been said
-	failedAt time.Time
+	now      int64     // the newest time told
+	pongs    uint64    // number of the newest answer on this connection
+	ever     bool      // it was subscribed once
+	failedAt time.Time // when the loss was said, zero while connected
 }
 
 // NewPubSub makes a source for channels; one with *, ? or [ in its name is a pattern, as PSUBSCRIBE
@@ -133,10 +132,10 @@ func (p *PubSub) connected() {
 		p.reconnects.Add(1)
 	}
 	p.ever = true
-	if p.failed {
+	if !p.failedAt.IsZero() {
 		p.log.Info("connected to Redis again", "channel", p.names(),
 			"after", time.Since(p.failedAt).Round(time.Millisecond))
-		p.failed = false
+		p.failedAt = time.Time{}
 		return
 	}
 	p.log.Info("subscribed", "channel", p.names(), "address", p.opt.Addr)
@@ -153,8 +152,8 @@ func (p *PubSub) disconnected(err error) {
 	}
 	p.gap(p.clock.now())
 	p.state(err)
-	if !p.failed {
-		p.failed, p.failedAt = true, time.Now()
+	if p.failedAt.IsZero() {
+		p.failedAt = time.Now()
 		p.log.Warn("not connected to Redis; trying again", "address", p.opt.Addr, "channel", p.names(),
 			"error", err)
 	}

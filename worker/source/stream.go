@@ -37,10 +37,9 @@ type Stream struct {
 	// The rest is Run's.
 	sink     Sink
 	now      int64
-	position Position
-	counting counting
-	skew     int64 // Redis's clock less ours, by the newest entry, ns
-	damaged  bool  // that the stream ends before the position has been said
+	position Position // its Entries are below zero if they are not known
+	skew     int64    // Redis's clock less ours, by the newest entry, ns
+	damaged  bool     // that the stream ends before the position has been said
 }
 
 // NewStream makes a reader that begins after a position, or at the stream's beginning if it is
@@ -51,9 +50,10 @@ func NewStream(
 	log *slog.Logger, client redis.UniversalClient, key string, after Position,
 	due func() (int64, bool), lost func(entries float64),
 ) *Stream {
-	s := &Stream{log: log, client: client, key: key, due: due, lost: lost, position: after}
-	s.counting = counting{known: after.Entries > 0, base: after.Entries}
-	return s
+	if after.Entries == 0 {
+		after.Entries = -1
+	}
+	return &Stream{log: log, client: client, key: key, due: due, lost: lost, position: after}
 }
 
 // A batch is the entries of one reply.
@@ -107,8 +107,9 @@ func (s *Stream) read(ctx context.Context, out chan<- batch) error {
 	count := mostEntries / 10
 	for ctx.Err() == nil {
 		pipe := s.client.Pipeline()
-		read := pipe.Do(ctx, "xread", "count", count, "block", blockFor.Milliseconds(), "streams", s.key,
-			after)
+		read := pipe.XRead(ctx, &redis.XReadArgs{
+			Streams: []string{s.key, after}, Count: int64(count), Block: blockFor,
+		})
 		looked := pipe.Eval(ctx, probeScript, []string{s.key}, after)
 		_, _ = pipe.Exec(ctx) // each command has its own error
 		b := batch{after: after}
@@ -148,27 +149,15 @@ func nextCount(entries []entry) int {
 	return min(max(replySize*len(entries)/size, 1), mostEntries)
 }
 
-// parseRead reads XREAD's answer for one stream: [[key, entries]] or {key: entries}, or nothing.
-func parseRead(reply any, err error) ([]entry, error) {
+// parseRead takes XREAD's answer for one stream.
+func parseRead(streams []redis.XStream, err error) ([]entry, error) {
 	if errors.Is(err, redis.Nil) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	switch streams := reply.(type) {
-	case []any: // RESP2
-		if len(streams) == 1 {
-			if pair, ok := streams[0].([]any); ok && len(pair) == 2 {
-				return parseEntries(pair[1])
-			}
-		}
-	case map[any]any: // RESP3
-		for _, entries := range streams {
-			return parseEntries(entries)
-		}
-	}
-	return nil, fmt.Errorf("the answer to XREAD is not understood: %.100v", reply)
+	return parseEntries(streams[0].Messages)
 }
 
 func (s *Stream) deliver(b batch) {
@@ -185,7 +174,9 @@ func (s *Stream) deliver(b batch) {
 			s.sink.Reject(ReasonFields, e.text)
 		}
 		s.position.ID = e.id
-		s.counting.read++
+		if s.position.Entries >= 0 {
+			s.position.Entries++
+		}
 	}
 	if len(b.entries) > 0 {
 		s.skew = s.now - time.Now().UnixNano()
@@ -193,12 +184,12 @@ func (s *Stream) deliver(b batch) {
 }
 
 func (s *Stream) where() Position {
-	return Position{ID: s.position.ID, Entries: s.counting.added()}
+	return Position{ID: s.position.ID, Entries: max(s.position.Entries, 0)}
 }
 
 // checkGap looks whether somebody deleted entries before they were read.
 func (s *Stream) checkGap(b batch) {
-	lost, certain := s.counting.check(b)
+	lost, certain := s.count(b)
 	switch {
 	case lost > 0:
 		s.lost(float64(lost))
@@ -254,7 +245,7 @@ func Replay(
 ) error {
 	start, count := fmt.Sprint(from/int64(time.Millisecond)), mostEntries/10
 	for to.ID != "" {
-		reply, err := client.Do(ctx, "xrange", key, start, to.ID, "count", count).Result()
+		reply, err := client.XRangeN(ctx, key, start, to.ID, int64(count)).Result()
 		if err != nil {
 			return fmt.Errorf("read the stream %s again: %w", key, err)
 		}

@@ -240,31 +240,31 @@ func TestReplay(t *testing.T) {
 
 func TestContent(t *testing.T) {
 	for _, c := range []struct {
-		fields []any
+		fields map[string]any
 		kind   kind
 		text   string
 	}{
-		{[]any{"m", `{"a":1}`}, payload, `{"a":1}`},
-		{[]any{"n", "run:1", "m", "x"}, payload, "x"},
-		{[]any{"t", "1"}, tick, ""},
-		{[]any{"color", "red", "value", "42"}, payload, `{"color":"red","value":42}`},
+		{map[string]any{"m": `{"a":1}`}, payload, `{"a":1}`},
+		{map[string]any{"n": "run:1", "m": "x"}, payload, "x"},
+		{map[string]any{"t": "1"}, tick, ""},
+		{map[string]any{"color": "red", "value": "42"}, payload, `{"color":"red","value":42}`},
 		{
-			[]any{"value", "-4.5e3", "color", `a"b\`, "name", "n", "ts", "1738573200000", "other", "x"},
+			map[string]any{"value": "-4.5e3", "color": `a"b\`, "name": "n", "ts": "1738573200000", "other": "x"},
 			payload,
 			`{"color":"a\"b\\","value":-4.5e3,"name":"n","ts":1738573200000}`,
 		},
 		{
-			[]any{"color", "red", "value", "abc", "ts", "2025-02-03T09:00:00Z"},
+			map[string]any{"color": "red", "value": "abc", "ts": "2025-02-03T09:00:00Z"},
 			payload,
 			`{"color":"red","value":"abc","ts":"2025-02-03T09:00:00Z"}`,
 		},
-		{[]any{"color", "red", "value", "NaN"}, payload, `{"color":"red","value":"NaN"}`},
-		{[]any{"color", "red", "value", "01"}, payload, `{"color":"red","value":"01"}`},
-		{[]any{"color", "red", "value", "1e999"}, payload, `{"color":"red","value":1e999}`},
-		{[]any{"data", ` {"color":"rust","value":45}`}, payload, ` {"color":"rust","value":45}`},
-		{[]any{"data", `[1]`}, rejected, `data="[1]"`},
-		{[]any{"foo", "bar", "x", "y"}, rejected, `foo="bar" x="y"`},
-		{[]any{"color", "red"}, rejected, `color="red"`},
+		{map[string]any{"color": "red", "value": "NaN"}, payload, `{"color":"red","value":"NaN"}`},
+		{map[string]any{"color": "red", "value": "01"}, payload, `{"color":"red","value":"01"}`},
+		{map[string]any{"color": "red", "value": "1e999"}, payload, `{"color":"red","value":1e999}`},
+		{map[string]any{"data": ` {"color":"rust","value":45}`}, payload, ` {"color":"rust","value":45}`},
+		{map[string]any{"data": `[1]`}, rejected, `data="[1]"`},
+		{map[string]any{"foo": "bar", "x": "y"}, rejected, `foo="bar" x="y"`},
+		{map[string]any{"color": "red"}, rejected, `color="red"`},
 	} {
 		if kind, text := content(c.fields); kind != c.kind || text != c.text {
 			t.Errorf("%v: %v %q, want %v %q", c.fields, kind, text, c.kind, c.text)
@@ -280,7 +280,7 @@ func FuzzPlainMessage(f *testing.F) {
 	f.Add("", "", "", "")
 	f.Add("x", "-", "1.", "0.0.1")
 	f.Fuzz(func(t *testing.T, color, value, name, ts string) {
-		kind, text := content([]any{"color", color, "value", value, "name", name, "ts", ts})
+		kind, text := content(map[string]any{"color": color, "value": value, "name": name, "ts": ts})
 		if kind != payload || !json.Valid([]byte(text)) {
 			t.Errorf("%q is not JSON", text)
 		}

@@ -214,7 +214,7 @@ func TestBoltRemoved(t *testing.T) {
 			b := openTestBolt(t, dir, 1<<20)
 			commit(t, b, Commit{
 				State: []byte("1"), Parts: []Part{{1, []byte("first")}}, Open: []int64{1},
-				Lines: []byte("one\n"),
+				Lines: []byte("one\n"), Letters: []byte("x\n"),
 			})
 			if err := act.do(); err != nil {
 				t.Fatal(err)
@@ -227,13 +227,14 @@ func TestBoltRemoved(t *testing.T) {
 			if !errors.Is(err, ErrFresh) {
 				t.Fatalf("the commit says %v", err)
 			}
-			want := []string{"one\n", "two\n"}
+			want, letters := []string{"one\n", "two\n"}, []string{"x\n"}
 			if act.lost {
-				want = want[1:]
+				want, letters = want[1:], nil
 			}
 			second.Parts[0].Data = []byte("first second")
 			commit(t, b, second)
 			expect(t, b, Lines, want...)
+			expect(t, b, Letters, letters...)
 			if got := b.Stats().Damaged; got != 1 {
 				t.Errorf("%d damaged files are counted", got)
 			}
