@@ -28,7 +28,7 @@ func TestAlertsInTime(t *testing.T) {
 	set := load(t, ".")
 	uids := map[string]string{}
 	for _, r := range set.Rules() {
-		uids[r.Title] = strings.TrimPrefix(r.UID, "colorstream-")
+		uids[r.Get("title").Str] = strings.TrimPrefix(r.Get("uid").Str, "colorstream-")
 	}
 	db := influxtest.Start(t) // its own: hundreds of rules ask it
 	buckets, stacks := map[string]*influxtest.Server{}, map[string]*stack{}

@@ -23,13 +23,12 @@ func TestEachFaultFiresItsAlertAlone(t *testing.T) {
 		db.Write(t, newStack(f.change).history(rounds, end))
 		var got []string
 		for _, r := range set.Rules() {
-			start := end.Add(-time.Duration(r.Data[0].Range.From) * time.Second)
-			for _, answer := range ask(t, db, start, end, time.Second, r.Data[0].Model.Query) {
-				evaluator := r.Data[2].Model.Conditions[0].Evaluator
-				value := answer["_value"].(float64)
-				if evaluator.Type == "gt" && value > evaluator.Params[0] ||
-					evaluator.Type == "lt" && value < evaluator.Params[0] {
-					uid := strings.TrimPrefix(r.UID, "colorstream-")
+			start := end.Add(-time.Duration(r.Get("data.0.relativeTimeRange.from").Int()) * time.Second)
+			evaluator := r.Get("data.2.model.conditions.0.evaluator")
+			for _, answer := range ask(t, db, start, end, time.Second, r.Get("data.0.model.query").Str) {
+				beyond := answer["_value"].(float64) - evaluator.Get("params.0").Num
+				if kind := evaluator.Get("type").Str; kind == "gt" && beyond > 0 || kind == "lt" && beyond < 0 {
+					uid := strings.TrimPrefix(r.Get("uid").Str, "colorstream-")
 					got, fired[uid] = append(got, uid), true
 				}
 			}

@@ -22,16 +22,16 @@ func TestEveryAlertIsInTheRunbook(t *testing.T) {
 	}
 	rules := set.Rules()
 	for _, r := range rules {
-		if want := "worker/docs/runbook.md#" + anchor(r.Title); r.Annotations["runbook"] != want {
-			t.Errorf("%s: rule %q: its runbook is %q, want %q",
-				r.File, r.Title, r.Annotations["runbook"], want)
+		title := r.Get("title").Str
+		want := func(name, end string) {
+			if got := r.Get("annotations." + name).Str; !strings.HasSuffix(got, end) {
+				t.Errorf("%s: rule %q: its %s is %q, want %q at its end", r.File, title, name, got, end)
+			}
 		}
-		if !sections[anchor(r.Title)] {
-			t.Errorf("%s: rule %q: the runbook has no section of this title", r.File, r.Title)
-		}
-		if want := "/d/pipeline/pipeline?viewPanel=25"; !strings.HasSuffix(r.Annotations["runbook_url"], want[1:]) {
-			t.Errorf("%s: rule %q: its runbook_url is %q, want %q at its end",
-				r.File, r.Title, r.Annotations["runbook_url"], want)
+		want("runbook", "worker/docs/runbook.md#"+anchor(title))
+		want("runbook_url", "d/pipeline/pipeline?viewPanel=25")
+		if !sections[anchor(title)] {
+			t.Errorf("%s: rule %q: the runbook has no section of this title", r.File, title)
 		}
 	}
 	if len(sections) != len(rules) {

@@ -2,10 +2,11 @@ package lint
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/tidwall/gjson"
 )
 
 // comparisons are those that a threshold has.
@@ -15,13 +16,13 @@ var comparisons = []string{"gt", "gte", "lt", "lte", "eq", "ne", "within_range",
 func (r report) alerts(set *Set) {
 	uids, titles := map[string]bool{}, map[string]bool{}
 	for _, rule := range set.Rules() {
-		r := report{file: rule.File, where: fmt.Sprintf("rule %q", rule.Title), problems: r.problems}
-		r.addIf("alert-uid", !uidPattern.MatchString(rule.UID) || uids[rule.UID],
-			"its uid %q is not one of 1 to 40 letters, digits, - and _, or another rule has it: change it",
-			rule.UID)
-		r.addIf("alert-title", rule.Title == "" || titles[rule.Title],
+		uid, title := rule.Get("uid").Str, rule.Get("title").Str
+		r := report{file: rule.File, where: fmt.Sprintf("rule %q", title), problems: r.problems}
+		r.addIf("alert-uid", !uidPattern.MatchString(uid) || uids[uid],
+			"its uid %q is not one of 1 to 40 letters, digits, - and _, or another rule has it: change it", uid)
+		r.addIf("alert-title", title == "" || titles[title],
 			"its title is empty, or another rule has it: change it")
-		uids[rule.UID], titles[rule.Title] = true, true
+		uids[uid], titles[title] = true, true
 		r.alert(rule, set)
 	}
 }
@@ -30,60 +31,58 @@ func (r report) alerts(set *Set) {
 var valued = regexp.MustCompile(`\$(values|labels)\b`)
 
 func (r report) alert(rule Rule, set *Set) {
-	r.addIf("alert-text", rule.Annotations["summary"] == "" || rule.Annotations["description"] == "",
+	r.addIf("alert-text", rule.Get("annotations.summary").Str == "" || rule.Get("annotations.description").Str == "",
 		"it needs the annotations summary and description: people read them at night")
-	r.addIf("alert-text", rule.Labels["severity"] == "", "it needs the label severity")
-	for name, text := range rule.Labels {
-		r.addIf("alert-label", strings.Contains(text, "$"),
+	r.addIf("alert-text", rule.Get("labels.severity").Str == "", "it needs the label severity")
+	for name, text := range rule.Get("labels").Map() {
+		r.addIf("alert-label", strings.Contains(text.Str, "$"),
 			"the label %s has a dollar sign, which Grafana eats: use templates in annotations only", name)
 	}
-	r.addIf("alert-state", rule.NoDataState == "" || rule.ExecErrState == "",
+	failed := rule.Get("execErrState").Str
+	r.addIf("alert-state", rule.Get("noDataState").Str == "" || failed == "",
 		"say what no data and a failed query mean: noDataState and execErrState, each OK, KeepLast, "+
 			"Alerting, NoData or Error")
-	for _, name := range slices.Sorted(maps.Keys(rule.Annotations)) {
-		text := rule.Annotations[name]
-		whole := rule.ExecErrState == "KeepLast" || strings.Contains(text, "{{ else }}")
-		r.addIf("alert-text", !whole && valued.MatchString(text),
+	rule.Get("annotations").ForEach(func(name, text gjson.Result) bool {
+		whole := failed == "KeepLast" || strings.Contains(text.Str, "{{ else }}")
+		r.addIf("alert-text", !whole && valued.MatchString(text.Str),
 			"its %s has a hole when the query fails, since there is no value then: "+
 				"write {{ with $values… }}…{{ else }}…{{ end }}, or execErrState: KeepLast", name)
-	}
-	isCondition := func(s Step) bool { return s.RefID == rule.Condition }
-	r.addIf("alert-step", !slices.ContainsFunc(rule.Data, isCondition),
-		"its condition %q is none of its steps: name the refId of the threshold", rule.Condition)
-	for _, step := range rule.Data {
+		return true
+	})
+	condition, known := rule.Get("condition").Str, false
+	for _, step := range rule.Get("data").Array() {
+		known = known || step.Get("refId").Str == condition
 		r.alertStep(step)
 	}
-	known := false
-	if d := set.dashboard(rule.DashboardUID); d != nil {
-		_, known = d.panel(rule.PanelID)
+	r.addIf("alert-step", !known, "its condition %q is none of its steps: name the refId of the threshold", condition)
+	uid, id, leads := rule.Get("dashboardUid").Str, int(rule.Get("panelId").Int()), false
+	if d := set.dashboard(uid); d != nil && id > 0 {
+		_, leads = d.panel(id)
 	}
-	r.addIf("alert-panel", !known || rule.PanelID < 1, "it leads to panel %d of the dashboard %q, "+
-		"which is in no file: give it the dashboardUid and panelId of one",
-		rule.PanelID, rule.DashboardUID)
+	r.addIf("alert-panel", !leads, "it leads to panel %d of the dashboard %q, "+
+		"which is in no file: give it the dashboardUid and panelId of one", id, uid)
 }
 
-func (r report) alertStep(step Step) {
-	what, model := "step "+step.RefID, step.Model
-	r.addIf("alert-step", model.RefID != step.RefID,
-		"%s says %q in its model: both refIds must be the same", what, model.RefID)
-	switch step.DatasourceUID {
+func (r report) alertStep(step gjson.Result) {
+	ref, source, model := step.Get("refId").Str, step.Get("datasourceUid").Str, step.Get("model")
+	what, query, kind := "step "+ref, model.Get("query").Str, model.Get("type").Str
+	r.addIf("alert-step", model.Get("refId").Str != ref,
+		"%s says %q in its model: both refIds must be the same", what, model.Get("refId").Str)
+	switch source {
 	case DataSource, Pipeline:
-		r.addIf("alert-step", step.Range == nil || step.Range.From <= 0,
+		r.addIf("alert-step", step.Get("relativeTimeRange.from").Int() <= 0,
 			"%s has no relativeTimeRange: say how many seconds it looks back", what)
-		r.flux(what, model.Query, nil)
-		r.ranged(what, model.Query)
-		r.addIf("alert-step", strings.Contains(model.Query, "$"),
-			"%s has a dollar sign: alerts know no variables", what)
+		r.flux(what, query, nil)
+		r.ranged(what, query)
+		r.addIf("alert-step", strings.Contains(query, "$"), "%s has a dollar sign: alerts know no variables", what)
 	case Expression:
-		r.addIf("alert-step", model.Type != "reduce" && model.Type != "threshold",
-			"%s is of type %q: use reduce and threshold, with sums done in Flux", what, model.Type)
-		for _, c := range model.Conditions {
-			r.addIf("alert-step", !slices.Contains(comparisons, c.Evaluator.Type),
-				"%s compares with %q: use one of %s",
-				what, c.Evaluator.Type, strings.Join(comparisons, ", "))
+		r.addIf("alert-step", kind != "reduce" && kind != "threshold",
+			"%s is of type %q: use reduce and threshold, with sums done in Flux", what, kind)
+		for _, comparison := range model.Get("conditions.#.evaluator.type").Array() {
+			r.addIf("alert-step", !slices.Contains(comparisons, comparison.Str),
+				"%s compares with %q: use one of %s", what, comparison.Str, strings.Join(comparisons, ", "))
 		}
 	default:
-		r.add("datasource", "%s reads the data source %q: use %s or %s",
-			what, step.DatasourceUID, DataSource, Expression)
+		r.add("datasource", "%s reads the data source %q: use %s or %s", what, source, DataSource, Expression)
 	}
 }

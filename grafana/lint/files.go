@@ -1,12 +1,14 @@
 package lint
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"strings"
 
+	"github.com/tidwall/gjson"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -26,52 +28,19 @@ type File struct {
 	Err       error
 }
 
-// Provisioned is one file of the folders provisioning/dashboards and provisioning/alerting.
+// Provisioned is one file of the folders provisioning/dashboards and provisioning/alerting, as JSON.
 type Provisioned struct {
-	Name      string
-	Providers []Provider
-	Groups    []struct{ Rules []Rule } // that are evaluated together
-	Err       error                    `yaml:"-"`
-}
+	gjson.Result
 
-// Provider tells Grafana of a folder with dashboards.
-type Provider struct {
-	Name            string
-	DisableDeletion bool `yaml:"disableDeletion"`
-	Interval        int  `yaml:"updateIntervalSeconds"` // seconds
+	Name string
+	Err  error
 }
 
 // Rule is one alert rule.
 type Rule struct {
-	File         string `yaml:"-"`
-	UID          string
-	Title        string
-	Condition    string
-	NoDataState  string            `yaml:"noDataState"`
-	ExecErrState string            `yaml:"execErrState"`
-	DashboardUID string            `yaml:"dashboardUid"`
-	PanelID      int               `yaml:"panelId"`
-	Labels       map[string]string `yaml:"labels"`
-	Annotations  map[string]string `yaml:"annotations"`
-	Data         []Step
-}
+	gjson.Result
 
-// Step is a query or an expression of a rule.
-type Step struct {
-	RefID         string                `yaml:"refId"`
-	DatasourceUID string                `yaml:"datasourceUid"`
-	Range         *struct{ From int64 } `yaml:"relativeTimeRange"` // seconds before now
-	Model         struct {
-		RefID      string `yaml:"refId"`
-		Query      string
-		Type       string
-		Conditions []struct {
-			Evaluator struct {
-				Type   string
-				Params []float64
-			}
-		}
-	}
+	File string
 }
 
 // Load reads root's folders dashboards, provisioning/dashboards and provisioning/alerting, and those
@@ -98,9 +67,8 @@ func Load(root fs.FS) (*Set, error) {
 				f.Dashboard, f.Err = Parse(data)
 				set.Dashboards = append(set.Dashboards, f)
 			case dir != "dashboards" && (ext == ".yaml" || ext == ".yml"):
-				var f Provisioned
-				f.Err = yaml.Unmarshal(data, &f)
-				f.Name = short
+				f := Provisioned{Name: short}
+				f.Result, f.Err = parseYAML(data)
 				set.Provisioned = append(set.Provisioned, f)
 			}
 			return err
@@ -110,6 +78,15 @@ func Load(root fs.FS) (*Set, error) {
 		}
 	}
 	return set, nil
+}
+
+func parseYAML(data []byte) (gjson.Result, error) {
+	var tree map[string]any
+	if err := yaml.Unmarshal(data, &tree); err != nil {
+		return gjson.Result{}, err
+	}
+	text, err := json.Marshal(tree)
+	return gjson.ParseBytes(text), err
 }
 
 // dashboard finds one by its uid, nil if there is none.
@@ -126,11 +103,8 @@ func (s *Set) dashboard(uid string) *Dashboard {
 func (s *Set) Rules() []Rule {
 	var out []Rule
 	for _, f := range s.Provisioned {
-		for _, g := range f.Groups {
-			for _, rule := range g.Rules {
-				rule.File = f.Name
-				out = append(out, rule)
-			}
+		for _, r := range f.Get("groups.#.rules|@flatten").Array() {
+			out = append(out, Rule{r, f.Name})
 		}
 	}
 	return out

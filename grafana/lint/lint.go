@@ -85,7 +85,7 @@ func Check(set *Set) []Problem {
 	for _, f := range set.Provisioned {
 		r := report{file: f.Name, problems: &problems}
 		r.addIf("yaml", f.Err != nil, "this is no YAML, and Grafana does not start with it: %v", f.Err)
-		r.providers(f.Providers)
+		r.providers(f.Get("providers").Array())
 	}
 	report{problems: &problems}.alerts(set)
 	slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(a.File, b.File) })
@@ -153,14 +153,13 @@ func (r report) links(d *Dashboard, set *Set) {
 }
 
 // providers checks how Grafana is told of the dashboards' folder.
-func (r report) providers(providers []Provider) {
+func (r report) providers(providers []gjson.Result) {
 	for _, p := range providers {
-		r := r.at(fmt.Sprintf("provider %q", p.Name))
-		r.addIf("deletion", !p.DisableDeletion,
+		r, interval := r.at(fmt.Sprintf("provider %q", p.Get("name").Str)), p.Get("updateIntervalSeconds").Int()
+		r.addIf("deletion", p.Get("disableDeletion").Type != gjson.True,
 			"a file that is gone, be it for the moment in which an editor writes it, "+
 				"deletes its dashboard: set disableDeletion: true")
-		r.addIf("deletion", p.Interval <= 10,
-			"its updateIntervalSeconds is %d: with 10 or less Grafana waits for events, "+
-				"which bind mounts may not send; use 15", p.Interval)
+		r.addIf("deletion", interval <= 10, "its updateIntervalSeconds is %d: with 10 or less Grafana waits for events, "+
+			"which bind mounts may not send; use 15", interval)
 	}
 }

@@ -43,14 +43,15 @@ func (s *Set) Queries() []Query {
 		}
 	}
 	for _, r := range s.Rules() {
-		for _, step := range r.Data {
-			if step.DatasourceUID == Expression || step.Range == nil {
+		for _, step := range r.Get("data").Array() {
+			source, seconds := step.Get("datasourceUid").Str, step.Get("relativeTimeRange.from").Int()
+			if !slices.Contains(fluxSources, source) || seconds == 0 {
 				continue
 			}
 			out = append(out, Query{
-				File: r.File, Where: fmt.Sprintf("rule %q", r.Title), Kind: "alert",
-				Key: "alert/" + r.UID + "/" + step.RefID, Flux: step.Model.Query,
-				Range: step.Range.From, Source: step.DatasourceUID,
+				File: r.File, Where: fmt.Sprintf("rule %q", r.Get("title").Str), Kind: "alert",
+				Key:  "alert/" + r.Get("uid").Str + "/" + step.Get("refId").Str,
+				Flux: step.Get("model.query").Str, Range: seconds, Source: source,
 			})
 		}
 	}
