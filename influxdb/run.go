@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"colorstream/generator/service"
 	"colorstream/influxdb/setup"
@@ -31,28 +30,10 @@ func prepare(ctx context.Context, p service.Process, c config) error {
 		if ctx.Err() != nil {
 			return errors.New("interrupted")
 		}
-		return explain(c, err)
+		return err
 	}
 	log.Info("InfluxDB is ready", "url", c.URL,
 		"org", c.Org, "bucket", c.Bucket, "retention", c.Retention, "tokens", c.TokenDir,
 		"pipeline", c.PipelineBucket, "scrapers", len(plan.Scrapers))
 	return nil
-}
-
-// explain adds the variables that a person can change.
-func explain(c config, err error) error {
-	switch {
-	case errors.Is(err, setup.ErrFolder):
-		return fmt.Errorf("INFLUX_TOKEN_DIR=%s: %w", c.TokenDir, err)
-	case errors.Is(err, setup.ErrUnreachable):
-		return fmt.Errorf("INFLUX_URL=%s: waited %v (INFLUX_TIMEOUT): %w", c.URL, c.Timeout, err)
-	case errors.Is(err, setup.ErrPassword):
-		return fmt.Errorf("%w: INFLUX_ADMIN_USER=%s with INFLUX_ADMIN_PASSWORD, at INFLUX_URL=%s. "+
-			"It keeps those that it was first set up with; setting the variables does not change them. "+
-			"Set them to the first ones, or delete InfluxDB's data to start afresh", err, c.User, c.URL)
-	case errors.Is(err, setup.ErrOrg):
-		return fmt.Errorf("INFLUX_ORG=%s: %w", c.Org, err)
-	default:
-		return fmt.Errorf("INFLUX_URL=%s: %w", c.URL, err)
-	}
 }

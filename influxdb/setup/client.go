@@ -1,20 +1,28 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
+	"colorstream/generator/certs"
 	"colorstream/influxdb/access"
 )
 
-const requestTimeout = 20 * time.Second
+const (
+	requestTimeout = 20 * time.Second
+	probeTimeout   = 3 * time.Second
+	probeInterval  = 250 * time.Millisecond
+)
 
 // client speaks InfluxDB's HTTP API, with a token or the session's cookie. The official client
 // library is not used here: its management calls lose the status code, on which much depends.
@@ -30,9 +38,9 @@ func newClient(at access.Config) (client, error) {
 
 // with is a client of the same server that has a token instead of the session's cookie.
 func (c client) with(token string) client {
-	return client{access.Client{
-		URL: c.URL, Token: token, HTTP: &http.Client{Timeout: requestTimeout, Transport: c.HTTP.Transport},
-	}}
+	http := *c.HTTP
+	http.Jar = nil
+	return client{access.Client{URL: c.URL, Token: token, HTTP: &http}}
 }
 
 // hasStatus reports whether err is an answer with one of these statuses.
@@ -62,6 +70,24 @@ func (c client) call(
 	return err
 }
 
+// A resource is what the API lists: an organisation, a bucket, a token or a scraper.
+type resource struct {
+	ID, OrgID, Name string
+	Description     string // a token's
+	URL, BucketID   string // a scraper's
+	RetentionRules  []struct{ EverySeconds int64 }
+}
+
+// list gives what the client's token or session may see. One page is enough for all uses here.
+func (c client) list(ctx context.Context, path string, query url.Values) ([]resource, error) {
+	var found struct{ Orgs, Buckets, Authorizations, Configurations []resource }
+	err := c.call(ctx, http.MethodGet, path, query, nil, &found)
+	if hasStatus(err, http.StatusNotFound) {
+		return nil, nil
+	}
+	return slices.Concat(found.Orgs, found.Buckets, found.Authorizations, found.Configurations), err
+}
+
 // remove deletes what may be gone already.
 func (c client) remove(ctx context.Context, path string) error {
 	err := c.call(ctx, http.MethodDelete, path, nil, nil, nil)
@@ -69,4 +95,66 @@ func (c client) remove(ctx context.Context, path string) error {
 		return nil
 	}
 	return err
+}
+
+var errNotInfluxDB = errors.New("what answers is not InfluxDB 2")
+
+// wait returns when an InfluxDB 2 answers. Nobody there is what it waits for, until the timeout,
+// and tells once; something else there is an error at once.
+func (c client) wait(ctx context.Context, log *slog.Logger, timeout time.Duration) error {
+	waiting, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var reason error // why there was no good answer so far
+	for {
+		err := c.probe(waiting)
+		switch {
+		case err == nil, errors.Is(err, errNotInfluxDB), errors.Is(err, certs.ErrRejected):
+			return err
+		case reason == nil:
+			reason = err
+			log.Info("waiting for InfluxDB", "url", redacted(c.URL), "reason", err)
+		case waiting.Err() == nil: // else it says only that the time is up
+			reason = err
+		}
+		select {
+		case <-time.After(probeInterval):
+		case <-waiting.Done():
+			return fmt.Errorf("waited %v (INFLUX_TIMEOUT): it does not answer: %w", timeout, reason)
+		}
+	}
+}
+
+// probe asks who is there. InfluxDB 2 tells its version in its health report; version 1 has no
+// report like this, version 3 asks for a token.
+func (c client) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	var health struct{ Name, Version, Status string }
+	err := c.call(ctx, http.MethodGet, "/health", nil, nil, &health)
+	answer, isStatus := errors.AsType[*access.StatusError](err)
+	version := strings.TrimPrefix(health.Version, "v")
+	switch {
+	case isStatus && answer.Status >= 500: // it, or a proxy before it, is starting
+		return err
+	case isStatus, err == nil && health.Name != "influxdb":
+		return fmt.Errorf("%w: %w", errNotInfluxDB,
+			cmp.Or(err, errors.New("it has another health report")))
+	case err != nil:
+		return err
+	case strings.HasPrefix(version, "0."), strings.HasPrefix(version, "1."),
+		strings.HasPrefix(version, "3."):
+		return fmt.Errorf("%w: it is InfluxDB %s", errNotInfluxDB, version)
+	case health.Status != "pass":
+		return fmt.Errorf("it says %q", health.Status)
+	}
+	return nil
+}
+
+// redacted is an address without its password.
+func redacted(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "an unreadable address"
+	}
+	return u.Redacted()
 }

@@ -5,15 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
 )
 
 // Folder is where the tokens' files lie, each named as its token.
@@ -32,33 +30,30 @@ type Folder struct {
 // lost, its tokens stay in InfluxDB, for a person to delete.
 const stackFile = ".stack"
 
-// open makes the folder if need be, waits until no other process prepares a server with it, and
-// returns its id.
-func (f Folder) open(
-	ctx context.Context, log *slog.Logger,
-) (lock io.Closer, stack string, err error) {
+// openFolder makes the folder if need be, waits until no other process prepares a server with it,
+// and reads its id.
+func (s *server) openFolder(ctx context.Context) error {
+	f := s.plan.Folder
 	mode := fs.FileMode(0o700)
 	if len(f.Groups) > 0 {
 		mode = 0o711
 	}
 	if err := os.MkdirAll(f.Path, mode); err != nil {
-		return nil, "", err
+		return err
 	}
-	file := flock.New(filepath.Join(f.Path, ".lock"))
-	if free, err := file.TryLock(); err == nil && !free {
-		log.Info("waiting for another process that prepares InfluxDB", "folder", f.Path)
+	if free, err := s.lock.TryLock(); err == nil && !free {
+		s.log.Info("waiting for another process that prepares InfluxDB", "folder", f.Path)
 	}
-	if _, err := file.TryLockContext(ctx, 50*time.Millisecond); err != nil {
-		return nil, "", err
+	if _, err := s.lock.TryLockContext(ctx, 50*time.Millisecond); err != nil {
+		return err
 	}
-	if stack, err = f.read(stackFile); stack == "" && err == nil {
-		stack = strings.ToLower(rand.Text()[:8])
-		err = f.write(stackFile, stack)
+	id, err := f.read(stackFile)
+	if id == "" && err == nil {
+		id = strings.ToLower(rand.Text()[:8])
+		err = f.write(stackFile, id)
 	}
-	if err != nil {
-		return nil, "", errors.Join(err, file.Close())
-	}
-	return file, stack, nil
+	s.mark = "colorstream " + id + " "
+	return err
 }
 
 // read returns a file's text, "" if it is missing.
@@ -70,28 +65,19 @@ func (f Folder) read(name string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// write replaces a file such that a crash leaves the old one or the new one. A new file that a
-// crash takes back is made again by the next run.
+// write replaces a file such that a crash leaves the old one or the new one.
 func (f Folder) write(name, text string) error {
-	file, err := os.CreateTemp(f.Path, "."+name+"-*") // mode 0600
-	if err != nil {
+	path := filepath.Join(f.Path, name)
+	if err := renameio.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
 		return err
 	}
-	defer os.Remove(file.Name()) // after the rename there is nothing to remove
-	_, err = file.WriteString(text + "\n")
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := f.protect(filepath.Base(file.Name()), name); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), filepath.Join(f.Path, name))
+	return f.protect(name)
 }
 
-// protect sets the mode and the group of a file that holds a token.
-func (f Folder) protect(file, token string) error {
-	path := filepath.Join(f.Path, file)
-	group, shared := f.Groups[token]
+// protect sets the mode and the group of a file.
+func (f Folder) protect(name string) error {
+	path := filepath.Join(f.Path, name)
+	group, shared := f.Groups[name]
 	if !shared {
 		return os.Chmod(path, 0o600)
 	}

@@ -1,13 +1,10 @@
 package setup
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 )
 
@@ -24,73 +21,52 @@ type Scraper struct {
 	Bucket string // of the plan
 }
 
-type scraper struct {
-	ID       string `json:"id,omitempty"`
-	Name     string `json:"name"`
-	Type     string `json:"type"`
-	URL      string `json:"url"`
-	OrgID    string `json:"orgID"`
-	BucketID string `json:"bucketID"`
-}
-
 // ensureScrapers makes this stack's scrapers those of its plan. What another scraper reads into the
 // same bucket is not read twice.
 func (s *server) ensureScrapers(ctx context.Context) error {
-	want := map[string]scraper{}
-	for _, w := range s.plan.Scrapers {
-		name := s.mark + w.Name + " " + s.plan.Buckets[0].Name
-		want[name] = scraper{
-			Name: name, Type: "prometheus", URL: w.URL, OrgID: s.orgID, BucketID: s.buckets[w.Bucket].ID,
-		}
-	}
-	var found struct{ Configurations []scraper }
-	err := s.api.call(ctx, http.MethodGet, "/api/v2/scrapers",
-		url.Values{"orgID": {s.orgID}}, nil, &found)
+	found, err := s.api.list(ctx, "/api/v2/scrapers", url.Values{"orgID": {s.orgID}})
 	if err != nil {
 		return err
 	}
-	have, others := map[string]scraper{}, map[scraper]bool{}
-	for _, old := range found.Configurations {
-		if !strings.HasPrefix(old.Name, s.mark) || old.OrgID != s.orgID {
-			others[scraper{URL: old.URL, BucketID: old.BucketID}] = true
-			continue
-		}
-		_, wanted := want[old.Name]
-		if _, twice := have[old.Name]; twice || !wanted {
+	wanted := map[Scraper]bool{}
+	for _, w := range s.plan.Scrapers {
+		wanted[s.marked(w)] = true
+	}
+	have := map[Scraper]bool{}
+	for _, old := range found {
+		key := Scraper{old.Name, old.URL, old.BucketID}
+		isOurs := strings.HasPrefix(old.Name, s.mark) && old.OrgID == s.orgID
+		switch {
+		case !isOurs:
+			key.Name = ""
+			have[key] = true
+		case wanted[key] && !have[key]:
+			have[key] = true
+		default:
 			if err := s.api.remove(ctx, "/api/v2/scrapers/"+old.ID); err != nil {
 				return fmt.Errorf("delete %q: %w", old.Name, err)
 			}
 			s.log.Info("scraper deleted", "scraper", old.Name, "url", redacted(old.URL))
-			continue
 		}
-		have[old.Name] = old
 	}
-	for _, name := range slices.Sorted(maps.Keys(want)) {
-		target := want[name]
-		if others[scraper{URL: target.URL, BucketID: target.BucketID}] {
+	for _, w := range s.plan.Scrapers {
+		key := s.marked(w)
+		if have[key] || have[Scraper{URL: key.URL, Bucket: key.Bucket}] {
 			continue
 		}
-		method, path := http.MethodPost, "/api/v2/scrapers"
-		if target.ID = have[name].ID; target.ID != "" {
-			method, path = http.MethodPatch, path+"/"+target.ID
+		err := s.api.call(ctx, http.MethodPost, "/api/v2/scrapers", nil, map[string]any{
+			"name": key.Name, "type": "prometheus", "url": key.URL, "orgID": s.orgID,
+			"bucketID": key.Bucket,
+		}, nil)
+		if err != nil {
+			return fmt.Errorf("make %q: %w", key.Name, err)
 		}
-		if have[name] == target {
-			continue
-		}
-		if err := s.api.call(ctx, method, path, nil, target, nil); err != nil {
-			return fmt.Errorf("%q: %w", name, err)
-		}
-		s.log.Info("InfluxDB scrapes", "scraper", name, "url", redacted(target.URL),
-			"before", cmp.Or(redacted(have[name].URL), "nothing"))
+		s.log.Info("InfluxDB scrapes", "scraper", key.Name, "url", redacted(key.URL))
 	}
 	return nil
 }
 
-// redacted is an address without its password.
-func redacted(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "an unreadable address"
-	}
-	return u.Redacted()
+// marked is a scraper as InfluxDB has it: with the stack's mark, and the bucket's id.
+func (s *server) marked(w Scraper) Scraper {
+	return Scraper{s.mark + w.Name + " " + s.plan.Buckets[0].Name, w.URL, s.buckets[w.Bucket]}
 }

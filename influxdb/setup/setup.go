@@ -18,17 +18,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"time"
 
-	"colorstream/influxdb/access"
-)
+	"github.com/gofrs/flock"
 
-// What callers tell apart.
-var (
-	ErrUnreachable = errors.New("InfluxDB does not answer")
-	ErrPassword    = errors.New("InfluxDB rejects this user and password")
-	ErrOrg         = errors.New("the organisation does not exist and cannot be made")
-	ErrFolder      = errors.New("tokens cannot be written there")
+	"colorstream/influxdb/access"
 )
 
 // A Plan says what InfluxDB should have.
@@ -37,8 +32,8 @@ type Plan struct {
 	Buckets []Bucket // at least one
 	Tokens  []Token
 	Folder  Folder // of the tokens
-	// Scrapers are made or changed by name. Those that the stack made before and that are in its plan
-	// no more are deleted.
+	// Scrapers are made anew where they differ. Those that the stack made before and that are in its
+	// plan no more are deleted.
 	Scrapers []Scraper
 }
 
@@ -62,16 +57,25 @@ type Admin struct {
 	Token string
 }
 
-// server is an InfluxDB 2 at which the administrator has signed in.
+// server is an InfluxDB 2 on its way to match the plan.
 type server struct {
 	log     *slog.Logger
 	api     client
+	admin   Admin
 	plan    Plan
+	lock    *flock.Flock
 	orgID   string
-	buckets map[string]bucket // by name, those of the plan
+	buckets map[string]string // name → id, those of the plan
 	// mark begins the descriptions of all tokens, and the names of all scrapers, of this stack. What
 	// follows is a name and the first bucket's.
 	mark string
+}
+
+// A step makes one thing as it should be. Its errors begin with the name: the variable that a
+// person can change, if there is one.
+type step struct {
+	name string
+	do   func(context.Context) error
 }
 
 // Apply makes a server match the plan. It waits for the server for some time, and for any other
@@ -80,57 +84,51 @@ func Apply(
 	ctx context.Context, log *slog.Logger, at access.Config, timeout time.Duration, admin Admin,
 	plan Plan,
 ) error {
-	lock, stack, err := plan.Folder.open(ctx, log)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrFolder, err)
-	}
-	defer lock.Close()
 	api, err := newClient(at)
 	if err != nil {
 		return err
 	}
 	defer api.HTTP.CloseIdleConnections()
-	if err := api.wait(ctx, log, timeout); err != nil {
-		return err
-	}
 	s := &server{
-		log: log, api: api, plan: plan, buckets: map[string]bucket{}, mark: "colorstream " + stack + " ",
+		log: log, api: api, admin: admin, plan: plan, buckets: map[string]string{},
+		lock: flock.New(filepath.Join(plan.Folder.Path, ".lock")),
 	}
-	if err := s.onboard(ctx, admin); err != nil {
-		return fmt.Errorf("set InfluxDB up: %w", err)
-	}
-	if err := s.signIn(ctx, admin); err != nil {
-		return err
-	}
-	if err := s.ensureOrg(ctx); err != nil {
-		return fmt.Errorf("organisation %q: %w", plan.Org, err)
+	defer s.lock.Close()
+	address := "INFLUX_URL=" + redacted(at.URL)
+	steps := []step{
+		{"INFLUX_TOKEN_DIR=" + plan.Folder.Path, s.openFolder},
+		{address, func(ctx context.Context) error { return api.wait(ctx, log, timeout) }},
+		{address + ": set it up", s.onboard},
+		{address + ": sign in", s.signIn},
+		{"INFLUX_ORG=" + plan.Org, s.ensureOrg},
 	}
 	for _, b := range plan.Buckets {
-		if err := s.ensureBucket(ctx, b); err != nil {
-			return fmt.Errorf("bucket %q: %w", b.Name, err)
-		}
+		do := func(ctx context.Context) error { return s.ensureBucket(ctx, b) }
+		steps = append(steps, step{fmt.Sprintf("%s: bucket %q", address, b.Name), do})
 	}
-	if err := s.ensureScrapers(ctx); err != nil {
-		return fmt.Errorf("scrapers: %w", err)
+	steps = append(steps, step{address + ": scrapers", s.ensureScrapers})
+	for _, t := range plan.Tokens {
+		do := func(ctx context.Context) error { return s.ensureToken(ctx, t) }
+		steps = append(steps, step{fmt.Sprintf("%s: token %q", address, t.Name), do})
 	}
-	for _, token := range plan.Tokens {
-		if err := s.ensureToken(ctx, token); err != nil {
-			return fmt.Errorf("token %q: %w", token.Name, err)
+	for _, step := range steps {
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
 	return nil
 }
 
 // onboard gives a new server its administrator, organisation and first bucket.
-func (s *server) onboard(ctx context.Context, admin Admin) error {
+func (s *server) onboard(ctx context.Context) error {
 	var setup struct{ Allowed bool }
-	if err := s.api.call(ctx, http.MethodGet, "/api/v2/setup", nil, nil, &setup); err != nil ||
-		!setup.Allowed {
+	err := s.api.call(ctx, http.MethodGet, "/api/v2/setup", nil, nil, &setup)
+	if err != nil || !setup.Allowed {
 		return err
 	}
 	first := s.plan.Buckets[0]
-	err := s.api.call(ctx, http.MethodPost, "/api/v2/setup", nil, map[string]any{
-		"username": admin.User, "password": admin.Password, "token": admin.Token,
+	err = s.api.call(ctx, http.MethodPost, "/api/v2/setup", nil, map[string]any{
+		"username": s.admin.User, "password": s.admin.Password, "token": s.admin.Token,
 		"org": s.plan.Org, "bucket": first.Name,
 		"retentionPeriodSeconds": int64(first.Retention / time.Second),
 	}, nil)
@@ -139,49 +137,80 @@ func (s *server) onboard(ctx context.Context, admin Admin) error {
 	}
 	if err == nil {
 		s.log.Info("InfluxDB was new and is set up",
-			"user", admin.User, "org", s.plan.Org, "bucket", first.Name)
+			"user", s.admin.User, "org", s.plan.Org, "bucket", first.Name)
 	}
 	return err
 }
 
-func (s *server) signIn(ctx context.Context, admin Admin) error {
+func (s *server) signIn(ctx context.Context) error {
 	address, err := url.Parse(s.api.URL)
 	if err != nil {
 		return err
 	}
-	address.User = url.UserPassword(admin.User, admin.Password)
+	address.User = url.UserPassword(s.admin.User, s.admin.Password)
 	login := s.api
 	login.URL = address.String()
 	err = login.call(ctx, http.MethodPost, "/api/v2/signin", nil, nil, nil)
 	if hasStatus(err, http.StatusUnauthorized, http.StatusForbidden) {
-		return ErrPassword
+		return fmt.Errorf("it rejects INFLUX_ADMIN_USER=%s with INFLUX_ADMIN_PASSWORD. It keeps those "+
+			"that it was first set up with; setting the variables does not change them. Set them to "+
+			"the first ones, or delete InfluxDB's data to start afresh", s.admin.User)
 	}
-	if err != nil {
-		return fmt.Errorf("sign in: %w", err)
-	}
-	return nil
+	return err
 }
 
 func (s *server) ensureOrg(ctx context.Context) error {
-	var found struct{ Orgs []struct{ ID string } }
-	err := s.api.call(ctx, http.MethodGet, "/api/v2/orgs",
-		url.Values{"org": {s.plan.Org}}, nil, &found)
-	if err != nil && !hasStatus(err, http.StatusNotFound) {
+	found, err := s.api.list(ctx, "/api/v2/orgs", url.Values{"org": {s.plan.Org}})
+	if err != nil {
 		return err
 	}
-	if len(found.Orgs) > 0 {
-		s.orgID = found.Orgs[0].ID
-		return nil
+	var org resource
+	if len(found) > 0 {
+		org = found[0]
+	} else {
+		body := map[string]any{"name": s.plan.Org}
+		err = s.api.call(ctx, http.MethodPost, "/api/v2/orgs", nil, body, &org)
+		if hasStatus(err, http.StatusUnauthorized, http.StatusForbidden) {
+			return errors.Join(errors.New("it does not exist and cannot be made"), err)
+		}
+		if err == nil {
+			s.log.Info("organisation made", "org", s.plan.Org)
+		}
 	}
-	var made struct{ ID string }
-	err = s.api.call(ctx, http.MethodPost, "/api/v2/orgs",
-		nil, map[string]any{"name": s.plan.Org}, &made)
-	if hasStatus(err, http.StatusUnauthorized, http.StatusForbidden) {
-		return fmt.Errorf("%w: %w", ErrOrg, err)
+	s.orgID = org.ID
+	return err
+}
+
+func (s *server) ensureBucket(ctx context.Context, want Bucket) error {
+	found, err := s.api.list(ctx, "/api/v2/buckets",
+		url.Values{"orgID": {s.orgID}, "name": {want.Name}})
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		s.log.Info("organisation made", "org", s.plan.Org)
-		s.orgID = made.ID
+	seconds := int64(want.Retention / time.Second)
+	body := map[string]any{
+		"orgID": s.orgID, "name": want.Name,
+		// InfluxDB chooses anew how long a shard is, which may not be longer than the retention.
+		"retentionRules": []map[string]any{{
+			"type": "expire", "everySeconds": seconds, "shardGroupDurationSeconds": 0,
+		}},
+	}
+	method, path, done := http.MethodPost, "/api/v2/buckets", "bucket made"
+	if len(found) > 0 {
+		had := int64(0)
+		for _, rule := range found[0].RetentionRules {
+			had = rule.EverySeconds
+		}
+		if s.buckets[want.Name] = found[0].ID; had == seconds {
+			return nil
+		}
+		method, path, done = http.MethodPatch, path+"/"+found[0].ID, "retention changed"
+		delete(body, "orgID")
+	}
+	var b resource
+	if err = s.api.call(ctx, method, path, nil, body, &b); err == nil {
+		s.buckets[want.Name] = b.ID
+		s.log.Info(done, "bucket", want.Name, "retention", want.Retention)
 	}
 	return err
 }

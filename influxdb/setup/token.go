@@ -18,22 +18,20 @@ func (s *server) ensureToken(ctx context.Context, want Token) error {
 	if err != nil {
 		return fmt.Errorf("read the file: %w", err)
 	}
-	reason := "its file was missing or empty"
+	suits := false
 	if old != "" {
-		suits, err := s.suits(ctx, old, want)
-		if err != nil {
+		if suits, err = s.suits(ctx, old, want); err != nil {
 			return fmt.Errorf("try the one in its file: %w", err)
 		}
-		if suits {
-			return folder.protect(want.Name, want.Name)
-		}
-		reason = "that in the file was rejected or permits something else"
+	}
+	if suits {
+		return folder.protect(want.Name)
 	}
 	if err := s.grant(ctx, want); err != nil {
 		return err
 	}
-	s.log.Info("token made", "token", want.Name, "folder", folder.Path, "reason", reason,
-		"reads", want.Read, "writes", want.Write)
+	s.log.Info("token made: there was none, or it was rejected or permits something else",
+		"token", want.Name, "folder", folder.Path, "reads", want.Read, "writes", want.Write)
 	return nil
 }
 
@@ -41,18 +39,17 @@ func (s *server) ensureToken(ctx context.Context, want Token) error {
 // under its name.
 func (s *server) grant(ctx context.Context, want Token) error {
 	permissions := []any{}
-	add := func(action string, buckets []string) {
+	for action, buckets := range map[string][]string{"read": want.Read, "write": want.Write} {
 		for id := range s.ids(buckets) {
 			permissions = append(permissions, map[string]any{
 				"action": action, "resource": map[string]string{"type": "buckets", "id": id, "orgID": s.orgID},
 			})
 		}
 	}
-	add("read", want.Read)
-	add("write", want.Write)
+	const path = "/api/v2/authorizations"
 	mark := s.mark + want.Name + " "
 	var made struct{ ID, Token string }
-	err := s.api.call(ctx, http.MethodPost, "/api/v2/authorizations", nil, map[string]any{
+	err := s.api.call(ctx, http.MethodPost, path, nil, map[string]any{
 		"orgID": s.orgID, "description": mark + s.plan.Buckets[0].Name, "permissions": permissions,
 	}, &made)
 	if err != nil {
@@ -60,30 +57,22 @@ func (s *server) grant(ctx context.Context, want Token) error {
 	}
 	if err := s.plan.Folder.write(want.Name, made.Token); err != nil {
 		// Nobody will ever know it, so nobody should have it.
-		_ = s.revoke(context.WithoutCancel(ctx), made.ID)
+		_ = s.api.remove(context.WithoutCancel(ctx), path+"/"+made.ID)
 		return err
 	}
 	// Only now, so that being cut off leaves one token too many, not one too few.
-	var all struct {
-		Authorizations []struct{ ID, Description string }
-	}
-	err = s.api.call(ctx, http.MethodGet, "/api/v2/authorizations",
-		url.Values{"orgID": {s.orgID}}, nil, &all)
+	all, err := s.api.list(ctx, path, url.Values{"orgID": {s.orgID}})
 	if err != nil {
 		return fmt.Errorf("list the tokens: %w", err)
 	}
-	for _, a := range all.Authorizations {
+	for _, a := range all {
 		if strings.HasPrefix(a.Description, mark) && a.ID != made.ID {
-			if err := s.revoke(ctx, a.ID); err != nil {
+			if err := s.api.remove(ctx, path+"/"+a.ID); err != nil {
 				return fmt.Errorf("delete the old token: %w", err)
 			}
 		}
 	}
 	return nil
-}
-
-func (s *server) revoke(ctx context.Context, id string) error {
-	return s.api.remove(ctx, "/api/v2/authorizations/"+id)
 }
 
 // suits reports whether a token permits exactly what it should. A token cannot be asked for its
@@ -95,7 +84,7 @@ func (s *server) suits(ctx context.Context, token string, want Token) (bool, err
 		return false, nil // no header could carry it
 	}
 	c := s.api.with(token)
-	readable, err := c.buckets(ctx, url.Values{"limit": {"100"}})
+	readable, err := c.list(ctx, "/api/v2/buckets", url.Values{"limit": {"100"}})
 	if hasStatus(err, http.StatusUnauthorized, http.StatusForbidden) {
 		return false, nil
 	}
@@ -109,18 +98,23 @@ func (s *server) suits(ctx context.Context, token string, want Token) (bool, err
 	if !maps.Equal(mayRead, s.ids(want.Read)) {
 		return false, nil
 	}
-	system, err := s.api.buckets(ctx, url.Values{"orgID": {s.orgID}, "name": {"_monitoring"}})
+	system, err := s.api.list(ctx, "/api/v2/buckets",
+		url.Values{"orgID": {s.orgID}, "name": {"_monitoring"}})
 	if err != nil {
 		return false, err
 	}
+	tried := slices.Collect(maps.Values(s.buckets))
+	for _, b := range system {
+		tried = append(tried, b.ID)
+	}
 	mayWrite := s.ids(want.Write)
-	for _, b := range slices.Concat(slices.Collect(maps.Values(s.buckets)), system) {
+	for _, id := range tried {
 		err := c.call(ctx, http.MethodPost, "/api/v2/write",
-			url.Values{"orgID": {s.orgID}, "bucket": {b.ID}}, nil, nil)
+			url.Values{"orgID": {s.orgID}, "bucket": {id}}, nil, nil)
 		if err != nil && !hasStatus(err, http.StatusUnauthorized, http.StatusForbidden) {
-			return false, fmt.Errorf("write nothing to bucket %s: %w", b.ID, err)
+			return false, fmt.Errorf("write nothing to bucket %s: %w", id, err)
 		}
-		if (err == nil) != mayWrite[b.ID] {
+		if (err == nil) != mayWrite[id] {
 			return false, nil
 		}
 	}
@@ -131,7 +125,7 @@ func (s *server) suits(ctx context.Context, token string, want Token) (bool, err
 func (s *server) ids(names []string) map[string]bool {
 	ids := map[string]bool{}
 	for _, name := range names {
-		ids[s.buckets[name].ID] = true
+		ids[s.buckets[name]] = true
 	}
 	return ids
 }
