@@ -128,7 +128,7 @@ type senders struct{ lines, letters *outbox.Sender }
 func newSenders(
 	log *slog.Logger, client *influx.Client, node store.Node, stream string, replicas int, m *metrics,
 ) senders {
-	points := influx.NewWriter(log, client, m)
+	points := influx.NewWriter(log, client.Write, m)
 	letters := deadletter.NewWriter(log, node, stream, replicas,
 		func(n int) { m.letters.Add(float64(n)) }, m.dropLetters)
 	return senders{

@@ -46,20 +46,15 @@ func (l Letter) Append(dst []byte) []byte {
 	return append(append(dst, line...), '\n')
 }
 
-// Decode decodes letters. Its error says how many lines are damaged; it returns all others.
+// Decode decodes letters, up to one that is damaged.
 func Decode(data []byte) ([]Letter, error) {
-	letters := make([]Letter, 0, bytes.Count(data, []byte("\n")))
-	damaged := 0
+	var letters []Letter
 	for line := range bytes.Lines(data) {
 		var e encoded
-		if err := json.Unmarshal(line, &e); err != nil || line[len(line)-1] != '\n' {
-			damaged++
-			continue
+		if err := json.Unmarshal(line, &e); err != nil {
+			return letters, fmt.Errorf("decode a dead letter: %w", err)
 		}
 		letters = append(letters, Letter{e.Reason, string(e.Payload), e.At})
-	}
-	if damaged > 0 {
-		return letters, fmt.Errorf("%d encoded dead letters are damaged", damaged)
 	}
 	return letters, nil
 }

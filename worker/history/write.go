@@ -20,7 +20,7 @@ func (i *importer) write(ctx context.Context, client *influx.Client) error {
 	i.begin("writing", int64(i.sorter.Len()))
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	points := influx.NewWriter(i.log, client, i)
+	points := influx.NewWriter(i.log, client.Write, i)
 	batches := make(chan []byte, 2*senders)
 	again := outbox.NewSender(i.log, "points", nil).Trying(ctx, ctx.Done())
 	try := func(act func() error) error {

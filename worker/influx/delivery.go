@@ -14,10 +14,7 @@ const (
 	// MaxLines and MaxBytes bound one request.
 	MaxLines = 5000
 	MaxBytes = 4 << 20
-	// leastBytes is what the bound does not fall below, whatever InfluxDB says; less is tried each
-	// time anew.
-	leastBytes = 64 << 10
-	sayEvery   = time.Minute
+	sayEvery = time.Minute
 )
 
 // A RejectedLine is one that InfluxDB will never take.
@@ -46,12 +43,8 @@ type Writer struct {
 	said map[Class]time.Time // when rejected lines of each class were logged last
 }
 
-// NewWriter returns a Writer to the client's bucket.
-func NewWriter(log *slog.Logger, client *Client, observer Observer) *Writer {
-	return newWriter(log, client.Write, observer)
-}
-
-func newWriter(
+// NewWriter returns a Writer that writes by a Client's Write.
+func NewWriter(
 	log *slog.Logger, write func(context.Context, []byte) error, observer Observer,
 ) *Writer {
 	return &Writer{log: log, write: write, observer: observer, said: make(map[Class]time.Time)}
@@ -63,7 +56,7 @@ func newWriter(
 func (w *Writer) Write(
 	ctx context.Context, try func(func() error) error, texts ...[]byte,
 ) ([]RejectedLine, error) {
-	d := &delivery{Writer: w, try: try, maxBytes: MaxBytes}
+	d := &delivery{Writer: w, try: try}
 	var lines [][]byte
 	size := 0
 	for _, text := range texts {
@@ -71,7 +64,7 @@ func (w *Writer) Write(
 			if line = bytes.TrimRight(line, "\r\n"); len(line) == 0 || line[0] == '#' {
 				continue
 			}
-			if len(lines) == MaxLines || size+len(line) >= d.maxBytes {
+			if len(lines) == MaxLines || size+len(line) >= MaxBytes {
 				if err := d.request(ctx, lines); err != nil {
 					return d.rejected, err
 				}
@@ -86,15 +79,12 @@ func (w *Writer) Write(
 // A delivery is one call of Write.
 type delivery struct {
 	*Writer
-	try func(func() error) error
-	// maxBytes is what a request may have. It shrinks when InfluxDB, or what stands before it, asks
-	// for that.
-	maxBytes int
+	try      func(func() error) error
 	rejected []RejectedLine
 }
 
-// request delivers lines that may go together. If some are rejected they are halved until each of
-// those stands alone.
+// request delivers lines that may go together. If some are rejected, or they are too large, they are
+// halved until each of those stands alone.
 func (d *delivery) request(ctx context.Context, lines [][]byte) error {
 	if len(lines) == 0 {
 		return nil
@@ -131,8 +121,6 @@ func (d *delivery) request(ctx context.Context, lines [][]byte) error {
 	case len(lines) == 1, answer.Dropped == len(lines):
 		d.reject(lines, answer)
 		return nil
-	case answer.Class == TooLarge:
-		d.maxBytes = min(d.maxBytes, max(len(body)/2, leastBytes))
 	}
 	half := len(lines) / 2
 	if err := d.request(ctx, lines[:half]); err != nil {

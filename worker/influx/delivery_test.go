@@ -94,7 +94,7 @@ func deliver(t testing.TB, f *fakeInflux, lines []string) (rejected []string, ol
 	t.Helper()
 	f.stored = map[string]int{}
 	seen := newTally()
-	w := newWriter(slog.New(slog.DiscardHandler), f.write, seen)
+	w := NewWriter(slog.New(slog.DiscardHandler), f.write, seen)
 	half := len(lines) / 2
 	first, second := strings.Join(lines[:half], "\n"), strings.Join(lines[half:], "\r\n")
 	list, err := w.Write(t.Context(), once, []byte(first), []byte(second))
@@ -187,7 +187,7 @@ func TestRequestsNeeded(t *testing.T) {
 	check("all too old", &fakeInflux{oldest: 1 << 60}, lines, 20_000, 4)
 	check("half too old", &fakeInflux{oldest: 10_000}, lines, 10_000, 4)
 	check("some too old", &fakeInflux{oldest: 1234}, lines, 1234, 4)
-	// A proxy that takes 100 kB: found once, not for every request anew.
+	// A proxy that takes 100 kB.
 	check("small requests", &fakeInflux{maxBytes: 100_000}, lines, 0, 30)
 	large := append(lines[:5:5], strings.Repeat("x", 100_001))
 	check("a line that is too large", &fakeInflux{maxBytes: 100_000}, large, 1, 10)
@@ -198,7 +198,7 @@ func TestTry(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	requests, seen := 0, newTally()
-	w := newWriter(slog.New(slog.NewTextHandler(&log, nil)),
+	w := NewWriter(slog.New(slog.NewTextHandler(&log, nil)),
 		func(_ context.Context, body []byte) error {
 			requests++
 			switch {
@@ -252,34 +252,4 @@ func TestTry(t *testing.T) {
 	if _, err := w.Write(t.Context(), once, []byte("\n# comment\n\r\n")); err != nil || requests != 2 {
 		t.Errorf("nothing to send: %v after %d requests", err, requests-2)
 	}
-}
-
-// Whatever the answer says, every line is written or rejected, and the delivery ends.
-func FuzzRejection(f *testing.F) {
-	f.Add("unable to parse 'a b=1': x", "a b=1\nc d=2", uint8(1), false)
-	f.Add("partial write: x dropped=2", "a b=1 7\nc d=2 8", uint8(2), true)
-	f.Add("unable to parse 'a': '\nunable to parse 'b': ", "a\nb\na", uint8(9), false)
-	f.Fuzz(func(t *testing.T, message, text string, tooMany uint8, tooOld bool) {
-		class := Rejected
-		if tooOld && dropped(message) > 0 {
-			class = TooOld
-		}
-		lines := 0
-		for line := range strings.SplitSeq(text, "\n") {
-			if line = strings.TrimRight(line, "\r"); line != "" && line[0] != '#' {
-				lines++
-			}
-		}
-		seen := newTally()
-		w := newWriter(slog.New(slog.DiscardHandler), func(_ context.Context, body []byte) error {
-			if bytes.Count(body, []byte("\n"))+1 > int(tooMany) {
-				return &WriteError{Class: class, Message: message, Dropped: dropped(message)}
-			}
-			return nil
-		}, seen)
-		if _, err := w.Write(t.Context(), once, []byte(text)); err != nil ||
-			seen.written+seen.rejected[class] != lines {
-			t.Fatalf("%+v of %d lines: %v", seen, lines, err)
-		}
-	})
 }

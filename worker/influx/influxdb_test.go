@@ -38,7 +38,7 @@ func sendAll(
 ) (rejected, reasons []string, tooOld int) {
 	t.Helper()
 	seen := newTally()
-	w := NewWriter(slog.New(slog.NewTextHandler(t.Output(), nil)), client, seen)
+	w := NewWriter(slog.New(slog.NewTextHandler(t.Output(), nil)), client.Write, seen)
 	list, err := w.Write(t.Context(), once, []byte(strings.Join(lines, "\n")))
 	if err != nil {
 		t.Fatal(err)

@@ -2,14 +2,13 @@ package influx
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 
 	"colorstream/generator/certs/certstest"
 )
 
 // A private authority signed InfluxDB's certificate, and InfluxDB asks for the worker's, which is
-// renewed while the worker runs.
+// renewed while the worker runs. Package access tests what may be wrong.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	var serials []string
@@ -19,7 +18,7 @@ func TestTLS(t *testing.T) {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	dir := t.TempDir()
-	files, theirs := ours.Issue(t, dir), certstest.New(t)
+	files := ours.Issue(t, dir)
 	client := connectTo(t, server.URL, func(c *Config) {
 		c.CA, c.Cert, c.Key = files.CA, files.Cert, files.Key
 	})
@@ -32,12 +31,5 @@ func TestTLS(t *testing.T) {
 	}
 	if len(serials) != 2 || serials[0] == serials[1] {
 		t.Errorf("the certificates used are %v", serials)
-	}
-	wrong := connectTo(t, server.URL, func(c *Config) {
-		c.CA, c.Cert, c.Key = theirs.File, files.Cert, files.Key
-	})
-	err := wrong.Write(t.Context(), []byte("m f=1"))
-	if err == nil || !strings.Contains(err.Error(), `INFLUX_CA_FILE="`+theirs.File+`"`) {
-		t.Errorf("a wrong authority: %v", err)
 	}
 }
