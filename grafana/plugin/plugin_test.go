@@ -92,36 +92,6 @@ func naive(statistic string, values []float64) float64 {
 	return sum / float64(len(v))
 }
 
-func TestOneConnectionForAllPanelsAndNoneWithoutAny(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t)
-	c := server.Client()
-	s, _ := start(t, settingsFor(server.URL(), nil))
-	connections := func() int {
-		list, err := c.Do(t.Context(), "client", "list", "type", "pubsub").Text()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.Count(list, " addr=")
-	}
-	var panels []*panel
-	for _, path := range []string{
-		"windows/running/mean", "windows/running/max", "windows/closed/mean", "messages", "rates", "rates/red", "messages/red/blue",
-	} {
-		panels = append(panels, watch(t, s, path))
-	}
-	awaitSubscriber(t, c)
-	if n := connections(); n != 1 {
-		t.Errorf("%d connections for %d panels", n, len(panels))
-	}
-	for _, w := range panels {
-		w.stop()
-	}
-	servicetest.Eventually(t, "no connection is left", func() bool { return connections() == 0 })
-	watch(t, s, "rates")
-	awaitSubscriber(t, c)
-}
-
 func TestAReloadedPanelIsNotBlank(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/data"
@@ -15,16 +14,13 @@ import (
 	"colorstream/grafana/plugin/live"
 )
 
-// firstWait is how long the first query waits for a first row, having started the receiver.
-const firstWait = 1500 * time.Millisecond
-
 // QueryData answers queries. One that is to stream gets the name of its channel, and no rows: they
 // come with the subscription. Every other gets the rows of its time range, and keeps the receiver
 // running for two minutes, so that an alert rule finds them the next time.
-func (s *source) QueryData(ctx context.Context, req *backend.QueryDataRequest) (*backend.QueryDataResponse, error) {
+func (s *source) QueryData(_ context.Context, req *backend.QueryDataRequest) (*backend.QueryDataResponse, error) {
 	answer := backend.NewQueryDataResponse()
 	for _, q := range req.Queries {
-		f, err := s.answer(ctx, q)
+		f, err := s.answer(q)
 		if err != nil {
 			answer.Responses[q.RefID] = backend.ErrDataResponse(backend.StatusBadRequest, err.Error())
 			continue
@@ -34,7 +30,7 @@ func (s *source) QueryData(ctx context.Context, req *backend.QueryDataRequest) (
 	return answer, nil
 }
 
-func (s *source) answer(ctx context.Context, q backend.DataQuery) (*data.Frame, error) {
+func (s *source) answer(q backend.DataQuery) (*data.Frame, error) {
 	want, err := channel.FromJSON(q.JSON)
 	if err != nil {
 		return nil, err
@@ -51,15 +47,7 @@ func (s *source) answer(ctx context.Context, q backend.DataQuery) (*data.Frame, 
 	}
 	s.live.Lease(want.Colors)
 	from, to := q.TimeRange.From.UnixNano(), q.TimeRange.To.UnixNano()
-	rows, _, changed := ring.After(0, from)
-	if len(rows) == 0 {
-		select {
-		case <-changed:
-		case <-time.After(firstWait):
-		case <-ctx.Done():
-		}
-		rows, _, _ = ring.After(0, from)
-	}
+	rows, _, _ := ring.After(0, from)
 	f := frame.Labelled(draw(slices.DeleteFunc(rows, func(r live.Row) bool { return r.At > to })))
 	s.notice(f, want)
 	return f, nil

@@ -80,6 +80,8 @@ func TestManyComeAndGoAtOnce(t *testing.T) {
 		}
 		all.Wait()
 		f.want(t, 0, f.runs.Load())
+		a.mu.Lock()
+		defer a.mu.Unlock()
 		if len(a.colors.pinned) > 0 {
 			t.Errorf("pinned: %v", a.colors.pinned)
 		}
@@ -131,12 +133,14 @@ func TestAQueryHoldsTheReceiverForTwoMinutes(t *testing.T) {
 		f.want(t, 1, 1)
 		time.Sleep(2 * time.Second)
 		f.want(t, 0, 1)
-		for range 2 * maxLeases {
+		for range maxLeases + 10 {
 			a.Lease(nil)
 		}
+		a.watching.Lock()
 		if a.watchers != maxLeases {
 			t.Errorf("%d watchers, want %d", a.watchers, maxLeases)
 		}
+		a.watching.Unlock()
 		time.Sleep(leaseTime + time.Second)
 		a.Lease(nil) // those that ended are in nobody's way
 		f.want(t, 1, 3)

@@ -12,6 +12,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"colorstream/generator/redistest"
+	"colorstream/generator/service/servicetest"
 )
 
 // The user that the worker's docs/redis.md makes for the live data source suffices, and may do
@@ -45,8 +46,8 @@ func TestRestrictedUser(t *testing.T) {
 		}
 		cfg := Config{Redis: at("redis://live:PASSWORD@" + server.Addr()), Channel: "colors", Stream: stream, Width: time.Second}
 		r := start(t, cfg)
-		eventually(t, "connected", func() bool { return strings.HasSuffix(r.state(), "connected") })
-		eventually(t, "a message", func() bool { send(); return slices.Contains(r.got(), "hello") })
+		servicetest.Eventually(t, "connected", func() bool { return strings.HasSuffix(r.state(), "connected") })
+		servicetest.Eventually(t, "a message", func() bool { send(); return slices.Contains(r.got(), "hello") })
 		s, err := New(slog.New(slog.DiscardHandler), cfg)
 		if err != nil {
 			t.Fatal(err)
