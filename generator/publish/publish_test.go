@@ -96,84 +96,68 @@ func (r *rig) flushing(t testing.TB) <-chan error {
 	return done
 }
 
-// both runs a test against an embedded and a real Redis.
-func both(t *testing.T, test func(t *testing.T, url string, client *redis.Client)) {
-	t.Run("embedded", func(t *testing.T) {
-		t.Parallel()
-		m := miniredis.RunT(t)
-		client := redis.NewClient(&redis.Options{Addr: m.Addr()})
-		t.Cleanup(func() { _ = client.Close() })
-		test(t, "redis://"+m.Addr(), client)
-	})
-	t.Run("real", func(t *testing.T) {
-		t.Parallel()
-		s := redistest.Start(t)
-		test(t, s.URL(), s.Client())
-	})
-}
-
 func TestPubSub(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, url string, client *redis.Client) {
-		r := newRig(t, url, PubSub)
-		r.add(0, 3)
+	server := redistest.Start(t)
+	url, client := server.URL(), server.Client()
+	r := newRig(t, url, PubSub)
+	r.add(0, 3)
+	r.flush(t)
+	if got, want := r.Counts(), (Counts{Published: 3, NoSubscribers: 3}); got != want {
+		t.Errorf("without a subscriber: %+v, want %+v", got, want)
+	}
+	sub := client.Subscribe(t.Context(), "colors")
+	defer sub.Close()
+	if _, err := sub.Receive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	messages := sub.Channel(redis.WithChannelSize(4 * BatchSize))
+	for batch := range 3 {
+		r.add(batch*BatchSize, BatchSize)
 		r.flush(t)
-		if got, want := r.Counts(), (Counts{Published: 3, NoSubscribers: 3}); got != want {
-			t.Errorf("without a subscriber: %+v, want %+v", got, want)
+	}
+	for batch := range 3 {
+		payload := (<-messages).Payload
+		if lines := strings.Split(payload, "\n"); batch == 0 &&
+			lines[0] != `{"color":"red","name":"n","value":0}` {
+			t.Errorf("line %s", lines[0])
 		}
-		sub := client.Subscribe(t.Context(), "colors")
-		defer sub.Close()
-		if _, err := sub.Receive(t.Context()); err != nil {
-			t.Fatal(err)
+		got := numbers(t, payload)
+		if len(got) != BatchSize || got[0] != batch*BatchSize ||
+			got[BatchSize-1] != (batch+1)*BatchSize-1 {
+			t.Fatalf("payload %d has %d messages, from %d", batch, len(got), got[0])
 		}
-		messages := sub.Channel(redis.WithChannelSize(4 * BatchSize))
-		for batch := range 3 {
-			r.add(batch*BatchSize, BatchSize)
-			r.flush(t)
-		}
-		for batch := range 3 {
-			payload := (<-messages).Payload
-			if lines := strings.Split(payload, "\n"); batch == 0 &&
-				lines[0] != `{"color":"red","name":"n","value":0}` {
-				t.Errorf("line %s", lines[0])
-			}
-			got := numbers(t, payload)
-			if len(got) != BatchSize || got[0] != batch*BatchSize ||
-				got[BatchSize-1] != (batch+1)*BatchSize-1 {
-				t.Fatalf("payload %d has %d messages, from %d", batch, len(got), got[0])
-			}
-		}
-		want := Counts{Published: 3 + 3*BatchSize, NoSubscribers: 3, Receivers: 1}
-		if got := r.Counts(); got != want {
-			t.Errorf("%+v, want %+v", got, want)
-		}
-		if r.log.Count("nobody is subscribed") != 1 || r.log.Count("has subscribers again") != 1 {
-			t.Errorf("log:\n%s", r.log)
-		}
-		if err := r.currentState(); err != nil {
-			t.Errorf("state: %v", err)
-		}
-	})
+	}
+	want := Counts{Published: 3 + 3*BatchSize, NoSubscribers: 3, Receivers: 1}
+	if got := r.Counts(); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if r.log.Count("nobody is subscribed") != 1 || r.log.Count("has subscribers again") != 1 {
+		t.Errorf("log:\n%s", r.log)
+	}
+	if err := r.currentState(); err != nil {
+		t.Errorf("state: %v", err)
+	}
 }
 
 func TestStream(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, url string, client *redis.Client) {
-		r := newRig(t, url, Stream)
-		for batch := range 3 {
-			r.add(batch*BatchSize, BatchSize)
-			r.flush(t)
-		}
-		want := Counts{Published: 3 * BatchSize, StreamWaiting: 3 * BatchSize}
-		if got := r.Counts(); got != want {
-			t.Errorf("%+v, want %+v", got, want)
-		}
-		checkStream(t, client, 3*BatchSize)
-		// The stream, and the number of its partitions.
-		if keys := client.Keys(t.Context(), "*").Val(); len(keys) != 2 {
-			t.Errorf("keys: %v", keys)
-		}
-	})
+	server := redistest.Start(t)
+	url, client := server.URL(), server.Client()
+	r := newRig(t, url, Stream)
+	for batch := range 3 {
+		r.add(batch*BatchSize, BatchSize)
+		r.flush(t)
+	}
+	want := Counts{Published: 3 * BatchSize, StreamWaiting: 3 * BatchSize}
+	if got := r.Counts(); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	checkStream(t, client, 3*BatchSize)
+	// The stream, and the number of its partitions.
+	if keys := client.Keys(t.Context(), "*").Val(); len(keys) != 2 {
+		t.Errorf("keys: %v", keys)
+	}
 }
 
 // checkStream wants exactly the messages 0 to n-1, in order, in entries with numbers of their own.
@@ -346,31 +330,31 @@ func TestTemporary(t *testing.T) {
 
 func TestStreamMax(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, url string, client *redis.Client) {
-		r := newRig(t, url, Stream, func(o *Options) { o.StreamMax = 15 })
-		r.add(0, 16)
-		r.flush(t)
-		r.add(16, 4)
-		done := r.flushing(t)
-		servicetest.Eventually(t, "it waits", func() bool { return r.Counts().Errors >= 2 })
-		if n := client.XLen(t.Context(), "colors").Val(); n != 1 {
-			t.Errorf("%d entries while it should wait", n)
-		}
-		if err := r.currentState(); err == nil ||
-			!strings.Contains(err.Error(), "GENERATOR_STREAM_MAX=15") {
-			t.Errorf("state: %v", err)
-		}
-		id := client.XRange(t.Context(), "colors", "-", "+").Val()[0].ID
-		if err := client.HSet(t.Context(), "colors:worker", "position", id).Err(); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-done; err != nil {
-			t.Fatal(err)
-		}
-		if got := r.Counts(); got.Published != 20 || got.StreamWaiting != 4 {
-			t.Errorf("%+v", got)
-		}
-	})
+	server := redistest.Start(t)
+	url, client := server.URL(), server.Client()
+	r := newRig(t, url, Stream, func(o *Options) { o.StreamMax = 15 })
+	r.add(0, 16)
+	r.flush(t)
+	r.add(16, 4)
+	done := r.flushing(t)
+	servicetest.Eventually(t, "it waits", func() bool { return r.Counts().Errors >= 2 })
+	if n := client.XLen(t.Context(), "colors").Val(); n != 1 {
+		t.Errorf("%d entries while it should wait", n)
+	}
+	if err := r.currentState(); err == nil ||
+		!strings.Contains(err.Error(), "GENERATOR_STREAM_MAX=15") {
+		t.Errorf("state: %v", err)
+	}
+	id := client.XRange(t.Context(), "colors", "-", "+").Val()[0].ID
+	if err := client.HSet(t.Context(), "colors:worker", "position", id).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Counts(); got.Published != 20 || got.StreamWaiting != 4 {
+		t.Errorf("%+v", got)
+	}
 }
 
 // TestPartitions: a colour is always in its partition, and another number of partitions is
@@ -444,20 +428,20 @@ func TestStopWhileRedisIsAway(t *testing.T) {
 
 func TestProbe(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, url string, client *redis.Client) {
-		want := func(transport Transport, words string) {
-			t.Helper()
-			found, err := newRig(t, url, transport).Probe(t.Context())
-			if err != nil || !strings.Contains(found, words) {
-				t.Errorf("%s: %q, %v; want %q", transport, found, err, words)
-			}
+	server := redistest.Start(t)
+	url, client := server.URL(), server.Client()
+	want := func(transport Transport, words string) {
+		t.Helper()
+		found, err := newRig(t, url, transport).Probe(t.Context())
+		if err != nil || !strings.Contains(found, words) {
+			t.Errorf("%s: %q, %v; want %q", transport, found, err, words)
 		}
-		want(PubSub, `the channel "colors" has 0 subscribers`)
-		want(Stream, `the stream "colors" has 1 partitions with 0 entries, and 0 workers`)
-		client.XAdd(t.Context(), &redis.XAddArgs{Stream: "colors", Values: []string{"m", "{}"}})
-		client.HSet(t.Context(), "colors:worker", "owner", "x")
-		want(Stream, `the stream "colors" has 1 partitions with 1 entries, and 1 workers`)
-	})
+	}
+	want(PubSub, `the channel "colors" has 0 subscribers`)
+	want(Stream, `the stream "colors" has 1 partitions with 0 entries, and 0 workers`)
+	client.XAdd(t.Context(), &redis.XAddArgs{Stream: "colors", Values: []string{"m", "{}"}})
+	client.HSet(t.Context(), "colors:worker", "owner", "x")
+	want(Stream, `the stream "colors" has 1 partitions with 1 entries, and 1 workers`)
 	if _, err := newRig(t, "redis://127.0.0.1:1", PubSub).Probe(t.Context()); err == nil ||
 		!strings.Contains(err.Error(), "127.0.0.1:1") {
 		t.Errorf("no Redis: %v", err)

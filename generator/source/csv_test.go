@@ -3,7 +3,6 @@ package source
 import (
 	"encoding/csv"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -173,14 +172,4 @@ func FuzzSplit(f *testing.F) {
 			t.Fatalf("%q: %q (open: %t), want %q", text, cells, open, want)
 		}
 	})
-}
-
-func BenchmarkCSV(b *testing.B) {
-	const rows = 10_000
-	var text strings.Builder
-	text.WriteString("carat,cut,color,price,ts\n")
-	for i := range rows {
-		fmt.Fprintf(&text, "0.23,\"Ideal\",\"E\",326,%d\n", 1738573200+i)
-	}
-	benchmark(b, text.String(), Options{Value: "price"}, rows)
 }

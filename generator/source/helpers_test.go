@@ -45,23 +45,3 @@ func expect(t *testing.T, text string, o Options, want ...string) {
 func red(line int, value string) string {
 	return fmt.Sprintf(`%d: {"color":"red","name":"","value":%s}`, line, value)
 }
-
-func benchmark(b *testing.B, text string, o Options, rows int) {
-	for b.Loop() {
-		in, err := Open(Stdin, strings.NewReader(text), o)
-		if err != nil {
-			b.Fatal(err)
-		}
-		n := 0
-		for _, err := range in.All(b.Context()) {
-			if err != nil {
-				b.Fatal(err)
-			}
-			n++
-		}
-		if n != rows {
-			b.Fatalf("%d rows", n)
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rows), "ns/row")
-}

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 )
@@ -101,13 +100,4 @@ func TestJSONTooLong(t *testing.T) {
 		"4 too_long: is longer than 1048576 bytes",
 		red(5, "1"),
 		"6 too_long: is longer than 1048576 bytes")
-}
-
-func BenchmarkJSON(b *testing.B) {
-	const rows = 10_000
-	var text strings.Builder
-	for i := range rows {
-		fmt.Fprintf(&text, `{"color":"red","name":"value_name","value":42,"ts":%d}`+"\n", 1738573200000+i)
-	}
-	benchmark(b, text.String(), Options{}, rows)
 }
