@@ -22,9 +22,8 @@ import (
 
 // A Target is what a URL says.
 type Target struct {
-	one      *redis.Options
-	cluster  *redis.ClusterOptions
-	failover *redis.FailoverOptions
+	one     *redis.Options // the one server, or the master that sentinels name
+	cluster *redis.ClusterOptions
 }
 
 // Parse reads a URL. Its error does not hold the URL, which may have a password in it.
@@ -36,7 +35,12 @@ func Parse(text string) (Target, error) {
 	var t Target
 	switch q := u.Query(); {
 	case q.Has("master_name"):
-		t.failover, err = redis.ParseFailoverURL(text)
+		var failover *redis.FailoverOptions
+		if failover, err = redis.ParseFailoverURL(text); err == nil {
+			// The dialer of a client that has connected to nothing asks the sentinels each time.
+			t.one = redis.NewFailoverClient(failover).Options()
+			t.one.Addr = failover.MasterName
+		}
 	case q.Has("addr"):
 		t.cluster, err = redis.ParseClusterURL(text)
 	default:
@@ -55,15 +59,7 @@ func Parse(text string) (Target, error) {
 // Secure lets change see to the TLS settings. It reports whether there are any: whether the URL is
 // rediss://.
 func (t Target) Secure(change func(*tls.Config)) bool {
-	var c *tls.Config
-	switch {
-	case t.one != nil:
-		c = t.one.TLSConfig
-	case t.cluster != nil:
-		c = t.cluster.TLSConfig
-	case t.failover != nil:
-		c = t.failover.TLSConfig
-	}
+	c := t.Options().TLSConfig
 	if c != nil {
 		change(c)
 	}
@@ -86,15 +82,7 @@ func (t Target) Replicas(given *uint16) int {
 func (t Target) IsCluster() bool { return t.cluster != nil }
 
 // Address is where Redis is, without user or password.
-func (t Target) Address() string {
-	switch {
-	case t.cluster != nil:
-		return t.cluster.Addrs[0]
-	case t.failover != nil:
-		return t.failover.MasterName
-	}
-	return t.one.Addr
-}
+func (t Target) Address() string { return t.Options().Addr }
 
 // Options gives the options of a client of the one server, of the master, or of a cluster's first
 // node.
@@ -104,12 +92,6 @@ func (t Target) Options() *redis.Options {
 			Addr: t.cluster.Addrs[0], Username: t.cluster.Username, Password: t.cluster.Password,
 			TLSConfig: t.cluster.TLSConfig,
 		}
-	}
-	if t.failover != nil {
-		client := redis.NewFailoverClient(t.failover)
-		defer client.Close()
-		o := *client.Options() // its dialer asks the sentinels each time
-		return &o
 	}
 	o := *t.one
 	return &o

@@ -1,11 +1,17 @@
 package redisurl
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"colorstream/generator/process"
 	"colorstream/generator/redistest"
+	"colorstream/generator/service/servicetest"
 )
 
 func TestParse(t *testing.T) {
@@ -39,6 +45,30 @@ func TestNode(t *testing.T) {
 	node, err := client.Node(t.Context(), "colors")
 	if err != nil || node.Ping(t.Context()).Err() != nil {
 		t.Error(err)
+	}
+}
+
+// Sentinels are asked where the master is.
+func TestSentinel(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	addr := process.FreeAddr()
+	config := filepath.Join(t.TempDir(), "sentinel.conf")
+	text := fmt.Sprintf("bind 127.0.0.1\nport %s\nsentinel monitor mymaster %s 1\n",
+		strings.TrimPrefix(addr, "127.0.0.1:"), strings.Replace(server.Addr(), ":", " ", 1))
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sentinel, err := process.Start(exec.Command("redis-server", config, "--sentinel"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sentinel.Kill)
+	client := open(t, "redis://"+addr+"?master_name=mymaster")
+	servicetest.Eventually(t, "the master is found",
+		func() bool { return client.Set(t.Context(), "key", "value", 0).Err() == nil })
+	if got := server.Client().Get(t.Context(), "key").Val(); got != "value" {
+		t.Errorf("the master has %q", got)
 	}
 }
 
