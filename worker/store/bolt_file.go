@@ -130,7 +130,7 @@ func (b *Bolt) replace() (err error) {
 			b.rescued = append(b.rescued, intact(b.db)...)
 		}
 		b.abandon()
-		if moved != "" && !errors.Is(b.damage, errRemoved) {
+		if moved != "" && !errors.Is(b.damage, errRemoved) { // opened anew, for locks may be held for ever
 			if db, file, err := openBolt(moved); err == nil {
 				b.rescued = append(b.rescued, intact(db)...)
 				unlock(file)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,12 +49,12 @@ func NewMembers(node Node, channel, name string, lease time.Duration, partitions
 	}
 }
 
-// heartbeatScript takes a name and a lease in ms, and returns the time and the names that are alive.
+// heartbeatScript takes a name and a lease in ms, and returns the names that are alive, and those
+// that have given no heartbeat for ten leases.
 var heartbeatScript = redis.NewScript(allowOOM + now + `
 	redis.call('ZADD', KEYS[1], now, ARGV[1])
-	local live = redis.call('ZRANGEBYSCORE', KEYS[1], now - ARGV[2], '+inf')
-	table.insert(live, 1, string.format('%d', now))
-	return live`)
+	return {redis.call('ZRANGEBYSCORE', KEYS[1], now - ARGV[2], '+inf'),
+		redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - 10 * ARGV[2])}`)
 
 // Heartbeat says that this worker lives and owns that many partitions, and returns its share. It is
 // to be called several times in a lease. After an error the share is the last one, with nothing to
@@ -66,15 +65,17 @@ func (m *Members) Heartbeat(ctx context.Context, owned int) (Share, error) {
 	if err != nil {
 		return m.share, wrap("heartbeat in", m.key, err)
 	}
-	live, err := heartbeatScript.Run(ctx, c, []string{m.key}, m.name, m.lease.Milliseconds()).
-		StringSlice()
+	names, err := heartbeatScript.Run(ctx, c, []string{m.key}, m.name, m.lease.Milliseconds()).Slice()
 	if err != nil {
 		return m.share, wrap("heartbeat in", m.key, err)
 	}
-	now, _ := strconv.ParseInt(live[0], 10, 64)
-	live = live[1:]
-	slices.Sort(live)
-	rank := slices.Index(live, m.name)
+	live, dead := names[0].([]any), names[1].([]any)
+	rank := 0
+	for _, name := range live {
+		if name.(string) < m.name {
+			rank++
+		}
+	}
 	m.share = Share{Workers: len(live), Partitions: m.partitions / len(live)}
 	if rank < m.partitions%len(live) {
 		m.share.Partitions++
@@ -84,9 +85,10 @@ func (m *Members) Heartbeat(ctx context.Context, owned int) (Share, error) {
 	} else if m.over++; m.over > 1 {
 		m.share.Excess = owned - m.share.Partitions
 	}
-	// Names that have given no heartbeat for ten leases go, by a command of its own, as each write.
-	dead := strconv.FormatInt(now-10*m.lease.Milliseconds(), 10)
-	return m.share, wrap("prune", m.key, c.ZRemRangeByScore(ctx, m.key, "-inf", dead).Err())
+	if len(dead) > 0 { // by a command of its own, as each write
+		err = c.ZRem(ctx, m.key, dead...).Err()
+	}
+	return m.share, wrap("prune", m.key, err)
 }
 
 // Leave removes this worker's name, so that the others need not wait for its lease to end.
