@@ -28,7 +28,7 @@ func (s *stack) findGrafana() {
 	if err != nil {
 		s.grafana = server{note: fmt.Sprintf("not started (GRAFANA_HOME=%s): %v; "+
 			"the page draws its own chart", s.GrafanaHome, err)}
-		s.out.say("Grafana is %s", s.grafana.note)
+		s.say("Grafana is %s", s.grafana.note)
 		return
 	}
 	s.grafana.path, s.GrafanaHome = path, home

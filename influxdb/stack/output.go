@@ -2,32 +2,18 @@ package main
 
 import (
 	"bytes"
-	"fmt"
-	"io"
-	"sync"
+	"log"
 )
 
-// output is the one screen that all programs share: whole lines, each with its program's name.
-type output struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
 // say prints a line of the launcher's own.
-func (o *output) say(format string, args ...any) { o.line("stack", fmt.Sprintf(format, args...)) }
-
-func (o *output) line(name, text string) { o.print(fmt.Sprintf("%-9s │ %s", name, text)) }
-
-func (o *output) print(text string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	fmt.Fprintln(o.w, text)
+func (s *stack) say(format string, args ...any) {
+	s.out.Printf("%-9s │ "+format, append([]any{"stack"}, args...)...)
 }
 
-// lineWriter prints a program's output in whole lines, and very long ones in pieces. It is for one
-// goroutine.
+// lineWriter prints a program's output in whole lines with its name, and very long ones in pieces,
+// on the one screen that all programs share. It is for one goroutine.
 type lineWriter struct {
-	out  *output
+	out  *log.Logger
 	name string
 	rest []byte
 }
@@ -42,6 +28,6 @@ func (l *lineWriter) Write(text []byte) (int, error) {
 			return len(text), nil
 		}
 		l.rest = rest
-		l.out.line(l.name, string(bytes.TrimRight(line, "\r")))
+		l.out.Printf("%-9s │ %s", l.name, bytes.TrimRight(line, "\r"))
 	}
 }

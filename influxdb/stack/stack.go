@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"os"
 	"os/exec"
@@ -29,9 +30,9 @@ type stack struct {
 	config
 	root, bin string            // the checkout, and the folder of our programs
 	environ   map[string]string // the user's, with what the launcher decides for all programs
-	out       *output
-	children  []child  // in the order of their start
-	workers   []string // their addresses
+	out       *log.Logger       // the screen
+	children  []child           // in the order of their start
+	workers   []string          // their addresses
 
 	redis, influx, grafana server
 }
@@ -65,23 +66,23 @@ func up(ctx context.Context, p service.Process, c config) error {
 	defer lock.Close()
 	s := &stack{
 		config: c, root: root, bin: filepath.Join(root, "bin"),
-		environ: maps.Clone(p.Environ), out: &output{w: p.Stdout},
+		environ: maps.Clone(p.Environ), out: log.New(p.Stdout, "", 0),
 	}
 	if err = s.start(ctx); err == nil {
-		s.out.print(s.summary())
+		s.out.Print(s.summary() + "\n")
 		err = s.watch(ctx)
 	}
 	switch {
 	case ctx.Err() != nil:
 		err = nil
-		s.out.say("stopping; a second Ctrl-C ends it at once")
+		s.say("stopping; a second Ctrl-C ends it at once")
 	case len(s.children) > 0:
 		line, _, _ := strings.Cut(err.Error(), "\n")
-		s.out.say("stopping: %s", line)
+		s.say("stopping: %s", line)
 	}
 	err = errors.Join(s.stop(), err) // its cause last: that is what one looks for
 	if err == nil {
-		s.out.say("stopped")
+		s.say("stopped")
 	}
 	return err
 }
@@ -188,7 +189,7 @@ func (s *stack) watch(ctx context.Context) error {
 			if c.name != "generator" || c.Err() != nil {
 				return c.Ending()
 			}
-			s.out.say("the generator is done; the rest goes on")
+			s.say("the generator is done; the rest goes on")
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -69,7 +70,7 @@ func testStack(t *testing.T) (*stack, *servicetest.Output) {
 	sc := new(servicetest.Output)
 	s := &stack{
 		config: config{Data: t.TempDir(), Workers: 1}, root: t.TempDir(), bin: filepath.Dir(self),
-		environ: map[string]string{}, out: &output{w: sc},
+		environ: map[string]string{}, out: log.New(sc, "", 0),
 	}
 	t.Cleanup(func() { _ = s.stop() })
 	return s, sc
@@ -164,7 +165,7 @@ func TestStrangerDoesNotCountAsReady(t *testing.T) {
 func TestOutputKeepsLinesWhole(t *testing.T) {
 	t.Parallel()
 	sc := new(servicetest.Output)
-	o := &output{w: sc}
+	o := log.New(sc, "", 0)
 	a, b := &lineWriter{out: o, name: "a"}, &lineWriter{out: o, name: "b"}
 	fmt.Fprint(a, "one ")
 	fmt.Fprint(b, "two\r\nthree\n\n")
@@ -197,8 +198,9 @@ func TestPortInUse(t *testing.T) {
 		t.Fatal("no error")
 	}
 	wants := []string{
-		"nothing was started", "port " + number, "lsof -i :" + number, "set DASHBOARD_ADDR", "set INFLUX_URL",
-		"STACK_EXTERNAL=influxdb", "(REDIS_URL)",
+		"nothing was started\n", number + ": bind: address already in use (set DASHBOARD_ADDR",
+		"(set INFLUX_URL to another address), or use what is there with STACK_EXTERNAL=influxdb",
+		"REDIS_URL: listen",
 	}
 	for _, want := range wants {
 		if !strings.Contains(err.Error(), want) {
