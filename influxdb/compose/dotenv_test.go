@@ -22,9 +22,8 @@ func TestDollarInDotenv(t *testing.T) {
 		out, err := cmd.CombinedOutput()
 		said := strings.Join(strings.Fields(string(out)), " ")
 		want := "Put the value of " + name + " in single quotes: 'pa$word'"
-		if err != nil && (!strings.Contains(said, want) || strings.Contains(said, raw)) {
-			t.Errorf("%s: it says %s", raw, said)
-		}
+		wrong(t, err != nil && (!strings.Contains(said, want) || strings.Contains(said, raw)),
+			"%s: it says %s", raw, said)
 		return err != nil
 	}
 	for raw, meant := range map[string]string{

@@ -41,15 +41,21 @@ func options(t *testing.T, environ []string, more ...cli.ProjectOptionsFn) *cli.
 	return opts
 }
 
-// load gives the whole project, with the services of every profile. Loading checks the file against
-// the schema, and that all services, volumes and secrets that it speaks of exist.
-func load(t *testing.T, environ ...string) *types.Project {
+// project loads the file. That checks it against the schema, and that all services, volumes and
+// secrets that it speaks of exist.
+func project(t *testing.T, environ []string, more ...cli.ProjectOptionsFn) *types.Project {
 	t.Helper()
-	project, err := options(t, environ, cli.WithProfiles([]string{"*"})).LoadProject(t.Context())
+	project, err := options(t, environ, more...).LoadProject(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return project
+}
+
+// load gives the whole project, with the services of every profile.
+func load(t *testing.T, environ ...string) *types.Project {
+	t.Helper()
+	return project(t, environ, cli.WithProfiles([]string{"*"}))
 }
 
 // each runs a test for every service.
@@ -67,4 +73,12 @@ func read(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// wrong reports a problem where a condition holds.
+func wrong(t *testing.T, is bool, format string, args ...any) {
+	t.Helper()
+	if is {
+		t.Errorf(format, args...)
+	}
 }

@@ -18,12 +18,8 @@ import (
 // Without a profile, that which a newcomer starts is there and nothing else.
 func TestServices(t *testing.T) {
 	t.Parallel()
-	project, err := options(t, nil).LoadProject(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	want := []string{"dashboard", "dotenv", "generator", "grafana", "influxdb", "influxdb-init", "redis", "worker"}
-	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(project.Services))); diff != "" {
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(project(t, nil).Services))); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 }
@@ -32,37 +28,23 @@ func TestServices(t *testing.T) {
 func TestConfinement(t *testing.T) {
 	t.Parallel()
 	each(t, load(t), func(t *testing.T, name string, s types.ServiceConfig) {
-		if !slices.Contains(s.CapDrop, "ALL") || len(s.CapAdd) > 0 || s.Privileged {
-			t.Error("has capabilities")
-		}
-		if !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
-			t.Error("may gain privileges")
-		}
+		wrong(t, !slices.Contains(s.CapDrop, "ALL") || len(s.CapAdd) > 0 || s.Privileged,
+			"has capabilities")
+		wrong(t, !slices.Contains(s.SecurityOpt, "no-new-privileges:true"), "may gain privileges")
 		// Newer versions of Grafana unpack plugins into the image's own folders.
-		if !s.ReadOnly && name != "grafana" {
-			t.Error("may write to its root")
-		}
+		wrong(t, !s.ReadOnly && name != "grafana", "may write to its root")
 		for _, v := range s.Volumes {
-			if v.Type == types.VolumeTypeBind && !v.ReadOnly {
-				t.Errorf("may write to the checkout, at %s", v.Source)
-			}
-			if v.Source == "tokens" && v.ReadOnly == (name == "influxdb-init") {
-				t.Error("only influxdb-init writes tokens")
-			}
+			wrong(t, v.Type == types.VolumeTypeBind && !v.ReadOnly,
+				"may write to the checkout, at %s", v.Source)
+			wrong(t, v.Source == "tokens" && v.ReadOnly == (name == "influxdb-init"),
+				"only influxdb-init writes tokens")
 		}
-		if user := user(t, s); user == "" || user == "root" || strings.HasPrefix(user, "0") {
-			t.Errorf("runs as %q", user)
-		}
-		if s.MemLimit < 6<<20 { // Docker's own least
-			t.Errorf("memory: %d", s.MemLimit)
-		}
-		if s.PidsLimit <= 0 {
-			t.Error("no limit of processes")
-		}
-		if s.Logging == nil || s.Logging.Options["max-size"] == "" ||
-			s.Logging.Options["max-file"] == "" {
-			t.Error("its log grows for ever")
-		}
+		user := user(t, s)
+		wrong(t, user == "" || user == "root" || strings.HasPrefix(user, "0"), "runs as %q", user)
+		wrong(t, s.MemLimit < 6<<20, "memory: %d", s.MemLimit) // Docker's own least
+		wrong(t, s.PidsLimit <= 0, "no limit of processes")
+		wrong(t, s.Logging == nil || s.Logging.Options["max-size"] == "" ||
+			s.Logging.Options["max-file"] == "", "its log grows for ever")
 	})
 }
 
@@ -95,42 +77,32 @@ func TestTokensAreApart(t *testing.T) {
 	groups := map[string]string{}
 	for pair := range strings.SplitSeq(*init.Environment["INFLUX_TOKEN_GROUPS"], ",") {
 		name, group, _ := strings.Cut(pair, ":")
-		if !slices.Contains(init.GroupAdd, group) {
-			t.Errorf("influxdb-init is not in group %s, and cannot give it a file", group)
-		}
+		wrong(t, !slices.Contains(init.GroupAdd, group),
+			"influxdb-init is not in group %s, and cannot give it a file", group)
 		groups[name] = group
 	}
 	owner, _, _ := strings.Cut(user(t, init), ":")
 	each(t, project, func(t *testing.T, name string, s types.ServiceConfig) {
-		token := s.Environment["INFLUX_TOKEN_FILE"]
-		if name == "grafana" {
-			token = s.Environment["INFLUX_TOKEN"]
+		if name == "influxdb-init" {
+			return
 		}
-		switch {
-		case name == "influxdb-init":
-		case name == "import": // looks before it writes
-			if *token != "/run/tokens/worker" ||
-				*s.Environment["INFLUX_READ_TOKEN_FILE"] != "/run/tokens/dashboard" {
-				t.Errorf("uses the tokens %s and %s", *token, *s.Environment["INFLUX_READ_TOKEN_FILE"])
-			}
-			if diff := cmp.Diff([]string{groups["worker"], groups["dashboard"]}, s.GroupAdd); diff != "" {
-				t.Errorf("groups: -want +got\n%s", diff)
-			}
-		case token == nil:
-			if len(s.GroupAdd) > 0 {
-				t.Errorf("needs no token, and is in groups %v", s.GroupAdd)
-			}
-		default:
-			if !strings.Contains(*token, "/run/tokens/"+name) {
-				t.Errorf("uses the token %s", *token)
-			}
-			if diff := cmp.Diff([]string{groups[name]}, s.GroupAdd); diff != "" {
-				t.Errorf("groups: -want +got\n%s", diff)
-			}
-			if uid, _, _ := strings.Cut(user(t, s), ":"); uid == owner {
-				t.Error("runs as the user that owns all tokens")
+		uses := map[string]string{"INFLUX_TOKEN_FILE": name, "INFLUX_TOKEN": name}
+		if name == "import" { // looks before it writes
+			uses = map[string]string{"INFLUX_TOKEN_FILE": "worker", "INFLUX_READ_TOKEN_FILE": "dashboard"}
+		}
+		var want []string
+		for variable, token := range uses {
+			if path := s.Environment[variable]; path != nil && *path != "" {
+				wrong(t, !strings.Contains(*path, "/run/tokens/"+token), "uses the token %s", *path)
+				want = append(want, groups[token])
 			}
 		}
+		slices.Sort(want)
+		if diff := cmp.Diff(want, slices.Sorted(slices.Values(s.GroupAdd))); diff != "" {
+			t.Errorf("groups of the files that it uses: -want +got\n%s", diff)
+		}
+		uid, _, _ := strings.Cut(user(t, s), ":")
+		wrong(t, want != nil && uid == owner, "runs as the user that owns all tokens")
 	})
 }
 
@@ -152,9 +124,8 @@ func TestQueryLimits(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-make run +docker-compose.yml\n%s", diff)
 	}
-	if limit := types.UnitBytes(1536 << 20); s.MemLimit <= limit {
-		t.Errorf("influxd has %d bytes, and may use %d", s.MemLimit, limit)
-	}
+	limit := types.UnitBytes(1536 << 20)
+	wrong(t, s.MemLimit <= limit, "influxd has %d bytes, and may use %d", s.MemLimit, limit)
 }
 
 // What runs for ever says whether it is well, and comes back; what does not is waited for by its
@@ -164,36 +135,26 @@ func TestLifecycle(t *testing.T) {
 	project := load(t)
 	each(t, project, func(t *testing.T, name string, s types.ServiceConfig) {
 		if slices.Contains(oneShots, name) {
-			if s.Restart != types.RestartPolicyNo {
-				t.Errorf("restart: %s", s.Restart)
-			}
+			wrong(t, s.Restart != types.RestartPolicyNo, "restart: %s", s.Restart)
 		} else {
-			if s.Restart != types.RestartPolicyUnlessStopped {
-				t.Errorf("restart: %s", s.Restart)
-			}
-			if h := s.HealthCheck; h == nil || h.Disable ||
-				len(h.Test) < 2 || h.Interval == nil || h.Timeout == nil || h.StartPeriod == nil {
-				t.Errorf("health check: %+v", h)
-			}
+			wrong(t, s.Restart != types.RestartPolicyUnlessStopped, "restart: %s", s.Restart)
+			h := s.HealthCheck
+			wrong(t, h == nil || h.Disable || len(h.Test) < 2 || h.Interval == nil || h.Timeout == nil ||
+				h.StartPeriod == nil, "health check: %+v", h)
 		}
 		for other, dependency := range s.DependsOn {
 			want := types.ServiceConditionHealthy
 			if slices.Contains(oneShots, other) {
 				want = types.ServiceConditionCompletedSuccessfully
 			}
-			if dependency.Condition != want {
-				t.Errorf("waits for %s: %s", other, dependency.Condition)
-			}
+			wrong(t, dependency.Condition != want, "waits for %s: %s", other, dependency.Condition)
 			// Compose refuses a needed service that no active profile has.
-			if optional := len(project.Services[other].Profiles) > 0; dependency.Required == optional {
-				t.Errorf("needs %s: %v", other, dependency.Required)
-			}
+			isOptional := len(project.Services[other].Profiles) > 0
+			wrong(t, dependency.Required == isOptional, "needs %s: %v", other, dependency.Required)
 		}
-		if _, token := s.Environment["INFLUX_TOKEN_FILE"]; token || name == "grafana" {
-			if _, waits := s.DependsOn["influxdb-init"]; !waits {
-				t.Error("does not wait for its token")
-			}
-		}
+		_, token := s.Environment["INFLUX_TOKEN_FILE"]
+		_, waits := s.DependsOn["influxdb-init"]
+		wrong(t, (token || name == "grafana") && !waits, "does not wait for its token")
 	})
 }
 
@@ -202,7 +163,7 @@ func TestPorts(t *testing.T) {
 	published := map[string]string{
 		"dashboard": "8050", "grafana": "3000", "influxdb": "8086", "redis": "6379", "worker": "8051", "generator": "8052",
 	}
-	check := func(t *testing.T, project *types.Project, host string, change func(string) string) {
+	check := func(t *testing.T, project *types.Project, host, prefix string) {
 		t.Helper()
 		each(t, project, func(t *testing.T, name string, s types.ServiceConfig) {
 			var got, want []string
@@ -210,16 +171,16 @@ func TestPorts(t *testing.T) {
 				got = append(got, p.HostIP+":"+p.Published)
 			}
 			if port := published[name]; port != "" {
-				want = []string{host + ":" + change(port)}
+				want = []string{host + ":" + prefix + port}
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
 		})
 	}
-	check(t, load(t), "127.0.0.1", func(port string) string { return port })
+	check(t, load(t), "127.0.0.1", "")
 	check(t, load(t, "BIND_ADDRESS=0.0.0.0", "DASHBOARD_PORT=18050", "GRAFANA_PORT=13000", "INFLUX_PORT=18086",
-		"REDIS_PORT=16379", "WORKER_PORT=18051", "GENERATOR_PORT=18052"), "0.0.0.0", func(port string) string { return "1" + port })
+		"REDIS_PORT=16379", "WORKER_PORT=18051", "GENERATOR_PORT=18052"), "0.0.0.0", "1")
 }
 
 // Every folder that is mounted exists, and every named volume is used.
@@ -234,9 +195,8 @@ func TestVolumes(t *testing.T) {
 				continue
 			}
 			info, err := os.Stat(v.Source)
-			if err != nil || info.IsDir() == (v.Target == "/etc/grafana/grafana.ini") {
-				t.Errorf("%s: %s is not what it should be: %v", name, v.Source, err)
-			}
+			wrong(t, err != nil || info.IsDir() == (v.Target == "/etc/grafana/grafana.ini"),
+				"%s: %s is not what it should be: %v", name, v.Source, err)
 			if name == "grafana" && v.Target == *s.Environment["GRAFANA_DASHBOARDS"] {
 				home := regexp.MustCompile(`= \$__env\{GRAFANA_DASHBOARDS\}/(.+)`).FindStringSubmatch(read(t, "grafana/grafana.ini"))
 				if home == nil {
@@ -249,25 +209,6 @@ func TestVolumes(t *testing.T) {
 		}
 	}
 	for name := range project.Volumes {
-		if !used[name] {
-			t.Errorf("nothing uses the volume %s", name)
-		}
-	}
-}
-
-// The variable chooses the transport, for both ends alike.
-func TestTransport(t *testing.T) {
-	t.Parallel()
-	for _, transport := range []string{"pubsub", "stream"} {
-		var environ []string
-		if transport != "pubsub" {
-			environ = []string{"REDIS_TRANSPORT=" + transport}
-		}
-		project := load(t, environ...)
-		for _, name := range []string{"generator", "worker", "stream"} {
-			if got := *project.Services[name].Environment["REDIS_TRANSPORT"]; got != transport {
-				t.Errorf("%s: %s instead of %s", name, got, transport)
-			}
-		}
+		wrong(t, !used[name], "nothing uses the volume %s", name)
 	}
 }

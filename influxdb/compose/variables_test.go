@@ -196,17 +196,12 @@ func TestDefaultsAreWhereTheyAreLookedFor(t *testing.T) {
 	} {
 		value, _ := standard(t, service, name)
 		line := name + ": ${" + name + ":-" + value + "}"
-		if !strings.Contains(text, line) {
-			t.Errorf("%q is missing", line)
-		}
+		wrong(t, !strings.Contains(text, line), "%q is missing", line)
 	}
+	window, _ := standard(t, "worker", "WORKER_WINDOW")
 	each(t, load(t), func(t *testing.T, name string, s types.ServiceConfig) {
-		for variable, value := range s.Environment {
-			window, _ := standard(t, "worker", "WORKER_WINDOW")
-			if variable == "WORKER_WINDOW" && *value != window {
-				t.Errorf("%s has another window: %s", name, *value)
-			}
-		}
+		value := s.Environment["WORKER_WINDOW"]
+		wrong(t, value != nil && *value != window, "it has another window")
 	})
 }
 
@@ -228,45 +223,45 @@ func TestNoSecrets(t *testing.T) {
 	})
 }
 
-// A password reaches its program, as itself or as a file.
-func TestSecretsFromFiles(t *testing.T) {
+// What is set reaches the programs that it is for. In .env it stands as NAME=value.
+func TestSettingsReachTheirPrograms(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ service, set, inside, secret string }{
-		{"influxdb-init", "INFLUX_ADMIN_PASSWORD", "INFLUX_ADMIN_PASSWORD", "influx_admin_password"},
-		{"grafana", "GRAFANA_ADMIN_PASSWORD", "GF_SECURITY_ADMIN_PASSWORD", "grafana_admin_password"},
-		{"dashboard", "DASHBOARD_PASSWORD", "DASHBOARD_PASSWORD", "dashboard_password"},
-	} {
-		inFile := test.inside + "_FILE"
-		if test.service == "grafana" {
-			inFile = test.inside + "__FILE"
-		}
-		s := load(t, test.set+"=12345678").Services[test.service]
-		if *s.Environment[test.inside] != "12345678" || *s.Environment[inFile] != "" {
-			t.Errorf("%s is not passed on", test.set)
-		}
-		path := filepath.Join(t.TempDir(), "password")
-		project := load(t, test.set+"_FILE="+path)
-		s = project.Services[test.service]
-		if v := s.Environment[test.inside]; v != nil && *v != "" {
-			t.Errorf("%s=%s beside a file", test.inside, *v)
-		}
-		if want := "/run/secrets/" + test.secret; *s.Environment[inFile] != want {
-			t.Errorf("%s=%s instead of %s", inFile, *s.Environment[inFile], want)
-		}
-		if project.Secrets[test.secret].File != path ||
-			len(s.Secrets) != 1 || s.Secrets[0].Source != test.secret {
-			t.Errorf("the file of %s does not reach %s", test.set, test.service)
+	want := func(set, services, inside string) {
+		t.Helper()
+		project := load(t, set)
+		name, value, _ := strings.Cut(inside, "=")
+		for service := range strings.SplitSeq(services, " ") {
+			got := ""
+			if v := project.Services[service].Environment[name]; v != nil {
+				got = *v
+			}
+			wrong(t, got != value, "%s: %s has %s=%s", set, service, name, got)
 		}
 	}
-}
+	want("", "generator worker stream", "REDIS_TRANSPORT=pubsub")
+	want("REDIS_TRANSPORT=stream", "generator worker stream", "REDIS_TRANSPORT=stream")
+	want("", "grafana", "ALERT_WEBHOOK_URL=")
+	want("", "grafana", "ALERT_WEBHOOK_SET=") // Grafana is told that there is none
+	want("ALERT_WEBHOOK_URL=http://hook.example/x", "grafana", "ALERT_WEBHOOK_URL=http://hook.example/x")
+	want("ALERT_WEBHOOK_URL=http://hook.example/x", "grafana", "ALERT_WEBHOOK_SET=yes")
 
-// Without an address for alerts, Grafana is told that there is none.
-func TestAlertsAreSentWhereAnAddressIsSet(t *testing.T) {
-	t.Parallel()
-	for url, want := range map[string]string{"": "", "http://hook.example/x": "yes"} {
-		environ := load(t, "ALERT_WEBHOOK_URL="+url).Services["grafana"].Environment
-		if *environ["ALERT_WEBHOOK_URL"] != url || *environ["ALERT_WEBHOOK_SET"] != want {
-			t.Errorf("%q: %q, %q", url, *environ["ALERT_WEBHOOK_URL"], *environ["ALERT_WEBHOOK_SET"])
-		}
+	// A password, as itself or as a file.
+	secret := func(service, set, inside, inFile, source string) {
+		t.Helper()
+		want(set+"=12345678", service, inside+"=12345678")
+		want(set+"=12345678", service, inFile+"=")
+		path := filepath.Join(t.TempDir(), "password")
+		want(set+"_FILE="+path, service, inside+"=")
+		want(set+"_FILE="+path, service, inFile+"=/run/secrets/"+source)
+		project := load(t, set+"_FILE="+path)
+		secrets := project.Services[service].Secrets
+		wrong(t, project.Secrets[source].File != path || len(secrets) != 1 || secrets[0].Source != source,
+			"the file of %s does not reach %s", set, service)
 	}
+	secret("influxdb-init", "INFLUX_ADMIN_PASSWORD", "INFLUX_ADMIN_PASSWORD",
+		"INFLUX_ADMIN_PASSWORD_FILE", "influx_admin_password")
+	secret("grafana", "GRAFANA_ADMIN_PASSWORD", "GF_SECURITY_ADMIN_PASSWORD",
+		"GF_SECURITY_ADMIN_PASSWORD__FILE", "grafana_admin_password")
+	secret("dashboard", "DASHBOARD_PASSWORD", "DASHBOARD_PASSWORD", "DASHBOARD_PASSWORD_FILE",
+		"dashboard_password")
 }
