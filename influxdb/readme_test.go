@@ -32,7 +32,5 @@ func TestReadmeCommands(t *testing.T) {
 			t.Errorf("%s: %v\n%s", command, err, out)
 		}
 	}
-	if commands != 3 {
-		t.Errorf("%d commands", commands)
-	}
+	wrong(t, commands != 3, "%d commands", commands)
 }

@@ -116,13 +116,21 @@ func TestNewServer(t *testing.T) {
 	t.Parallel()
 	db := influxtest.StartEmpty(t)
 	dir := filepath.Join(t.TempDir(), "made", "by", "it")
-	out := mustRun(t, db, dir, nil)
+	outputs := make([]string, 4)
+	var group sync.WaitGroup
+	for i := range outputs { // all at once
+		group.Go(func() {
+			var err error
+			outputs[i], err = runs(t, db, dir, nil)
+			wrong(t, err != nil, "%v", err)
+		})
+	}
+	group.Wait()
+	out := strings.Join(outputs, "")
 	checkPowers(t, db, dir)
 	first := tokens(t, dir)
 	for _, secret := range append(slices.Collect(maps.Values(first)), "adminpassword") {
-		if strings.Contains(out, secret) {
-			t.Errorf("a secret is printed: %s", out)
-		}
+		wrong(t, strings.Contains(out, secret), "a secret is printed: %s", out)
 	}
 	wantMode(t, dir, fs.ModeDir|0o700)
 	for _, name := range names {
@@ -130,32 +138,12 @@ func TestNewServer(t *testing.T) {
 	}
 
 	again := mustRun(t, db, dir, nil)
-	if diff := cmp.Diff(first, tokens(t, dir)); diff != "" {
-		t.Error("the second run changes tokens:", diff)
-	}
-	if strings.Contains(again, "token made") || strings.Contains(again, "changed") {
-		t.Errorf("the second run changes something:\n%s", again)
-	}
+	equal(t, "the second run changes tokens", first, tokens(t, dir))
+	wrong(t, strings.Contains(again, "token made") || strings.Contains(again, "changed"),
+		"the second run changes something:\n%s", again)
 	db.Restart(t)
 	mustRun(t, db, dir, nil)
-	if diff := cmp.Diff(first, tokens(t, dir)); diff != "" {
-		t.Error("a restart changes tokens:", diff)
-	}
-	checkPowers(t, db, dir)
-}
-
-func TestTwoAtOnce(t *testing.T) {
-	t.Parallel()
-	db, dir := influxtest.StartEmpty(t), t.TempDir()
-	var group sync.WaitGroup
-	for range 4 {
-		group.Go(func() {
-			if _, err := runs(t, db, dir, nil); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	group.Wait()
+	equal(t, "a restart changes tokens", first, tokens(t, dir))
 	checkPowers(t, db, dir)
 }
 
@@ -165,9 +153,7 @@ func wantMode(t *testing.T, path string, want fs.FileMode) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.Mode() != want {
-		t.Errorf("%s has mode %v, want %v", path, info.Mode(), want)
-	}
+	wrong(t, info.Mode() != want, "%s has mode %v, want %v", path, info.Mode(), want)
 }
 
 func TestReplacesWrongTokens(t *testing.T) {
@@ -187,6 +173,9 @@ func TestReplacesWrongTokens(t *testing.T) {
 		"the worker's": write(func(_ *influxtest.Server, dir string) string {
 			return tokens(t, dir)["worker"]
 		}),
+		"of fewer buckets": func(_ *testing.T, _ *influxtest.Server, dir string) error {
+			return os.WriteFile(filepath.Join(dir, "grafana"), []byte(tokens(t, dir)["dashboard"]), 0o600)
+		},
 		"the administrator's": write(func(db *influxtest.Server, _ string) string { return db.AdminToken }),
 		"of another bucket": write(func(db *influxtest.Server, _ string) string {
 			return db.DashboardToken
@@ -216,12 +205,13 @@ func TestReplacesWrongTokens(t *testing.T) {
 			mustRun(t, db, dir, org)
 			checkPowers(t, db, dir)
 			after := tokens(t, dir)
-			if after["dashboard"] == before["dashboard"] {
-				t.Error("the token is the old one")
-			}
-			if name != "bucket made anew" &&
-				(after["worker"] != before["worker"] || after["grafana"] != before["grafana"]) {
-				t.Error("a token that was in order is replaced")
+			for _, file := range names {
+				isWrong := file == "dashboard"
+				if name == "of fewer buckets" {
+					isWrong = file == "grafana"
+				}
+				wrong(t, name != "bucket made anew" && (after[file] != before[file]) != isWrong,
+					"%s's token is replaced: %v", file, !isWrong)
 			}
 			var left []string
 			for _, a := range authorizations(t, db) {
@@ -232,9 +222,7 @@ func TestReplacesWrongTokens(t *testing.T) {
 			want := []string{
 				mark + "dashboard color_data", mark + "grafana color_data", mark + "worker color_data",
 			}
-			if diff := cmp.Diff(want, left); diff != "" {
-				t.Error("tokens in InfluxDB:", diff)
-			}
+			equal(t, "tokens in InfluxDB", want, left)
 		})
 	}
 }
@@ -278,12 +266,9 @@ func TestRetentionChanges(t *testing.T) {
 		for _, rule := range bucketOf(t, db).RetentionRules {
 			got = rule.EverySeconds
 		}
-		if got != c.seconds {
-			t.Errorf("after %s: %d s, want %d", c.text, got, c.seconds)
-		}
-		if previous != "" && !strings.Contains(out, "retention changed") {
-			t.Errorf("a change from %s to %s is not logged:\n%s", previous, c.text, out)
-		}
+		wrong(t, got != c.seconds, "after %s: %d s, want %d", c.text, got, c.seconds)
+		wrong(t, previous != "" && !strings.Contains(out, "retention changed"),
+			"a change from %s to %s is not logged:\n%s", previous, c.text, out)
 		previous = c.text
 	}
 }
@@ -299,9 +284,7 @@ func TestGroupsMayReadTheirToken(t *testing.T) {
 	mustRun(t, db, dir, environ)
 	wantMode(t, filepath.Join(dir, "worker"), 0o600)
 	wantMode(t, filepath.Join(dir, "grafana"), 0o640)
-	if diff := cmp.Diff(before, tokens(t, dir)); diff != "" {
-		t.Error("a new mode changes tokens:", diff)
-	}
+	equal(t, "a new mode changes tokens", before, tokens(t, dir))
 
 	fresh := filepath.Join(t.TempDir(), "tokens")
 	mustRun(t, db, fresh, environ)
@@ -331,9 +314,7 @@ func TestWaitsForTheServer(t *testing.T) {
 	}
 	close(lines)
 	for line := range lines {
-		if strings.Contains(line, "waiting") {
-			t.Errorf("it says so twice: %q", line)
-		}
+		wrong(t, strings.Contains(line, "waiting"), "it says so twice: %q", line)
 	}
 }
 
@@ -353,9 +334,8 @@ func TestTLS(t *testing.T) {
 	checkPowers(t, db, dir)
 	environ["INFLUX_CA_FILE"] = theirs.File
 	_, err := runs(t, db, dir, environ)
-	if err == nil || !strings.Contains(err.Error(), `INFLUX_CA_FILE="`+theirs.File+`"`) {
-		t.Errorf("a wrong authority: %v", err)
-	}
+	wrong(t, err == nil || !strings.Contains(err.Error(), `INFLUX_CA_FILE="`+theirs.File+`"`),
+		"a wrong authority: %v", err)
 }
 
 type writerFunc func([]byte)
@@ -375,9 +355,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 				t.Fatal("it succeeds")
 			}
 			for _, word := range words {
-				if !strings.Contains(err.Error(), word) {
-					t.Errorf("%q is not in: %v", word, err)
-				}
+				wrong(t, !strings.Contains(err.Error(), word), "%q is not in: %v", word, err)
 			}
 		})
 	}
@@ -449,7 +427,21 @@ func TestInterrupted(t *testing.T) {
 		Environ: map[string]string{"INFLUX_URL": "http://127.0.0.1:1", "INFLUX_TOKEN_DIR": t.TempDir()},
 		Stdout:  io.Discard, Stderr: writerFunc(func([]byte) { cancel() }), // stops it when it says that it waits
 	})
-	if err == nil || !strings.Contains(err.Error(), "interrupted") {
-		t.Errorf("got %v", err)
+	wrong(t, err == nil || !strings.Contains(err.Error(), "interrupted"), "got %v", err)
+}
+
+// wrong reports a problem where a condition holds.
+func wrong(t *testing.T, is bool, format string, args ...any) {
+	t.Helper()
+	if is {
+		t.Errorf(format, args...)
+	}
+}
+
+// equal reports how two values differ.
+func equal(t *testing.T, what string, want, got any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s: -want +got\n%s", what, diff)
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -12,8 +11,6 @@ import (
 	"time"
 
 	"colorstream/influxdb/influxtest"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 type scraperState struct{ Name, URL, BucketID, OrgID string }
@@ -29,9 +26,7 @@ func scrapers(t *testing.T, db *influxtest.Server) map[string]string {
 		if s.OrgID != org {
 			continue
 		}
-		if full[s.Name] {
-			t.Errorf("there are two scrapers %q", s.Name)
-		}
+		wrong(t, full[s.Name], "there are two scrapers %q", s.Name)
 		full[s.Name] = true
 		if _, rest, ours := strings.Cut(s.Name, "colorstream "); ours {
 			_, s.Name, _ = strings.Cut(rest, " ") // without the stack's id
@@ -50,9 +45,7 @@ func TestScrapers(t *testing.T) {
 		t.Helper()
 		environ["INFLUX_SCRAPE"] = scrape
 		out = mustRun(t, db, dir, environ)
-		if diff := cmp.Diff(want, scrapers(t, db)); diff != "" {
-			t.Errorf("INFLUX_SCRAPE=%s: -want +got\n%s", scrape, diff)
-		}
+		equal(t, "INFLUX_SCRAPE="+scrape, want, scrapers(t, db))
 		return out
 	}
 	want := map[string]string{
@@ -142,9 +135,7 @@ func TestInfluxDBScrapes(t *testing.T) {
 	if got["colorstream_test_total worker counter"] >= 1 {
 		want["colorstream_test_total worker counter"] = got["colorstream_test_total worker counter"] // it may have come twice
 	}
-	if !maps.Equal(got, want) {
-		t.Error(cmp.Diff(want, got))
-	}
+	equal(t, "metrics", want, got)
 	for name, token := range all {
 		if _, err := own.TryQuery(t, token, flux); (err == nil) != (name == "grafana") {
 			t.Errorf("%s reads the metrics: %v", name, err)
@@ -161,9 +152,7 @@ func TestScrapeText(t *testing.T) {
 	if err := got.UnmarshalText([]byte("b=https://h/m?x=y, a=http://h:1/metrics")); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(targets{"a": "http://h:1/metrics", "b": "https://h/m?x=y"}, got); diff != "" {
-		t.Error(diff)
-	}
+	equal(t, "targets", targets{"a": "http://h:1/metrics", "b": "https://h/m?x=y"}, got)
 	for _, text := range []string{"a", "=http://h/", "a=h:1/metrics", "a=http:///m", "a=http://h/,", "a=http://h/,a=http://h/"} {
 		if err := new(targets).UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q is accepted", text)

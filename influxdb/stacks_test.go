@@ -5,8 +5,6 @@ import (
 	"maps"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // Stacks at one InfluxDB leave each other's tokens and scrapers alone, however often each is set
@@ -42,16 +40,12 @@ func TestStacksShareAServer(t *testing.T) {
 				}
 			}
 			for i, s := range stacks {
-				if diff := cmp.Diff(before[i], tokens(t, s.dir)); diff != "" {
-					t.Error("tokens changed:", diff)
-				}
+				equal(t, "tokens changed", before[i], tokens(t, s.dir))
 				own := *db
 				own.Bucket = s.bucket
 				checkPowers(t, &own, s.dir)
 			}
-			if diff := cmp.Diff(wantScrapers, scrapers(t, db)); diff != "" {
-				t.Error("scrapers:", diff)
-			}
+			equal(t, "scrapers", wantScrapers, scrapers(t, db))
 		})
 	}
 }
@@ -77,8 +71,6 @@ func TestStackChangesItsBucket(t *testing.T) {
 		t.Errorf("there are %d tokens", n)
 	}
 	for name := range maps.Keys(scrapers(t, db)) {
-		if !strings.HasSuffix(name, " other") {
-			t.Errorf("scraper %q", name)
-		}
+		wrong(t, !strings.HasSuffix(name, " other"), "scraper %q", name)
 	}
 }

@@ -31,52 +31,6 @@ func read(t *testing.T, folder setup.Folder, name string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// An update of the program brings a second bucket to an existing server: a token may read both.
-func TestSecondBucket(t *testing.T) {
-	t.Parallel()
-	db := influxtest.Shared(t)
-	plan := setup.Plan{
-		Org:     t.Name(),
-		Buckets: []setup.Bucket{{Name: "data"}},
-		Tokens:  []setup.Token{{Name: "grafana", Read: []string{"data"}}},
-		Folder:  setup.Folder{Path: t.TempDir()},
-	}
-	if err := apply(t, db, plan); err != nil {
-		t.Fatal(err)
-	}
-	before := read(t, plan.Folder, "grafana")
-
-	plan.Buckets = append(plan.Buckets, setup.Bucket{Name: "pipeline", Retention: 24 * time.Hour})
-	plan.Tokens = []setup.Token{
-		{Name: "grafana", Read: []string{"data", "pipeline"}},
-		{Name: "monitor", Write: []string{"pipeline"}},
-	}
-	if err := apply(t, db, plan); err != nil {
-		t.Fatal(err)
-	}
-	grafana, monitor := read(t, plan.Folder, "grafana"), read(t, plan.Folder, "monitor")
-	if grafana == before {
-		t.Error("the token that lacks a bucket is kept")
-	}
-	own := *db
-	own.Org = plan.Org
-	for _, bucket := range []string{"data", "pipeline"} {
-		own.Bucket = bucket
-		if _, err := own.TryQuery(t, grafana, `from(bucket: "`+bucket+`") |> range(start: -1h)`); err != nil {
-			t.Errorf("grafana reads %s: %v", bucket, err)
-		}
-		if err := own.TryWrite(t, monitor, "m f=1"); (err == nil) != (bucket == "pipeline") {
-			t.Errorf("monitor writes %s: %v", bucket, err)
-		}
-	}
-	if err := apply(t, db, plan); err != nil {
-		t.Fatal(err)
-	}
-	if grafana != read(t, plan.Folder, "grafana") || monitor != read(t, plan.Folder, "monitor") {
-		t.Error("a second run changes tokens")
-	}
-}
-
 // A token that could not be written to its file must not stay in InfluxDB, and the one that was
 // there before must.
 func TestTokenThatCannotBeKeptIsTakenBack(t *testing.T) {
