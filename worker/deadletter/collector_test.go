@@ -31,7 +31,6 @@ func TestCollectorIsBounded(t *testing.T) {
 			t.Errorf("%d bytes", len(data))
 		}
 	}
-	add(maxLetters+5, "{}", maxLetters)
 	add(3, "{}", 3)
 	line := len(Letter{Reason: "json", Payload: strings.Repeat("x", MaxPayload), At: at}.Append(nil))
 	add(2000, strings.Repeat("x", MaxPayload), maxBytes/line+1)

@@ -94,19 +94,16 @@ func (d *delivery) request(ctx context.Context, lines [][]byte) error {
 	err := d.try(func() error {
 		start := time.Now()
 		err := d.write(ctx, body)
-		answer, _ = errors.AsType[*WriteError](err)
-		switch {
-		case err == nil:
-			d.observer.Answered(time.Since(start), "")
-		case answer == nil:
+		var class Class
+		if answer, _ = errors.AsType[*WriteError](err); answer != nil {
+			class = answer.Class
+		} else if err != nil {
 			return err
-		default:
-			d.observer.Answered(time.Since(start), answer.Class)
-			if !answer.Class.final() {
-				return err
-			}
 		}
-		return nil
+		if d.observer.Answered(time.Since(start), class); class.final() {
+			return nil
+		}
+		return err
 	})
 	switch {
 	case err != nil:
