@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,74 +18,56 @@ import (
 	"colorstream/worker/store"
 )
 
-// memory is a Store. Oldest returns at most two batches.
-type memory struct {
-	mu      sync.Mutex
-	batches []store.Batch
-	added   int
-	letters []string
-	errors  []error // what the next calls return
-	more    chan struct{}
+// A queue is a real store, whose next calls may fail.
+type queue struct {
+	*store.Bolt
+	t      *testing.T
+	errors []error // what the next calls return
 }
 
-func newMemory(texts ...string) *memory {
-	m := &memory{more: make(chan struct{}, 1)}
+func newQueue(t *testing.T, texts ...string) *queue {
+	bolt, err := store.NewBolt(slog.New(slog.DiscardHandler), t.TempDir(), 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = bolt.Close() })
+	q := &queue{Bolt: bolt, t: t}
 	for _, text := range texts {
-		m.add(text)
+		q.add(text)
 	}
-	return m
+	return q
 }
 
-func (m *memory) add(text string) {
-	m.mu.Lock()
-	m.added++
-	m.batches = append(m.batches, store.Batch{ID: fmt.Sprint(m.added), Data: []byte(text)})
-	m.mu.Unlock()
-	select {
-	case m.more <- struct{}{}:
-	default:
+func (q *queue) add(text string) {
+	if err := q.Commit(q.t.Context(), store.Commit{Lines: []byte(text)}); err != nil {
+		q.t.Fatal(err)
 	}
 }
 
-func (m *memory) fail() (err error) {
-	if len(m.errors) > 0 {
-		err, m.errors = m.errors[0], m.errors[1:]
+func (q *queue) fail() (err error) {
+	if len(q.errors) > 0 {
+		err, q.errors = q.errors[0], q.errors[1:]
 	}
 	return err
 }
 
-func (m *memory) Oldest(context.Context, store.Queue) ([]store.Batch, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	oldest := slices.Clone(m.batches[:min(2, len(m.batches))])
-	return oldest, m.fail()
+func (q *queue) Oldest(ctx context.Context, name store.Queue) ([]store.Batch, error) {
+	if err := q.fail(); err != nil {
+		return nil, err
+	}
+	return q.Bolt.Oldest(ctx, name)
 }
 
-func (m *memory) Remove(_ context.Context, _ store.Queue, ids []string, letters []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.fail(); err != nil {
+func (q *queue) Remove(
+	ctx context.Context, name store.Queue, ids []string, letters []byte,
+) error {
+	if err := q.fail(); err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if id != m.batches[0].ID {
-			return errors.New("removed in another order")
-		}
-		m.batches = m.batches[1:]
-	}
-	if letters != nil {
-		m.letters = append(m.letters, string(letters))
-	}
-	return nil
+	return q.Bolt.Remove(ctx, name, ids, letters)
 }
 
-func (m *memory) More(store.Queue) <-chan struct{} { return m.more }
-
-func (m *memory) waiting() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.batches)
-}
+func (q *queue) waiting() int { return q.Stats().Batches }
 
 type lockedWriter struct {
 	*sync.Mutex
@@ -105,7 +86,7 @@ const stopTimeout = 5 * time.Second
 // Sender sleeps.
 type rig struct {
 	*Sender
-	store     *memory
+	store     *queue
 	log       bytes.Buffer
 	tries     []string // what came to the destination
 	delivered []string
@@ -114,9 +95,9 @@ type rig struct {
 	turn      sync.Mutex // between the test and the Sender
 }
 
-func newRig(texts ...string) *rig {
+func newRig(t *testing.T, texts ...string) *rig {
 	r := &rig{
-		store: newMemory(texts...), answer: func(context.Context, string) error { return nil },
+		store: newQueue(t, texts...), answer: func(context.Context, string) error { return nil },
 		letters: func(string) []byte { return nil },
 	}
 	log := slog.New(slog.NewTextHandler(lockedWriter{&r.turn, &r.log}, nil))
@@ -144,7 +125,7 @@ func newRig(texts ...string) *rig {
 	return r
 }
 
-func (r *rig) start(t *testing.T, from *memory) (stop func() time.Duration) {
+func (r *rig) start(t *testing.T, from *queue) (stop func() time.Duration) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { r.Run(ctx, from, store.Lines, stopTimeout) })
@@ -196,7 +177,7 @@ func (h hint) Wait() time.Duration { return h.wait }
 
 func TestOldestFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig("a", "b", "c")
+		r := newRig(t, "a", "b", "c")
 		stop := r.start(t, r.store)
 		r.pass(0)
 		r.store.add("d")
@@ -216,7 +197,7 @@ func TestOutage(t *testing.T) {
 	for _, down := range []error{errors.New("connection refused"), hint{permanent: true}} {
 		t.Run(down.Error(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig("a")
+				r := newRig(t, "a")
 				r.fails(fmt.Errorf("send: %w", down))
 				stop := r.start(t, r.store)
 				r.pass(10 * time.Minute)
@@ -249,7 +230,7 @@ func TestOutage(t *testing.T) {
 // What somebody must mend is said at once, though another failure was said a moment ago.
 func TestPermanentIsSaidAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig("a")
+		r := newRig(t, "a")
 		r.fails(errors.New("it starts"))
 		stop := r.start(t, r.store)
 		r.pass(time.Second)
@@ -264,7 +245,7 @@ func TestPermanentIsSaidAtOnce(t *testing.T) {
 
 func TestWaitIsObeyed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig("a")
+		r := newRig(t, "a")
 		var times []time.Duration
 		start := time.Now()
 		r.set(func(context.Context, string) error {
@@ -287,7 +268,7 @@ func TestWaitIsObeyed(t *testing.T) {
 // The store fails: it is tried again, and what was delivered is not delivered again.
 func TestStoreFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig("a", "b", "c")
+		r := newRig(t, "a", "b", "c")
 		r.letters = func(text string) []byte { return []byte(strings.Trim(text, "bc")) }
 		disk := errors.New("disk full")
 		r.store.errors = []error{disk, disk, nil, disk, disk}
@@ -296,8 +277,9 @@ func TestStoreFails(t *testing.T) {
 		if diff := cmp.Diff([]string{"a", "b", "c"}, r.delivered); diff != "" {
 			t.Errorf("delivered (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff([]string{"a"}, r.store.letters); diff != "" {
-			t.Errorf("letters (-want +got):\n%s", diff)
+		letters, err := r.store.Bolt.Oldest(t.Context(), store.Letters)
+		if err != nil || len(letters) != 1 || string(letters[0].Data) != "a" {
+			t.Errorf("letters %q, %v", letters, err)
 		}
 		if r.store.waiting() != 0 || r.LastError() != nil || r.said("disk full") != 1 {
 			t.Errorf("%d wait, %v\n%s", r.store.waiting(), r.LastError(), &r.log)
@@ -309,7 +291,7 @@ func TestStoreFails(t *testing.T) {
 func TestStop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		// What is there is sent, however it came.
-		r := newRig("a", "b", "c", "d")
+		r := newRig(t, "a", "b", "c", "d")
 		r.set(func(context.Context, string) error { time.Sleep(time.Second); return nil })
 		stop := r.start(t, r.store)
 		r.pass(time.Second / 2)
@@ -318,7 +300,7 @@ func TestStop(t *testing.T) {
 			t.Errorf("%d of 5 wait after %v", r.store.waiting(), took)
 		}
 		// A slow destination gets five seconds.
-		r = newRig("a")
+		r = newRig(t, "a")
 		r.set(func(ctx context.Context, _ string) error { <-ctx.Done(); return context.Cause(ctx) })
 		stop = r.start(t, r.store)
 		r.pass(time.Minute)
@@ -326,7 +308,7 @@ func TestStop(t *testing.T) {
 			t.Errorf("%d wait after %v", r.store.waiting(), took)
 		}
 		// One that does not answer gets a last try.
-		r = newRig("a", "b")
+		r = newRig(t, "a", "b")
 		r.fails(errors.New("no"))
 		stop = r.start(t, r.store)
 		r.pass(time.Minute)
@@ -343,7 +325,7 @@ func TestStop(t *testing.T) {
 // Two stores share one Sender, its log and its last error.
 func TestTwoStores(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, second := newRig("a"), newMemory("b")
+		r, second := newRig(t, "a"), newQueue(t, "b")
 		r.fails(errors.New("no"))
 		stops := []func() time.Duration{r.start(t, r.store), r.start(t, second)}
 		r.pass(5*time.Minute + sayEvery/2)
