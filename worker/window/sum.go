@@ -84,7 +84,7 @@ func (s *sum) exact() *big.Float {
 }
 
 func whole(words []uint64) *big.Int {
-	var text []byte
+	text := make([]byte, 0, 8*len(words))
 	for _, word := range slices.Backward(words) {
 		text = binary.BigEndian.AppendUint64(text, word)
 	}
