@@ -50,7 +50,7 @@ func (p *PubSub) ping(ctx context.Context) {
 				number = 0
 			}
 			pinged, seen, silent = c, reads, 0
-		} else if silent += pause; silent >= silentMost {
+		} else if silent += pause; silent >= p.silentMost {
 			p.log.Warn("Redis sends nothing and does not answer pings; connecting anew",
 				"address", p.opt.Addr, "silent", silent)
 			_ = c.Close()

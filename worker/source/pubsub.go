@@ -31,6 +31,8 @@ type PubSub struct {
 	clock    *clock
 	state    State
 
+	silentMost time.Duration // shorter in tests
+
 	reconnects atomic.Uint64
 	conn       atomic.Pointer[conn]
 	// subscribed is true while the channels are received: pings may be written then.
@@ -52,6 +54,7 @@ func NewPubSub(
 ) *PubSub {
 	p := &PubSub{
 		log: log, opt: opt, width: width, clock: newClock(log, start), state: state, now: start,
+		silentMost: silentMost,
 	}
 	for _, name := range channels {
 		if IsPattern(name) {

@@ -206,9 +206,13 @@ func TestSilentLink(t *testing.T) {
 	server := redistest.Start(t)
 	proxy := redistest.NewProxy(t, "127.0.0.1", server.Addr())
 	rec := newRecorder(t)
-	p := startPubSub(t, proxy.Addr(), 100*time.Millisecond, rec)
+	p := NewPubSub(testLog(t), &redis.Options{Addr: proxy.Addr()}, []string{"colors"},
+		100*time.Millisecond, 0, rec.state)
+	p.silentMost = 2 * time.Second
+	start(t, func(ctx context.Context) error { return p.Run(ctx, rec) })
+	rec.wait("subscribed", func() bool { return slices.Contains(rec.states, nil) })
 	client := server.Client()
-	time.Sleep(silentMost + time.Second) // nothing comes but answers to pings
+	time.Sleep(p.silentMost + time.Second) // nothing comes but answers to pings
 	if p.Reconnects() != 0 {
 		t.Error("a living connection was given up")
 	}
@@ -218,7 +222,7 @@ func TestSilentLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	rec.wait("the connection is given up", func() bool { return rec.states[len(rec.states)-1] != nil })
-	if took := time.Since(silent); took < silentMost-time.Second {
+	if took := time.Since(silent); took < p.silentMost/2 {
 		t.Errorf("given up after %v", took)
 	}
 	proxy.Silence(false)
