@@ -13,11 +13,7 @@ import (
 )
 
 // check tries what a run needs and prints a line for each. It publishes nothing.
-func check(ctx context.Context, p service.Process) error {
-	config, err := service.ParseConfig[Config](p.Environ)
-	if err != nil {
-		return err
-	}
+func check(ctx context.Context, p service.Process, config Config) error {
 	failed := false
 	report := func(what, found string, err error) {
 		result := "ok  "

@@ -149,13 +149,14 @@ func (g *generator) uncommitted(ctx context.Context) (left int64) {
 	return left
 }
 
-// problems says what was not accepted, and what to do.
-func (o outcome) problems() (list []string) {
+// problems says what was not accepted, and what to do. So many rows made no message.
+func (o outcome) problems(rows int64) (list []string) {
 	say := func(n int64, format string, args ...any) {
 		if n > 0 {
 			list = append(list, fmt.Sprintf("%d "+format, append([]any{n}, args...)...))
 		}
 	}
+	say(rows, "made no message: the first are listed above")
 	const history = "`worker import` (make import FILE=…) takes rows of any time, in any order"
 	late, wrong := o.rejected["late"], o.rejected["future"]+o.rejected["past"]
 	say(late, "were late: their windows were final. "+

@@ -26,12 +26,12 @@ func run(ctx context.Context, p service.Process) error {
 	return service.Program{
 		Name: "generator", About: about, Notes: notes, Config: Config{}, Addr: "GENERATOR_ADDR",
 		Commands: []service.Command{
-			{Usage: "run", Help: "publish as the environment says", Run: start},
+			{Usage: "run", Help: "publish as the environment says", Run: service.Configured(start)},
 			{
 				Usage: "replay FILE", Run: replay,
 				Help: "publish FILE (CSV or JSON, .gz or .zst of them, - is standard input), then end",
 			},
-			{Usage: "check", Help: "try the configuration, Redis and the input, a line each", Run: check},
+			{Usage: "check", Help: "try the configuration, Redis and the input, a line each", Run: service.Configured(check)},
 		},
 	}.Run(ctx, p)
 }
@@ -40,17 +40,13 @@ func replay(ctx context.Context, p service.Process) error {
 	p.Environ = maps.Clone(p.Environ)
 	p.Environ["GENERATOR_INPUT"] = p.Args[0]
 	p.Environ["GENERATOR_ADDR"] = addrOff // another generator may run beside it
-	return start(ctx, p)
+	return service.Configured(start)(ctx, p)
 }
 
 // addrOff is the GENERATOR_ADDR that means no HTTP.
 const addrOff = "off"
 
-func start(ctx context.Context, p service.Process) error {
-	config, err := service.ParseConfig[Config](p.Environ)
-	if err != nil {
-		return err
-	}
+func start(ctx context.Context, p service.Process, config Config) error {
 	status := progress.NewReporter(p.Stderr, p.Environ["TERM"], string(config.Log.Format))
 	log := config.Log.New(status, "generator")
 	for _, name := range service.UnknownVariables(p.Environ, "GENERATOR_", config) {
@@ -67,7 +63,7 @@ func start(ctx context.Context, p service.Process) error {
 		stop()
 		return errors.Join(err, g.publisher.Close())
 	}
-	err = g.run(ctx, status)
+	err := g.run(ctx, status)
 	counts := g.publisher.Counts()
 	log.Info("stop", "read", g.tally.ReadTotal(),
 		"published", counts.Published, "no_subscribers", counts.NoSubscribers,
@@ -103,12 +99,7 @@ func sums(c publish.Counts, took time.Duration) []tally.Sum {
 
 // verdict is an error with the status 3 if not all rows of the input were accepted.
 func (g *generator) verdict() error {
-	var problems []string
-	if n := g.tally.RejectedTotal(); n > 0 {
-		problems = append(problems,
-			fmt.Sprintf("%d made no message: the first are listed above", n))
-	}
-	problems = append(problems, g.result.problems()...)
+	problems := g.result.problems(g.tally.RejectedTotal())
 	if len(problems) == 0 {
 		return nil
 	}
