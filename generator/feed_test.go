@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,18 +115,6 @@ func TestFeedPaces(t *testing.T) {
 		nil, "0s [0 1 2]", "833.333µs [3 4 0]", "1.111111ms [5]", "1s [6]")
 }
 
-func TestFeedCountsRejectedLines(t *testing.T) {
-	t.Parallel()
-	bad := source.Record{
-		Line: 2, Rejected: &message.Error{Reason: message.ValueType, Detail: "no"},
-	}
-	f := &feed{records: ready(nil, slices.Insert(values(2), 1, bad)...)}
-	inBubble(t, f, nil, "0s [0 1]")
-	if f.tally.ReadTotal() != 3 || f.tally.RejectedTotal() != 1 {
-		t.Errorf("%d read, %d rejected", f.tally.ReadTotal(), f.tally.RejectedTotal())
-	}
-}
-
 // What has been read is not held back while the input is silent.
 func TestFeedOfASilentInput(t *testing.T) {
 	t.Parallel()
@@ -218,34 +205,4 @@ func TestFeedStops(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A high rate is kept without a drift and in few round trips.
-func TestFeedRate(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		const rate, seconds = 50_000, 10
-		total := 0
-		o := &outlet{start: time.Now()}
-		o.before = func(int) (bool, error) {
-			total += len(o.waiting)
-			time.Sleep(100 * time.Microsecond) // the round trip
-			return false, nil
-		}
-		f := &feed{
-			log: slog.New(slog.DiscardHandler), sink: o, tally: tally.New(),
-			pace: steady(float64(time.Second) / rate), count: rate*seconds + 1,
-			records: source.ReadAhead(t.Context(), source.Random(1, []string{"red"}, []string{""}, 1, 9)),
-		}
-		if err := f.run(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if took := time.Since(o.start); took < seconds*time.Second ||
-			took > seconds*time.Second+10*time.Millisecond {
-			t.Errorf("%d messages took %s, want %d s", total, took, seconds)
-		}
-		if n := len(o.flushes); n > 1001*seconds {
-			t.Errorf("%d round trips", n)
-		}
-	})
 }
