@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"colorstream/generator/message"
+	"colorstream/generator/publish"
 	"colorstream/generator/service/servicetest"
 	"colorstream/generator/source"
 	"colorstream/generator/tally"
@@ -97,6 +99,16 @@ func TestFeedPaces(t *testing.T) {
 	inBubble(t, &feed{records: ready(nil, values(9)...), count: 2, pace: second()}, nil,
 		"0s [0]", "1s [1]")
 	inBubble(t, &feed{records: ready(nil, values(3)...)}, nil, "0s [0 1 2]")
+	many := values(2*publish.BatchSize + 1) // as many at once as the sink takes
+	var batches []string
+	for batch := range slices.Chunk(many, publish.BatchSize) {
+		var o outlet
+		for _, r := range batch {
+			o.Add(r.Message)
+		}
+		batches = append(batches, fmt.Sprintf("0s %v", o.waiting))
+	}
+	inBubble(t, &feed{records: ready(nil, many...)}, nil, batches...)
 	broken := errors.New("disk gone")
 	inBubble(t, &feed{records: ready(broken, values(2)...)}, broken, "0s [0 1]")
 
