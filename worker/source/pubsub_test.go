@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,13 +19,16 @@ import (
 	"colorstream/generator/redistest"
 )
 
+// startPubSub runs a source of channels, which change may change before, until it is subscribed.
 func startPubSub(
-	t *testing.T, address string, width time.Duration, rec *recorder, channels ...string,
+	t *testing.T, address, channels string, width time.Duration, rec *recorder, change func(*PubSub),
 ) *PubSub {
-	if len(channels) == 0 {
-		channels = []string{"colors"}
+	t.Helper()
+	p := NewPubSub(testLog(t), &redis.Options{Addr: address}, strings.Split(channels, ","), width, 0,
+		rec.state)
+	if change != nil {
+		change(p)
 	}
-	p := NewPubSub(testLog(t), &redis.Options{Addr: address}, channels, width, 0, rec.state)
 	start(t, func(ctx context.Context) error { return p.Run(ctx, rec) })
 	rec.wait("subscribed", func() bool { return slices.Contains(rec.states, nil) })
 	return p
@@ -39,7 +43,7 @@ func TestPubSub(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			rec := newRecorder(t)
-			startPubSub(t, address, time.Second, rec)
+			startPubSub(t, address, "colors", time.Second, rec, nil)
 			client := redis.NewClient(&redis.Options{Addr: address})
 			defer client.Close()
 			var want []string
@@ -87,7 +91,7 @@ func TestTimeProvesMessages(t *testing.T) {
 			borders++
 		}
 	}
-	startPubSub(t, server.Addr(), width, rec)
+	startPubSub(t, server.Addr(), "colors", width, rec, nil)
 	client := server.Client()
 	published := 0
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); published += 100 {
@@ -117,7 +121,7 @@ func TestChannelsAndPatterns(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	rec := newRecorder(t)
-	startPubSub(t, server.Addr(), time.Second, rec, "a", "b", "c.*")
+	startPubSub(t, server.Addr(), "a,b,c.*", time.Second, rec, nil)
 	client := server.Client()
 	for _, channel := range []string{"a", "b", "c.d", "c", "x"} {
 		if err := client.Publish(t.Context(), channel, channel).Err(); err != nil {
@@ -138,7 +142,7 @@ func TestOutages(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	rec := newRecorder(t)
-	p := startPubSub(t, server.Addr(), 100*time.Millisecond, rec)
+	p := startPubSub(t, server.Addr(), "colors", 100*time.Millisecond, rec, nil)
 	gapSince := func(what string, from int64, act func()) {
 		t.Helper()
 		act()
@@ -206,11 +210,8 @@ func TestSilentLink(t *testing.T) {
 	server := redistest.Start(t)
 	proxy := redistest.NewProxy(t, "127.0.0.1", server.Addr())
 	rec := newRecorder(t)
-	p := NewPubSub(testLog(t), &redis.Options{Addr: proxy.Addr()}, []string{"colors"},
-		100*time.Millisecond, 0, rec.state)
-	p.silentMost = 2 * time.Second
-	start(t, func(ctx context.Context) error { return p.Run(ctx, rec) })
-	rec.wait("subscribed", func() bool { return slices.Contains(rec.states, nil) })
+	p := startPubSub(t, proxy.Addr(), "colors", 100*time.Millisecond, rec,
+		func(p *PubSub) { p.silentMost = 2 * time.Second })
 	client := server.Client()
 	time.Sleep(p.silentMost + time.Second) // nothing comes but answers to pings
 	if p.Reconnects() != 0 {
@@ -258,16 +259,12 @@ func TestSlowPing(t *testing.T) {
 	server := redistest.Start(t)
 	rec := newRecorder(t)
 	var hold atomic.Int64
-	options := redis.Options{
-		Addr: server.Addr(),
-		Dialer: func(_ context.Context, network, address string) (net.Conn, error) {
+	startPubSub(t, server.Addr(), "colors", time.Second, rec, func(p *PubSub) {
+		p.opt.Dialer = func(_ context.Context, network, address string) (net.Conn, error) {
 			c, err := net.Dial(network, address)
 			return slowLink{c, &hold}, err
-		},
-	}
-	p := NewPubSub(testLog(t), &options, []string{"colors"}, time.Second, 0, rec.state)
-	start(t, func(ctx context.Context) error { return p.Run(ctx, rec) })
-	rec.wait("subscribed", func() bool { return slices.Contains(rec.states, nil) })
+		}
+	})
 	hold.Store(int64(600 * time.Millisecond))
 	client := server.Client()
 	for end := time.Now().Add(4 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
@@ -305,18 +302,16 @@ func TestClockIsSet(t *testing.T) {
 	server := redistest.Start(t)
 	client := server.Client()
 	rec := newRecorder(t)
-	p := NewPubSub(testLog(t), &redis.Options{Addr: server.Addr()}, []string{"colors"}, width, 0,
-		rec.state)
 	var set atomic.Int64
-	p.clock.wall = func(t time.Time) int64 { return t.UnixNano() + set.Load() }
 	borders := make(map[int64]int)
 	rec.onTime = func(at int64) {
 		if at%int64(width) == 0 {
 			borders[at]++
 		}
 	}
-	start(t, func(ctx context.Context) error { return p.Run(ctx, rec) })
-	rec.wait("subscribed", func() bool { return slices.Contains(rec.states, nil) })
+	startPubSub(t, server.Addr(), "colors", width, rec, func(p *PubSub) {
+		p.clock.wall = func(t time.Time) int64 { return t.UnixNano() + set.Load() }
+	})
 	published := 0
 	publish := func(d time.Duration) {
 		t.Helper()

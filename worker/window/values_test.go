@@ -130,30 +130,6 @@ func TestSketchKeysAreOrdered(t *testing.T) {
 	}
 }
 
-func TestSelectAt(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 5))
-	shapes := map[string]func(i, n int) float64{
-		"random": func(int, int) float64 { return r.Float64() }, "rising": func(i, _ int) float64 { return float64(i) },
-		"falling": func(i, _ int) float64 { return float64(-i) }, "equal": func(int, int) float64 { return 1 },
-		"organ pipe": func(i, n int) float64 { return float64(min(i, n-i)) },
-		"two values": func(i, _ int) float64 { return float64(i % 2) },
-	}
-	for name, shape := range shapes {
-		for _, n := range []int{1, 2, 33, 100, 1000, 5000} {
-			v := make([]float64, n)
-			for i := range v {
-				v[i] = shape(i, n)
-			}
-			sorted := slices.Sorted(slices.Values(v))
-			for _, k := range []int{0, n / 3, n / 2, n - 1} {
-				if got := selectAt(slices.Clone(v), k); got != sorted[k] {
-					t.Errorf("%s, n %d: element %d is %v, want %v", name, n, k, got, sorted[k])
-				}
-			}
-		}
-	}
-}
-
 // FuzzSum holds sums of arbitrary doubles against big rationals.
 func FuzzSum(f *testing.F) {
 	f.Add([]byte{0x7f, 0xef, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xef, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
