@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"colorstream/generator/process"
 	"colorstream/generator/service"
 )
@@ -174,24 +176,22 @@ func (s *stack) command(ctx context.Context, file string, set map[string]string)
 
 // watch returns nil when ctx ends, and an error when a program ends before that.
 func (s *stack) watch(ctx context.Context) error {
-	ended := make(chan child, len(s.children))
+	group, ctx := errgroup.WithContext(ctx)
 	for _, c := range s.children {
-		go func() { // until the child is stopped
-			<-c.Done()
-			ended <- c
-		}()
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case c := <-ended:
+		group.Go(func() error {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-c.Done():
+			}
 			if c.name != "generator" || c.Err() != nil {
 				return c.Ending()
 			}
 			s.say("the generator is done; the rest goes on")
-		}
+			return nil
+		})
 	}
+	return group.Wait()
 }
 
 // stop stops all programs, the last started first.
