@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -57,7 +58,8 @@ func BenchmarkPanels(b *testing.B) {
 			size := 0
 			for b.Loop() {
 				begin := time.Now()
-				answer, err := client.Raw(b.Context(), flux)
+				answer, err := client.Call(b.Context(), http.MethodPost, "/api/v2/query?org="+db.Org,
+					"application/vnd.flux", []byte(flux))
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -38,7 +38,7 @@ array.from(rows: [{x: 1}]) |> map(fn: (r) => ({x: r.x, none: debug.null(type: "i
 	at := time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.UTC)
 	want := []flux.Table{
 		{
-			{"i": int64(-3), "b": true, "s": "", "u": uint64(4)},
+			{"i": int64(-3), "b": true, "s": nil, "u": uint64(4)},
 			{"i": int64(5), "b": false, "s": "x", "u": uint64(6)},
 		},
 		{{"color": `a,"b`, "_time": at, "_value": 1.5}},
@@ -81,7 +81,7 @@ func TestErrors(t *testing.T) {
 	defer late.Close()
 	client.URL = late.URL
 	if _, err := client.Run(t.Context(), "late()"); err == nil ||
-		!strings.Contains(err.Error(), "broke off:  on purpose 897") {
+		!strings.Contains(err.Error(), "on purpose,897") {
 		t.Errorf("a late error: %v", err)
 	}
 }
