@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"colorstream/generator/message"
 	"colorstream/influxdb/influxtest"
 	"colorstream/worker/deadletter"
@@ -21,13 +19,12 @@ import (
 func TestPayloads(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	w := r.worker(map[string]string{"WORKER_WINDOW": "1s", "WORKER_IDLE": "1s"})
+	w := r.worker("WORKER_WINDOW=1s", "WORKER_IDLE=1s")
 	f, err := os.Open("../generator/message/testdata/messages.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	client := r.redis.Client()
 	var accepted int64
 	var rejected []deadletter.Letter
 	for s := bufio.NewScanner(f); s.Scan(); {
@@ -41,7 +38,7 @@ func TestPayloads(t *testing.T) {
 		if c.Base64 != nil {
 			c.Payload = string(c.Base64)
 		}
-		publish(t, client, c.Payload)
+		r.publish(c.Payload)
 		for rest := c.Payload; ; { // package message's own tests say what is right
 			_, n, err := message.Next(rest)
 			if err == nil {
@@ -58,12 +55,9 @@ func TestPayloads(t *testing.T) {
 		}
 	}
 	r.waitCount(accepted)
-	var entries []redis.XMessage
-	r.eventually("all rejected messages are dead letters", 10*time.Second, func() bool {
-		entries = client.XRange(t.Context(), "colors:rejected", "-", "+").Val()
-		return len(entries) >= len(rejected)
-	})
-	for i, e := range entries {
+	r.eventually("all rejected messages are dead letters",
+		func() bool { return len(r.letters()) >= len(rejected) })
+	for i, e := range r.letters() {
 		if e.Values["payload"] != rejected[i].Payload || e.Values["reason"] != rejected[i].Reason {
 			t.Errorf("dead letter %v; want %+v", e.Values, rejected[i])
 		}
@@ -83,23 +77,18 @@ func TestPayloads(t *testing.T) {
 func TestWindows(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	r.worker(map[string]string{"WORKER_IDLE": "1s", "WORKER_LATENESS": "6s"})
+	r.worker("WORKER_IDLE=1s", "WORKER_LATENESS=6s")
 	payloads, err := os.ReadFile("testdata/windows-1.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(payloads)), "\n")
-	publish(t, r.redis.Client(), lines...)
+	r.publish(lines...)
 	lp, err := os.ReadFile("testdata/windows-1.lp")
 	if err != nil {
 		t.Fatal(err)
 	}
-	expected := rig{t: t, db: influxtest.Shared(t).NewBucket(t)}
+	expected := rig{t: t, db: influxtest.Shared(t).NewBucket(t), statistics: r.statistics}
 	expected.db.Write(t, strings.ReplaceAll(string(lp), "i 1", "i,complete=true 1"))
-	want := expected.points()
-	// 6 s of lateness and 1 s of silence pass before the last window is known to be whole.
-	r.waitCount(count(want))
-	if diff := same(want, r.points(), false); diff != "" {
-		t.Errorf("-want +got\n%s", diff)
-	}
+	r.wantValues(expected.points())
 }

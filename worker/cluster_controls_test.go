@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,64 +25,33 @@ import (
 func TestClusterControls(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
-	fresh := func(t *testing.T) *clusterRig { return freshRig(t, c) }
-	t.Run("promoted without the newest messages", func(t *testing.T) {
-		if missing := missingAfter(fresh(t), "1", promote); missing != 0 {
-			t.Errorf("%d acknowledged messages are missing", missing)
+	for _, control := range []struct {
+		precaution string
+		wrong      func(r *clusterRig, careful bool) int64 // how much is wrong afterwards
+	}{
+		{"WAIT", func(r *clusterRig, careful bool) int64 {
+			return r.missingAfter(map[bool]string{true: "1", false: "0"}[careful], promote)
+		}},
+		{"no blind retry", twiceAfterLateAnswers},
+		{"the owner's token", missingAfterLateCommit},
+	} {
+		for _, careful := range []bool{true, false} {
+			t.Run(fmt.Sprint(control.precaution, ": ", careful), func(t *testing.T) {
+				wantWrong(t, !careful, control.wrong(freshRig(t, c), careful))
+			})
 		}
-	})
-	t.Run("no WAIT", func(t *testing.T) {
-		missing := missingAfter(fresh(t), "0", promote)
-		if missing == 0 {
-			t.Error("without WAIT no acknowledged message is missing: the test sees nothing")
-		}
-		t.Logf("%d acknowledged messages are missing", missing)
-	})
-	t.Run("an answer is late", func(t *testing.T) {
-		r := fresh(t)
-		generator := r.start("generator", nil)
-		r.delayAnswers()
-		generator.stop()
-		if _, problems := r.account(); len(problems) > 0 {
-			t.Error(problems)
-		}
-	})
-	t.Run("a blind retry", func(t *testing.T) {
-		r := fresh(t)
-		quit, done := make(chan struct{}), make(chan struct{})
-		go func() { defer close(done); publishBlindly(r, quit) }()
-		r.delayAnswers()
-		close(quit)
-		<-done
-		_, problems := r.account()
-		if len(problems) == 0 {
-			t.Error("no batch that is sent again blindly is twice in the stream: the test sees nothing")
-		}
-		t.Log(problems)
-	})
-	t.Run("a commit that comes late", func(t *testing.T) {
-		missing := missingAfterLateCommit(fresh(t), func(older *store.Redis, c store.Commit) {
-			if err := older.Commit(t.Context(), c); !errors.Is(err, store.ErrFenced) {
-				t.Errorf("the older owner's commit says %v", err)
-			}
-		})
-		if missing != 0 {
-			t.Errorf("%d messages are missing", missing)
-		}
-	})
-	t.Run("no token", func(t *testing.T) {
-		r := fresh(t)
-		missing := missingAfterLateCommit(r, func(_ *store.Redis, c store.Commit) {
-			fields := []any{"position", c.Position, "state", c.State}
-			if err := r.client.HSet(t.Context(), "colors:worker", fields...).Err(); err != nil {
-				t.Fatal(err)
-			}
-		})
-		if missing == 0 {
-			t.Error("with a commit of an older owner no message is missing: the test sees nothing")
-		}
-		t.Logf("%d messages are missing", missing)
-	})
+	}
+}
+
+// wantWrong wants nothing to be wrong, or something, where a precaution is left out.
+func wantWrong(t *testing.T, want bool, wrong int64) {
+	t.Helper()
+	t.Logf("%d are wrong", wrong)
+	if !want && wrong > 0 {
+		t.Errorf("%d messages are missing or twice there", wrong)
+	} else if want && wrong == 0 {
+		t.Error("nothing is wrong without the precaution: the test sees nothing")
+	}
 }
 
 // freshRig makes a rig with one partition on a cluster that it empties.
@@ -106,32 +76,39 @@ func promote(r *clusterRig) {
 }
 
 // missingAfter returns how many acknowledged messages are not in the stream after a fault.
-func missingAfter(r *clusterRig, replicas string, strike func(*clusterRig)) int64 {
+func (r *clusterRig) missingAfter(replicas string, strike func(*clusterRig)) int64 {
 	r.t.Helper()
-	generator := r.start("generator", map[string]string{"REDIS_REPLICAS": replicas})
+	generator := r.start("generator", "REDIS_REPLICAS="+replicas)
 	r.waitMessages()
 	strike(r)
 	time.Sleep(time.Second)
 	generator.stop()
-	published, unacknowledged, _ := generator.counted()
-	if replicas != "0" && unacknowledged != 0 {
-		r.t.Errorf("%d messages are unacknowledged", unacknowledged)
+	said := generator.said("stop")
+	if replicas != "0" && said["unacknowledged"] != 0 {
+		r.t.Errorf("%d messages are unacknowledged", said["unacknowledged"])
 	}
-	_, messages := r.streamOracle(r.client, clusterWidth)
-	return max(0, published-int64(messages))
+	return max(0, said["published"]-r.contents(clusterWidth).messages)
 }
 
 func (r *clusterRig) waitMessages() {
 	r.t.Helper()
-	r.eventually("messages come", 20*time.Second, func() bool {
+	r.eventually("messages come", func() bool {
 		return r.client.XLen(r.t.Context(), "colors").Val() > 50
 	})
 }
 
-// delayAnswers lets messages be published while the link to the replica is cut for longer than WAIT
-// waits.
-func (r *clusterRig) delayAnswers() {
+// twiceAfterLateAnswers lets messages be published, by the generator or blindly, while the link to
+// the replica is cut for longer than WAIT waits. It returns how many batches are there twice.
+func twiceAfterLateAnswers(r *clusterRig, careful bool) int64 {
 	r.t.Helper()
+	quit := make(chan struct{})
+	var blind sync.WaitGroup
+	stop := func() { close(quit); blind.Wait() }
+	if careful {
+		stop = r.start("generator").stop
+	} else {
+		blind.Go(func() { publishBlindly(r, quit) })
+	}
 	r.waitMessages()
 	replica := r.cluster.Replicas("colors")[0]
 	r.cluster.CutLink(replica)
@@ -139,6 +116,8 @@ func (r *clusterRig) delayAnswers() {
 	r.cluster.MendLink(replica)
 	r.cluster.WaitWhole()
 	time.Sleep(500 * time.Millisecond)
+	stop()
+	return int64(len(r.contents(clusterWidth).problems))
 }
 
 // publishBlindly publishes as the generator does, but sends a batch again without looking for it.
@@ -150,7 +129,7 @@ func publishBlindly(r *clusterRig, quit <-chan struct{}) {
 				return
 			case <-time.After(10 * time.Millisecond):
 			}
-			master, err := r.client.MasterForKey(r.t.Context(), "colors")
+			master, err := r.client.(*redis.ClusterClient).MasterForKey(r.t.Context(), "colors")
 			if err != nil {
 				r.t.Error(err)
 				return
@@ -174,39 +153,47 @@ func publishBlindly(r *clusterRig, quit <-chan struct{}) {
 // missingAfterLateCommit lets a worker take the partition of an older owner, whose commit then
 // comes late, when the stream is trimmed further, and another worker go on. It returns how many
 // messages the points lack in the end.
-func missingAfterLateCommit(r *clusterRig, commit func(older *store.Redis, c store.Commit)) int64 {
+func missingAfterLateCommit(r *clusterRig, careful bool) (missing int64) {
 	r.t.Helper()
 	ctx := r.t.Context()
+	node := r.client.(*redis.ClusterClient).MasterForKey
 	log := slog.New(slog.DiscardHandler)
-	older := store.NewRedis(log, r.client.MasterForKey, "colors", "older", 100*time.Millisecond, 1)
+	older := store.NewRedis(log, node, "colors", "older", 100*time.Millisecond, 1)
 	if ok, err := older.Acquire(ctx); !ok || err != nil {
 		r.t.Fatal(ok, err)
 	}
 	if _, err := older.Load(ctx); err != nil {
 		r.t.Fatal(err)
 	}
-	generator, worker := r.start("generator", nil), r.start("worker", nil)
-	r.eventually("windows are written", 20*time.Second, func() bool { return len(r.points()) > 10 })
+	generator, worker := r.start("generator"), r.start("worker")
+	r.eventually("windows are written", func() bool { return len(r.points()) > 10 })
 	// What any owner would have committed then.
 	saved := r.client.HMGet(ctx, "colors:worker", "position", "state").Val()
 	late := store.Commit{Position: fmt.Sprint(saved[0]), State: fmt.Append(nil, saved[1])}
 	time.Sleep(time.Second)
 	generator.stop()
-	want, messages := r.streamOracle(r.client, clusterWidth)
-	r.waitCount(int64(messages))
+	want := r.naive(r.contents(clusterWidth).values)
+	r.waitCount(count(want))
 	worker.kill()
 	if err := r.client.XTrimMinID(ctx, "colors", late.Position).Err(); err != nil {
 		r.t.Fatal(err)
 	}
-	commit(older, late)
-	worker = r.worker(nil)
-	r.eventually("the next worker goes on", 20*time.Second, func() bool {
-		return worker.metrics()["partition_owned"] == 1
-	})
+	if careful {
+		if err := older.Commit(ctx, late); !errors.Is(err, store.ErrFenced) {
+			r.t.Errorf("the older owner's commit says %v", err)
+		}
+	} else {
+		fields := []any{"position", late.Position, "state", late.State}
+		if err := r.client.HSet(ctx, "colors:worker", fields...).Err(); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	worker = r.worker()
+	r.eventually("the next worker goes on",
+		func() bool { return worker.metrics()["partition_owned"] == 1 })
 	time.Sleep(4 * clusterWidth) // it ends all windows
 	worker.stop()
 	got := r.points()
-	missing := int64(0)
 	for key, p := range want {
 		missing += p.Count - got[key].Count
 	}
@@ -221,7 +208,7 @@ func TestTornCommit(t *testing.T) {
 	t.Parallel()
 	const entries = 20
 	lost := func(t *testing.T, commit func(*redis.Client, *store.Redis) error) (lost int64) {
-		for range 8 {
+		for range times(3) {
 			server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 			client := server.Client()
 			add := func() {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"colorstream/generator/redistest"
@@ -17,19 +16,22 @@ type fault struct {
 	do   func(*rand.Rand)
 }
 
-// strike lets all faults happen once, and then again until the end, in a random order.
-func (r *clusterRig) strike(seed uint64, end time.Time, pause time.Duration, faults ...fault) {
-	random := rand.New(rand.NewPCG(seed, 0))
-	for again := false; ; again = true {
-		random.Shuffle(len(faults), func(i, j int) { faults[i], faults[j] = faults[j], faults[i] })
-		for _, f := range faults {
-			if again && time.Now().After(end) || r.t.Failed() {
-				return
-			}
-			time.Sleep(time.Duration(random.Int64N(int64(pause))))
-			r.say("%s", f.name)
-			f.do(random)
+// strike lets all faults happen once, and then again until enough have, in a random order.
+func (r *clusterRig) strike(
+	stream uint64, pause time.Duration, enough func(n int) bool, faults ...fault,
+) {
+	random := rand.New(rand.NewPCG(*faultSeed, stream))
+	for n := 0; n < len(faults) || !enough(n); n++ {
+		i := n % len(faults)
+		if i == 0 {
+			random.Shuffle(len(faults), func(i, j int) { faults[i], faults[j] = faults[j], faults[i] })
 		}
+		time.Sleep(time.Duration(random.Int64N(int64(pause))))
+		if r.t.Failed() {
+			return
+		}
+		r.say("%s", faults[i].name)
+		faults[i].do(random)
 	}
 }
 
@@ -93,7 +95,7 @@ func (r *clusterRig) redisFaults() []fault {
 				}
 			}
 			limit(1)
-			r.eventually("the generator says OOM", 30*time.Second, func() bool {
+			r.eventually("the generator says OOM", func() bool {
 				return strings.Contains(r.generator.readyz(), "OOM")
 			})
 			time.Sleep(between(random, 0, 3*time.Second))
@@ -114,17 +116,14 @@ func (r *clusterRig) workerFaults() []fault {
 			w.kill()
 			remove(w)
 			time.Sleep(between(random, 0, 3*time.Second))
-			r.workers = append(r.workers, r.start("worker", nil))
+			r.workers = append(r.workers, r.start("worker"))
 		}},
 		{"a worker sleeps for longer than its lease", func(random *rand.Rand) {
-			w := pick(random)
-			_ = w.cmd.Process.Signal(syscall.SIGSTOP)
-			time.Sleep(lease + between(random, 500*time.Millisecond, 3*time.Second))
-			_ = w.cmd.Process.Signal(syscall.SIGCONT)
+			pick(random).pause(lease + between(random, 500*time.Millisecond, 3*time.Second))
 		}},
 		{"a worker is added, another stopped", func(random *rand.Rand) {
 			w := pick(random)
-			r.workers = append(r.workers, r.start("worker", nil))
+			r.workers = append(r.workers, r.start("worker"))
 			time.Sleep(between(random, time.Second, 4*time.Second))
 			w.stop()
 			remove(w)

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
@@ -20,7 +19,7 @@ import (
 
 	"colorstream/generator/message"
 	"colorstream/generator/redistest"
-	"colorstream/worker/store"
+	"colorstream/influxdb/influxtest"
 )
 
 var runMessages = flag.Int64("messages", 3_000_000, "in a run of BenchmarkConsumers")
@@ -28,7 +27,7 @@ var runMessages = flag.Int64("messages", 3_000_000, "in a run of BenchmarkConsum
 // A consumer is what BenchmarkConsumers measures.
 type consumer struct {
 	name       string
-	command    []string // its command line before the address of Redis; nil for workers
+	kind       string // of another consumer than the worker: see consume
 	workers    int
 	partitions int     // of a stream, 0 for Pub/Sub
 	per        int64   // messages a payload
@@ -39,14 +38,13 @@ type consumer struct {
 // consumers are all. Entries of 100 messages are what a generator at full speed makes of a thousand
 // in eight partitions.
 var consumers = []consumer{
-	{name: "raw TCP reader", per: 1, share: 1, command: []string{os.Args[0], "raw"}},
-	{name: "bare go-redis loop", per: 1, share: 1, command: []string{os.Args[0], "go-redis"}},
+	{name: "raw TCP reader", per: 1, share: 1, kind: "raw"},
+	{name: "bare go-redis loop", per: 1, share: 1, kind: "go-redis"},
 	{name: "worker, Pub/Sub", workers: 1, per: 1, share: 1},
 	{name: "worker, Pub/Sub, 32 a payload", workers: 1, per: 32, share: 5},
 	{name: "worker, Pub/Sub, 32 a payload, limited", workers: 1, per: 32, share: 5, rate: 1_200_000},
 	{name: "worker, stream", workers: 1, partitions: 1, per: 1, share: 0.5},
 	{name: "worker, stream, 32 an entry", workers: 1, partitions: 1, per: 32, share: 5},
-	{name: "plain Python worker", per: 1, share: 0.1, command: []string{"python3", "testdata/plain.py"}},
 	{name: "1 worker, 1 partition, 100 an entry", workers: 1, partitions: 1, per: 100, share: 2.5},
 	{name: "1 worker, 8 partitions", workers: 1, partitions: 8, per: 100, share: 2.5},
 	{name: "1 worker, 64 partitions", workers: 1, partitions: 64, per: 100, share: 2.5},
@@ -57,9 +55,9 @@ var consumers = []consumer{
 }
 
 // BenchmarkConsumers compares the worker with the least that can be done, on one machine and in one
-// run: a reader that throws bytes away, a bare go-redis loop, and a plain Python worker; and several
-// workers and partitions with one. All read what the benchmark publishes at full speed on one local
-// Redis with its default limits.
+// run: a reader that throws bytes away, and a bare go-redis loop; and several workers and partitions
+// with one. All read what the benchmark publishes at full speed on one local Redis with its default
+// limits.
 //
 //	cd worker && go test -run '^$' -bench Consumers . [-count 3] [-args -messages 2000000]
 //
@@ -69,10 +67,6 @@ var consumers = []consumer{
 func BenchmarkConsumers(b *testing.B) {
 	for _, c := range consumers {
 		b.Run(c.name, func(b *testing.B) {
-			if c.command != nil && c.command[0] == "python3" &&
-				exec.Command("python3", "-c", "import redis").Run() != nil {
-				b.Skip("python3 has no module redis (apt-get install python3-redis)")
-			}
 			n := int64(float64(*runMessages) * c.share)
 			for b.Loop() {
 				c.measure(b, n)
@@ -86,30 +80,23 @@ func BenchmarkConsumers(b *testing.B) {
 func (c consumer) measure(b *testing.B, n int64) {
 	server := redistest.Start(b)
 	client := server.Client()
-	dir, err := programs()
-	if err != nil {
-		b.Fatal(err)
-	}
 	// There is no InfluxDB: windows stay in the store, as in an outage.
-	r := &rig{t: b, dir: dir, redis: server, env: map[string]string{
-		"INFLUX_TOKEN": "none", "INFLUX_URL": "http://127.0.0.1:9", "LOG_LEVEL": "error",
-		"REDIS_URL": server.URL(), "PATH": os.Getenv("PATH"),
-	}}
-	keys := []string{"colors"}
+	nowhere := &influxtest.Server{URL: "http://127.0.0.1:9", WorkerToken: "none"}
+	r := newRigAt(b, nowhere, server.URL())
+	r.set("INFLUX_ORG=none", "INFLUX_BUCKET=none", "LOG_LEVEL=error")
 	if c.partitions > 0 {
-		keys = store.Streams("colors", c.partitions)
-		r.env["REDIS_TRANSPORT"], r.env["REDIS_PARTITIONS"] = stream, strconv.Itoa(c.partitions)
+		r.stream(c.partitions)
 	}
 	var all []*program
 	for range c.workers {
-		all = append(all, r.start("worker", map[string]string{"WORKER_DATA_DIR": b.TempDir()}))
+		all = append(all, r.start("worker", "WORKER_DATA_DIR="+b.TempDir()))
 	}
-	if c.command != nil {
-		all = append(all, r.start(c.command[0], nil, append(c.command[1:], server.Addr())...))
+	if c.kind != "" {
+		all = append(all, r.start(os.Args[0], c.kind, server.Addr()))
 	}
-	r.eventually("the consumers come", time.Minute, func() bool { return c.ready(b, client, keys) })
+	r.eventually("the consumers come", func() bool { return c.ready(b, client, r.keys) })
 	before, start := redisCPU(b, client), time.Now()
-	c.publish(b, client, keys, n)
+	c.publish(b, client, r.keys, n)
 	received, end := c.drained(b, client, all, n)
 	redisTime := redisCPU(b, client) - before
 	var cpu, memory, seconds, commits float64

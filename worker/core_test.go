@@ -221,12 +221,8 @@ func randomLog(r *rand.Rand) (log []step) {
 // same, that find a damaged file, and with crashes: the points are those of one run without any.
 func TestCommitsAndCrashes(t *testing.T) {
 	t.Parallel()
-	logs := 60
-	if testing.Short() {
-		logs = 30
-	}
 	for _, isStream := range []bool{false, true} {
-		for seed := range uint64(logs) {
+		for seed := range uint64(times(30)) {
 			synctest.Test(t, func(t *testing.T) {
 				r := rand.New(rand.NewPCG(seed, 1))
 				lateness := time.Duration(r.IntN(3)) * time.Second

@@ -1,93 +1,179 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
-	"os/exec"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"colorstream/influxdb/access"
 	"colorstream/influxdb/influxtest"
 )
 
+// A stack is a rig with a worker and a generator that something happens to. What operators are told
+// is checked: /readyz, the log, and those metrics that the alerts read, whose own tests are
+// Grafana's.
+type stack struct {
+	*rig
+	worker, generator *program
+	secrets           []string
+	workers           []*program // all that ever ran
+}
+
+const redisPassword = "a-word-that-no-log-may-hold"
+
+// newStack starts nothing yet. db is as for newRig.
+func newStack(t *testing.T, db *influxtest.Server, redisArgs ...string) *stack {
+	t.Helper()
+	user := []string{"--user", "tester", "on", ">" + redisPassword, "~*", "&*", "+@all"}
+	s := &stack{rig: newRig(t, db, append(user, redisArgs...)...)}
+	s.set("WORKER_WINDOW=500ms", "REDIS_URL=redis://tester:"+redisPassword+"@"+s.redis.Addr())
+	s.secrets = []string{
+		redisPassword, s.db.WorkerToken, s.db.AdminToken, s.db.GrafanaToken, influxtest.Password,
+	}
+	return s
+}
+
+func (s *stack) startWorker(env ...string) {
+	s.t.Helper()
+	s.worker = s.rig.worker(env...)
+	s.workers = append(s.workers, s.worker)
+}
+
+// startGenerator starts one, and waits until some windows are written.
+func (s *stack) startGenerator(env ...string) {
+	s.t.Helper()
+	s.generator = s.start("generator", env...)
+	s.eventually("the generator publishes", func() bool {
+		return strings.Contains(s.generator.readyz(), `"ok":true`)
+	})
+	s.soon("points_written_total", above(1))
+}
+
+// settle stops the generator, and waits until InfluxDB has all that was accepted. Of what was
+// published, to somebody, so many messages may be lost.
+func (s *stack) settle(least, most int64) {
+	s.t.Helper()
+	s.generator.stop()
+	g := s.generator.said("stop")
+	before := make(map[string]int64) // of workers that ended
+	for _, w := range s.workers[:len(s.workers)-1] {
+		for name, n := range w.said("stopped") {
+			before[name] += n
+		}
+	}
+	now := func(name string) int64 {
+		return before[name] + int64(s.worker.metrics()[name+"_total"])
+	}
+	last := int64(-1)
+	s.eventually("all windows are in InfluxDB", func() bool {
+		received := now("received")
+		still := received == last
+		last = received
+		return still && s.stored() == now("accepted")
+	})
+	if accepted, rejected := now("accepted"), now("rejected"); last != accepted+rejected {
+		s.t.Errorf("received %d is not accepted %d and rejected %d", last, accepted, rejected)
+	}
+	lost := g["published"] - g["no_subscribers"] - last
+	s.t.Logf("%v, %d received, %d lost", g, last, lost)
+	if lost+g["unacknowledged"] < least || lost > most {
+		s.t.Errorf("%d are lost, want %d to %d", lost, least, most)
+	}
+}
+
+// soon waits for a number of the worker's.
+func (s *stack) soon(name string, ok func(float64) bool) {
+	s.t.Helper()
+	s.eventually(name, func() bool {
+		value, found := s.worker.metrics()[name]
+		return found && ok(value)
+	})
+}
+
+func above(limit float64) func(float64) bool { return func(v float64) bool { return v > limit } }
+func below(limit float64) func(float64) bool { return func(v float64) bool { return v < limit } }
+func exactly(n float64) func(float64) bool   { return func(v float64) bool { return v == n } }
+
+// ready waits until /readyz says something.
+func (s *stack) ready(words ...string) {
+	s.t.Helper()
+	for _, want := range words {
+		s.eventually("/readyz says "+want, func() bool {
+			return strings.Contains(s.worker.readyz(), want)
+		})
+	}
+}
+
+// finish stops the worker, wants each of the texts once in what was printed, no secret, and no more
+// than a few lines.
+func (s *stack) finish(texts ...string) {
+	s.t.Helper()
+	s.worker.stop()
+	all := ""
+	for _, p := range append(s.workers, s.generator) {
+		text := p.output()
+		all += text
+		// A machine that is too busy for a window has a line of its own.
+		if lines := strings.Count(text, "\n") - strings.Count(text, "a window's border"); lines > 40 {
+			s.t.Errorf("the log has %d lines:\n%s", lines, p.tail())
+		}
+	}
+	for _, text := range texts {
+		if n := strings.Count(all, text); n != 1 {
+			s.t.Errorf("%q was said %d times:\n%s", text, n, s.worker.tail())
+		}
+	}
+	for _, secret := range s.secrets {
+		if strings.Contains(all, secret) {
+			s.t.Errorf("a secret is in the log: %q", secret)
+		}
+	}
+}
+
 func TestFaultRedisKilled(t *testing.T) {
 	t.Parallel()
-	w := newWatch(t, nil)
-	w.startWorker(nil)
-	w.startGenerator(map[string]string{"GENERATOR_RATE": "200"})
-	w.read(3)
-	w.wantFiring("before")
-	w.redis.Kill()
-	w.eventually("the worker notices", 10*time.Second, func() bool { return strings.Contains(w.worker.readyz(), `"name":"redis","ok":false`) })
-	w.read(8)
-	w.wantFiring("without Redis", "not-connected")
-	w.redis.Restart()
-	w.user()
-	w.worker.waitReady("redis")
-	w.eventually("messages come again", 10*time.Second, func() bool { return !strings.Contains(w.generator.readyz(), `"ok":false`) })
-	w.later(time.Minute)
-	w.wantFiring("afterwards")
-	a := w.settle()
+	s := newStack(t, nil)
+	s.startWorker()
+	s.startGenerator("GENERATOR_RATE=200")
+	s.redis.Kill()
+	s.ready(`"name":"redis","ok":false`)
+	s.soon(`colorstream_ready{condition="redis",program="worker"}`, exactly(0))
+	s.redis.Restart()
+	s.worker.waitReady("redis")
+	s.soon(`colorstream_ready{condition="redis",program="worker"}`, exactly(1))
+	s.eventually("messages come again",
+		func() bool { return !strings.Contains(s.generator.readyz(), `"ok":false`) })
 	// What Redis had acknowledged and not handed on when it was killed is lost; it is little.
-	if lost := a.lost(); lost < -a.unacknowledged || lost > 100 {
-		t.Errorf("%v are lost", lost)
-	}
-	w.wantMetric("reconnects_total", exactly(1))
-	w.wantSaid(1, "not connected to Redis")
-	w.wantSaid(1, "connected to Redis again")
-	w.wantSaid(1, "cannot publish")
-	w.finish()
+	s.settle(0, 100)
+	s.soon("reconnects_total", exactly(1))
+	s.finish("not connected to Redis", "connected to Redis again", "cannot publish")
 }
 
 // Redis cuts off a subscriber that does not read.
 func TestFaultSlowConsumer(t *testing.T) {
 	t.Parallel()
-	w := newWatch(t, nil, "--client-output-buffer-limit", "pubsub 1mb 0 0")
-	w.startWorker(nil)
-	w.startGenerator(map[string]string{
-		"GENERATOR_RATE":  "500",
-		"GENERATOR_NAMES": strings.Repeat("x", 20_000),
+	s := newStack(t, nil, "--client-output-buffer-limit", "pubsub 32mb 0 0")
+	s.startWorker()
+	s.startGenerator("GENERATOR_RATE=500", "GENERATOR_NAMES="+strings.Repeat("x", 20_000))
+	_ = s.worker.cmd.Process.Signal(syscall.SIGSTOP)
+	s.eventually("Redis cuts the worker off", func() bool {
+		return s.client.PubSubNumSub(t.Context(), "colors").Val()["colors"] == 0
 	})
-	w.read(3)
-	w.wantFiring("before")
-	_ = w.worker.cmd.Process.Signal(syscall.SIGSTOP)
-	w.eventually("Redis cuts the worker off", 30*time.Second, func() bool {
-		return w.client.PubSubNumSub(t.Context(), "colors").Val()["colors"] == 0
-	})
-	_ = w.worker.cmd.Process.Signal(syscall.SIGCONT)
-	w.wantSoon("reconnects_total", exactly(1))
-	w.worker.waitReady("redis")
-	w.read(3)
-	w.wantFiring("after a cut", "unaccounted-loss")
-	a := w.settle()
-	if a.lost() < 20 {
-		t.Errorf("%v are lost", a.lost())
-	}
-	if a.stored+a.noSubscribers+a.lost() != a.published {
-		t.Errorf("the balance does not add up: %+v", a)
-	}
-	w.later(10 * time.Minute)
-	w.wantFiring("ten minutes later", "not-collected") // the generator has ended
-	w.wantMetric("windows_incomplete_total", above(0))
-	w.wantSaid(1, "not connected to Redis")
-	w.finish()
-}
-
-// residentKiB is the program's memory.
-func (p *program) residentKiB() int {
-	p.rig.t.Helper()
-	out, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(p.cmd.Process.Pid)).Output()
-	n, _ := strconv.Atoi(strings.TrimSpace(string(out)))
-	if err != nil || n == 0 {
-		p.rig.t.Fatalf("ps says %q: %v", out, err)
-	}
-	return n
+	_ = s.worker.cmd.Process.Signal(syscall.SIGCONT)
+	s.soon("reconnects_total", exactly(1))
+	s.soon("windows_incomplete_total", above(0))
+	s.worker.waitReady("redis")
+	s.settle(20, 1e9) // which the alert on the difference sees
+	s.finish("not connected to Redis")
 }
 
 // InfluxDB is away while many points come: memory does not grow with what waits, everything is
@@ -95,111 +181,82 @@ func (p *program) residentKiB() int {
 func TestFaultInfluxDBStopped(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Start(t)
-	w := newWatch(t, db)
-	w.startWorker(map[string]string{"WORKER_WINDOW": "100ms"})
-	w.startGenerator(map[string]string{
-		"GENERATOR_RATE": "10000", "GENERATOR_COLORS": manyColors(500),
-	})
-	w.read(3)
+	s := newStack(t, db)
+	s.startWorker("WORKER_WINDOW=100ms")
+	colors := strings.ReplaceAll(manyColors(200), "c", strings.Repeat("colour", 15))
+	s.startGenerator("GENERATOR_RATE=4000", "GENERATOR_COLORS="+colors)
 	db.Stop(t)
-	w.wantSoon("store_oldest_seconds", above(8))
-	before := w.worker.residentKiB()
-	w.wantSoon("store_oldest_seconds", above(31))
-	if after := w.worker.residentKiB(); after > before+before/2 {
-		t.Errorf("memory grows with what waits, from %d to %d KiB", before, after)
+	// The size of the heap at which the collector would run next is five times what is in use.
+	const heap = "go_memstats_next_gc_bytes"
+	s.soon("store_oldest_seconds", above(3))
+	before := s.worker.metrics()[heap]
+	s.soon("store_oldest_seconds", above(12))
+	if after := s.worker.metrics()[heap]; after > 2*before {
+		t.Errorf("memory grows with what waits, from %v to %v", before, after)
 	}
-	w.read(13)
-	w.wantFiring("without InfluxDB", "points-waiting")
-	state := w.worker.readyz()
-	for _, want := range []string{
-		`"name":"influxdb","ok":false`, `"since":"`, "has waited for InfluxDB for", "connection refused",
-	} {
-		if !strings.Contains(state, want) {
-			t.Errorf("/readyz does not say %s: %s", want, state)
-		}
-	}
-	w.wantMetric(`write_errors_total{class="network"}`, above(0))
+	s.ready(`"name":"influxdb","ok":false`, `"since":"`, "has waited for InfluxDB for",
+		"connection refused")
+	s.soon(`write_errors_total{class="network"}`, above(0))
 	db.Restart(t)
-	w.worker.waitReady("influxdb")
-	w.later(2 * time.Minute)
-	w.wantFiring("afterwards")
-	a := w.settle()
-	if a.lost() != 0 {
-		t.Errorf("%v are lost", a.lost())
-	}
-	w.wantMetric("delivery_seconds_count", above(0))
-	w.wantMetric("points_dropped_total", exactly(0))
-	w.wantSaid(1, "points are kept, not sent")
-	w.wantSaid(1, "points are sent again")
-	w.finish()
+	s.worker.waitReady("influxdb")
+	s.settle(0, 0)
+	s.soon("delivery_seconds_count", above(0))
+	s.soon("store_dropped_total", exactly(0))
+	s.finish("points are kept, not sent", "points are sent again")
 }
 
 func TestFaultTokenRevoked(t *testing.T) {
 	t.Parallel()
-	w := newWatch(t, nil)
-	id, token := makeToken(t, w.db)
-	w.secrets = append(w.secrets, token)
-	w.env["INFLUX_TOKEN"], w.env["WORKER_WINDOW"] = token, "100ms"
-	w.startWorker(nil)
-	w.startGenerator(map[string]string{"GENERATOR_RATE": "100"})
-	w.wantSoon("points_written_total", above(0))
-	w.read(3)
-	admin(t, w.db, http.MethodDelete, "/api/v2/authorizations/"+id, "", nil)
-	w.wantSoon(`write_errors_total{class="denied"}`, above(0))
-	w.wantSoon("store_oldest_seconds", above(31))
-	w.read(13)
-	w.wantFiring("without the token", "points-waiting")
-	w.wantSaid(1, "points are kept, not sent")
-	w.wantSaid(1, "INFLUX_TOKEN_FILE must hold a token of the InfluxDB")
-	// A new one, as the influxdb command makes.
-	_, token = makeToken(t, w.db)
-	w.secrets = append(w.secrets, token)
-	w.env["INFLUX_TOKEN"] = token
-	w.worker.stop()
-	w.startWorker(nil)
-	w.worker.waitReady("influxdb")
-	w.later(2 * time.Minute)
-	w.wantFiring("with a new token")
-	a := w.settle()
-	// What came while there was no worker had no subscriber; what Redis was sending to it as it
-	// stopped, is lost.
-	if a.lost() < 0 || a.lost() > 20 {
-		t.Errorf("%v are lost", a.lost())
+	s := newStack(t, nil)
+	newToken := func() (id string) {
+		id, token := makeToken(t, s.db)
+		s.secrets = append(s.secrets, token)
+		s.set("INFLUX_TOKEN=" + token)
+		return id
 	}
-	w.finish()
+	id := newToken()
+	s.set("WORKER_WINDOW=100ms")
+	s.startWorker()
+	s.startGenerator("GENERATOR_RATE=100")
+	admin(t, s.db, http.MethodDelete, "/api/v2/authorizations/"+id, "", nil)
+	s.soon(`write_errors_total{class="denied"}`, above(1))
+	s.soon("store_oldest_seconds", above(3))
+	s.ready(`"name":"influxdb","ok":false`, "INFLUX_TOKEN_FILE must hold a token of the InfluxDB")
+	newToken() // as the influxdb command makes
+	s.worker.stop()
+	s.startWorker()
+	s.worker.waitReady("influxdb")
+	// What came while there was no worker had no subscriber; what Redis was sending to it as it
+	// stopped is lost.
+	s.settle(0, 20)
+	s.finish("points are kept, not sent")
 }
 
 func TestFaultPointsRejected(t *testing.T) {
 	t.Parallel()
-	w := newWatch(t, nil)
-	w.startWorker(nil)
-	w.startGenerator(map[string]string{"GENERATOR_RATE": "50"})
-	w.read(2)
+	s := newStack(t, nil)
+	s.startWorker()
+	s.startGenerator("GENERATOR_RATE=50")
 	// A field of another type at the same point makes InfluxDB reject it for good.
 	year := time.Now().Add(-365 * 24 * time.Hour).Truncate(time.Second)
-	w.db.Write(t, fmt.Sprintf("color_metrics,color=odd mean=\"text\" %d", year.UnixNano()))
+	s.db.Write(t, fmt.Sprintf("color_metrics,color=odd mean=\"text\" %d", year.UnixNano()))
 	// Types hold for a week's points, so the good line, of the same batch, is of another time.
-	publish(t, w.client, fmt.Sprintf(`{"color":"even","value":1,"ts":%d}{"color":"odd","value":1,"ts":%d}`,
+	s.publish(fmt.Sprintf(`{"color":"even","value":1,"ts":%d}{"color":"odd","value":1,"ts":%d}`,
 		year.Add(-30*24*time.Hour).UnixMilli(), year.UnixMilli()))
-	w.wantSoon("points_rejected_total", exactly(1))
-	w.read(2)
-	w.wantFiring("after it was rejected", "points-rejected")
-	w.later(10 * time.Minute)
-	w.wantFiring("ten minutes later")
-	w.wantMetric("points_written_total", above(0))
-	w.wantSaid(1, "InfluxDB rejects points")
-	good := w.db.Query(t, `from(bucket: "`+w.db.Bucket+`") |> range(start: 0)
+	s.soon("points_rejected_total", exactly(1))
+	s.eventually("it is a dead letter", func() bool { return len(s.letters()) > 0 })
+	good := s.db.Query(t, `from(bucket: "`+s.db.Bucket+`") |> range(start: 0)
 		|> filter(fn: (r) => r.color == "even" and r._field == "count")`)
-	letters := w.client.XRange(t.Context(), "colors:rejected", "-", "+").Val()
+	letters := s.letters()
 	if len(good) != 1 || len(letters) != 1 || letters[0].Values["reason"] != "influxdb" ||
 		!strings.Contains(fmt.Sprint(letters[0].Values["payload"]), "field type conflict") {
 		t.Errorf("beside it %v, dead letters %v", good, letters)
 	}
-	w.generator.stop()
-	w.finish()
+	s.generator.stop()
+	s.finish("InfluxDB rejects points")
 }
 
-// A disk fills up: an alert says so before it is full, the worker says so when it is, goes on, and
+// A disk fills up: a metric says so before it is full, the worker says so when it is, goes on, and
 // writes everything when there is room again.
 func TestFaultDiskFull(t *testing.T) {
 	t.Parallel()
@@ -208,12 +265,13 @@ func TestFaultDiskFull(t *testing.T) {
 		t.Skipf("a small disk cannot be mounted here: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
-	w := newWatch(t, nil)
-	w.env["WORKER_DATA_DIR"], w.env["WORKER_MAX_BYTES"] = dir, strconv.Itoa(16<<20)
-	w.startWorker(nil)
-	w.startGenerator(map[string]string{"GENERATOR_RATE": "100"})
-	w.read(2)
-	w.wantFiring("with room")
+	s := newStack(t, nil)
+	const most = 16 << 20
+	s.set("WORKER_DATA_DIR="+dir, "WORKER_MAX_BYTES="+strconv.Itoa(most))
+	s.startWorker()
+	s.startGenerator("GENERATOR_RATE=100")
+	s.soon("store_max_bytes", exactly(most))
+	s.soon("store_disk_free_bytes", above(2*most)) // or there is an alert
 	ballast := dir + "/ballast"
 	f, err := os.Create(ballast)
 	if err != nil {
@@ -222,119 +280,104 @@ func TestFaultDiskFull(t *testing.T) {
 	if _, err := f.Write(make([]byte, 20<<20)); err != nil {
 		t.Fatal(err)
 	}
-	w.read(2)
-	w.wantFiring("with little room", "disk-full")
+	s.soon("store_disk_free_bytes", below(2*most))
 	for err == nil {
 		_, err = f.Write(make([]byte, 4096))
 	}
-	sent := 0.0
+	sent := int64(0)
 	for i := range 20 { // more than the file has free pages for
 		var payloads []string
 		for j := range 500 {
 			payloads = append(payloads, fmt.Sprintf(`{"color":"color %d","value":%d.25}`, j, i))
 		}
-		publish(t, w.client, payloads...)
-		sent += float64(len(payloads))
+		s.publish(payloads...)
+		sent += int64(len(payloads))
 		time.Sleep(100 * time.Millisecond)
 	}
-	if state := w.worker.readyz(); !strings.Contains(state, `"name":"store","ok":false`) ||
-		!strings.Contains(state, "no space left") {
-		t.Errorf("/readyz does not say that the disk is full: %s", state)
-	}
+	s.ready(`"name":"store","ok":false`, "no space left")
 	if err := errors.Join(f.Close(), os.Remove(ballast)); err != nil {
 		t.Fatal(err)
 	}
-	w.worker.waitReady("store")
-	w.read(2)
-	w.wantFiring("with room again")
-	if a := w.settle(); a.lost() != -sent { // those of the test are not the generator's
-		t.Errorf("%v are lost", a.lost()+sent)
-	}
-	w.wantSaid(1, "windows cannot be stored")
-	w.finish()
+	s.worker.waitReady("store")
+	s.settle(-sent, -sent) // those of the test are not the generator's
+	s.finish("windows cannot be stored")
 }
 
 func TestFaultMalformedFlood(t *testing.T) {
 	t.Parallel()
-	w := newWatch(t, nil)
-	w.startWorker(nil)
-	w.startGenerator(map[string]string{"GENERATOR_RATE": "100"})
-	w.read(3)
-	bad := []string{`{`, `{"color":"red"}`, `{"color":"red","value":"1"}`, `{"color":1,"value":1}`, ``, `[]`, "\xff"}
+	s := newStack(t, nil)
+	s.startWorker()
+	s.startGenerator("GENERATOR_RATE=100")
+	bad := map[string]string{
+		"not_json": `{`, "value_missing": `{"color":"red"}`, "value_type": `{"color":"red","value":"1"}`,
+		"color_type": `{"color":1,"value":1}`, "empty": ``, "not_object": `[]`, "invalid_utf8": "\xff",
+	}
 	const each = 2000
 	for range each {
-		publish(t, w.client, bad...)
+		s.publish(slices.Collect(maps.Values(bad))...)
 	}
-	w.wantSoon("rejected_total", exactly(float64(each*len(bad))))
-	w.read(3)
-	w.wantFiring("in a flood")
-	a := w.settle()
-	if lost := a.lost() + each*float64(len(bad)); lost != 0 { // the flood is not the generator's
-		t.Errorf("%v are lost", lost)
+	for reason := range bad {
+		s.soon(`rejected_total{reason="`+reason+`"}`, exactly(each))
 	}
-	for _, reason := range []string{
-		"not_json", "value_missing", "value_type", "color_type", "empty",
-		"not_object", "invalid_utf8",
-	} {
-		w.wantMetric(`rejected_total{reason="`+reason+`"}`, above(each-1))
-	}
-	if n := w.client.XLen(t.Context(), "colors:rejected").Val(); n < 9_000 || n > 12_000 {
+	flood := each * int64(len(bad)) // which is not the generator's
+	s.settle(-flood, -flood)
+	if n := len(s.letters()); n < 9_000 || n > 12_000 {
 		t.Errorf("%d dead letters", n)
 	}
-	w.finish() // which counts the lines of the log
+	s.finish()
 }
 
 func TestFaultClockAhead(t *testing.T) {
 	t.Parallel()
-	w := newWatch(t, nil)
-	w.startWorker(nil)
-	w.startGenerator(map[string]string{"GENERATOR_RATE": "50"})
-	w.read(2)
-	w.wantFiring("before")
+	s := newStack(t, nil)
+	s.startWorker()
+	s.startGenerator("GENERATOR_RATE=50")
 	stamped := func(ahead time.Duration) {
-		publish(t, w.client, fmt.Sprintf(`{"color":"odd","value":1,"ts":%d}`, time.Now().Add(ahead).UnixMilli()))
+		at := time.Now().Add(ahead).UnixMilli()
+		s.publish(fmt.Sprintf(`{"color":"odd","value":1,"ts":%d}`, at))
 	}
 	stamped(time.Hour)
-	w.wantSoon(`rejected_total{reason="future"}`, exactly(1))
-	w.read(2)
-	w.wantFiring("an hour ahead", "clock-skew")
-	w.wantMetric("event_ahead_seconds", func(v float64) bool { return v > 3590 && v < 3601 })
+	s.soon(`rejected_total{reason="future"}`, exactly(1))
+	s.soon("event_ahead_seconds", func(v float64) bool { return v > 3500 && v < 3601 })
 	stamped(0)
-	w.wantSoon("event_ahead_seconds", func(v float64) bool { return v < 1 })
-	w.later(3 * time.Minute)
-	w.wantFiring("with a clock set right")
-	a := w.settle()
-	if a.rejected != 1 || a.lost() != -2 {
-		t.Errorf("rejected %v, lost %v", a.rejected, a.lost())
-	}
-	w.finish()
+	s.soon("event_ahead_seconds", below(1))
+	s.settle(-2, -2)
+	s.soon("rejected_total", exactly(1))
+	s.finish()
 }
 
-// A worker that is stopped, or killed, and started again raises no alert: the balance leaves out
-// the readings between which a program began anew.
-func TestFaultWorkerRestarted(t *testing.T) {
-	t.Parallel()
-	w := newWatch(t, nil)
-	w.env["WORKER_WINDOW"] = "5s"
-	w.startWorker(nil)
-	w.startGenerator(map[string]string{"GENERATOR_RATE": "400"})
-	w.read(3)
-	w.worker.stop()
-	w.startWorker(nil)
-	w.later(time.Minute)
-	w.wantFiring("after a stop")
+// A bucket is InfluxDB's description of one.
+type bucket struct{ ID, OrgID string }
 
-	_ = w.worker.cmd.Process.Kill()
-	_ = w.worker.wait(10 * time.Second)
-	w.startWorker(nil)
-	w.later(time.Minute)
-	w.wantFiring("after a kill")
-	w.eventually("a window is stored", 20*time.Second, func() bool { return count(w.points()) > 0 })
-	w.generator.stop()
-	w.finish()
-	published := regexp.MustCompile(`msg=stop .*published=(\d+)`).FindStringSubmatch(w.generator.output())
-	n, _ := strconv.ParseInt(published[1], 10, 64)
-	if stored := count(w.points()); stored == 0 || stored > n {
-		t.Errorf("%d messages are in points, %d were published", stored, n)
+func describe(t *testing.T, db *influxtest.Server) bucket {
+	t.Helper()
+	var found struct{ Buckets []bucket }
+	admin(t, db, http.MethodGet, "/api/v2/buckets?name="+db.Bucket, "", &found)
+	if len(found.Buckets) != 1 {
+		t.Fatal(found)
+	}
+	return found.Buckets[0]
+}
+
+// makeToken makes one that may write the bucket.
+func makeToken(t *testing.T, db *influxtest.Server) (id, token string) {
+	t.Helper()
+	b := describe(t, db)
+	var made struct{ ID, Token string }
+	admin(t, db, http.MethodPost, "/api/v2/authorizations", fmt.Sprintf(`{"orgID":%q,"permissions":[
+		{"action":"write","resource":{"type":"buckets","id":%q,"orgID":%[1]q}}]}`, b.OrgID, b.ID), &made)
+	return made.ID, made.Token
+}
+
+// admin asks InfluxDB's API as the administrator. The answer may be nil.
+func admin(t testing.TB, db *influxtest.Server, method, path, body string, answer any) {
+	t.Helper()
+	text, err := access.Client{URL: db.URL, Token: db.AdminToken}.Call(
+		t.Context(), method, path, "application/json", []byte(body))
+	if err == nil && answer != nil {
+		err = json.Unmarshal(text, answer)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -2,64 +2,43 @@ package main
 
 import (
 	"encoding/csv"
-	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-
-	"colorstream/influxdb/influxtest"
 )
 
 // importer makes a rig whose programs may read the bucket too.
 func importer(t testing.TB) *rig {
 	t.Helper()
 	r := newRig(t, nil)
-	r.env["INFLUX_READ_TOKEN"] = r.db.DashboardToken
+	r.set("INFLUX_READ_TOKEN=" + r.db.DashboardToken)
 	return r
-}
-
-// imports runs an import to its end and returns its exit status and what it printed,
-// with single spaces.
-func (r *rig) imports(env map[string]string, args ...string) (status int, output string) {
-	r.t.Helper()
-	p := r.start("worker", env, append([]string{"import"}, args...)...)
-	err := p.wait(2 * time.Minute)
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		status = exit.ExitCode()
-	} else if err != nil {
-		r.t.Fatal(err)
-	}
-	return status, spaces.ReplaceAllString(p.output(), " ")
 }
 
 var spaces = regexp.MustCompile("  +")
 
-// expectImport wants an exit status and words in what an import prints.
-func (r *rig) expectImport(env map[string]string, status int, words string, args ...string) {
+// expectImport wants an exit status and words in what an import prints, with single spaces.
+func (r *rig) expectImport(status int, words string, args ...string) {
 	r.t.Helper()
-	got, output := r.imports(env, args...)
+	p := r.start("worker", append([]string{"import"}, args...)...)
+	got := p.end()
+	output := spaces.ReplaceAllString(p.output(), " ")
 	if got != status || !strings.Contains(output, words) {
 		r.t.Errorf("import %q: status %d, want %d and %q:\n%s", args, got, status, words, output)
-	}
-}
-
-func (r *rig) wantPoints(want map[pointKey]point) {
-	r.t.Helper()
-	for key, p := range want {
-		p.Complete = true
-		want[key] = p
-	}
-	if diff := same(want, r.points(), true); diff != "" {
-		r.t.Errorf("-want +bucket\n%.2000s", diff)
 	}
 }
 
@@ -79,20 +58,16 @@ const sourceFiles = "../generator/source/testdata/files/"
 func TestImportFilesAsTheyAre(t *testing.T) {
 	t.Parallel()
 	r := importer(t)
-	settings := map[string]map[string]string{
-		"f10-no-colour.csv": {"GENERATOR_INPUT_COLOR": "=tank", "GENERATOR_INPUT_VALUE": "level"},
+	settings := map[string][]string{
+		"f10-no-colour.csv": {"GENERATOR_INPUT_COLOR==tank", "GENERATOR_INPUT_VALUE=level"},
 		"f10-no-header.csv": {
-			"GENERATOR_INPUT_COLOR": "1", "GENERATOR_INPUT_VALUE": "2",
-			"GENERATOR_INPUT_TIME": "3",
+			"GENERATOR_INPUT_COLOR=1", "GENERATOR_INPUT_VALUE=2", "GENERATOR_INPUT_TIME=3",
 		},
-		"f10-berlin.csv":     {"GENERATOR_INPUT_TIME_ZONE": "Europe/Berlin"},
-		"f10-day-first.csv":  {"GENERATOR_INPUT_TIME_FORMAT": "day-first"},
-		"f10-day-only.csv":   {"GENERATOR_INPUT_TIME_FORMAT": "day-first"},
-		"f10-dotted-day.csv": {"GENERATOR_INPUT_TIME_FORMAT": "day-first"},
-		"f10-nested.jsonl": {
-			"GENERATOR_INPUT_COLOR": "tags.color",
-			"GENERATOR_INPUT_VALUE": "data.value",
-		},
+		"f10-berlin.csv":     {"GENERATOR_INPUT_TIME_ZONE=Europe/Berlin"},
+		"f10-day-first.csv":  {"GENERATOR_INPUT_TIME_FORMAT=day-first"},
+		"f10-day-only.csv":   {"GENERATOR_INPUT_TIME_FORMAT=day-first"},
+		"f10-dotted-day.csv": {"GENERATOR_INPUT_TIME_FORMAT=day-first"},
+		"f10-nested.jsonl":   {"GENERATOR_INPUT_COLOR=tags.color", "GENERATOR_INPUT_VALUE=data.value"},
 	}
 	text, err := os.ReadFile(sourceFiles + "expected.csv")
 	if err != nil {
@@ -116,20 +91,20 @@ func TestImportFilesAsTheyAre(t *testing.T) {
 			}
 		}
 		files[row[0]] = true
-		want[pointKey{at.UnixNano(), row[1]}] = point{
-			Mean: n[0], Median: n[1], Min: n[2], Max: n[3], Count: int64(n[4]), Sum: n[0] * n[4],
-		}
+		want[pointKey{at.UnixNano(), row[1]}] = point{map[string]float64{
+			"mean": n[0], "median": n[1], "min": n[2], "max": n[3], "sum": n[0] * n[4],
+		}, int64(n[4]), true}
 	}
 	for file := range files {
-		r.expectImport(settings[file], 0, "points written", sourceFiles+file)
+		r.expectImport(0, "points written", append(settings[file], sourceFiles+file)...)
 	}
-	r.wantPoints(want)
+	r.want(want)
 }
 
-// randomRows are rows of so much time in any order, as a CSV file and as points of windows of 5 s.
-func randomRows(n int, span time.Duration) (file string, want map[pointKey]point) {
+// randomRows are rows of so much time in any order, as a CSV file and as values of windows of 5 s.
+func randomRows(n int, span time.Duration) (file string, values map[pointKey][]float64) {
 	random := rand.New(rand.NewPCG(16, 3))
-	values := make(map[pointKey][]float64)
+	values = make(map[pointKey][]float64)
 	var b strings.Builder
 	b.WriteString("color,value,ts\n")
 	start := time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
@@ -141,19 +116,20 @@ func randomRows(n int, span time.Duration) (file string, want map[pointKey]point
 		key := pointKey{(ms - ms%5000) * 1e6, color}
 		values[key] = append(values[key], value)
 	}
-	return b.String(), naive(values)
+	return b.String(), values
 }
 
 // TestImportSortsOnDisk imports rows in any order, with memory for few of them.
 func TestImportSortsOnDisk(t *testing.T) {
 	t.Parallel()
 	r := importer(t)
-	r.env["WORKER_STATISTICS"] = moreStatistics
-	text, want := randomRows(200_000, 12*time.Hour)
+	r.moreStatistics()
+	const rows = 20_000
+	text, values := randomRows(rows, 12*time.Hour)
 	temporary := t.TempDir()
-	r.expectImport(map[string]string{"IMPORT_ROWS": "1000", "TMPDIR": temporary}, 0,
-		"accepted 200000\n", r.file("random.csv", text))
-	r.wantPoints(want)
+	r.expectImport(0, fmt.Sprintf("accepted %d\n", rows), "IMPORT_ROWS=500", "TMPDIR="+temporary,
+		r.file("random.csv", text))
+	r.want(r.naive(values))
 	if left, err := filepath.Glob(temporary + "/*"); err != nil || len(left) > 0 {
 		t.Errorf("files are left: %v, %v", left, err)
 	}
@@ -163,33 +139,42 @@ func TestImportSortsOnDisk(t *testing.T) {
 func TestImportBrokenOff(t *testing.T) {
 	t.Parallel()
 	r := importer(t)
-	text, want := randomRows(200_000, 7*24*time.Hour)
+	const rows = 20_000
+	text, values := randomRows(rows, 7*24*time.Hour)
 	file := r.file("random.csv", text)
-	// stored is the number of rows in the bucket.
-	stored := func() (n int64) {
-		for _, row := range r.db.Query(t, `from(bucket: "`+r.db.Bucket+`") |> range(start: 2024-01-01T00:00:00Z)
-			|> filter(fn: (r) => r._field == "count") |> sum() |> group() |> sum()`) {
-			n, _ = row["_value"].(int64)
-		}
-		return n
+	target, err := url.Parse(r.db.URL)
+	if err != nil {
+		t.Fatal(err)
 	}
+	reached := make(chan bool)
+	var writes atomic.Int32
+	pass := httputil.NewSingleHostReverseProxy(target)
+	hanging := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.URL.Path == "/api/v2/write" && writes.Add(1)%4 == 0 {
+			_, _ = io.Copy(io.Discard, q.Body) // else its end would not be seen
+			reached <- true
+			<-q.Context().Done()
+			return
+		}
+		pass.ServeHTTP(w, q)
+	}))
+	defer hanging.Close()
 	begin := func() *program {
-		before := stored()
-		p := r.start("worker", nil, "import", file)
-		r.eventually("points come", time.Minute, func() bool { return stored() > before })
+		p := r.start("worker", "INFLUX_URL="+hanging.URL, "import", file)
+		<-reached
 		return p
 	}
 	begin().kill()
-	if n := stored(); n == 200_000 {
-		t.Fatal("the first was faster than the test")
+	if n := r.stored(); n == 0 || n == rows {
+		t.Fatalf("the first has brought %d of %d", n, rows)
 	}
 	p := begin()
 	_ = p.cmd.Process.Signal(syscall.SIGINT)
-	if err := p.wait(20 * time.Second); err == nil || !strings.Contains(p.output(), "started again") {
-		t.Errorf("interrupted: %v\n%s", err, p.tail())
+	if status := p.end(); status == 0 || !strings.Contains(p.output(), "started again") {
+		t.Errorf("interrupted: status %d\n%s", status, p.tail())
 	}
-	r.expectImport(nil, 0, "accepted 200000\n", file)
-	r.wantPoints(want)
+	r.expectImport(0, fmt.Sprintf("accepted %d\n", rows), file)
+	r.want(r.naive(values))
 }
 
 // TestImportOverwrites only if it is told to, and says what.
@@ -208,28 +193,27 @@ func TestImportOverwrites(t *testing.T) {
 	corrected := r.file("corrected.csv",
 		head+"gold,1,2025-04-01T00:00:00Z\ngold,3,2025-04-01T00:00:01Z\n")
 	other := r.file("other.csv", head+"silver,1,2025-04-01T00:00:00Z\ngold,9,2025-04-01T00:00:05Z\n")
-	r.expectImport(nil, 0, "points written 1", first)
-	r.expectImport(nil, 0, "overwritten 0", first) // the same points
-	few := map[string]string{"WORKER_STATISTICS": "mean"}
-	r.expectImport(few, 0, "overwritten 0", first) // and of fewer statistics
-	r.expectImport(few, 1, "gold 2025-04-01T00:00:00Z: mean is 1500.5 and would be 2\n", corrected)
-	r.expectImport(nil, 1,
+	r.expectImport(0, "points written 1", first)
+	r.expectImport(0, "overwritten 0", first) // the same points
+	const few = "WORKER_STATISTICS=mean"
+	r.expectImport(0, "overwritten 0", few, first) // and of fewer statistics
+	r.expectImport(1, "gold 2025-04-01T00:00:00Z: mean is 1500.5 and would be 2\n", few, corrected)
+	r.expectImport(1,
 		"1 points are in the bucket already, with other values:\n gold 2025-04-01T00:00:00Z: ", corrected)
-	r.wantPoints(naive(gold("00", 1, 3000)))
-	r.expectImport(map[string]string{"INFLUX_READ_TOKEN": ""}, 2, "INFLUX_READ_TOKEN_FILE", corrected)
-	r.wantPoints(naive(gold("00", 1, 3000)))
-	r.expectImport(nil, 0, "overwritten 1 had other values before", "--overwrite", corrected)
-	r.wantPoints(naive(gold("00", 1, 3)))
-	r.expectImport(map[string]string{"INFLUX_READ_TOKEN": ""}, 0, "overwritten without a look", first,
-		"--overwrite")
+	r.want(r.naive(gold("00", 1, 3000)))
+	r.expectImport(2, "INFLUX_READ_TOKEN_FILE", "INFLUX_READ_TOKEN=", corrected)
+	r.want(r.naive(gold("00", 1, 3000)))
+	r.expectImport(0, "overwritten 1 had other values before", "--overwrite", corrected)
+	r.want(r.naive(gold("00", 1, 3)))
+	r.expectImport(0, "overwritten without a look", "INFLUX_READ_TOKEN=", first, "--overwrite")
 
 	want := gold("00", 1, 3000, 1, 3)
 	for key, values := range gold("05", 9) {
 		want[key] = values
 		want[pointKey{key.Start - 5e9, "silver"}] = []float64{1}
 	}
-	r.expectImport(nil, 0, "accepted 6", "--overwrite", first, corrected, other)
-	r.wantPoints(naive(want))
+	r.expectImport(0, "accepted 6", "--overwrite", first, corrected, other)
+	r.want(r.naive(want))
 }
 
 // TestImportInterleaved imports windows between those that are there.
@@ -244,9 +228,9 @@ func TestImportInterleaved(t *testing.T) {
 			text = fmt.Appendf(text, "red,%d,%d\n", i, s)
 			values[pointKey{int64(s) * 1e9, "red"}] = []float64{float64(i)}
 		}
-		r.expectImport(nil, 0, "points written 6000", r.file("part.csv", string(text)))
+		r.expectImport(0, "points written 6000", r.file("part.csv", string(text)))
 	}
-	r.wantPoints(naive(values))
+	r.want(r.naive(values))
 }
 
 // TestImportStatuses: what is wrong is said, with the exit status that scripts go by.
@@ -257,58 +241,52 @@ func TestImportStatuses(t *testing.T) {
 	good := r.file("good.csv", head+"red,1,2025-04-01T00:00:00Z\n")
 	mixed := r.file("mixed.csv",
 		head+"red,1,2025-04-01T00:00:00Z\nred,x,2025-04-01T00:00:00Z\nred,1,\nred\n")
-	r.expectImport(nil, 3, "rejected 3 ", mixed)
-	r.expectImport(nil, 3,
+	r.expectImport(3, "rejected 3 ", mixed)
+	r.expectImport(3,
 		"rejected line 3: value \"x\" is not a number\nrejected line 4: there is no time\nrejected line 5: has 1 cells instead of 3\n", mixed)
-	r.expectImport(nil, 3, "rejected line 3: value \"x\" is not a number ("+mixed+")\n", "--overwrite",
+	r.expectImport(3, "rejected line 3: value \"x\" is not a number ("+mixed+")\n", "--overwrite",
 		good, mixed)
-	r.expectImport(map[string]string{"WORKER_MAX_COLORS": "1"}, 3, "too_many_colors 1\n",
+	r.expectImport(3, "too_many_colors 1\n", "WORKER_MAX_COLORS=1",
 		r.file("colors.csv", head+"red,1,2025-04-02T00:00:00Z\nblue,1,2025-04-02T00:00:01Z\n"))
-	r.expectImport(nil, 1, "nothing was imported: all 1 rows were rejected, the first: line 2: ",
+	r.expectImport(1, "nothing was imported: all 1 rows were rejected, the first: line 2: ",
 		r.file("bad.csv", head+"red,x,2025-04-01\n"))
-	r.expectImport(nil, 1, "nothing was imported: there are no rows", r.file("none.csv", head))
-	r.expectImport(nil, 1, `no column "ts" for the time: set GENERATOR_INPUT_TIME to one of ["color" "value" "when"]`,
+	r.expectImport(1, "nothing was imported: there are no rows", r.file("none.csv", head))
+	r.expectImport(1, `no column "ts" for the time: set GENERATOR_INPUT_TIME to one of ["color" "value" "when"]`,
 		r.file("when.csv", "color,value,when\nred,1,2025-04-01\n"))
-	r.expectImport(nil, 1, "no such file", "absent.csv")
-	r.expectImport(map[string]string{"INFLUX_TOKEN": r.db.DashboardToken}, 1, "may not write", good)
-	r.expectImport(map[string]string{"INFLUX_READ_TOKEN": r.db.WorkerToken}, 1, "INFLUX_READ_TOKEN",
+	r.expectImport(1, "no such file", "absent.csv")
+	r.expectImport(1, "may not write", "INFLUX_TOKEN="+r.db.DashboardToken, good)
+	r.expectImport(1, "INFLUX_READ_TOKEN", "INFLUX_READ_TOKEN="+r.db.WorkerToken, good)
+	r.expectImport(2, "INFLUX_TOKEN[_FILE]: is required", "INFLUX_TOKEN=", "INFLUX_TOKEN_DIR="+t.TempDir(),
 		good)
-	r.expectImport(map[string]string{"INFLUX_TOKEN": "", "INFLUX_TOKEN_DIR": t.TempDir()}, 2,
-		"INFLUX_TOKEN[_FILE]: is required", good)
 	// it may read
-	r.expectImport(map[string]string{"INFLUX_TOKEN": r.db.AdminToken, "INFLUX_READ_TOKEN": ""}, 1,
-		"with other values", good)
+	r.expectImport(1, "with other values", "INFLUX_TOKEN="+r.db.AdminToken, "INFLUX_READ_TOKEN=", good)
 	for list, problem := range map[string]string{
 		"mean,p101": `"p101" is none of mean,`, "average": `"average"`, "p95,,max": "has an empty entry",
 		"max,p95,max": "names max twice", "sum": "sum is always written",
 	} {
-		r.expectImport(map[string]string{"WORKER_STATISTICS": list}, 2,
-			fmt.Sprintf("WORKER_STATISTICS=%q: %s", list, problem), good)
+		r.expectImport(2, fmt.Sprintf("WORKER_STATISTICS=%q: %s", list, problem),
+			"WORKER_STATISTICS="+list, good)
 	}
-	r.expectImport(map[string]string{"WORKER_WINDOW": "1ms"}, 2, "WORKER_WINDOW", good)
-	r.expectImport(nil, 2, "--overwrite", "--force", good)
-	r.expectImport(nil, 2, "needs a file")
-	r.expectImport(nil, 0, "GENERATOR_INPUT_TIME_FORMAT", "--help")
+	r.expectImport(2, "WORKER_WINDOW", "WORKER_WINDOW=1ms", good)
+	r.expectImport(2, "--overwrite", "--force", good)
+	r.expectImport(2, "needs a file")
+	r.expectImport(0, "GENERATOR_INPUT_TIME_FORMAT", "--help")
 	// The tokens that the stack has written suffice.
-	r.expectImport(map[string]string{
-		"INFLUX_TOKEN": "", "INFLUX_READ_TOKEN": "",
-		"INFLUX_TOKEN_DIR": r.db.TokenDir,
-	}, 0, "accepted", "--overwrite", good)
+	r.expectImport(0, "accepted", "INFLUX_TOKEN=", "INFLUX_READ_TOKEN=",
+		"INFLUX_TOKEN_DIR="+r.db.TokenDir, "--overwrite", good)
 }
 
 // TestImportTooOld: the bucket does not keep points of the file's times.
 func TestImportTooOld(t *testing.T) {
 	t.Parallel()
-	db := influxtest.Start(t)
-	r := newRig(t, db)
-	r.env["INFLUX_READ_TOKEN"] = db.DashboardToken
-	admin(t, db, http.MethodPatch, "/api/v2/buckets/"+describe(t, db).ID,
+	r := importer(t)
+	admin(t, r.db, http.MethodPatch, "/api/v2/buckets/"+describe(t, r.db).ID,
 		`{"retentionRules":[{"type":"expire","everySeconds":86400,"shardGroupDurationSeconds":3600}]}`, nil)
 	now := time.Now().Truncate(5 * time.Second)
 	file := r.file("old.csv", fmt.Sprintf("color,value,ts\nred,1,%d\nred,2,%d\n", now.Unix(),
 		now.Add(-48*time.Hour).Unix()))
-	r.expectImport(nil, 3, "points rejected 1", file)
-	r.wantPoints(naive(map[pointKey][]float64{{now.UnixNano(), "red"}: {1}}))
+	r.expectImport(3, "points rejected 1", file)
+	r.want(r.naive(map[pointKey][]float64{{now.UnixNano(), "red"}: {1}}))
 }
 
 // TestImportReadme runs the commands of the README's "Your own data", on files that they fit.
@@ -337,10 +315,7 @@ func TestImportReadme(t *testing.T) {
 		}
 		cmd := exec.Command("sh", "-c", command)
 		cmd.Dir = ".."
-		cmd.Env = os.Environ()
-		for name, value := range r.env {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
+		cmd.Env = append(os.Environ(), r.env...)
 		if out, err := cmd.CombinedOutput(); err != nil ||
 			!strings.Contains(string(out), "see them at http://localhost:3000/d/colors?from=17435") {
 			t.Errorf("%s: %v\n%s", command, err, out)

@@ -34,7 +34,7 @@ var crossings = map[string][]string{
 }
 
 var testCrossings = []string{
-	"generator/certs/certstest", "grafana/grafanatest", "generator/message", "generator/redistest", "generator/redisurl",
+	"generator/certs/certstest", "generator/process", "grafana/grafanatest", "generator/message", "generator/redistest", "generator/redisurl",
 	"generator/service/servicetest", "influxdb/influxtest", "influxdb/series", "worker/window",
 }
 

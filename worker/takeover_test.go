@@ -5,52 +5,53 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"colorstream/generator/redistest"
-	"colorstream/influxdb/influxtest"
 	"colorstream/worker/source"
-	"colorstream/worker/store"
 )
 
-// A pair is two workers that share eight partitions of one Redis, while messages come.
+// A pair is two workers that share the partitions of one Redis, while messages come.
 type pair struct {
 	*rig
-	influx  *redistest.Proxy // before InfluxDB
-	client  *redis.Client
-	keys    []string
-	workers []*program
+	influx    *redistest.Proxy // before InfluxDB
+	generator *program
+	workers   []*program
 }
 
-func newPair(t testing.TB) *pair {
+func newPair(t testing.TB, partitions int) *pair {
 	t.Helper()
-	db := influxtest.Shared(t).NewBucket(t)
-	p := &pair{rig: newRig(t, db), keys: store.Streams("colors", 8)}
-	p.influx = redistest.NewProxy(t, "127.0.0.1", strings.TrimPrefix(db.URL, "http://"))
-	p.env["INFLUX_URL"] = "http://" + p.influx.Addr()
-	p.client = p.redis.Client()
-	p.env["REDIS_TRANSPORT"], p.env["REDIS_PARTITIONS"] = stream, "8"
-	p.env["GENERATOR_RATE"], p.env["GENERATOR_COLORS"] = "2000", manyColors(40)
-	p.start("generator", nil)
+	p := &pair{rig: newRig(t, nil, "--stream-node-max-entries", "10")} // what is trimmed at once
+	p.influx = redistest.NewProxy(t, "127.0.0.1", strings.TrimPrefix(p.db.URL, "http://"))
+	p.stream(partitions)
+	p.set("INFLUX_URL=http://"+p.influx.Addr(), "WORKER_WINDOW=1s")
+	p.generator = p.start("generator", "GENERATOR_RATE=2000", "GENERATOR_COLORS="+manyColors(40))
 	return p
 }
 
-// takeOver ends one of the two workers, and returns how long it took until the other had committed
-// messages of all its partitions.
-func (p *pair) takeOver(end func(*program)) time.Duration {
+// takeOver ends the first of the two workers, and returns it, and how long it took until the other
+// had committed messages of all its partitions.
+func (p *pair) takeOver(end func(*program)) (*program, time.Duration) {
 	p.t.Helper()
 	for len(p.workers) < 2 {
-		p.workers = append(p.workers, p.worker(nil))
+		p.workers = append(p.workers, p.worker())
 	}
-	owns := func(w *program) float64 { return w.metrics()["partition_owned"] }
-	p.eventually("each worker has four partitions", 20*time.Second, func() bool {
-		return owns(p.workers[0]) == 4 && owns(p.workers[1]) == 4
+	first, second := p.workers[0], p.workers[1]
+	has := func(w *program, n int) bool {
+		state := w.readyz()
+		standby := n > 0 || strings.Contains(state, "standby") && w.metrics()["received_total"] == 0
+		return int(w.metrics()["partition_owned"]) == n && standby &&
+			strings.Contains(state, `"ready":true`)
+	}
+	n := len(p.keys)
+	p.eventually("each worker has its share", func() bool {
+		return has(first, n-n/2) && has(second, n/2)
 	})
 	time.Sleep(time.Second)
+	if !has(first, n-n/2) || !has(second, n/2) {
+		p.t.Errorf("the shares do not last: %s %s", first.readyz(), second.readyz())
+	}
 	owners := make(map[string][]string) // names sort by the start of their workers
 	for _, key := range p.keys {
 		name := p.client.HGet(p.t.Context(), key+":worker", "owner").Val()
@@ -58,56 +59,66 @@ func (p *pair) takeOver(end func(*program)) time.Duration {
 	}
 	oldest := slices.Min(slices.Collect(maps.Keys(owners)))
 	start := time.Now()
-	end(p.workers[0])
+	end(first)
 	p.workers = p.workers[1:]
 	for _, key := range owners[oldest] {
-		for {
+		p.eventually(key+" has another owner, which commits", func() bool {
 			values := p.client.HMGet(p.t.Context(), key+":worker", "owner", "position").Val()
-			position := fmt.Sprint(values[1])
-			if values[0] != oldest && source.Milliseconds(position) >= start.UnixMilli() {
-				break
-			}
-			if time.Since(start) > 20*time.Second {
-				p.t.Fatalf("nobody takes %s from %s", key, oldest)
-			}
-			time.Sleep(2 * time.Millisecond)
-		}
+			return values[0] != oldest &&
+				source.Milliseconds(fmt.Sprint(values[1])) >= start.UnixMilli()
+		})
 	}
-	return time.Since(start)
+	return first, time.Since(start)
 }
 
 var endings = []struct {
 	name  string
 	end   func(*program)
 	hangs bool // InfluxDB does, so that windows wait
-	most  time.Duration
 }{
-	{"killed", (*program).kill, false, 3 * time.Second},
-	{"stopped", (*program).terminate, false, time.Second},
-	{"stopped while InfluxDB hangs", (*program).terminate, true, time.Second},
+	{"killed", (*program).kill, false},
+	{"stopped", (*program).terminate, false},
+	{"stopped while InfluxDB hangs", (*program).terminate, true},
 }
 
-func (p *program) terminate() { _ = p.cmd.Process.Signal(syscall.SIGTERM) }
-
-// TestTakeOver kills a worker, and stops one: the other has its partitions in time. What was
-// committed is trimmed meanwhile.
+// TestTakeOver kills a worker, and stops one: the other, or a standby, takes its partitions, and
+// points are those of the streams. A worker that is stopped gives its partitions back, and does not
+// wait for InfluxDB.
 func TestTakeOver(t *testing.T) {
 	t.Parallel()
-	p := newPair(t)
-	for _, c := range endings {
-		p.influx.Silence(c.hangs)
-		var all []time.Duration
-		for range 3 {
-			all = append(all, p.takeOver(c.end))
-		}
-		t.Logf("%s: %v", c.name, all)
-		if median := slices.Sorted(slices.Values(all))[1]; median > c.most {
-			t.Errorf("%s: taken over after %v, want %v", c.name, median, c.most)
-		}
-	}
-	info, err := p.client.XInfoStream(t.Context(), p.keys[0]).Result()
-	if err != nil || info.Length == info.EntriesAdded {
-		t.Errorf("a stream that was read for half a minute is not trimmed: %+v, %v", info, err)
+	for _, partitions := range []int{1, 8} {
+		t.Run(fmt.Sprint(partitions), func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, partitions)
+			if partitions == 1 {
+				p.set("REDIS_STREAM_KEEP=1h") // for the oracle
+			}
+			for _, c := range endings {
+				p.influx.Silence(c.hangs)
+				w, took := p.takeOver(c.end)
+				t.Logf("%s: taken over after %v", c.name, took)
+				_ = w.wait()
+				output := w.output()
+				released := strings.Count(output, "partition released")
+				// Half of eight it has given to the other before.
+				if c.name != "killed" && released < partitions {
+					t.Errorf("%s: it released %d of %d partitions", c.name, released, partitions)
+				}
+				if c.hangs && !strings.Contains(output, "the rest stays in the store") {
+					t.Errorf("%s: it does not say that points wait:\n%s", c.name, w.tail())
+				}
+			}
+			p.influx.Silence(false)
+			if partitions == 1 {
+				p.generator.stop()
+				p.want(p.naive(p.contents(time.Second).values))
+				return
+			}
+			p.eventually("what was committed is trimmed", func() bool {
+				info := p.client.XInfoStream(t.Context(), p.keys[0]).Val()
+				return info.Length < info.EntriesAdded
+			})
+		})
 	}
 }
 
@@ -117,11 +128,12 @@ func TestTakeOver(t *testing.T) {
 func BenchmarkTakeOver(b *testing.B) {
 	for _, c := range endings {
 		b.Run(c.name, func(b *testing.B) {
-			p := newPair(b)
+			p := newPair(b, 8)
 			p.influx.Silence(c.hangs)
 			var all []time.Duration
 			for b.Loop() {
-				all = append(all, p.takeOver(c.end))
+				_, took := p.takeOver(c.end)
+				all = append(all, took)
 			}
 			slices.Sort(all)
 			b.ReportMetric(0, "ns/op") // most of it is waiting for the next round

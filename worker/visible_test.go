@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"colorstream/generator/message"
-	"colorstream/influxdb/influxtest"
 )
 
 // BenchmarkCloseToVisible measures the time from a window's end to all its points being readable in
@@ -17,10 +16,8 @@ import (
 func BenchmarkCloseToVisible(b *testing.B) {
 	const colors = 1000
 	const width = time.Second
-	r := newRig(b, influxtest.Shared(b).NewBucket(b))
-	r.env["WORKER_WINDOW"] = width.String()
-	r.worker(nil)
-	client := r.redis.Client()
+	r := newRig(b, nil)
+	r.worker("WORKER_WINDOW=" + width.String())
 	payloads := make([]string, colors)
 	for i := range payloads {
 		payloads[i] = string(message.Message{
@@ -32,7 +29,7 @@ func BenchmarkCloseToVisible(b *testing.B) {
 	for b.Loop() {
 		start := time.Now().Truncate(width).Add(width)
 		time.Sleep(time.Until(start.Add(width / 10)))
-		publish(b, client, payloads...)
+		r.publish(payloads...)
 		time.Sleep(time.Until(start.Add(width)))
 		flux := fmt.Sprintf(`from(bucket: %q) |> range(start: %s, stop: %s) |> filter(fn: (r) => r._field == "complete")
 			|> group() |> count()`, r.db.Bucket, start.UTC().Format(time.RFC3339), start.Add(width).UTC().Format(time.RFC3339))
