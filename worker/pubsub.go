@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
-	"path/filepath"
 
 	"github.com/redis/go-redis/v9"
 
@@ -21,7 +19,6 @@ func newPubSub(
 	ctx context.Context, log *slog.Logger, cfg config, options *redis.Options, m *metrics, to senders,
 	state source.State,
 ) (w *worker, messages *source.PubSub, file *store.Bolt, err error) {
-	warnOfSpool(log, cfg.DataDir)
 	if file, err = store.NewBolt(log, cfg.DataDir, cfg.MaxBytes); err != nil {
 		if errors.Is(err, store.ErrLocked) {
 			err = service.Invalid("WORKER_DATA_DIR", cfg.DataDir, "is used by another worker")
@@ -53,20 +50,4 @@ func restore(log *slog.Logger, cfg window.Config, saved store.Saved) *window.Set
 		return window.NewSet(cfg)
 	}
 	return set
-}
-
-// warnOfSpool tells of windows that an earlier version may have left in its spool.
-func warnOfSpool(log *slog.Logger, dataDir string) {
-	dir := filepath.Join(filepath.Dir(dataDir), "spool")
-	for _, state := range []string{"sealed", "open"} {
-		segments, _ := filepath.Glob(filepath.Join(dir, "*."+state)) // the pattern is right
-		for _, name := range segments {
-			const header = 8
-			if info, err := os.Stat(name); err == nil && info.Size() > header {
-				log.Error("the spool of an earlier version may hold windows that InfluxDB does not have: "+
-					"run that version once more to send them, then remove the folder", "folder", dir)
-				return
-			}
-		}
-	}
 }
