@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,25 +22,22 @@ import (
 // is not.
 func check(ctx context.Context, p service.Process, cfg config) error {
 	logging.Disable() // go-redis would print each attempt
-	out := p.Stdout
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	failed := 0
-	say := func(name, good string, err error) {
+	try := func(name string, check func(context.Context, config) (string, error)) {
+		good, err := check(ctx, cfg)
 		if err != nil {
 			failed++
-			fmt.Fprintf(out, "FAIL  %-9s %v\n", name, err)
+			fmt.Fprintf(p.Stdout, "FAIL  %-9s %v\n", name, err)
 			return
 		}
-		fmt.Fprintf(out, "ok    %-9s %s\n", name, good)
+		fmt.Fprintf(p.Stdout, "ok    %-9s %s\n", name, good)
 	}
-	good, err := checkRedis(ctx, cfg)
-	say("redis", good, err)
-	good, err = checkInflux(ctx, cfg)
-	say("influxdb", good, err)
+	try("redis", checkRedis)
+	try("influxdb", checkInflux)
 	if cfg.Transport == pubsub {
-		good, err = checkFolder(cfg)
-		say("folder", good, err)
+		try("folder", checkFolder)
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d checks failed", failed)
@@ -118,18 +116,13 @@ func checkInflux(ctx context.Context, cfg config) (string, error) {
 	return fmt.Sprintf("%s takes points for the bucket %s", cfg.Influx.URL, cfg.Influx.Bucket), nil
 }
 
-func checkFolder(cfg config) (string, error) {
+func checkFolder(_ context.Context, cfg config) (string, error) {
 	path, err := filepath.Abs(cfg.DataDir)
 	if err == nil {
 		err = os.MkdirAll(path, 0o700)
 	}
-	var f *os.File
-	if err == nil {
-		f, err = os.CreateTemp(path, ".check-*")
-	}
-	if err == nil {
-		_, err = f.WriteString("check")
-		err = errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))
+	if name := filepath.Join(path, ".check"); err == nil {
+		err = cmp.Or(os.WriteFile(name, []byte("check"), 0o600), os.Remove(name))
 	}
 	if err != nil {
 		return "", fmt.Errorf("WORKER_DATA_DIR=%q: cannot be written: %w", cfg.DataDir, err)
