@@ -168,7 +168,7 @@ func (c *committer) run(ctx context.Context) error {
 			return nil
 		case time.Now().After(deadline):
 			points := countLines(c.next.Lines)
-			c.metrics.dropped.Add(float64(points))
+			c.metrics.dropped.Add(int64(points))
 			return fmt.Errorf("%d points were closed and could not be stored", points)
 		}
 		backoff = firstRetry
@@ -228,7 +228,7 @@ func (c *committer) dropOldest(over int) {
 	n := countLines(c.next.Lines[:end])
 	c.next.Lines = append([]byte(nil), c.next.Lines[end:]...)
 	c.uncommitted.Add(-int64(end))
-	c.metrics.dropped.Add(float64(n))
+	c.metrics.dropped.Add(int64(n))
 	c.log.Error("windows were dropped: the store takes nothing, and too much waits in memory",
 		"points", n)
 }

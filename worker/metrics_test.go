@@ -21,10 +21,10 @@ func TestMetricsAreDocumented(t *testing.T) {
 	m := newMetrics(registry)
 	// These have no value at first.
 	m.total.aheadAt = time.Now().UnixNano()
-	m.watchPartitions([]string{"colors"})
-	m.backlog.WithLabelValues("colors")
-	m.lag.WithLabelValues("colors")
+	for _, v := range []*prometheus.GaugeVec{m.owned, m.backlog, m.lag} {
+		v.WithLabelValues("colors")
+	}
 	m.watchStore(func() store.Stats { return store.Stats{} })
-	m.watchPubSub(config{DataDir: t.TempDir()}, func() float64 { return 0 })
+	m.watchPubSub(config{DataDir: t.TempDir()}, func() uint64 { return 0 })
 	servicetest.CheckMetrics(t, "docs/metrics.md", "Worker", registry)
 }

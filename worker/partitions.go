@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"colorstream/generator/message"
 	"colorstream/generator/redisurl"
 	"colorstream/generator/service"
@@ -36,16 +38,13 @@ type partitions struct {
 	cfg     config
 	keys    []string // all partitions' streams
 	client  redisurl.Client
-	node    store.Node
 	name    string
 	metrics *metrics
 	senders senders
-	state   source.State
-	note    func(string)
+	redis   *service.Condition
 
 	mu     sync.Mutex
-	share  int // partitions that should be this worker's
-	excess int // partitions to be given up
+	share  store.Share
 	tried  int // partitions that are owned, or tried to be
 	owned  map[string]*store.Redis
 	broken map[string]error // why a partition that should be owned is not
@@ -55,21 +54,24 @@ func newPartitions(
 	log *slog.Logger, cfg config, client redisurl.Client, m *metrics, to senders,
 	condition *service.Condition,
 ) *partitions {
-	return &partitions{
+	p := &partitions{
 		log: log, cfg: cfg, client: client,
 		keys:    store.Streams(cfg.Channel, cfg.Partitions),
-		node:    client.Node,
 		name:    store.OwnerName(time.Now()),
-		metrics: m, senders: to, state: condition.Set, note: condition.Note,
+		metrics: m, senders: to, redis: condition,
 		owned: make(map[string]*store.Redis), broken: make(map[string]error),
 	}
+	for _, key := range p.keys {
+		m.owned.WithLabelValues(key).Set(0)
+	}
+	return p
 }
 
 func (p *partitions) run(ctx context.Context) error {
 	if err := p.check(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
-	members := store.NewMembers(p.node, p.cfg.Channel, p.name, lease, len(p.keys))
+	members := store.NewMembers(p.client.Node, p.cfg.Channel, p.name, lease, len(p.keys))
 	var all sync.WaitGroup
 	all.Go(func() { p.heartbeat(ctx, members) })
 	for _, key := range p.keys {
@@ -82,14 +84,14 @@ func (p *partitions) run(ctx context.Context) error {
 // check waits for Redis, and holds the number of partitions against what is there.
 func (p *partitions) check(ctx context.Context) error {
 	for said := ""; ; {
-		err := store.CheckPartitions(ctx, p.node, p.cfg.Channel, p.cfg.Partitions)
+		err := store.CheckPartitions(ctx, p.client.Node, p.cfg.Channel, p.cfg.Partitions)
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}
 		if errors.Is(err, store.ErrPartitions) {
 			return err
 		}
-		p.state(err)
+		p.redis.Set(err)
 		if said != err.Error() {
 			said = err.Error()
 			p.log.Warn("not connected to Redis; trying again", "channel", p.cfg.Channel, "error", err)
@@ -115,23 +117,21 @@ func (p *partitions) heartbeat(ctx context.Context, members *store.Members) {
 		for key, broken := range p.broken {
 			err = errors.Join(err, fmt.Errorf("partition %s: %w", key, broken))
 		}
-		if p.share != share.Partitions {
+		if p.share.Partitions != share.Partitions {
 			p.log.Info("partitions are shared", "workers", share.Workers, "mine", share.Partitions, "of",
 				p.cfg.Partitions)
 		}
-		p.share, p.excess = share.Partitions, share.Excess
-		n = len(p.owned)
+		p.share, n = share, len(p.owned)
 		p.mu.Unlock()
-		switch more := share.Partitions - n; {
-		case share.Partitions == 0:
-			p.note("standby: other workers own all partitions of " + p.cfg.Channel)
-		case more > 0:
-			p.note(fmt.Sprintf("owns %d partitions, and takes %d more when their owner is gone", n, more))
-		default:
-			p.note(fmt.Sprintf("owns %d of %d partitions", n, p.cfg.Partitions))
+		note := fmt.Sprintf("owns %d of %d partitions", n, p.cfg.Partitions)
+		if more := share.Partitions - n; more > 0 {
+			note += fmt.Sprintf(", and takes %d more when their owner is gone", more)
+		} else if share.Partitions == 0 {
+			note = "standby: other workers own all partitions of " + p.cfg.Channel
 		}
+		p.redis.Note(note)
 		if ctx.Err() == nil {
-			p.state(err)
+			p.redis.Set(err)
 		}
 		source.Sleep(ctx, lease/8)
 	}
@@ -141,7 +141,7 @@ func (p *partitions) heartbeat(ctx context.Context, members *store.Members) {
 func (p *partitions) try() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.tried >= p.share {
+	if p.tried >= p.share.Partitions {
 		return false
 	}
 	p.tried++
@@ -161,17 +161,17 @@ func (p *partitions) tryDone(key string, err error) {
 func (p *partitions) giveUp() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.excess <= 0 {
+	if p.share.Excess == 0 {
 		return false
 	}
-	p.excess--
+	p.share.Excess--
 	return true
 }
 
 // hold owns a partition whenever that is this worker's share.
 func (p *partitions) hold(ctx context.Context, key string) {
 	log := p.log.With("stream", key)
-	s := store.NewRedis(log, p.node, key, p.name, lease, p.cfg.replicas())
+	s := store.NewRedis(log, p.client.Node, key, p.name, lease, p.cfg.replicas())
 	said := ""
 	for ctx.Err() == nil {
 		if p.try() {
@@ -199,16 +199,10 @@ func (p *partitions) own(ctx context.Context, log *slog.Logger, key string, s *s
 	if err != nil || !taken {
 		return err
 	}
-	owning, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var beside sync.WaitGroup
-	defer beside.Wait()
-	defer cancel(nil)
-	beside.Go(func() { p.renew(owning, s, cancel) })
-
-	err = p.work(owning, log, key, s, &beside)
-	if cause := context.Cause(owning); ctx.Err() == nil && !errors.Is(cause, errGivenUp) {
-		err = errors.Join(cause, err)
+	group, owning := errgroup.WithContext(ctx)
+	group.Go(func() error { return p.renew(owning, s) })
+	group.Go(func() error { return p.work(owning, group, log, key, s) })
+	if err := group.Wait(); ctx.Err() == nil && !errors.Is(err, errGivenUp) {
 		if errors.Is(err, store.ErrFenced) {
 			p.metrics.fenced.Inc()
 		}
@@ -221,28 +215,29 @@ func (p *partitions) own(ctx context.Context, log *slog.Logger, key string, s *s
 	} else {
 		log.Info("partition released")
 	}
-	return err
+	return nil
 }
 
-// renew keeps the lease until ctx ends, and cancels when it is lost.
-func (p *partitions) renew(ctx context.Context, s *store.Redis, cancel context.CancelCauseFunc) {
+// renew keeps the lease until ctx ends, it is lost, or the partition is to be given up.
+func (p *partitions) renew(ctx context.Context, s *store.Redis) error {
 	for last := time.Now(); source.Sleep(ctx, lease/4); {
 		switch err := s.Renew(ctx); {
 		case err == nil && p.giveUp():
-			cancel(errGivenUp)
+			return errGivenUp
 		case err == nil:
 			last = time.Now()
 		case errors.Is(err, store.ErrFenced):
-			cancel(err)
+			return err
 		case time.Since(last) > lease:
-			cancel(fmt.Errorf("the lease could not be renewed in time: %w", err))
+			return fmt.Errorf("the lease could not be renewed in time: %w", err)
 		}
 	}
+	return nil
 }
 
-// work goes on from the last commit.
+// work goes on from the last commit. It ends with ctx, or with an error.
 func (p *partitions) work(
-	ctx context.Context, log *slog.Logger, key string, s *store.Redis, beside *sync.WaitGroup,
+	ctx context.Context, beside *errgroup.Group, log *slog.Logger, key string, s *store.Redis,
 ) error {
 	start := time.Now()
 	saved, err := s.Load(ctx)
@@ -257,13 +252,16 @@ func (p *partitions) work(
 	if err != nil {
 		return fmt.Errorf("resume from the hash %s:worker: %w", key, err)
 	}
-	node, err := p.node(ctx, key)
+	node, err := p.client.Node(ctx, key)
 	if err != nil {
 		return err
 	}
 	src := source.NewStream(log, node, key, position, set.NextDue, p.metrics.lost.Add)
 	w := newWorker(log, src, set, position, s, p.metrics, p.senders, true)
-	beside.Go(func() { p.tend(ctx, log, key, s, w.commits, &progress{position: position}) })
+	beside.Go(func() error {
+		p.tend(ctx, log, key, s, w.commits, &progress{position: position})
+		return nil
+	})
 	w.windows.room = func() {
 		for ctx.Err() == nil && (w.commits.backlogged() || s.Full()) {
 			source.Sleep(ctx, 5*time.Millisecond)

@@ -113,7 +113,6 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 	var stats func() store.Stats
 	if cfg.Transport == stream {
 		p := newPartitions(log, cfg, commands, m, to, redisState)
-		m.watchPartitions(p.keys)
 		running, stats = p.run, p.stats
 	} else {
 		w, messages, file, err := newPubSub(ctx, log, cfg, target.Options(), m, to, redisState.Set)
@@ -121,7 +120,7 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 			return err
 		}
 		defer file.Close()
-		m.watchPubSub(cfg, func() float64 { return float64(messages.Reconnects()) })
+		m.watchPubSub(cfg, messages.Reconnects)
 		health.Probe("store", w.commits.state)
 		running, stats = w.run, file.Stats
 	}
@@ -135,23 +134,15 @@ func work(ctx context.Context, log *slog.Logger, cfg config) error {
 			t.received()-t.accepted,
 			"windows", t.closed, "waiting", stats().Batches)
 	}()
-	return serveWhile(ctx, running, func(ctx context.Context) error {
-		return service.Serve(ctx, log, listener, service.Mux(&health, registry))
-	}, func(ctx context.Context) error {
-		return service.ServeProfiles(ctx, log, "WORKER_PPROF_ADDR", cfg.Pprof)
-	})
-}
-
-// serveWhile serves for as long as running runs, and ends both when any fails.
-func serveWhile(
-	ctx context.Context, running func(context.Context) error, servers ...func(context.Context) error,
-) error {
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	group, ctx := errgroup.WithContext(ctx)
-	for _, serve := range servers {
-		group.Go(func() error { return serve(serving) })
-	}
+	group.Go(func() error {
+		return service.Serve(serving, log, listener, service.Mux(&health, registry))
+	})
+	group.Go(func() error {
+		return service.ServeProfiles(serving, log, "WORKER_PPROF_ADDR", cfg.Pprof)
+	})
 	group.Go(func() error {
 		defer stopServing()
 		return running(ctx)
