@@ -25,7 +25,7 @@ func (g *generator) metrics() prometheus.Gatherer {
 		}
 	}
 	add("read_total", "Messages made or read, rejected ones among them.",
-		func(publish.Counts) float64 { return float64(g.tally.ReadTotal()) })
+		func(publish.Counts) float64 { return float64(g.tally.Counts().Read) })
 	add("published_total", "Messages that Redis has taken.",
 		func(c publish.Counts) float64 { return float64(c.Published) })
 	add("publish_errors_total", "Attempts to publish that failed.",
@@ -51,7 +51,7 @@ var rejectedDesc = prometheus.NewDesc("colorstream_generator_rejected_total",
 // rejections collects a counter for each reason, also for those that have not occurred: the first
 // rejection is to be seen as a step.
 func (g *generator) rejections(metrics chan<- prometheus.Metric) {
-	rejected := g.tally.Rejected()
+	rejected := g.tally.Counts().Reasons
 	reasons := append(message.Reasons(), source.Columns, source.Quotes, source.TooLong)
 	for _, reason := range reasons {
 		metrics <- prometheus.MustNewConstMetric(rejectedDesc,

@@ -64,10 +64,10 @@ func start(ctx context.Context, p service.Process, config Config) error {
 		return errors.Join(err, g.publisher.Close())
 	}
 	err := g.run(ctx, status)
-	counts := g.publisher.Counts()
-	log.Info("stop", "read", g.tally.ReadTotal(),
+	counts, read := g.publisher.Counts(), g.tally.Counts()
+	log.Info("stop", "read", read.Read,
 		"published", counts.Published, "no_subscribers", counts.NoSubscribers,
-		"rejected", g.tally.RejectedTotal(), "unacknowledged", counts.Unacknowledged,
+		"rejected", read.Rejected, "unacknowledged", counts.Unacknowledged,
 		"unsent", counts.Unsent, "errors", counts.Errors)
 	list := sums(counts, g.tally.Elapsed())
 	if g.result != nil {
@@ -99,7 +99,7 @@ func sums(c publish.Counts, took time.Duration) []tally.Sum {
 
 // verdict is an error with the status 3 if not all rows of the input were accepted.
 func (g *generator) verdict() error {
-	problems := g.result.problems(g.tally.RejectedTotal())
+	problems := g.result.problems(g.tally.Counts().Rejected)
 	if len(problems) == 0 {
 		return nil
 	}
@@ -209,9 +209,9 @@ func (g *generator) pace() pace {
 
 // nothing says why an input was read to its end and nothing was published.
 func (g *generator) nothing() error {
-	if first := g.tally.FirstRejected(); first != "" {
+	if read := g.tally.Counts(); read.Rejected > 0 {
 		return fmt.Errorf("nothing was published: all %d lines of %s were rejected, the first: %s",
-			g.tally.RejectedTotal(), g.input.Name, first)
+			read.Rejected, g.input.Name, read.Problems[0])
 	}
 	if g.publisher.Counts().Unacknowledged > 0 {
 		return errors.New("nothing was published for certain: " +

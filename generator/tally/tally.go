@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"colorstream/generator/message"
@@ -21,25 +20,33 @@ import (
 // shown is how many rejected lines are printed one by one.
 const shown = 5
 
-// A Tally is written by one goroutine; everyone may read it.
-type Tally struct {
-	start        time.Time
-	read, offset atomic.Int64
+// Counts is what was read and rejected.
+type Counts struct {
+	Read     int64 // records, the rejected ones among them
+	Offset   int64 // bytes of the input that are used up
+	Rejected int64
+	Reasons  map[message.Reason]int64 // of the rejected ones
+	Problems []string                 // of the first of them
+}
 
-	mu       sync.Mutex // guards the fields below
-	rejected map[message.Reason]int64
-	first    []string
+// A Tally is safe for concurrent use.
+type Tally struct {
+	start  time.Time
+	mu     sync.Mutex // guards counts
+	counts Counts
 }
 
 // New begins to count now.
 func New() *Tally {
-	return &Tally{start: time.Now(), rejected: make(map[message.Reason]int64)}
+	return &Tally{start: time.Now(), counts: Counts{Reasons: make(map[message.Reason]int64)}}
 }
 
 // Read enters a record, which may be rejected.
 func (t *Tally) Read(r source.Record) {
-	t.read.Add(1)
-	t.offset.Store(r.Offset)
+	t.mu.Lock()
+	t.counts.Read++
+	t.counts.Offset = r.Offset
+	t.mu.Unlock()
 	if r.Rejected != nil {
 		t.Reject(r)
 	}
@@ -49,45 +56,24 @@ func (t *Tally) Read(r source.Record) {
 func (t *Tally) Reject(r source.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.rejected[r.Rejected.Reason]++
-	if len(t.first) < shown {
-		t.first = append(t.first, r.Problem())
+	t.counts.Rejected++
+	t.counts.Reasons[r.Rejected.Reason]++
+	if len(t.counts.Problems) < shown {
+		t.counts.Problems = append(t.counts.Problems, r.Problem())
 	}
 }
 
-// ReadTotal is the number of records read, the rejected ones among them.
-func (t *Tally) ReadTotal() int64 { return t.read.Load() }
-
-// Offset is how many bytes of the input are used up.
-func (t *Tally) Offset() int64 { return t.offset.Load() }
-
-// Rejected counts the rejected lines by reason.
-func (t *Tally) Rejected() map[message.Reason]int64 {
+// Counts returns the counts so far.
+func (t *Tally) Counts() Counts {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return maps.Clone(t.rejected)
-}
-
-// RejectedTotal is their sum.
-func (t *Tally) RejectedTotal() (total int64) {
-	for _, n := range t.Rejected() {
-		total += n
-	}
-	return total
+	c := t.counts
+	c.Reasons = maps.Clone(c.Reasons)
+	return c
 }
 
 // Elapsed is the time since New.
 func (t *Tally) Elapsed() time.Duration { return time.Since(t.start) }
-
-// FirstRejected says what is wrong with the first rejected line, if there is one.
-func (t *Tally) FirstRejected() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.first) == 0 {
-		return ""
-	}
-	return t.first[0]
-}
 
 // A Sum is a line of what Print writes. The note is left out if the count is 0.
 type Sum struct {
@@ -99,9 +85,9 @@ type Sum struct {
 // Print writes the counts for a person: what was read and rejected, the sums, and the first
 // rejected lines.
 func (t *Tally) Print(w io.Writer, sums ...Sum) error {
+	c := t.Counts()
+	rows := []Sum{{Name: "read", Count: c.Read}, {"rejected", c.Rejected, Reasons(c.Reasons)}}
 	var text strings.Builder
-	rejected := Sum{"rejected", t.RejectedTotal(), Reasons(t.Rejected())}
-	rows := []Sum{{Name: "read", Count: t.ReadTotal()}, rejected}
 	for _, s := range append(rows, sums...) {
 		if s.Count == 0 {
 			s.Note = ""
@@ -109,9 +95,7 @@ func (t *Tally) Print(w io.Writer, sums ...Sum) error {
 		line := fmt.Sprintf("%-16s %12d  %s", s.Name, s.Count, s.Note)
 		text.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, problem := range t.first {
+	for _, problem := range c.Problems {
 		text.WriteString("rejected " + problem + "\n")
 	}
 	_, err := io.WriteString(w, text.String())

@@ -107,7 +107,7 @@ func Run(ctx context.Context, p service.Process) error {
 			"same result", i.written.Load())
 	case err != nil:
 		return err
-	case i.tally.RejectedTotal() > 0 || i.rejected.Load() > 0:
+	case i.tally.Counts().Rejected > 0 || i.rejected.Load() > 0:
 		return &service.ExitError{
 			Status: 3, Err: errors.New("not all rows are in InfluxDB: what was rejected is listed above"),
 		}
@@ -132,12 +132,12 @@ func (i *importer) link(w io.Writer) error {
 
 // sums are what became of the rows that were not rejected.
 func (i *importer) sums() []tally.Sum {
-	took := i.tally.Elapsed()
+	took, read := i.tally.Elapsed(), i.tally.Counts()
 	sum := func(name string, n int64, note string) tally.Sum {
 		return tally.Sum{Name: name, Count: n, Note: note}
 	}
 	return []tally.Sum{
-		sum("accepted", i.tally.ReadTotal()-i.tally.RejectedTotal(), ""),
+		sum("accepted", read.Read-read.Rejected, ""),
 		sum("points written", i.written.Load(), fmt.Sprintf("in %s", took.Round(time.Millisecond))),
 		sum("  overwritten", i.conflicts, "had other values before"),
 		sum("points rejected", i.rejected.Load(), "by InfluxDB; the log says why"),
@@ -174,9 +174,9 @@ func (i *importer) run(
 		}
 	}
 	if i.sorter.Len() == 0 {
-		if first := i.tally.FirstRejected(); first != "" {
+		if read := i.tally.Counts(); read.Rejected > 0 {
 			return fmt.Errorf("nothing was imported: all %d rows were rejected, the first: %s",
-				i.tally.RejectedTotal(), first)
+				read.Rejected, read.Problems[0])
 		}
 		return errors.New("nothing was imported: there are no rows")
 	}
@@ -307,7 +307,7 @@ func (i *importer) begin(stage string, size int64) {
 func (i *importer) sample() progress.Sample {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	read, written := i.tally.ReadTotal(), i.written.Load()
+	read, written := i.tally.Counts().Read, i.written.Load()
 	s := progress.Sample{
 		Share: -1, Elapsed: time.Since(i.begun), Count: uint64(i.steps.Load()),
 		Done:  fmt.Sprintf("%s: %d rows, %d points written", i.stage, read, written),
