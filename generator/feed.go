@@ -28,8 +28,9 @@ type sink interface {
 // A feed moves messages from the records to the sink, each when it is due. It is one goroutine.
 type feed struct {
 	log     *slog.Logger
-	records <-chan source.Item
-	pace    pace // nil: as fast as the sink takes them
+	made    func() source.Record // makes random messages, more than a channel lets through
+	records <-chan source.Item   // of an input
+	pace    pace                 // nil: as fast as the sink takes them
 	sink    sink
 	tally   *tally.Tally
 	count   int64 // 0 means without end
@@ -87,6 +88,9 @@ func (f *feed) move(ctx context.Context) error {
 // next returns the next record, io.EOF after the last, or the input's failure. While no record is
 // at hand, what waits is published.
 func (f *feed) next(ctx context.Context) (source.Record, error) {
+	if f.made != nil {
+		return f.made(), nil
+	}
 	item, ok := source.Item{}, false
 	select {
 	case item, ok = <-f.records:

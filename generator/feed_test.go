@@ -207,7 +207,7 @@ func TestFeedStops(t *testing.T) {
 			}
 			f := &feed{
 				log: slog.New(slog.DiscardHandler), sink: o, pace: p, tally: tally.New(),
-				records: source.ReadAhead(ctx, source.Random(1, []string{"red"}, []string{""}, 1, 9)),
+				made: source.Random(1, []string{"red"}, []string{""}, 1, 9),
 			}
 			if err := f.run(ctx); err != nil {
 				t.Error(err)

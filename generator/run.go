@@ -114,8 +114,9 @@ type generator struct {
 	tally     *tally.Tally
 	health    *service.Health
 	publisher *publish.Publisher
+	made      func() source.Record // random messages
 	records   <-chan source.Item
-	input     *source.Input // nil for random messages
+	input     *source.Input // of the records; nil for random messages
 	result    *outcome      // of an input that was replayed to its end
 
 	stopReading context.CancelFunc
@@ -130,7 +131,7 @@ func (g *generator) open(ctx context.Context, stdin io.Reader) error {
 			seed = new(rand.Uint64())
 			g.log.Info("random messages; GENERATOR_SEED makes the same ones again", "seed", *seed)
 		}
-		g.records = source.ReadAhead(ctx, source.Random(*seed, c.Colors, c.Names, c.Min, c.Max))
+		g.made = source.Random(*seed, c.Colors, c.Names, c.Min, c.Max)
 		return nil
 	}
 	input, rows, err := source.OpenOrdered(ctx, c.Input, stdin, c.Source, c.Disorder)
@@ -178,8 +179,8 @@ func (g *generator) run(ctx context.Context, status *progress.Reporter) error {
 	group.Go(func() error {
 		defer stop()
 		f := &feed{
-			log: g.log, records: g.records, pace: g.pace(), sink: g.publisher, tally: g.tally,
-			count: g.config.Count,
+			log: g.log, made: g.made, records: g.records, pace: g.pace(), sink: g.publisher,
+			tally: g.tally, count: g.config.Count,
 		}
 		return f.run(background)
 	})
@@ -224,10 +225,11 @@ func (g *generator) nothing() error {
 // the process alone.
 func (g *generator) close() error {
 	g.stopReading()
-	var err error
-	if g.input != nil {
-		err = g.input.Close()
+	err := g.publisher.Close()
+	if g.input == nil {
+		return err
 	}
+	err = errors.Join(g.input.Close(), err)
 	timeout := time.After(100 * time.Millisecond)
 	for open := true; open; {
 		select {
@@ -236,5 +238,5 @@ func (g *generator) close() error {
 			open = false
 		}
 	}
-	return errors.Join(err, g.publisher.Close())
+	return err
 }

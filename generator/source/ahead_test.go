@@ -27,7 +27,10 @@ func TestReadAhead(t *testing.T) {
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		items = ReadAhead(ctx, Random(1, []string{"red"}, []string{""}, 1, 9))
+		items = ReadAhead(ctx, func(yield func(Record, error) bool) {
+			for yield(Record{}, nil) {
+			}
+		})
 		<-ctx.Done()
 		synctest.Wait() // and it blocks no more, or the bubble would not end
 	})
