@@ -357,6 +357,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			for _, word := range words {
 				wrong(t, !strings.Contains(err.Error(), word), "%q is not in: %v", word, err)
 			}
+			wrong(t, slices.Contains(words, "not InfluxDB 2") && strings.Contains(err.Error(), "waited"),
+				"it waits for another program: %v", err)
 		})
 	}
 	db := influxtest.Shared(t)

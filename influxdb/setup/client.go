@@ -1,7 +1,6 @@
 package setup
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"colorstream/generator/certs"
@@ -99,17 +97,19 @@ func (c client) remove(ctx context.Context, path string) error {
 
 var errNotInfluxDB = errors.New("what answers is not InfluxDB 2")
 
-// wait returns when an InfluxDB 2 answers. Nobody there is what it waits for, until the timeout,
-// and tells once; something else there is an error at once.
-func (c client) wait(ctx context.Context, log *slog.Logger, timeout time.Duration) error {
+// wait returns when an InfluxDB 2 answers, and tells whether it is new. Nobody there is what it waits
+// for, until the timeout, and tells once; something else there is an error at once.
+func (c client) wait(
+	ctx context.Context, log *slog.Logger, timeout time.Duration,
+) (isNew bool, err error) {
 	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var reason error // why there was no good answer so far
 	for {
-		err := c.probe(waiting)
+		isNew, err := c.probe(waiting)
 		switch {
 		case err == nil, errors.Is(err, errNotInfluxDB), errors.Is(err, certs.ErrRejected):
-			return err
+			return isNew, err
 		case reason == nil:
 			reason = err
 			log.Info("waiting for InfluxDB", "url", redacted(c.URL), "reason", err)
@@ -119,35 +119,27 @@ func (c client) wait(ctx context.Context, log *slog.Logger, timeout time.Duratio
 		select {
 		case <-time.After(probeInterval):
 		case <-waiting.Done():
-			return fmt.Errorf("waited %v (INFLUX_TIMEOUT): it does not answer: %w", timeout, reason)
+			return false, fmt.Errorf("waited %v (INFLUX_TIMEOUT): it does not answer: %w", timeout, reason)
 		}
 	}
 }
 
-// probe asks who is there. InfluxDB 2 tells its version in its health report; version 1 has no
-// report like this, version 3 asks for a token.
-func (c client) probe(ctx context.Context) error {
+// probe asks whether the server is to be set up. Only InfluxDB 2 can tell.
+func (c client) probe(ctx context.Context) (isNew bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	var health struct{ Name, Version, Status string }
-	err := c.call(ctx, http.MethodGet, "/health", nil, nil, &health)
+	text, err := c.Call(ctx, http.MethodGet, "/api/v2/setup", "", nil)
 	answer, isStatus := errors.AsType[*access.StatusError](err)
-	version := strings.TrimPrefix(health.Version, "v")
+	var setup struct{ Allowed *bool }
 	switch {
-	case isStatus && answer.Status >= 500: // it, or a proxy before it, is starting
-		return err
-	case isStatus, err == nil && health.Name != "influxdb":
-		return fmt.Errorf("%w: %w", errNotInfluxDB,
-			cmp.Or(err, errors.New("it has another health report")))
-	case err != nil:
-		return err
-	case strings.HasPrefix(version, "0."), strings.HasPrefix(version, "1."),
-		strings.HasPrefix(version, "3."):
-		return fmt.Errorf("%w: it is InfluxDB %s", errNotInfluxDB, version)
-	case health.Status != "pass":
-		return fmt.Errorf("it says %q", health.Status)
+	case isStatus && answer.Status < 500:
+		return false, fmt.Errorf("%w: %w", errNotInfluxDB, err)
+	case err != nil: // nobody is there, or it, or a proxy before it, is starting
+		return false, err
+	case json.Unmarshal(text, &setup) != nil || setup.Allowed == nil:
+		return false, fmt.Errorf("%w: it says %.60q", errNotInfluxDB, text)
 	}
-	return nil
+	return *setup.Allowed, nil
 }
 
 // redacted is an address without its password.

@@ -64,6 +64,7 @@ type server struct {
 	admin   Admin
 	plan    Plan
 	lock    *flock.Flock
+	isNew   bool // nobody has set it up
 	orgID   string
 	buckets map[string]string // name → id, those of the plan
 	// mark begins the descriptions of all tokens, and the names of all scrapers, of this stack. What
@@ -97,7 +98,10 @@ func Apply(
 	address := "INFLUX_URL=" + redacted(at.URL)
 	steps := []step{
 		{"INFLUX_TOKEN_DIR=" + plan.Folder.Path, s.openFolder},
-		{address, func(ctx context.Context) error { return api.wait(ctx, log, timeout) }},
+		{address, func(ctx context.Context) (err error) {
+			s.isNew, err = api.wait(ctx, log, timeout)
+			return err
+		}},
 		{address + ": set it up", s.onboard},
 		{address + ": sign in", s.signIn},
 		{"INFLUX_ORG=" + plan.Org, s.ensureOrg},
@@ -121,13 +125,11 @@ func Apply(
 
 // onboard gives a new server its administrator, organisation and first bucket.
 func (s *server) onboard(ctx context.Context) error {
-	var setup struct{ Allowed bool }
-	err := s.api.call(ctx, http.MethodGet, "/api/v2/setup", nil, nil, &setup)
-	if err != nil || !setup.Allowed {
-		return err
+	if !s.isNew {
+		return nil
 	}
 	first := s.plan.Buckets[0]
-	err = s.api.call(ctx, http.MethodPost, "/api/v2/setup", nil, map[string]any{
+	err := s.api.call(ctx, http.MethodPost, "/api/v2/setup", nil, map[string]any{
 		"username": s.admin.User, "password": s.admin.Password, "token": s.admin.Token,
 		"org": s.plan.Org, "bucket": first.Name,
 		"retentionPeriodSeconds": int64(first.Retention / time.Second),
