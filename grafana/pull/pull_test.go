@@ -159,6 +159,9 @@ func TestRejected(t *testing.T) {
 		"broken file": {g: grafana{"mine": same}, change: func(c *pull.Config) {
 			_ = os.WriteFile(filepath.Join(c.Dir, "mine.json"), []byte(`{"uid": "mi`), 0o644)
 		}, want: "correct the file before pulling"},
+		"twice the same": {g: grafana{"mine": same}, change: func(c *pull.Config) {
+			_ = os.WriteFile(filepath.Join(c.Dir, "other.json"), []byte(stored), 0o644)
+		}, want: "mine.json too; correct the file before pulling"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

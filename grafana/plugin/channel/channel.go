@@ -89,7 +89,8 @@ func (q Query) validate() error {
 		return fmt.Errorf("stream is %q: it must be windows, which show running or closed, messages or rates",
 			string(q.Stream))
 	}
-	if q.windows() && q.Statistic != series.Count && !q.Statistic.IsKnown() {
+	windows := q.Stream == Running || q.Stream == Closed
+	if windows && q.Statistic != series.Count && !q.Statistic.IsKnown() {
 		return fmt.Errorf("statistic is %q: it must be mean, median, min, max, stddev, count or a "+
 			"percentile such as p95", string(q.Statistic))
 	}
@@ -99,12 +100,10 @@ func (q Query) validate() error {
 	return nil
 }
 
-func (q Query) windows() bool { return q.Stream == Running || q.Stream == Closed }
-
 // Path is the query as a channel's path.
 func (q Query) Path() string {
 	path := []string{string(q.Stream)}
-	if q.windows() {
+	if q.Statistic != "" {
 		path = append(path, string(q.Statistic))
 	}
 	for _, color := range q.Colors {

@@ -32,6 +32,8 @@ const (
 	perSample   = 5
 	// ratesEvery is the time in which messages are counted.
 	ratesEvery = int64(time.Second)
+	// tickEvery divides all of these.
+	tickEvery = int64(50 * time.Millisecond)
 	// maxClosed bounds the closed windows that are kept: very narrow windows would be many.
 	maxClosed = 2400
 	// costly is how many messages a window may have for its statistics so far to be computed each
@@ -63,9 +65,8 @@ type Aggregator struct {
 	slot       slot
 	partial    bool  // not all of this second was received
 	lastRow    int64 // of Partial
-	dueRow     int64
-	dueSlot    int64
-	dueRates   int64
+	lastTick   int64
+	restUntil  int64 // no statistics so far before, since they cost much
 }
 
 // A closing is a window that some partitions have closed.
@@ -197,29 +198,22 @@ func (p *Partition) isOpen(start int64) bool {
 	})
 }
 
-// tick adds the rows that are due and returns when the next ones are.
-func (a *Aggregator) tick(now int64) (next int64) {
+// tick adds the rows that are due: those whose time has ended since the last tick.
+func (a *Aggregator) tick(now int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if now >= a.dueSlot {
+	due := func(every int64) bool { return now/every > a.lastTick/every }
+	if due(sampleEvery) {
 		a.Messages.add(a.slot.take()...)
-		a.dueSlot = after(now, sampleEvery)
 	}
-	if now >= a.dueRates {
-		if a.dueRates > 0 { // else nothing was received yet
-			a.rates(now)
-		}
-		a.dueRates = after(now, ratesEvery)
+	if due(ratesEvery) {
+		a.rates(now)
 	}
-	if now >= a.dueRow {
-		a.dueRow = after(now, partialEvery)
+	if due(partialEvery) && now >= a.restUntil {
 		a.partialRow(now)
 	}
-	return min(a.dueSlot, a.dueRow, a.dueRates)
+	a.lastTick = now
 }
-
-// after returns the first multiple of every after now.
-func after(now, every int64) int64 { return now - now%every + every }
 
 // partialRow adds a row of the statistics so far of each partition's open window, the latest if
 // there are several. Near a window's end the row waits for it to be closed.
@@ -239,7 +233,7 @@ func (a *Aggregator) partialRow(now int64) {
 		}
 		row.Stats = append(row.Stats, a.shown(w.Partial())...)
 		if n := w.Count; n > costly {
-			a.dueRow += partialEvery * n / costly
+			a.restUntil = now + partialEvery*n/costly
 		}
 	}
 	sortByColor(row.Stats)
@@ -268,10 +262,10 @@ func (a *Aggregator) shown(stats []window.Stats) []window.Stats {
 
 // rates adds the counts of the second that has just ended, none if it was not received whole.
 func (a *Aggregator) rates(now int64) {
-	row := Row{At: after(now, ratesEvery) - 2*ratesEvery}
+	row := Row{At: now - now%ratesEvery - ratesEvery}
 	connected := len(a.partitions) > 0 &&
 		!slices.ContainsFunc(a.partitions, func(p *Partition) bool { return !p.connected })
-	whole := connected && !a.partial && now-a.dueRates < ratesEvery
+	whole := connected && !a.partial && a.lastTick >= row.At
 	a.partial = !connected
 	for _, c := range a.colors.all {
 		if whole && a.colors.isShown(c.name) {

@@ -67,12 +67,15 @@ func (a *Aggregator) start() {
 	a.mu.Lock()
 	a.partitions = nil
 	clear(a.closed)
+	a.lastTick = a.now()
+	a.colors.expire(a.lastTick)
 	a.mu.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { a.receive(ctx, a.partition) })
 	running.Go(func() {
-		for now := a.now(); source.Sleep(ctx, time.Duration(a.tick(now)-now)); now = a.now() {
+		for source.Sleep(ctx, time.Duration(tickEvery-a.now()%tickEvery)) {
+			a.tick(a.now())
 		}
 	})
 	a.stop = func() { cancel(); running.Wait() }

@@ -269,6 +269,7 @@ func TestAProbeSaysWhatIsWrong(t *testing.T) {
 			if err != nil {
 				return
 			}
+			_, _ = nc.Read(make([]byte, 4096))
 			_ = nc.Close()
 		}
 	}()
