@@ -87,6 +87,7 @@ func inModule(pkg, module string) bool {
 // TestImportDirections holds the directions in which the modules, and the worker's packages, know
 // each other.
 func TestImportDirections(t *testing.T) {
+	t.Parallel()
 	seen := 0
 	for module, allowed := range crossings {
 		for _, p := range list(t, "../"+module) {
