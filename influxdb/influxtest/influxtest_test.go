@@ -5,29 +5,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestMain(m *testing.M) { Main(m) }
-
-func TestWriteAndQuery(t *testing.T) {
-	t.Parallel()
-	db := Shared(t).NewBucket(t)
-	db.Write(t, "m,color=red f=1.5,i=2i,b=true 1760000000000000000\nm,color=red f=2 1760000001000000000")
-	got := db.Query(t, `from(bucket: "`+db.Bucket+`") |> range(start: 0)
-		|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
-		|> keep(columns: ["_time", "color", "f", "i", "b"])`)
-	at := time.Unix(1760000000, 0).UTC()
-	want := []Row{
-		{"_time": at, "color": "red", "f": 1.5, "i": int64(2), "b": true},
-		{"_time": at.Add(time.Second), "color": "red", "f": 2.0}, // what is empty is left out
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
 
 func TestEachBucketIsAlone(t *testing.T) {
 	t.Parallel()
