@@ -21,31 +21,23 @@ func checkTable(t *testing.T, path, heading, head string, rows []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, found := strings.Cut(string(text), "\n## "+heading+"\n")
+	heading = "\n## " + heading + "\n"
+	before, rest, found := strings.Cut(string(text), heading)
 	if !found {
 		t.Fatalf("%s has no heading %q", path, heading)
 	}
 	section, after, more := strings.Cut(rest, "\n## ")
-	var table []string
-	for line := range strings.Lines(section) {
-		if strings.HasPrefix(line, "| `") {
-			table = append(table, strings.TrimSuffix(line, "\n"))
-		}
+	intro, _, _ := strings.Cut(section, "| ")
+	want := before + heading + intro + head + "\n|" +
+		strings.Repeat("---|", strings.Count(head, "|")-1) + "\n" + strings.Join(rows, "\n") + "\n"
+	if more {
+		want += "\n## " + after
 	}
 	if !*update {
-		if diff := cmp.Diff(rows, table); diff != "" {
-			t.Errorf("%s, %q: -code +document (make generate writes it anew)\n%s", path, heading, diff)
+		if diff := cmp.Diff(want, string(text)); diff != "" {
+			t.Errorf("%s: -code +document (make generate writes it anew)\n%s", path, diff)
 		}
-		return
-	}
-	intro, _, _ := strings.Cut(section, "| ")
-	if more {
-		after = "\n## " + after
-	}
-	section = intro + head + "\n|" + strings.Repeat("---|", strings.Count(head, "|")-1) + "\n" +
-		strings.Join(rows, "\n") + "\n"
-	text = []byte(before + "\n## " + heading + "\n" + section + after)
-	if err := os.WriteFile(path, text, 0o644); err != nil {
+	} else if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
