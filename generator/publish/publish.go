@@ -168,10 +168,11 @@ func (p *Publisher) Flush(ctx context.Context) (waited bool, err error) {
 	if p.Waiting() == 0 {
 		return false, nil
 	}
-	for p.Waiting() > 0 {
+	for {
 		err := p.send(context.WithoutCancel(ctx))
 		if err == nil {
-			break
+			p.isUp()
+			return waited, nil
 		}
 		waited = true
 		p.count(func(c *Counts) { c.Errors++ })
@@ -183,8 +184,6 @@ func (p *Publisher) Flush(ctx context.Context) (waited bool, err error) {
 			return waited, err
 		}
 	}
-	p.isUp()
-	return waited, nil
 }
 
 // send tries to publish all batches, side by side.

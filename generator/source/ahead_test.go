@@ -27,7 +27,7 @@ func TestReadAhead(t *testing.T) {
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		items = ReadAhead(ctx, func(yield func(Record, error) bool) {
+		_ = ReadAhead(ctx, func(yield func(Record, error) bool) {
 			for yield(Record{}, nil) {
 			}
 		})
