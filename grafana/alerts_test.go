@@ -211,7 +211,7 @@ func TestInfluxDBAwayIsOneAlert(t *testing.T) {
 	h, url := newHook(t)
 	db := influxtest.Start(t)
 	g := startQuick(t, db, "ALERT_WEBHOOK_URL="+url, "ALERT_WEBHOOK_SET=yes")
-	healthy := newStack(func(*round) {})
+	healthy := newStack(fault{})
 	db.Write(t, healthy.history(rounds, time.Now()))
 	grafanatest.Eventually(t, 60*time.Second, allIn(g, "inactive"))
 

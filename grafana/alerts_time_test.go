@@ -33,7 +33,7 @@ func TestAlertsInTime(t *testing.T) {
 	db := influxtest.Start(t) // its own: hundreds of rules ask it
 	buckets, stacks := map[string]*influxtest.Server{}, map[string]*stack{}
 	for name, f := range faults {
-		buckets[name], stacks[name] = db.NewBucket(t), newStack(f.change)
+		buckets[name], stacks[name] = db.NewBucket(t), newStack(f)
 	}
 	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Environ: []string{"INFLUX_TOKEN=" + db.AdminToken}, Edit: func(dir string) {
 		for name, bucket := range buckets {

@@ -20,7 +20,7 @@ func TestEachFaultFiresItsAlertAlone(t *testing.T) {
 	for name, f := range faults {
 		db := influxtest.Shared(t).NewBucket(t)
 		end := time.Now().Truncate(sample.Scrape)
-		db.Write(t, newStack(f.change).history(rounds, end))
+		db.Write(t, newStack(f).history(rounds, end))
 		var got []string
 		for _, r := range set.Rules() {
 			start := end.Add(-time.Duration(r.Get("data.0.relativeTimeRange.from").Int()) * time.Second)
@@ -46,8 +46,8 @@ func TestEachFaultFiresItsAlertAlone(t *testing.T) {
 func TestNotAccountedFor(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		fault func(*round)
-		want  float64
+		change func(*round)
+		want   float64
 	}{
 		"nothing": {func(*round) {}, 0},
 		"restarts": {func(r *round) {
@@ -70,7 +70,7 @@ func TestNotAccountedFor(t *testing.T) {
 	} {
 		db := influxtest.Shared(t).NewBucket(t)
 		end := time.Now().Truncate(sample.Scrape)
-		db.Write(t, newStack(tc.fault).history(rounds, end))
+		db.Write(t, newStack(fault{every: tc.change}).history(rounds, end))
 		got := ask(t, db, end.Add(-20*time.Minute), end, 10*time.Second, fluxOf(t, "pipeline/7/A"))
 		if diff := difference(got, []row{{"lost": tc.want}}); diff != "" {
 			t.Errorf("%s: %s", name, diff)

@@ -29,116 +29,81 @@ const (
 	rounds = 90 // a quarter of an hour
 )
 
-// A fault is something that happens to a stack, and the alerts that it must fire.
+// A fault is something that happens to a stack, and the alerts that it must fire. It changes every
+// round, that with which it begins, and all from then on.
 type fault struct {
-	change func(*round)
-	alerts []string
+	every, at, since func(*round)
+	alerts           []string
 }
 
 // faults are all that the alerts are for, and some that are none of their business.
 var faults = map[string]fault{
-	"nothing": {func(*round) {}, nil},
-	"worker killed": {func(r *round) {
-		if r.number == begin {
-			r.workerStart, r.received, r.incomplete = 2e9, 300, true // of its last second nobody knows
-		}
-	}, nil},
-	"stack restarted": {func(r *round) {
+	"nothing": {},
+	"worker killed": {at: func(r *round) {
+		r.workerStart, r.received, r.incomplete = 2e9, 300, true // of its last second nobody knows
+	}},
+	"stack restarted": {every: func(r *round) {
 		r.generatorGone = r.number > begin-5 && r.number < begin
 		r.workerGone, r.noWindows, r.incomplete = r.generatorGone, r.generatorGone, r.number == begin
-		if r.number == begin {
-			r.generatorStart, r.workerStart, r.published, r.received = 2e9, 2e9, 900, 100
-		}
-	}, nil},
-	"readings at a step's border, in another order from then on": {func(r *round) {
-		if r.generator = -5 * time.Millisecond; r.number < begin {
-			r.generator = 5 * time.Millisecond
-		}
-		r.worker = -r.generator
-	}, nil},
-	"readings missing now and then": {func(r *round) {
+	}, at: func(r *round) {
+		r.generatorStart, r.workerStart, r.published, r.received = 2e9, 2e9, 900, 100
+	}},
+	"readings at a step's border, in another order from then on": {every: func(r *round) {
+		r.generator, r.worker = 5*time.Millisecond, -5*time.Millisecond
+	}, since: func(r *round) {
+		r.generator, r.worker = -5*time.Millisecond, 5*time.Millisecond
+	}},
+	"readings missing now and then": {every: func(r *round) {
 		r.generatorGone, r.workerGone = r.number%4 == 0, r.number%5 == 0
-	}, nil},
-	"generator's metrics hang": {func(r *round) {
-		r.generatorGone = r.number >= begin
+	}},
+	"generator's metrics hang": {every: func(r *round) {
 		r.worker += time.Duration(r.number%2) * 9 * time.Second // it waits for the generator's turn
-	}, []string{"not-collected"}},
-	"worker gone": {func(r *round) {
-		r.workerGone, r.noWindows = r.number >= begin, r.number >= begin
-	}, []string{"no-windows", "not-collected"}},
-	"nobody listens": {func(r *round) {
-		if r.number >= begin {
-			r.received, r.noSubscribers, r.noWindows = r.received-1000, r.noSubscribers+1000, true
-		}
-	}, []string{"no-windows"}},
-	"messages lost": {func(r *round) {
-		if r.number == begin {
-			r.received -= 500
-		}
-	}, []string{"unaccounted-loss"}},
-	"Redis gone": {func(r *round) {
-		if r.number >= begin {
-			r.ready, r.noWindows = 0, true
-		}
-	}, []string{"no-windows", "not-connected"}},
-	"Redis lost again and again": {func(r *round) {
-		if r.number >= begin {
-			r.ready, r.incomplete = float64(r.number%2), true
-		}
-	}, []string{"incomplete-windows"}},
-	"InfluxDB slow": {func(r *round) {
-		r.oldest, r.noWindows = float64(max(0, r.number-begin))*10, r.number >= begin
-	}, []string{"no-windows", "points-waiting"}},
-	"InfluxDB slow for a moment": {func(r *round) { r.oldest = float64(r.number%2) * 50 }, nil},
-	"points rejected": {func(r *round) {
-		if r.number == begin {
-			r.pointsRejected += 2
-		}
-	}, []string{"points-rejected"}},
-	"stream trimmed by others": {func(r *round) {
-		if r.number == begin {
-			r.lost, r.incomplete = r.lost+7, true
-		}
-	}, []string{"removed"}},
-	"disk full": {func(r *round) {
-		if r.number >= begin {
-			r.free = 1 << 28
-		}
-	}, []string{"disk-full"}},
-	"clock ahead": {func(r *round) {
-		if r.number >= begin {
-			r.ahead = 30
-		}
-	}, []string{"clock-skew"}},
-	"take-over": {func(r *round) {
+	}, since: func(r *round) { r.generatorGone = true }, alerts: []string{"not-collected"}},
+	"worker gone": {
+		since:  func(r *round) { r.workerGone, r.noWindows = true, true },
+		alerts: []string{"no-windows", "not-collected"},
+	},
+	"nobody listens": {since: func(r *round) {
+		r.received, r.noSubscribers, r.noWindows = r.received-1000, r.noSubscribers+1000, true
+	}, alerts: []string{"no-windows"}},
+	"messages lost": {at: func(r *round) { r.received -= 500 }, alerts: []string{"unaccounted-loss"}},
+	"Redis gone": {
+		since:  func(r *round) { r.ready, r.noWindows = 0, true },
+		alerts: []string{"no-windows", "not-connected"},
+	},
+	"Redis lost again and again": {
+		since:  func(r *round) { r.ready, r.incomplete = float64(r.number%2), true },
+		alerts: []string{"incomplete-windows"},
+	},
+	"InfluxDB slow": {
+		since:  func(r *round) { r.oldest, r.noWindows = float64(r.number-begin)*10, true },
+		alerts: []string{"no-windows", "points-waiting"},
+	},
+	"InfluxDB slow for a moment": {every: func(r *round) { r.oldest = float64(r.number%2) * 50 }},
+	"points rejected":            {at: func(r *round) { r.pointsRejected += 2 }, alerts: []string{"points-rejected"}},
+	"stream trimmed by others": {
+		at:     func(r *round) { r.lost, r.incomplete = r.lost+7, true },
+		alerts: []string{"removed"},
+	},
+	"disk full":   {since: func(r *round) { r.free = 1 << 28 }, alerts: []string{"disk-full"}},
+	"clock ahead": {since: func(r *round) { r.ahead = 30 }, alerts: []string{"clock-skew"}},
+	"take-over": {every: func(r *round) {
 		r.owned["a"], r.owned["b"] = float64(r.number%2), float64(1-r.number%2)
-	}, nil},
-	"owner crashed": {func(r *round) {
-		if r.number >= begin {
-			r.owned["a"] = 0
-		}
-	}, []string{"no-owner"}},
-	"partition slow": {func(r *round) {
-		if r.number >= begin {
-			r.lag = 90
-		}
-	}, []string{"partition-lag"}},
-	"a colour ends": {func(r *round) {
-		if r.number >= begin {
-			r.silent = "red"
-		}
-	}, []string{"silent-color"}},
+	}},
+	"owner crashed":  {since: func(r *round) { r.owned["a"] = 0 }, alerts: []string{"no-owner"}},
+	"partition slow": {since: func(r *round) { r.lag = 90 }, alerts: []string{"partition-lag"}},
+	"a colour ends":  {since: func(r *round) { r.silent = "red" }, alerts: []string{"silent-color"}},
 }
 
 // A stack plays what a healthy one leaves in InfluxDB, changed by a fault.
 type stack struct {
 	round
 
-	change func(*round)
+	fault fault
 }
 
-func newStack(change func(*round)) *stack {
-	return &stack{change: change, round: round{
+func newStack(f fault) *stack {
+	return &stack{fault: f, round: round{
 		number: -1, ready: 1, free: 10 << 28, generatorStart: 1e9, workerStart: 1e9,
 		owned: map[string]float64{"a": 1, "b": 0},
 	}}
@@ -152,7 +117,14 @@ func (s *stack) next(end time.Time) string {
 	r.generatorGone, r.workerGone, r.noWindows, r.incomplete = false, false, false, false
 	r.published += 1000
 	r.received += 1000
-	s.change(r)
+	change := func(f func(*round), now bool) {
+		if f != nil && now {
+			f(r)
+		}
+	}
+	change(s.fault.every, true)
+	change(s.fault.at, r.number == begin)
+	change(s.fault.since, r.number >= begin)
 	return string(r.metrics(end).Lines()) + string(sample.Lines(r.points(end)))
 }
 

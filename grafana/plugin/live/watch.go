@@ -13,7 +13,7 @@ const (
 	// leaseTime is how long a query without a stream, such as an alert rule's, is watched for.
 	leaseTime = 2 * time.Minute
 	// maxLeases bounds those at a time.
-	maxLeases = 10_000
+	maxLeases = 1000
 )
 
 // Receive receives messages until ctx ends. It calls partition for each goroutine that does.
