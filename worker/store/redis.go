@@ -49,7 +49,6 @@ type Redis struct {
 	position string // that Redis is known to hold
 	waiting  map[Queue][]field
 	bytes    map[Queue]int64
-	safe     string // lines up to this position are on enough replicas
 	dropped  uint64 // letters
 }
 
@@ -115,7 +114,7 @@ func (r *Redis) Load(ctx context.Context) (Saved, error) {
 	position, _ := v[1].(string)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.position, r.safe = position, ""
+	r.position = position
 	clear(r.waiting)
 	clear(r.bytes)
 	for v := v[2:]; len(v) > 1; v = v[2:] {
@@ -186,26 +185,22 @@ func (r *Redis) Full() bool {
 func (r *Redis) Oldest(ctx context.Context, q Queue) ([]Batch, error) {
 	r.mu.Lock()
 	var names []string
-	last, size := "", int64(0)
+	size := int64(0)
 	for _, f := range r.waiting[q] {
 		// Lua passes no more than some thousand arguments; lines are compressed to about an eighth.
 		if size += f.size * 8; len(names) == 1000 || len(names) > 0 && size > oldestBytes {
 			break
 		}
-		names, last = append(names, f.name), f.position()
+		names = append(names, f.name)
 	}
-	unsafe := q == Lines && r.replicas > 0 && streamid.Compare(r.safe, last) < 0
 	r.mu.Unlock()
 	if len(names) == 0 {
 		return nil, nil
 	}
-	if unsafe {
+	if q == Lines && r.replicas > 0 {
 		if err := r.replicate(ctx); err != nil {
 			return nil, fmt.Errorf("wait for the replicas of %s: %w", r.hash, err)
 		}
-		r.mu.Lock()
-		r.safe = last
-		r.mu.Unlock()
 	}
 	c, err := r.node(ctx, r.hash)
 	if err != nil {
