@@ -9,7 +9,7 @@ import (
 	"colorstream/influxdb/flux"
 )
 
-// Row is one row of a result: its columns by name, without those that are empty in it.
+// Row is one row of a result: its columns by name, without those that are null or empty in it.
 type Row = flux.Row
 
 // Query runs Flux with the administrator's token and fails the test if that does not succeed.
@@ -28,7 +28,7 @@ func (s *Server) TryQuery(t testing.TB, token, query string) ([]Row, error) {
 	tables, err := s.client(token).Run(t.Context(), query)
 	rows := slices.Concat(tables...)
 	for _, row := range rows {
-		maps.DeleteFunc(row, func(_ string, value any) bool { return value == nil || value == "" })
+		maps.DeleteFunc(row, func(_ string, value any) bool { return value == nil })
 	}
 	return rows, err
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -60,18 +59,9 @@ func Shared(t testing.TB) *Server {
 func (s *Server) NewBucket(t testing.TB) *Server {
 	t.Helper()
 	own := *s
-	own.Bucket = fmt.Sprintf("%s_%d", strings.ToLower(strings.Map(plain, t.Name())),
-		shared.buckets.Add(1))
+	own.Bucket = fmt.Sprint("bucket_", shared.buckets.Add(1))
 	if err := own.setUp(t.TempDir()); err != nil {
 		t.Fatalf("influxtest: make bucket %s: %v", own.Bucket, err)
 	}
 	return &own
-}
-
-// plain makes a test's name fit for a bucket's.
-func plain(r rune) rune {
-	if r < '0' || r > 'z' || r > '9' && r < 'A' || r > 'Z' && r < 'a' {
-		return '_'
-	}
-	return r
 }

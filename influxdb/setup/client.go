@@ -86,13 +86,9 @@ func (c client) list(ctx context.Context, path string, query url.Values) ([]reso
 	return slices.Concat(found.Orgs, found.Buckets, found.Authorizations, found.Configurations), err
 }
 
-// remove deletes what may be gone already.
+// remove deletes a resource.
 func (c client) remove(ctx context.Context, path string) error {
-	err := c.call(ctx, http.MethodDelete, path, nil, nil, nil)
-	if hasStatus(err, http.StatusNotFound) {
-		return nil
-	}
-	return err
+	return c.call(ctx, http.MethodDelete, path, nil, nil, nil)
 }
 
 var errNotInfluxDB = errors.New("what answers is not InfluxDB 2")
