@@ -25,19 +25,19 @@ import (
 type row map[string]any
 
 func (r row) String() string {
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(r)) {
-		switch value := r[name].(type) {
+	out := map[string]any{}
+	for name, value := range r {
+		switch value := value.(type) {
 		case float64:
-			parts = append(parts, fmt.Sprintf("%s=%.9g", name, value))
+			out[name] = fmt.Sprintf("%.9g", value)
 		case time.Time:
-			parts = append(parts, name+"="+value.UTC().Format(time.RFC3339Nano))
+			out[name] = value.UTC().Format(time.RFC3339Nano)
 		case nil:
 		default:
-			parts = append(parts, fmt.Sprintf("%s=%v", name, value))
+			out[name] = value
 		}
 	}
-	return strings.Join(parts, " ")
+	return fmt.Sprint(out)
 }
 
 // oracle tells from Go values, in plain loops, what queries must return. It shares nothing with
