@@ -33,7 +33,8 @@ func BenchmarkPage(b *testing.B) {
 			for b.Loop() {
 				t.open(s.URL)
 				t.await(`performance.getEntriesByName("first-contentful-paint").length && document.querySelector("tbody tr")`)
-				paints += eval[float64](t, `performance.getEntriesByName("first-contentful-paint")[0].startTime`)
+				paints += eval[float64](t,
+					`performance.getEntriesByName("first-contentful-paint")[0].startTime`)
 				end := time.Now().Truncate(window).Add(window)
 				time.Sleep(time.Until(end))
 				v++

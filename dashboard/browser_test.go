@@ -165,7 +165,8 @@ func (b *tab) await(expression string) time.Duration {
 		case is:
 			return time.Since(begin)
 		case time.Since(begin) > 15*time.Second:
-			b.t.Fatalf("not within 15 s: %s\n%v\nthe page shows:\n%s", expression, err, eval[string](b, `document.body.innerText`))
+			b.t.Fatalf("not within 15 s: %s\n%v\nthe page shows:\n%s", expression, err,
+				eval[string](b, `document.body.innerText`))
 		}
 	}
 }

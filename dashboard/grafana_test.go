@@ -17,10 +17,12 @@ import (
 
 // denied are paths of Grafana that the page must not have, whoever asks.
 var denied = []string{
-	"/api/admin/settings", "/api/admin/users", "/api/user", "/api/org/users", "/api/datasources", "/login", "/api/live/list",
+	"/api/admin/settings", "/api/admin/users", "/api/user", "/api/org/users", "/api/datasources",
+	"/login", "/api/live/list",
 }
 
-// watchToasts notes every message that appears over the panel in a frame from now on, however soon it goes.
+// watchToasts notes every message that appears over the panel in a frame from now on, however soon
+// it goes.
 const watchToasts = `(() => {
 	const page = %[1]s.contentDocument;
 	const toasts = window.toasts = new Set();
@@ -32,9 +34,9 @@ const watchToasts = `(() => {
 })()`
 
 // An administrator who is logged in to Grafana sees on our page what everyone sees: cookies do not
-// know ports, so the session does reach us. The panel draws in both themes, asks again by itself and
-// complains of nothing, which is how a path that the proxy should know is found; all the same where the
-// page is under a path.
+// know ports, so the session does reach us. The panel draws in both themes, asks again by itself
+// and complains of nothing, which is how a path that the proxy should know is found; all the same
+// where the page is under a path.
 func TestPageWithGrafana(t *testing.T) {
 	db := influxtest.Start(t)
 	grafana := grafanatest.Start(t, grafanatest.Options{Influx: db})
@@ -43,7 +45,9 @@ func TestPageWithGrafana(t *testing.T) {
 	}
 }
 
-func testPageWithGrafana(t *testing.T, db *influxtest.Server, server *grafanatest.Server, prefix string) {
+func testPageWithGrafana(
+	t *testing.T, db *influxtest.Server, server *grafanatest.Server, prefix string,
+) {
 	grafana := server.URL
 	s := newStackOn(t, db, "GRAFANA_URL="+grafana, "GRAFANA_PUBLIC_URL="+grafana, "WORKER_WINDOW=5s",
 		"DASHBOARD_REFRESH=5s", "DASHBOARD_STALE=10m", "DASHBOARD_PREFIX="+prefix)
@@ -85,7 +89,8 @@ func testPageWithGrafana(t *testing.T, db *influxtest.Server, server *grafanates
 			return hues.size === 4;
 		})()`)
 		b.save("grafana-" + theme)
-		who := eval[string](b, `JSON.stringify((({isSignedIn, orgRole}) => ({isSignedIn, orgRole}))(`+frame+`.contentWindow.grafanaBootData.user))`)
+		who := eval[string](b, `JSON.stringify((({isSignedIn, orgRole}) => ({isSignedIn, orgRole}))(`+
+			frame+`.contentWindow.grafanaBootData.user))`)
 		if who != `{"isSignedIn":false,"orgRole":"Viewer"}` {
 			t.Errorf("%s: in the panel the administrator is %s", theme, who)
 		}
@@ -93,7 +98,8 @@ func testPageWithGrafana(t *testing.T, db *influxtest.Server, server *grafanates
 			t.Errorf("in the %s theme the panel is %s", theme, got)
 		}
 	}
-	if outside := eval[string](b, frame+`.contentWindow.performance.getEntriesByType("resource").map((e) => e.name).filter((name) => !name.startsWith("`+s.URL+prefix+`/")).join("; ")`); outside != "" {
+	if outside := eval[string](b,
+		frame+`.contentWindow.performance.getEntriesByType("resource").map((e) => e.name).filter((name) => !name.startsWith("`+s.URL+prefix+`/")).join("; ")`); outside != "" {
 		t.Errorf("the panel asks for what is not under the page's path: %s", outside)
 	}
 	queries := frame + `.contentWindow.performance.getEntriesByType("resource").filter((e) => e.name.includes("/api/ds/query")).length`
@@ -108,7 +114,8 @@ func testPageWithGrafana(t *testing.T, db *influxtest.Server, server *grafanates
 			t.Errorf("with the administrator's session our %s answers %v", path, status)
 		}
 	}
-	if status := eval[float64](b, `fetch("`+prefix+`/api/ds/query", {method: "POST", headers: {"Content-Type": "application/json"}, body: "{}"}).then((r) => r.status)`); status != 403 {
+	if status := eval[float64](b,
+		`fetch("`+prefix+`/api/ds/query", {method: "POST", headers: {"Content-Type": "application/json"}, body: "{}"}).then((r) => r.status)`); status != 403 {
 		t.Errorf("a query of one's own: %v", status)
 	}
 

@@ -144,7 +144,10 @@ func TestCrowd(t *testing.T) {
 			for range 100 {
 				guests.Go(func() { _ = new(follower).follow(passing, s.address(), func() {}) })
 			}
-			for _, path := range []string{"/", "/latest", "/chart.svg?stat=mean&range=5m", "/static/page.js", "/series?range=1h"} {
+			for _, path := range []string{
+				"/", "/latest", "/chart.svg?stat=mean&range=5m", "/static/page.js",
+				"/series?range=1h",
+			} {
 				if status, _ := s.get(t, path); status != http.StatusOK {
 					t.Errorf("%s answers %d", path, status)
 				}

@@ -54,7 +54,8 @@ func TestPageLoadsAndFollows(t *testing.T) {
 	b.await(cell("green", "main") + ` === "3.00"`)
 	b.await(names + ` === ` + quoted(hostile+"|blue|green|red"))
 	b.js(`document.querySelector("tbody .name").click()`)
-	b.await(`document.querySelector("#picked span").textContent === ` + quoted(hostile) + ` && ` + drawn)
+	b.await(`document.querySelector("#picked span").textContent === ` + quoted(hostile) + ` && ` +
+		drawn)
 	b.js(`$("chart").focus()`)
 	b.key(kb.ArrowLeft)
 	b.await(`$("tip").textContent.includes(` + quoted(hostile) + `)`)
@@ -77,7 +78,8 @@ func TestOtherStatistics(t *testing.T) {
 	p := point("red", 0, 0)
 	p.Statistics, p.Values = series.Statistics{"p99.9", series.StdDev}, []float64{77.5, 3.25}
 	s.write(t, p)
-	b.await(cell("red", `stddev`) + ` === "3.25" && ` + cell("red", `p99\\.9`) + ` === "77.50" && ` + cell("red", "main") + ` === "–" && ` + drawn)
+	b.await(cell("red", `stddev`) + ` === "3.25" && ` + cell("red", `p99\\.9`) + ` === "77.50" && ` +
+		cell("red", "main") + ` === "–" && ` + drawn)
 	b.choose("stat", "p99.9")
 	b.await(drawn + ` && document.querySelector("#figures").textContent.includes("77.50 p99.9")`)
 	b.js(`$("chart").focus()`)
@@ -100,7 +102,10 @@ func TestNumbersAreInfluxDBs(t *testing.T) {
 		for _, color := range []string{"red", "a, b=c"} {
 			p := point(color, ago, 1000*rand.NormFloat64())
 			mean := p.Values[0]
-			p.Values = []float64{mean, mean + rand.Float64(), mean - 1e3*rand.Float64(), mean + 1e3*rand.Float64()}
+			p.Values = []float64{
+				mean, mean + rand.Float64(), mean - 1e3*rand.Float64(),
+				mean + 1e3*rand.Float64(),
+			}
 			p.Count = rand.Int64N(1e6)
 			p.Complete = ago%11 != 5
 			points = append(points, p)
@@ -118,7 +123,9 @@ func TestNumbersAreInfluxDBs(t *testing.T) {
 		cut := len(digits) - len("000.0")
 		return digits[:cut] + "," + digits[cut:]
 	}
-	for _, row := range s.db.Query(t, `from(bucket: "`+s.db.Bucket+`") |> range(start: -1h) |> filter(fn: (r) => r._field != "sum" and r._field != "complete") |> last()`) {
+	for _, row := range s.db.Query(t,
+		`from(bucket: "`+s.db.Bucket+
+			`") |> range(start: -1h) |> filter(fn: (r) => r._field != "sum" and r._field != "complete") |> last()`) {
 		color, field := row["color"].(string), row["_field"].(string)
 		want := ""
 		if field == series.Median {
@@ -154,7 +161,8 @@ func TestNumbersAreInfluxDBs(t *testing.T) {
 			gaps++
 		}
 	}
-	for _, row := range s.db.Query(t, `from(bucket: "`+s.db.Bucket+`") |> range(start: -1h) |> filter(fn: (r) => r.color == "red")`) {
+	for _, row := range s.db.Query(t,
+		`from(bucket: "`+s.db.Bucket+`") |> range(start: -1h) |> filter(fn: (r) => r.color == "red")`) {
 		i, ok := index[float64(row["_time"].(time.Time).UnixMilli())]
 		if !ok {
 			t.Errorf("the chart has no %v", row["_time"])
@@ -163,7 +171,10 @@ func TestNumbersAreInfluxDBs(t *testing.T) {
 		same := true
 		switch v := row["_value"].(type) {
 		case float64:
-			list := map[string][]*float64{"mean": got.Mean, "median": got.Median, "min": got.Min, "max": got.Max}[row["_field"].(string)]
+			list := map[string][]*float64{
+				"mean": got.Mean, "median": got.Median, "min": got.Min,
+				"max": got.Max,
+			}[row["_field"].(string)]
 			same = list == nil || list[i] != nil && *list[i] == v // the page does not show the sum
 		case int64:
 			same = got.Count[i] != nil && *got.Count[i] == float64(v)
@@ -405,7 +416,8 @@ func TestBehindProxy(t *testing.T) {
 		b.open(front.URL + "/colors/")
 		value := 70 + float64(len(front.URL)%7)
 		s.write(t, point("red", 0, value))
-		b.await(cell("red", "main") + fmt.Sprintf(` === "%.2f"`, value) + ` && $("status").dataset.state === "live"`)
+		b.await(cell("red", "main") + fmt.Sprintf(` === "%.2f"`, value) +
+			` && $("status").dataset.state === "live"`)
 		b.await(`document.querySelector("#chart iframe:not(.loading)")?.contentDocument?.getElementById("which")`)
 		b.open("about:blank")
 		front.CloseClientConnections()

@@ -13,7 +13,10 @@ func run(ctx context.Context, p service.Process) error {
 		Config: config{}, Addr: "DASHBOARD_ADDR",
 		Commands: []service.Command{
 			{Usage: "run", Help: "serve the page until interrupted", Run: service.Configured(serve)},
-			{Usage: "check", Help: "try the configuration: InfluxDB, the token, Grafana", Run: service.Configured(check)},
+			{
+				Usage: "check", Help: "try the configuration: InfluxDB, the token, Grafana",
+				Run: service.Configured(check),
+			},
 		},
 	}.Run(ctx, p)
 }

@@ -24,7 +24,10 @@ import (
 func start(t *testing.T, args []string, variables ...string) (stdout string, err error) {
 	t.Helper()
 	var out bytes.Buffer
-	err = run(t.Context(), service.Process{Args: args, Environ: env.ToMap(variables), Stdout: &out, Stderr: t.Output()})
+	err = run(t.Context(), service.Process{
+		Args: args, Environ: env.ToMap(variables), Stdout: &out,
+		Stderr: t.Output(),
+	})
 	return out.String(), err
 }
 
@@ -62,7 +65,10 @@ func TestCheck(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Shared(t)
 	grafana := newStandIn(t)
-	good := []string{"INFLUX_URL=" + db.URL, "INFLUX_BUCKET=" + db.Bucket, "INFLUX_TOKEN=" + db.DashboardToken, "GRAFANA_URL=" + grafana.URL}
+	good := []string{
+		"INFLUX_URL=" + db.URL, "INFLUX_BUCKET=" + db.Bucket,
+		"INFLUX_TOKEN=" + db.DashboardToken, "GRAFANA_URL=" + grafana.URL,
+	}
 	out, err := start(t, []string{"check"}, good...)
 	if err != nil || !strings.Contains(out, "ok    influxdb") ||
 		!strings.Contains(out, "ok    grafana") {
@@ -148,8 +154,13 @@ func TestStartsWithoutInfluxDB(t *testing.T) {
 	address := process.FreeAddr()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	environ := env.ToMap([]string{"INFLUX_URL=http://" + process.FreeAddr(), "GRAFANA_URL=http://" + process.FreeAddr(), "INFLUX_TOKEN=x", "DASHBOARD_ADDR=" + address})
-	go func() { ended <- run(ctx, service.Process{Environ: environ, Stdout: io.Discard, Stderr: t.Output()}) }()
+	environ := env.ToMap([]string{
+		"INFLUX_URL=http://" + process.FreeAddr(),
+		"GRAFANA_URL=http://" + process.FreeAddr(), "INFLUX_TOKEN=x", "DASHBOARD_ADDR=" + address,
+	})
+	go func() {
+		ended <- run(ctx, service.Process{Environ: environ, Stdout: io.Discard, Stderr: t.Output()})
+	}()
 	s := &stack{URL: "http://" + address}
 	s.await(t, "/readyz", "connection is refused")
 	if status, body := s.get(t, "/"); status != 200 ||

@@ -141,7 +141,8 @@ func TestEveryScreen(t *testing.T) {
 			b := newTab(t)
 			for _, address := range []string{"/", "/?kiosk=1&sort=-median"} {
 				b.open(s.URL + address)
-				b.await(`document.querySelector("tbody .age")?.textContent.endsWith("s") && (` + drawn + ` || document.querySelector(".kiosk .many"))`)
+				b.await(`document.querySelector("tbody .age")?.textContent.endsWith("s") && (` + drawn +
+					` || document.querySelector(".kiosk .many"))`)
 				for _, size := range [][2]int64{{390, 844}, {1024, 768}, {1440, 900}, {3840, 2160}} {
 					if address != "/" && size[0] < 1000 {
 						continue // it is no wall screen
@@ -154,7 +155,8 @@ func TestEveryScreen(t *testing.T) {
 						if problems := eval[string](b, audit); problems != "" {
 							t.Errorf("%s at %d × %d, %s:\n%s", address, size[0], size[1], scheme, problems)
 						}
-						b.save(fmt.Sprintf("screen-%d-%s-%d-%s", n, strings.Trim(address[1:min(7, len(address))], "?"), size[0], scheme))
+						b.save(fmt.Sprintf("screen-%d-%s-%d-%s", n,
+							strings.Trim(address[1:min(7, len(address))], "?"), size[0], scheme))
 					}
 				}
 				checkNames(t, b)
@@ -179,7 +181,8 @@ func TestPictures(t *testing.T) {
 				if hole := (ago + 37*i) % 83; hole < 2 || i%23 == 7 && ago < i {
 					continue
 				}
-				median := size * (1 + math.Sin(float64(ago)/(25+float64(i%5))+float64(i))*0.3 + rand.Float64()*0.1)
+				median := size * (1 + math.Sin(float64(ago)/(25+float64(i%5))+float64(i))*0.3 +
+					rand.Float64()*0.1)
 				points = append(points, series.Point{
 					Color: name, Start: start, Statistics: series.DefaultStatistics(), Values: []float64{
 						median * (1 + rand.Float64()/50), math.Round(median*2) / 2,
@@ -193,7 +196,11 @@ func TestPictures(t *testing.T) {
 	}
 	var names []string
 	for i := range 400 {
-		names = append(names, fmt.Sprintf("%s-%02d", []string{"coral", "gold", "indigo", "olive", "orchid", "plum", "salmon", "teal", "tomato", "violet"}[i%10], i/10+1))
+		names = append(names, fmt.Sprintf("%s-%02d",
+			[]string{
+				"coral", "gold", "indigo", "olive", "orchid", "plum", "salmon", "teal", "tomato",
+				"violet",
+			}[i%10], i/10+1))
 	}
 	draw := func(names []string, shots func(b *tab, url string)) {
 		s := newStackOn(t, filled(t, wave(names)), noGrafana, "WORKER_WINDOW=5s", "DASHBOARD_REFRESH=5s")
@@ -236,7 +243,10 @@ func checkNames(t *testing.T, b *tab) {
 			continue
 		}
 		roles[role]++
-		want := []string{"button", "link", "checkbox", "searchbox", "combobox", "radio", "table", "columnheader", "rowheader", "region", "navigation", "image", "heading"}
+		want := []string{
+			"button", "link", "checkbox", "searchbox", "combobox", "radio", "table",
+			"columnheader", "rowheader", "region", "navigation", "image", "heading",
+		}
 		if slices.Contains(want, role) && strings.TrimSpace(text(node.Name)) == "" {
 			t.Errorf("a %s has no name: %+v", role, node.Properties)
 		}

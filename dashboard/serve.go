@@ -72,8 +72,8 @@ func serve(ctx context.Context, p service.Process, c config) error {
 	return err
 }
 
-// split gives the paths of the page and of operators to own, and all else, as it came, to others: no
-// path is cleaned before these see it.
+// split gives the paths of the page and of operators to own, and all else, as it came, to others:
+// no path is cleaned before these see it.
 func split(own *http.ServeMux, others http.Handler) http.Handler {
 	secure := web.Secure(own)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -38,8 +38,8 @@ type stack struct {
 	grafana *standIn
 }
 
-// newStack runs the program as its main does, on a bucket of its own. More variables may be given as
-// NAME=value.
+// newStack runs the program as its main does, on a bucket of its own. More variables may be given
+// as NAME=value.
 func newStack(t testing.TB, variables ...string) *stack {
 	t.Helper()
 	return newStackOn(t, influxtest.Shared(t).NewBucket(t), variables...)
@@ -59,8 +59,10 @@ func newStackOn(t testing.TB, db *influxtest.Server, variables ...string) *stack
 	s := &stack{URL: "http://" + address, db: db, grafana: newStandIn(t)}
 	s.grafana.away.Store(slices.Contains(variables, noGrafana))
 	environ := env.ToMap(append([]string{
-		"INFLUX_URL=" + db.URL, "INFLUX_ORG=" + db.Org, "INFLUX_BUCKET=" + db.Bucket, "INFLUX_TOKEN=" + db.DashboardToken,
-		"GRAFANA_URL=" + s.grafana.URL, "GRAFANA_PUBLIC_URL=http://grafana.example", "DASHBOARD_ADDR=" + address,
+		"INFLUX_URL=" + db.URL, "INFLUX_ORG=" + db.Org, "INFLUX_BUCKET=" + db.Bucket,
+		"INFLUX_TOKEN=" + db.DashboardToken,
+		"GRAFANA_URL=" + s.grafana.URL, "GRAFANA_PUBLIC_URL=http://grafana.example",
+		"DASHBOARD_ADDR=" + address,
 		"WORKER_WINDOW=" + width.String(), "DASHBOARD_REFRESH=1s", "DASHBOARD_STALE=10s",
 	}, variables...))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -145,8 +147,9 @@ func newStandIn(t testing.TB) *standIn {
 			var panels []map[string]any
 			for id := range 4 {
 				panels = append(panels, map[string]any{
-					"id": id + 1, "type": "timeseries", "datasource": map[string]string{"type": "influxdb", "uid": "colorstream-influxdb"},
-					"targets": []map[string]string{{"refId": "A", "query": "from(bucket: \"x\")"}},
+					"id": id + 1, "type": "timeseries",
+					"datasource": map[string]string{"type": "influxdb", "uid": "colorstream-influxdb"},
+					"targets":    []map[string]string{{"refId": "A", "query": "from(bucket: \"x\")"}},
 				})
 			}
 			_ = json.NewEncoder(w).Encode(map[string]any{"dashboard": map[string]any{
@@ -155,7 +158,8 @@ func newStandIn(t testing.TB) *standIn {
 		case strings.HasPrefix(r.URL.Path, "/d-solo/colors"):
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			q := r.URL.Query()
-			fmt.Fprintf(w, panelHTML, strings.Join([]string{q.Get("panelId"), q.Get("from"), q.Get("refresh"), q.Get("theme")}, " "))
+			fmt.Fprintf(w, panelHTML, strings.Join(
+				[]string{q.Get("panelId"), q.Get("from"), q.Get("refresh"), q.Get("theme")}, " "))
 		default:
 			http.NotFound(w, r)
 		}

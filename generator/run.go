@@ -31,7 +31,10 @@ func run(ctx context.Context, p service.Process) error {
 				Usage: "replay FILE", Run: replay,
 				Help: "publish FILE (CSV or JSON, .gz or .zst of them, - is standard input), then end",
 			},
-			{Usage: "check", Help: "try the configuration, Redis and the input, a line each", Run: service.Configured(check)},
+			{
+				Usage: "check", Help: "try the configuration, Redis and the input, a line each",
+				Run: service.Configured(check),
+			},
 		},
 	}.Run(ctx, p)
 }

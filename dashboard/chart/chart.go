@@ -179,7 +179,8 @@ func (d *drawing) text(class string, x, y float64, anchor, text string) {
 // rungs are the distances of the marks on the time axis.
 var rungs = []time.Duration{
 	5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second,
-	time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
+	time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute,
+	30 * time.Minute,
 	time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
 }
 
@@ -248,8 +249,14 @@ func (d *drawing) line(i int, line Line) {
 		path.WriteString("M" + trace(run, value))
 		back := slices.Clone(run)
 		slices.Reverse(back)
-		band.WriteString("M" + trace(run, func(p series.Point) float64 { _, high := d.band(&p); return high }))
-		band.WriteString("L" + trace(back, func(p series.Point) float64 { low, _ := d.band(&p); return low }) + "Z")
+		band.WriteString("M" + trace(run, func(p series.Point) float64 {
+			_, high := d.band(&p)
+			return high
+		}))
+		band.WriteString("L" + trace(back, func(p series.Point) float64 {
+			low, _ := d.band(&p)
+			return low
+		}) + "Z")
 	}
 	d.begin(i)
 	class := "path"

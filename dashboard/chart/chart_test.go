@@ -18,15 +18,17 @@ var origin = time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 
 func point(number int, v float64, complete bool) series.Point {
 	return series.Point{
-		Start: origin.Add(time.Duration(number) * 5 * time.Second), Statistics: series.DefaultStatistics(),
-		Values: []float64{v, v, v - 5, v + 5},
-		Count:  3, Complete: complete,
+		Start:      origin.Add(time.Duration(number) * 5 * time.Second),
+		Statistics: series.DefaultStatistics(),
+		Values:     []float64{v, v, v - 5, v + 5},
+		Count:      3, Complete: complete,
 	}
 }
 
 func picture(lines ...Line) Picture {
 	return Picture{
-		Statistic: "median", Lines: lines, From: origin, To: origin.Add(time.Minute), Step: 5 * time.Second,
+		Statistic: "median", Lines: lines, From: origin, To: origin.Add(time.Minute),
+		Step: 5 * time.Second,
 		Zone: time.UTC, Width: 600, Height: 300, Em: 12, Note: "nothing here",
 	}
 }
@@ -104,7 +106,10 @@ func TestNames(t *testing.T) {
 	}
 	// Names at the same height are pushed apart.
 	var ys []float64
-	for _, part := range strings.Split(func() string { s, _ := check(t, p); return s }(), `<text class="label"`)[1:] {
+	for _, part := range strings.Split(func() string {
+		s, _ := check(t, p)
+		return s
+	}(), `<text class="label"`)[1:] {
 		var x, y float64
 		if _, err := fmt.Sscanf(part, ` x="%f" y="%f" text-anchor="start">`, &x, &y); err == nil &&
 			x > 300 {
@@ -158,7 +163,11 @@ func TestScale(t *testing.T) {
 			t.Fatalf("%v to %v: %+v", a, b, s)
 		}
 	}
-	if svg, _ := check(t, picture(Line{"red", []series.Point{{Start: origin, Statistics: series.DefaultStatistics(), Values: []float64{0, 1.7e308, -1.7e308, 1.7e308}, Complete: true}}})); svg == "" {
+	if svg, _ := check(t, picture(
+		Line{"red", []series.Point{{
+			Start: origin, Statistics: series.DefaultStatistics(),
+			Values: []float64{0, 1.7e308, -1.7e308, 1.7e308}, Complete: true,
+		}}})); svg == "" {
 		t.Error("nothing")
 	}
 }

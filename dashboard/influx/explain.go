@@ -61,7 +61,8 @@ func (r *Reader) explain(ctx context.Context, err error) error {
 		return cause // the page stops: nothing to explain
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		e.summary, e.hint = "InfluxDB's host is unknown", "INFLUX_URL="+r.config.URL+": there is no host "+dns.Name
+		e.summary, e.hint = "InfluxDB's host is unknown",
+			"INFLUX_URL="+r.config.URL+": there is no host "+dns.Name
 	}
 	netErr, isNet := errors.AsType[net.Error](err)
 	switch {

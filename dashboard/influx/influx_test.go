@@ -78,14 +78,18 @@ func TestPoints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]series.Point{read(approximate), read(point("red", at(-1), 30)), read(point(odd, at(-1), -0.5))}, last); diff != "" {
+	if diff := cmp.Diff([]series.Point{
+		read(approximate), read(point("red", at(-1), 30)),
+		read(point(odd, at(-1), -0.5)),
+	}, last); diff != "" {
 		t.Error("last:", diff)
 	}
 	since, err := r.Since(t.Context(), at(-1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]series.Point{read(point("red", at(-1), 30)), read(point(odd, at(-1), -0.5))}, since); diff != "" {
+	if diff := cmp.Diff([]series.Point{read(point("red", at(-1), 30)), read(point(odd, at(-1), -0.5))},
+		since); diff != "" {
 		t.Error("since:", diff)
 	}
 	steps, err := r.Steps(t.Context(), []string{"red", odd}, at(-3), at(-1), 5*time.Second)
@@ -149,7 +153,9 @@ func TestErrorsTellWhatToDo(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	t.Cleanup(slow.Close)
-	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }))
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(503)
+	}))
 	t.Cleanup(busy.Close)
 	closed := httptest.NewServer(nil)
 	closed.Close()
@@ -209,7 +215,12 @@ func TestSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]Value{{"blue", at(13), 1e308}, {"blue", at(14), 11}, {"red", at(13), 6}, {"red", at(36), 1001}}, medians); diff != "" {
+	if diff := cmp.Diff([]Value{
+		{"blue", at(13), 1e308},
+		{"blue", at(14), 11},
+		{"red", at(13), 6},
+		{"red", at(36), 1001},
+	}, medians); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -234,7 +245,10 @@ func TestOtherStatistics(t *testing.T) {
 		t.Error("last:", err, diff)
 	}
 	since, err := r.Since(t.Context(), from)
-	if diff := cmp.Diff([]series.Point{read(point("red", at(0), 10)), read(p(1, 3, 0.5, 9)), read(p(2, 5, math.NaN(), 7))},
+	if diff := cmp.Diff([]series.Point{
+		read(point("red", at(0), 10)), read(p(1, 3, 0.5, 9)),
+		read(p(2, 5, math.NaN(), 7)),
+	},
 		since); diff != "" || err != nil {
 		t.Error("since:", err, diff)
 	}

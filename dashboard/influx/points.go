@@ -12,8 +12,8 @@ import (
 	"colorstream/influxdb/series"
 )
 
-// fields match those of a point, whatever the worker is told to compute: a whole answer then has the
-// same ones, empty where a point has none.
+// fields match those of a point, whatever the worker is told to compute: a whole answer then has
+// the same ones, empty where a point has none.
 const fields = `/^(count|complete|exact|mean|median|min|max|stddev|p[0-9.]+)$/`
 
 // Last returns each colour's newest point among those that start at or after since.
@@ -37,7 +37,9 @@ type Value struct {
 }
 
 // Values returns a statistic of all windows that start at or after since.
-func (r *Reader) Values(ctx context.Context, name series.Statistic, since time.Time) ([]Value, error) {
+func (r *Reader) Values(
+	ctx context.Context, name series.Statistic, since time.Time,
+) ([]Value, error) {
 	var list []Value
 	one := func(w row) {
 		if value, err := strconv.ParseFloat(w.columns[0], 64); err == nil {

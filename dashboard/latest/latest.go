@@ -67,8 +67,8 @@ func NewBoard(window time.Duration, limit int) *Board {
 
 func (b *Board) number(start time.Time) int64 { return start.UnixNano() / int64(b.window) }
 
-// Statistics are those that the last windows have, as many as a trail: a lone message has no stddev,
-// but the next window may. The first is the median, if there is one.
+// Statistics are those that the last windows have, as many as a trail: a lone message has no
+// stddev, but the next window may. The first is the median, if there is one.
 func (b *Board) Statistics() (list series.Statistics) {
 	var newest time.Time
 	for _, at := range b.seen {

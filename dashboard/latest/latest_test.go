@@ -92,7 +92,10 @@ func TestBoardForgetsAndLimits(t *testing.T) {
 		t.Errorf("got %v and %d omitted", colors, omitted)
 	}
 	kept := colors[0]
-	b.MergeValues("median", []influx.Value{{Color: "b", Start: origin, Value: 7}, {Color: "x", Start: origin, Value: 7}})
+	b.MergeValues("median", []influx.Value{
+		{Color: "b", Start: origin, Value: 7},
+		{Color: "x", Start: origin, Value: 7},
+	})
 	if colors, _ = b.Colors(time.Time{}); colors[0].ValueOf(b.number(origin)) != 7 ||
 		!math.IsNaN(kept.ValueOf(b.number(origin))) {
 		t.Error("a median was not taken, or a Color was changed")
@@ -114,7 +117,8 @@ func TestBoardLearnsStatistics(t *testing.T) {
 	want("median,mean,min,max", 0, 1)
 	other := func(number int, deviation float64) series.Point {
 		p := point("red", number, 0)
-		p.Statistics, p.Values = series.Statistics{"p95", series.StdDev}, []float64{float64(number), deviation}
+		p.Statistics, p.Values = series.Statistics{"p95", series.StdDev},
+			[]float64{float64(number), deviation}
 		return p
 	}
 	b.Merge([]series.Point{other(2, math.NaN())})
@@ -191,7 +195,9 @@ func (f *fake) Last(_ context.Context, since time.Time) (list []series.Point, er
 	return list, f.err
 }
 
-func (f *fake) Values(_ context.Context, name series.Statistic, since time.Time) (list []influx.Value, err error) {
+func (f *fake) Values(
+	_ context.Context, name series.Statistic, since time.Time,
+) (list []influx.Value, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.since(since) {

@@ -80,8 +80,8 @@ func NewServer(limit int, metrics prometheus.Registerer) *Server {
 }
 
 // Serve sends a first frame and then what next returns, until the client or the program ends: what
-// there is, and whenever the channel that came with the last frame is closed, what is new. Beyond the
-// limit it answers 503: the page then asks from time to time instead.
+// there is, and whenever the channel that came with the last frame is closed, what is new. Beyond
+// the limit it answers 503: the page then asks from time to time instead.
 func (s *Server) Serve(
 	w http.ResponseWriter, r *http.Request, first *Frame, next func() (*Frame, <-chan struct{}),
 ) {

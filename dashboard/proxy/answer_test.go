@@ -16,7 +16,9 @@ import (
 )
 
 // fetch asks a page as a browser would, without following redirects.
-func fetch(t testing.TB, p *page, method, path, body string, header ...string) (*http.Response, string) {
+func fetch(
+	t testing.TB, p *page, method, path, body string, header ...string,
+) (*http.Response, string) {
 	t.Helper()
 	response, text, err := try(t, p, method, path, body, header...)
 	if err != nil {
@@ -25,7 +27,9 @@ func fetch(t testing.TB, p *page, method, path, body string, header ...string) (
 	return response, text
 }
 
-func try(t testing.TB, p *page, method, path, body string, header ...string) (*http.Response, string, error) {
+func try(
+	t testing.TB, p *page, method, path, body string, header ...string,
+) (*http.Response, string, error) {
 	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
 		Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
 			t.Errorf("%s: informational answer %d %v", path, code, header)
@@ -63,10 +67,12 @@ func TestAnswerHeaders(t *testing.T) {
 		early.Del("Link")
 		early.Del("Set-Cookie")
 		for _, line := range []string{
-			"Set-Cookie: grafana_session=1", "X-Frame-Options: deny", "Content-Security-Policy: default-src 'none'", "Www-Authenticate: Basic",
-			"Location: /login", "Refresh: 0; url=/login", "Clear-Site-Data: \"*\"", "Access-Control-Allow-Origin: *", "Link: </x>", "X-Grafana-Id: x",
-			"Strict-Transport-Security: max-age=1", "Alt-Svc: h3=\":1\"", "Service-Worker-Allowed: /", "Server: x", "Sourcemap: x",
-			"Cache-Control: no-store", "Content-Type: text/html; charset=UTF-8", "Etag: \"1\"", "Trailer: X-Late, Set-Cookie",
+			"Set-Cookie: grafana_session=1", "X-Frame-Options: deny",
+			"Content-Security-Policy: default-src 'none'", "Www-Authenticate: Basic", "Location: /login",
+			"Refresh: 0; url=/login", "Clear-Site-Data: \"*\"", "Access-Control-Allow-Origin: *",
+			"Link: </x>", "X-Grafana-Id: x", "Strict-Transport-Security: max-age=1", "Alt-Svc: h3=\":1\"",
+			"Service-Worker-Allowed: /", "Server: x", "Sourcemap: x", "Cache-Control: no-store",
+			"Content-Type: text/html; charset=UTF-8", "Etag: \"1\"", "Trailer: X-Late, Set-Cookie",
 		} {
 			name, value, _ := strings.Cut(line, ": ")
 			w.Header().Set(name, value)
@@ -75,7 +81,10 @@ func TestAnswerHeaders(t *testing.T) {
 		w.Header().Set("X-Late", "1")
 		w.Header().Set("Set-Cookie", "late=1")
 	}, nil)
-	for _, target := range []string{solo, "/public/build/app.js", "/public/img/x.svg", "/api/dashboards/uid/colors"} {
+	for _, target := range []string{
+		solo, "/public/build/app.js", "/public/img/x.svg",
+		"/api/dashboards/uid/colors",
+	} {
 		response, text := fetch(t, p, "GET", target, "")
 		if target == solo {
 			response.Header.Set("Etag", `"1"`) // removed with a reason
@@ -84,7 +93,8 @@ func TestAnswerHeaders(t *testing.T) {
 		response.Header.Del("Content-Length")
 		want := http.Header{
 			"Cache-Control": {"no-store"}, "Content-Type": {"text/html; charset=UTF-8"}, "Etag": {`"1"`},
-			"Content-Security-Policy": {"frame-ancestors 'self'"}, "X-Content-Type-Options": {"nosniff"}, "Referrer-Policy": {"same-origin"},
+			"Content-Security-Policy": {"frame-ancestors 'self'"}, "X-Content-Type-Options": {"nosniff"},
+			"Referrer-Policy": {"same-origin"},
 		}
 		if diff := cmp.Diff(want, response.Header); diff != "" ||
 			text != "<!doctype html>" || len(response.Trailer) > 0 {
@@ -105,7 +115,10 @@ func TestRedirectsStayHere(t *testing.T) {
 		w.Header().Set("Location", location)
 		w.WriteHeader(code)
 	}, nil)
-	for _, location := range []string{"/login", "http://evil.test/", "//evil.test", "/public/build/app.js", solo} {
+	for _, location := range []string{
+		"/login", "http://evil.test/", "//evil.test",
+		"/public/build/app.js", solo,
+	} {
 		for _, code := range []int{301, 302, 303, 307, 308, 300} {
 			for _, target := range []string{solo, "/public/build/app.js"} {
 				response, text := fetch(t, p, "GET", target, "", fmt.Sprint("Accept: ", code, " ", location))
@@ -163,15 +176,22 @@ func TestUnneededQueries(t *testing.T) {
 		}
 	}
 	const nothing = `{"results":{"A":{"frames":[],"status":200}}}`
-	for _, text := range []string{"b =~ /(?i)/\n  ", "b =~ /(?i)red/\n x\ny z", "object", "incomplete windows", "old style"} {
+	for _, text := range []string{
+		"b =~ /(?i)/\n  ", "b =~ /(?i)red/\n x\ny z", "object",
+		"incomplete windows", "old style",
+	} {
 		want(body(text), 200, nothing)
 		want(`{"queries":[{"refId":"A","datasource":`+source+`,"query":`+quote(text)+`}]}`, 200, nothing)
 	}
-	for _, text := range []string{"b =~ /(?i)", "x b =~ /(?i)/\n  ", "object ", "", "incomplete windows|> drop()"} {
+	for _, text := range []string{
+		"b =~ /(?i)", "x b =~ /(?i)/\n  ", "object ", "",
+		"incomplete windows|> drop()",
+	} {
 		want(body(text), 403, "not one of the dashboard's")
 	}
-	want(strings.Replace(body(meanQuery), `"queries":[`, `"queries":[{"refId":"B","datasource":`+source+
-		`,"query":"object","intervalMs":5000,"maxDataPoints":9},`, 1), 403, "not one of the dashboard's")
+	want(strings.Replace(body(meanQuery), `"queries":[`,
+		`"queries":[{"refId":"B","datasource":`+source+
+			`,"query":"object","intervalMs":5000,"maxDataPoints":9},`, 1), 403, "not one of the dashboard's")
 	if seen, _ := g.record(); len(seen) > 0 {
 		t.Errorf("Grafana was asked %q", seen)
 	}
@@ -190,8 +210,9 @@ func under(prefix string) func(*proxy.Config) {
 	return func(cfg *proxy.Config) { cfg.Prefix = func(*http.Request) string { return prefix } }
 }
 
-// The panel's document says that there is no Live, so that Grafana's scripts do not try its WebSocket
-// again and again. Under a path prefix it names that; one that has no such place is not shown.
+// The panel's document says that there is no Live, so that Grafana's scripts do not try its
+// WebSocket again and again. Under a path prefix it names that; one that has no such place is not
+// shown.
 func TestPrefix(t *testing.T) {
 	t.Parallel()
 	const (
@@ -234,8 +255,11 @@ func TestPrefixedTargets(t *testing.T) {
 	_, p := start(t, nil, under("/colors"))
 	p.Config.Handler = http.StripPrefix("/colors", p.Proxy)
 	for target, want := range map[string]int{
-		"/colors/public/build/a.js": 200, "/colors/api/admin/settings": 404, "/colors/public/build/%2e%2e/a.js": 400,
-		"/colors/public/build/../a.js": 400, "/public/build/a.js": 404, "/colors//public/build/a.js": 400, "/colors/%70ublic/build/a.js": 400,
+		"/colors/public/build/a.js": 200, "/colors/api/admin/settings": 404,
+		"/colors/public/build/%2e%2e/a.js": 400,
+		"/colors/public/build/../a.js":     400, "/public/build/a.js": 404,
+		"/colors//public/build/a.js":  400,
+		"/colors/%70ublic/build/a.js": 400,
 	} {
 		if status := talk(t, p, request("GET", target)); status != want {
 			t.Errorf("%s: answer %d, want %d", target, status, want)
@@ -250,7 +274,8 @@ func TestLocalAnswers(t *testing.T) {
 	check := func(path string, status int, contentType, want string) {
 		t.Helper()
 		response, text := fetch(t, p, "GET", path, "")
-		if response.StatusCode != status || response.Header.Get("Content-Type") != contentType || text != want ||
+		if response.StatusCode != status || response.Header.Get("Content-Type") != contentType ||
+			text != want ||
 			response.Header.Get("Content-Security-Policy") != "frame-ancestors 'self'" {
 			t.Errorf("%s: %d %q, %v", path, response.StatusCode, text, response.Header)
 		}
@@ -261,7 +286,10 @@ func TestLocalAnswers(t *testing.T) {
 	check("/api/users", 404, "application/json", `{"message":"not found"}`)
 	check("/nothing", 404, "text/plain; charset=utf-8", "not found\n")
 	fetch(t, p, "GET", solo, "")
-	for decision, want := range map[string]float64{"pass": 1, "denied": 2, "local": 2, "failed": 0, "busy": 0, "gone": 0} {
+	for decision, want := range map[string]float64{
+		"pass": 1, "denied": 2, "local": 2, "failed": 0,
+		"busy": 0, "gone": 0,
+	} {
 		if got := decisions(t, p, decision); got != want {
 			t.Errorf("decision %s: %v, want %v", decision, got, want)
 		}
@@ -276,7 +304,8 @@ func TestCanonicalQuery(t *testing.T) {
 	if response.StatusCode != 200 {
 		t.Fatalf("answer %d %s", response.StatusCode, text)
 	}
-	want := `{"queries":[{"refId":"A","datasource":` + source + `,"query":` + strings.ReplaceAll(quote(medianQuery), `\u003e`, ">") +
+	want := `{"queries":[{"refId":"A","datasource":` + source + `,"query":` +
+		strings.ReplaceAll(quote(medianQuery), `\u003e`, ">") +
 		`,"intervalMs":5000,"maxDataPoints":881}],"from":"1767225600123","to":"1767226500123"}`
 	if seen, bodies := g.record(); len(bodies) != 1 || bodies[0] != want || seen[0] != "POST "+p.URL+"/api/ds/query" {
 		t.Errorf("%s: bodies that went up:\n%s\nwant\n%s", seen, bodies, want)

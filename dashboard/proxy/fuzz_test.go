@@ -22,19 +22,24 @@ import (
 // the request line, by splitting and comparing, not by expressions on what net/http made of it.
 func FuzzTarget(f *testing.F) {
 	for _, line := range []string{
-		"GET /d-solo/colors/x?orgId=1&panelId=1", "GET /public/build/app.js", "HEAD /public/img/a.svg", "GET /api/dashboards/uid/colors",
-		"GET /apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards/colors/dto", "POST /api/ds/query", "GET /api/annotations",
-		"GET /public/build/../../api/users", "GET /public/build/%2e%2e/x", "GET //login", "GET http://x/public/build/app.js", "GET /public/app/plugins/x",
-		"GET /d-solo/colors/x?orgId=1&panelId=1&orgId=2", "GET /d-solo/colors/x?orgId=1;panelId=1", "get /public/build/a", "OPTIONS *", "CONNECT x:1",
+		"GET /d-solo/colors/x?orgId=1&panelId=1", "GET /public/build/app.js", "HEAD /public/img/a.svg",
+		"GET /api/dashboards/uid/colors",
+		"GET /apis/dashboard.grafana.app/v1beta1/namespaces/default/dashboards/colors/dto",
+		"POST /api/ds/query", "GET /api/annotations", "GET /public/build/../../api/users",
+		"GET /public/build/%2e%2e/x", "GET //login", "GET http://x/public/build/app.js",
+		"GET /public/app/plugins/x", "GET /d-solo/colors/x?orgId=1&panelId=1&orgId=2",
+		"GET /d-solo/colors/x?orgId=1;panelId=1", "get /public/build/a", "OPTIONS *", "CONNECT x:1",
 	} {
 		f.Add(line)
 	}
 	p := proxy.New(slog.New(slog.DiscardHandler), proxy.Config{
-		Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}, DashboardUID: "colors", DataSourceUID: "colorstream-influxdb",
-		Prefix: func(*http.Request) string { return "" },
+		Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}, DashboardUID: "colors",
+		DataSourceUID: "colorstream-influxdb",
+		Prefix:        func(*http.Request) string { return "" },
 	}, nil)
 	f.Fuzz(func(t *testing.T, line string) {
-		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(line + " HTTP/1.1\r\nHost: page.test\r\n\r\n")))
+		r, err := http.ReadRequest(bufio.NewReader(
+			strings.NewReader(line + " HTTP/1.1\r\nHost: page.test\r\n\r\n")))
 		if err != nil {
 			return
 		}

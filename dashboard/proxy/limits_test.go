@@ -104,7 +104,9 @@ func TestSlowReader(t *testing.T) {
 		t.Fatal("Grafana still sends after 10 s")
 	}
 	// The proxy has ended too, though its client still does not read.
-	servicetest.Eventually(t, "the request is counted", func() bool { return decisions(t, p, "failed") == 1 })
+	servicetest.Eventually(t, "the request is counted", func() bool {
+		return decisions(t, p, "failed") == 1
+	})
 }
 
 // everyWay asks for an asset, data and a document.
@@ -149,7 +151,8 @@ func TestRequestsQueue(t *testing.T) {
 	for i := range 4 { // twelve readers
 		everyWay(func(method, path, sent string) {
 			all.Go(func() {
-				response, _, err := try(t, p, method, path, sent, fmt.Sprintf("X-Forwarded-For: 10.%d.0.%d", len(path), i))
+				response, _, err := try(t, p, method, path, sent,
+					fmt.Sprintf("X-Forwarded-For: 10.%d.0.%d", len(path), i))
 				if err != nil {
 					t.Error(err)
 					return
@@ -161,7 +164,9 @@ func TestRequestsQueue(t *testing.T) {
 			})
 		})
 	}
-	servicetest.Eventually(t, "the others are told to come back", func() bool { return decisions(t, p, "busy") == 9 })
+	servicetest.Eventually(t, "the others are told to come back", func() bool {
+		return decisions(t, p, "busy") == 9
+	})
 	free()
 	all.Wait()
 	close(statuses)
@@ -196,13 +201,18 @@ func TestGreedyReadersLeaveAPanel(t *testing.T) {
 			all.Go(func() { _, _, _ = try(t, p, "GET", "/public/build/slow.js", "", who) })
 		}
 	}
-	servicetest.Eventually(t, "they have all that they may have", func() bool { return decisions(t, p, "busy") > 0 })
+	servicetest.Eventually(t, "they have all that they may have", func() bool {
+		return decisions(t, p, "busy") > 0
+	})
 	want := func(method, path, sent string) {
 		if response, text := fetch(t, p, method, path, sent, "X-Forwarded-For: 10.0.1.1"); response.StatusCode != http.StatusOK {
 			t.Errorf("%s: the eleventh reader gets %d %s", path, response.StatusCode, text)
 		}
 	}
-	for _, path := range []string{solo, "/public/build/a.js", "/public/build/b.js", "/api/dashboards/uid/colors"} {
+	for _, path := range []string{
+		solo, "/public/build/a.js", "/public/build/b.js",
+		"/api/dashboards/uid/colors",
+	} {
 		want("GET", path, "")
 	}
 	want("POST", "/api/ds/query", body(medianQuery))
@@ -227,7 +237,9 @@ func TestGrafanaDiesInTheMiddle(t *testing.T) {
 			t.Errorf("%s: an answer that broke off ends like a whole one", path)
 		}
 		failed++
-		servicetest.Eventually(t, "the failure is counted", func() bool { return decisions(t, p, "failed") == failed })
+		servicetest.Eventually(t, "the failure is counted", func() bool {
+			return decisions(t, p, "failed") == failed
+		})
 	})
 }
 
@@ -268,5 +280,7 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 	p.CloseClientConnections()
 	p.Close()
 	g.Close() // waits for them
-	servicetest.Eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
+	servicetest.Eventually(t, "all goroutines have ended", func() bool {
+		return runtime.NumGoroutine() <= before
+	})
 }

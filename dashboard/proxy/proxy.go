@@ -117,7 +117,10 @@ func New(log *slog.Logger, cfg Config, registerer prometheus.Registerer) *Proxy 
 			Help: "Browsers' requests for Grafana's paths, by what became of them.",
 		}, []string{"decision"}),
 	}
-	for _, label := range []string{labelPass, labelLocal, labelDenied, labelBusy, labelFailed, labelGone} {
+	for _, label := range []string{
+		labelPass, labelLocal, labelDenied, labelBusy, labelFailed,
+		labelGone,
+	} {
 		p.requests.WithLabelValues(label)
 	}
 	p.dashboard.Store(new(dashboard))
@@ -194,7 +197,8 @@ func (p *Proxy) decide(w http.ResponseWriter, r *http.Request) (a answer, err er
 		return a, err
 	}
 	i := slices.IndexFunc(p.table, func(rule rule) bool {
-		return slices.Contains(strings.Fields(rule.methods), r.Method) && rule.path.MatchString(r.URL.Path)
+		return slices.Contains(strings.Fields(rule.methods), r.Method) &&
+			rule.path.MatchString(r.URL.Path)
 	})
 	if i < 0 { // the debug log tells what a new version of Grafana needs
 		return a, refusal{http.StatusNotFound, "not found"}

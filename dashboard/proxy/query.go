@@ -63,7 +63,8 @@ func checkQuery(body []byte, uid string, known *dashboard) (up []byte, empty str
 		case q.DataSource != dataSource{"influxdb", uid}:
 			return nil, "", forbidden("this data source is not the dashboard's")
 		case !refID.MatchString(q.RefID), ids[q.RefID]:
-			return nil, "", forbidden("refId %.64q must be 1 to 64 printable characters, and come once", q.RefID)
+			return nil, "", forbidden("refId %.64q must be 1 to 64 printable characters, and come once",
+				q.RefID)
 		case !known.targets[q.Query] && known.unneeded(q.Query):
 			unneeded[q.RefID] = map[string]any{"status": 200, "frames": []any{}}
 		}

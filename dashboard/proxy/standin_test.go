@@ -33,7 +33,8 @@ const source = `{"type":"influxdb","uid":"colorstream-influxdb"}`
 // dashboard is JSON as Grafana serves it.
 func dashboard(version int, mean string) string {
 	target := func(refID, query string) string {
-		return `{"refId":"` + refID + `","datasource":` + source + `,"legendFormat":"x","query":` + quote(query) + `}`
+		return `{"refId":"` + refID + `","datasource":` + source + `,"legendFormat":"x","query":` +
+			quote(query) + `}`
 	}
 	return fmt.Sprintf(`{"meta":{"slug":"colors"},"dashboard":{"uid":"colors","version":%d,"panels":[
 		{"id":1,"datasource":%s,"targets":[%s]},
@@ -55,10 +56,11 @@ type grafana struct {
 
 	mu        sync.Mutex
 	dashboard string
-	queries   []string         // those that may be asked
-	seen      []string         // "METHOD http://host/path?query" of everything but the proxy's own looks at the dashboard
-	bodies    []string         // of the queries
-	answer    http.HandlerFunc // instead of the usual answers, if set; not for looks; never changed
+	queries   []string // those that may be asked
+	// "METHOD http://host/path?query" of everything but the proxy's own looks at the dashboard
+	seen   []string
+	bodies []string         // of the queries
+	answer http.HandlerFunc // instead of the usual answers, if set; not for looks; never changed
 }
 
 // set changes the stand-in while it runs.
@@ -170,7 +172,8 @@ func forbiddenTarget(method, target string) string {
 		file := parts[len(parts)-1]
 		images := []string{".svg", ".png", ".gif", ".jpg", ".jpeg", ".webp"}
 		if slices.Contains(folders, parts[1]) ||
-			plugin && (file == "module.js" || file == "plugin.json" || slices.Contains(images, path.Ext(file))) {
+			plugin && (file == "module.js" || file == "plugin.json" ||
+				slices.Contains(images, path.Ext(file))) {
 			return ""
 		}
 	case method == "POST" && where == "/api/ds/query":
@@ -182,7 +185,8 @@ func forbiddenTarget(method, target string) string {
 	case method == "GET" && has("apis", "dashboard.grafana.app") && len(parts) >= 7:
 		version, rest := parts[2], strings.Join(parts[3:], "/")
 		if strings.HasPrefix(version, "v") && !strings.ContainsAny(version, "._~@+=-") &&
-			(rest == "namespaces/default/dashboards/colors" || rest == "namespaces/default/dashboards/colors/dto") {
+			(rest == "namespaces/default/dashboards/colors" ||
+				rest == "namespaces/default/dashboards/colors/dto") {
 			return ""
 		}
 	}
@@ -195,7 +199,10 @@ func forbiddenSolo(query string) string {
 		return "parameters"
 	}
 	for name, value := range values {
-		known := []string{"orgId", "panelId", "from", "to", "refresh", "theme", "hideLogo", "timezone", "tz"}
+		known := []string{
+			"orgId", "panelId", "from", "to", "refresh", "theme", "hideLogo", "timezone",
+			"tz",
+		}
 		if len(value) != 1 || !slices.Contains(known, name) || len(value[0]) > 64 ||
 			strings.ContainsAny(value[0], "\x00<>\"' \r\n") {
 			return "parameter " + name
@@ -266,7 +273,8 @@ type page struct {
 func start(t testing.TB, answer http.HandlerFunc, change func(*proxy.Config)) (*grafana, *page) {
 	t.Helper()
 	g := &grafana{
-		t: t, dashboard: dashboard(1, meanQuery), queries: []string{meanQuery, medianQuery}, answer: answer,
+		t: t, dashboard: dashboard(1, meanQuery), queries: []string{meanQuery, medianQuery},
+		answer: answer,
 	}
 	g.Server = httptest.NewServer(g)
 	t.Cleanup(g.Close)

@@ -74,7 +74,10 @@ func TestEditsFlow(t *testing.T) {
 	edited := meanQuery + "\n|> yield()"
 	want(edited, 403)
 	g.set(func() { g.dashboard, g.queries = dashboard(2, edited), []string{edited, medianQuery} })
-	servicetest.Eventually(t, "the edit is known", func() bool { _, after := p.Panels(); return after != before })
+	servicetest.Eventually(t, "the edit is known", func() bool {
+		_, after := p.Panels()
+		return after != before
+	})
 	want(edited, 200)
 	want(meanQuery, 403)
 	g.Close()

@@ -40,7 +40,9 @@ const (
 // folders, since the dashboard is in the root folder; logins, users and all administration.
 func newTable(uid string) []rule {
 	uid = regexp.QuoteMeta(uid)
-	path := func(expression string) *regexp.Regexp { return regexp.MustCompile(`\A` + expression + `\z`) }
+	path := func(expression string) *regexp.Regexp {
+		return regexp.MustCompile(`\A` + expression + `\z`)
+	}
 	return []rule{
 		// The panel's document and its assets; of plugins not their programs.
 		{get, path(`/d-solo/` + uid + `(/[A-Za-z0-9_-]{1,200})?`), solo, ``},
@@ -94,7 +96,8 @@ func soloQuery(raw string) (string, error) {
 	for name, given := range values {
 		form, ok := soloParameters[name]
 		if !ok || len(given) != 1 || !form.MatchString(given[0]) {
-			return "", forbidden("parameter %.40q is not permitted, comes twice or has an unusual value", name)
+			return "", forbidden("parameter %.40q is not permitted, comes twice or has an unusual value",
+				name)
 		}
 	}
 	panel, err := strconv.Atoi(values.Get("panelId"))

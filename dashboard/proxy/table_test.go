@@ -22,7 +22,8 @@ type send struct {
 }
 
 func request(method, target string, header ...string) string {
-	return method + " " + target + " HTTP/1.1\r\nHost: page.test:8050\r\n" + strings.Join(append(header, "Connection: close"), "\r\n") + "\r\n\r\n"
+	return method + " " + target + " HTTP/1.1\r\nHost: page.test:8050\r\n" +
+		strings.Join(append(header, "Connection: close"), "\r\n") + "\r\n\r\n"
 }
 
 func query(body string, header ...string) string {

@@ -92,7 +92,8 @@ func (s *Server) figures(m *moment, r chartRequest) []string {
 	}
 	figures := []string{formatNumber(c.Value(r.Statistic)), string(r.Statistic)}
 	if r.hasRange() {
-		figures = append(figures, formatExtreme(c.Value(series.Min))+" to "+formatExtreme(c.Value(series.Max)))
+		figures = append(figures, formatExtreme(c.Value(series.Min))+" to "+
+			formatExtreme(c.Value(series.Max)))
 	}
 	return append(figures, count)
 }

@@ -60,8 +60,8 @@ func (s *Server) show(snapshot latest.Snapshot, now time.Time) {
 	close(before.replaced)
 }
 
-// maxKept bounds how many views' events and frames, and how many charts' histories, are kept: whoever
-// asks for many makes the page slower, not larger.
+// maxKept bounds how many views' events and frames, and how many charts' histories, are kept:
+// whoever asks for many makes the page slower, not larger.
 const maxKept = 300
 
 // once makes a value unless it is there.

@@ -93,7 +93,10 @@ func (s *Server) page(query url.Values) page {
 // columns are the table's heads. The first click sorts the largest first, save for names.
 func (v view) columns(stats series.Statistics) (list []column) {
 	for _, name := range columns(stats) {
-		c := column{Name: name, Title: chart.Title(series.Statistic(name)), Sort: "-" + name, Sorted: "none"}
+		c := column{
+			Name: name, Title: chart.Title(series.Statistic(name)), Sort: "-" + name,
+			Sorted: "none",
+		}
 		if name == "name" {
 			c.Title, c.Sort = "Colour", name
 		}

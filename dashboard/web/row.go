@@ -36,7 +36,8 @@ type cell struct {
 
 func (m *moment) newRow(c *latest.Color, stat series.Statistic, picked bool) row {
 	r := row{
-		Name: c.Color, Shade: palette.Of(c.Color), Late: m.late(c), Complete: c.Complete, Exact: !c.Approximate,
+		Name: c.Color, Shade: palette.Of(c.Color), Late: m.late(c), Complete: c.Complete,
+		Exact:  !c.Approximate,
 		Picked: picked, Spark: m.spark(c), Count: formatCount(c.Count),
 		Sign: "none", Word: "unknown", End: c.Start.Add(m.config.Window).UTC(),
 	}
@@ -62,8 +63,8 @@ func (m *moment) newRow(c *latest.Color, stat series.Statistic, picked bool) row
 // The sparkline's height; its width is one for each window.
 const sparkHeight = 40
 
-// spark draws the first statistic of the last windows as a path, each colour on its own scale. A missing
-// window is a gap, a lone one a dot.
+// spark draws the first statistic of the last windows as a path, each colour on its own scale. A
+// missing window is a gap, a lone one a dot.
 func (m *moment) spark(c *latest.Color) string {
 	newest := m.Newest.UnixNano() / int64(m.config.Window)
 	low, high := math.Inf(1), math.Inf(-1)

@@ -60,9 +60,10 @@ func newest() time.Time { return time.Now().Add(-7 * time.Second).Truncate(width
 
 func point(color string, ago int, mean float64) series.Point {
 	return series.Point{
-		Color: color, Start: newest().Add(-time.Duration(ago) * width), Statistics: series.DefaultStatistics(),
-		Values: []float64{mean, mean, mean - 1.5, mean + 10},
-		Count:  4, Complete: true,
+		Color: color, Start: newest().Add(-time.Duration(ago) * width),
+		Statistics: series.DefaultStatistics(),
+		Values:     []float64{mean, mean, mean - 1.5, mean + 10},
+		Count:      4, Complete: true,
 	}
 }
 
@@ -246,12 +247,16 @@ func TestRows(t *testing.T) {
 	s, _ := newServer(t, some()...)
 	const path = "/?color=red&stat=max&theme=dark&range=6h"
 	shows(t, s, path,
-		`class="mine silent"`, `class="mine stale"`, `class="mine part"`, `class="mine picked"`, `data-theme="dark"`,
-		`<i class="sign up"></i><span class="sr">up </span>2.50`, `<span class="sr">unknown </span>`, `title="approximate"`,
-		`1,234.5`, `value="6h" checked`, `<option value="max" selected>`, `aria-sort="ascending"`,
+		`class="mine silent"`, `class="mine stale"`, `class="mine part"`, `class="mine picked"`,
+		`data-theme="dark"`, `<i class="sign up"></i><span class="sr">up </span>2.50`,
+		`<span class="sr">unknown </span>`, `title="approximate"`, `1,234.5`, `value="6h" checked`,
+		`<option value="max" selected>`, `aria-sort="ascending"`,
 		`chart.svg?color=`, `data-state="live"`, `5 colours`, `<b id="many">3</b>`)
 	page := get(t, s, path).Body.String()
-	for _, unwanted := range []string{"<img src=x", " style=", "<style", "onclick", "javascript:", `http-equiv`} {
+	for _, unwanted := range []string{
+		"<img src=x", " style=", "<style", "onclick", "javascript:",
+		`http-equiv`,
+	} {
 		if strings.Contains(page, unwanted) {
 			t.Errorf("the page has %s", unwanted)
 		}
@@ -288,25 +293,30 @@ func TestLatest(t *testing.T) {
 	d := decode[document](t, s, "/latest")
 	red := d.Colors[4]
 	if len(d.Colors) != 5 || red["mean"] != 42.5 || red["previous"].(map[string]any)["mean"] != 40. ||
-		red["end"] != newest().Add(width).Format(time.RFC3339) || d.Colors[1]["exact"] != false || d.Colors[2]["stale"] != true {
+		red["end"] != newest().Add(width).Format(time.RFC3339) || d.Colors[1]["exact"] != false ||
+		d.Colors[2]["stale"] != true {
 		t.Errorf("the document is %+v", d)
 	}
 	s.Publish(snapshot(append(some(), point("=1+1", 0, 1))...))
-	for query, want := range map[string]int{"": 6, "color=red&color=nothing": 1, "q=re&size=100": 2, "page=1&size=4": 2} {
+	for query, want := range map[string]int{
+		"": 6, "color=red&color=nothing": 1, "q=re&size=100": 2,
+		"page=1&size=4": 2,
+	} {
 		if d := decode[document](t, s, "/latest?"+query); len(d.Colors) != want {
 			t.Errorf("%s lists %d colours, want %d", query, len(d.Colors), want)
 		}
 		w := get(t, s, "/latest.csv?"+query)
 		rows, err := csv.NewReader(w.Body).ReadAll()
-		if err != nil || len(rows) != want+1 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/csv") ||
+		if err != nil || len(rows) != want+1 ||
+			!strings.HasPrefix(w.Header().Get("Content-Type"), "text/csv") ||
 			query == "" && (rows[1][0] != hostile || rows[2][0] != "'=1+1" || rows[6][3] != "42.5") {
 			t.Errorf("%s: %v %v %q", query, w.Header(), err, rows)
 		}
 	}
 }
 
-// The page shows what the worker computes, whatever that is: in the table, the chart and all that can
-// be fetched. What a window does not have is a dash, null, or nothing.
+// The page shows what the worker computes, whatever that is: in the table, the chart and all that
+// can be fetched. What a window does not have is a dash, null, or nothing.
 func TestOtherStatistics(t *testing.T) {
 	few := series.Statistics{"p99.9", series.StdDev, series.Mean}
 	red, blue := point("red", 0, 0), point("blue", 0, 0)
@@ -314,8 +324,9 @@ func TestOtherStatistics(t *testing.T) {
 	blue.Statistics, blue.Values = few, []float64{3, math.NaN(), 3}
 	s, _ := newServer(t, red, blue)
 	shows(t, s, "/?sort=-p99.9",
-		`data-statistics="mean,stddev,p99.9"`, `value="-p99.9" selected`, `<option value="mean" selected>`,
-		`<th scope="col">P99.9</th>`, `<td role="cell" class="c-main">40.00`,
+		`data-statistics="mean,stddev,p99.9"`, `value="-p99.9" selected`,
+		`<option value="mean" selected>`, `<th scope="col">P99.9</th>`,
+		`<td role="cell" class="c-main">40.00`,
 		`<td role="cell" class="stat c-stddev" data-name="stddev">7.25</td>`, `data-name="stddev">–</td>`,
 		`<td role="cell" class="stat c-p99.9" data-name="p99.9">99.50</td>`)
 	if strings.Contains(get(t, s, "/?sort=-p99.9").Body.String(), "edian") {
@@ -340,8 +351,14 @@ func TestDocumentedExample(t *testing.T) {
 	start, four := time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC), series.DefaultStatistics()
 	s, _ := newServer(t)
 	s.Publish(snapshot(
-		series.Point{Color: "red", Start: start.Add(-width), Statistics: four, Values: []float64{48.25, 47, 3, 99}, Count: 4},
-		series.Point{Color: "red", Start: start, Statistics: four, Values: []float64{50.5, 50, 1, 100}, Count: 5, Complete: true}))
+		series.Point{
+			Color: "red", Start: start.Add(-width), Statistics: four,
+			Values: []float64{48.25, 47, 3, 99}, Count: 4,
+		},
+		series.Point{
+			Color: "red", Start: start, Statistics: four, Values: []float64{50.5, 50, 1, 100},
+			Count: 5, Complete: true,
+		}))
 	s.show(s.now.Snapshot, start.Add(6*time.Second))
 	m := s.moment()
 	got, err := json.Marshal(m.document(m.Colors))
@@ -462,7 +479,10 @@ func TestChartParameters(t *testing.T) {
 
 func TestReplies(t *testing.T) {
 	s, _ := newServer(t, some()...)
-	for _, path := range []string{"/latest", "/latest.csv", "/chart.svg?range=1h", "/static/page.js", "/series", "/rows"} {
+	for _, path := range []string{
+		"/latest", "/latest.csv", "/chart.svg?range=1h", "/static/page.js",
+		"/series", "/rows",
+	} {
 		first := get(t, s, path)
 		tag := first.Header().Get("ETag")
 		if tag == "" || first.Header().Get("Cache-Control") != "no-cache" {
@@ -485,7 +505,8 @@ func TestReplies(t *testing.T) {
 			t.Errorf("%s compressed: %v, %d bytes", path, err, len(body))
 		}
 	}
-	address := regexp.MustCompile(`static/page\.js\?v=[0-9a-f]+`).FindString(get(t, s, "/").Body.String())
+	address := regexp.MustCompile(`static/page\.js\?v=[0-9a-f]+`).FindString(
+		get(t, s, "/").Body.String())
 	if w := get(t, s, "/"+address); !strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
 		t.Errorf("%s may not be kept: %s", address, w.Header().Get("Cache-Control"))
 	}
@@ -493,10 +514,14 @@ func TestReplies(t *testing.T) {
 
 func TestHeadersAndMethods(t *testing.T) {
 	s, _ := newServer(t, some()...)
-	for _, path := range []string{"/", "/latest", "/rows", "/series", "/static/page.css", "/static/nothing"} {
+	for _, path := range []string{
+		"/", "/latest", "/rows", "/series", "/static/page.css",
+		"/static/nothing",
+	} {
 		h := get(t, s, path).Header()
 		for name, want := range map[string]string{
-			"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
+			"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff",
+			"X-Frame-Options": "DENY",
 			"Referrer-Policy": "same-origin",
 		} {
 			if got := h.Get(name); got != want {
@@ -542,7 +567,10 @@ func TestUnder(t *testing.T) {
 	check("/colors", false, "", "/colorsx", "/colorsx /colors")
 	check("", false, "/evil", "/latest", "/latest ") // nobody said that the proxy can be trusted
 	check("", true, "/colors/", "/latest", "/latest /colors")
-	for _, bad := range []string{"//evil.example", "/a/../b", `/a"b`, "colors", "/a b", "/.", "/a//b", "/%2e"} {
+	for _, bad := range []string{
+		"//evil.example", "/a/../b", `/a"b`, "colors", "/a b", "/.", "/a//b",
+		"/%2e",
+	} {
 		check("", true, bad, "/latest", "/latest ")
 		if ValidPrefix(bad) {
 			t.Errorf("%s is a prefix", bad)
@@ -579,20 +607,26 @@ func TestProtect(t *testing.T) {
 
 func TestFormat(t *testing.T) {
 	for f, want := range map[float64]string{
-		0: "0.00", 42.5: "42.50", 1.005: "1.00", 999.99: "999.99", -1234.56: "-1,234.6", 99999.9: "99,999.9",
-		1234567.8: "1,234,568", 123456789: "1.235e8", 1.7e308: "1.700e308", 0.00012: "1.200e-4", -0.0045: "-4.500e-3",
+		0: "0.00", 42.5: "42.50", 1.005: "1.00", 999.99: "999.99", -1234.56: "-1,234.6",
+		99999.9:   "99,999.9",
+		1234567.8: "1,234,568", 123456789: "1.235e8", 1.7e308: "1.700e308", 0.00012: "1.200e-4",
+		-0.0045: "-4.500e-3",
 	} {
 		if got := formatNumber(f); got != want {
 			t.Errorf("%v is %s, want %s", f, got, want)
 		}
 	}
-	for f, want := range map[float64]string{100: "100", -3: "-3", 12345: "12,345", 2.5: "2.50", 1e21: "1.000e21"} {
+	for f, want := range map[float64]string{
+		100: "100", -3: "-3", 12345: "12,345", 2.5: "2.50",
+		1e21: "1.000e21",
+	} {
 		if got := formatExtreme(f); got != want {
 			t.Errorf("the extreme %v is %s, want %s", f, got, want)
 		}
 	}
 	for d, want := range map[time.Duration]string{
-		-time.Second: "0 ms", 99 * time.Second: "99 s", 100 * time.Second: "1 min", 100 * time.Minute: "1 h", 47 * time.Hour: "47 h", 80 * time.Hour: "3 d",
+		-time.Second: "0 ms", 99 * time.Second: "99 s", 100 * time.Second: "1 min",
+		100 * time.Minute: "1 h", 47 * time.Hour: "47 h", 80 * time.Hour: "3 d",
 	} {
 		if got := formatSpan(d); got != want {
 			t.Errorf("%v is %s, want %s", d, got, want)

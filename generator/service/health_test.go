@@ -89,8 +89,9 @@ func TestReadyz(t *testing.T) {
 			t.Errorf("status %d, %v, %s", w.Code, w.Header(), w.Body)
 		}
 	}
-	get(http.StatusServiceUnavailable, `{"ready":false,"conditions":[{"name":"redis","ok":false,"since":"`+
-		c.state.Since.Format(time.RFC3339Nano)+`","reason":"a < b"}]}`)
+	get(http.StatusServiceUnavailable,
+		`{"ready":false,"conditions":[{"name":"redis","ok":false,"since":"`+
+			c.state.Since.Format(time.RFC3339Nano)+`","reason":"a < b"}]}`)
 	c.Set(nil)
 	get(http.StatusOK, `{"ready":true,"conditions":[{"name":"redis","ok":true,"since":"`)
 }

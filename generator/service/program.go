@@ -10,8 +10,9 @@ import (
 	"text/tabwriter"
 )
 
-// A Program is a table of commands, to which the commands version and help are added, and those that
-// serve HTTP get healthcheck. Without a word on the command line, the command run is carried out.
+// A Program is a table of commands, to which the commands version and help are added, and those
+// that serve HTTP get healthcheck. Without a word on the command line, the command run is carried
+// out.
 type Program struct {
 	Name     string
 	About    string // what it does, for help

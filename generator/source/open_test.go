@@ -71,7 +71,8 @@ func TestOpen(t *testing.T) {
 	}
 	wrong("empty.csv", "", "is empty")
 	wrong("bom-only.csv", "\ufeff", "is empty")
-	wrong("units.csv", "color,value,ts\nred,1,1760000000\nred,1,1760000000000\n", "is not of one format")
+	wrong("units.csv", "color,value,ts\nred,1,1760000000\nred,1,1760000000000\n",
+		"is not of one format")
 	wrong("utf16.csv", "\xff\xfec\x00", "UTF-16")
 	wrong("table.xlsx", "PK\x03\x04", "save it as CSV")
 	wrong("packed.xlsx.gz", gzipped(t, "PK\x03\x04...."), "save it as CSV")
