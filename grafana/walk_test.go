@@ -75,7 +75,7 @@ func TestAnEmptyBucketIsNoError(t *testing.T) {
 func TestAColourLeadsToItsDashboard(t *testing.T) {
 	t.Parallel()
 	g, _ := start(t, 30*time.Minute)
-	ctx := grafanatest.Browser(t, 1500, 1500)
+	ctx := grafanatest.Browser(t, 1500, 2000)
 	navigate(t, ctx, g, "/d/colors/colours?kiosk&from=now-20m&to=now&refresh=") // a refresh would close what a click opens
 	// follow checks the first link of a look, before which act is done again and again.
 	follow := func(look string, act func() error) {
@@ -110,13 +110,14 @@ func TestAColourLeadsToItsDashboard(t *testing.T) {
 	// On a chart, all others are hidden by a click on the legend. Then a dot marks the point that is
 	// nearest to the mouse, and can be clicked.
 	const chart = `const chart = Array.from(document.querySelectorAll('section')).find(s => s.innerText.startsWith('Messages per window')); `
-	grafanatest.Eventually(t, 20*time.Second, func() error {
+	grafanatest.Eventually(t, 60*time.Second, func() error {
 		_, err := chromedp.Run(ctx, chromedp.Evaluate[any](
 			`(() => { `+chart+`Array.from(chart.querySelectorAll('button')).find(b => b.innerText.startsWith('dark')).click() })()`))
-		if errors.Is(err, chromedp.ErrJSUndefined) {
+		if err == nil || errors.Is(err, chromedp.ErrJSUndefined) {
 			return nil
 		}
-		return err
+		screen, _ := grafanatest.Look(ctx)
+		return fmt.Errorf("%w on %+v", err, screen)
 	})
 	middle := func(selector string) (x, y float64, err error) {
 		at, err := chromedp.Run(ctx, chromedp.Evaluate[[]float64](`(() => { `+chart+`return Array.from(chart.querySelectorAll('`+selector+`'))

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -431,6 +432,15 @@ func TestPartitions(t *testing.T) {
 	rates, _, _ := a.Rates.After(0, 0)
 	if last := rates[len(rates)-1]; len(last.Stats) != 0 {
 		t.Errorf("rates without a partition: %+v", last)
+	}
+
+	// Another receiver does not go on with what one of them had closed.
+	one.Time(base+15*second, source.Position{})
+	a.receive = func(context.Context, func() *Partition) {}
+	a.Watch(t.Context(), nil)
+	a.partition().Time(base+16*second, source.Position{})
+	if rows, _, _ := a.Closed.After(0, 0); len(rows) != 1 {
+		t.Errorf("closed windows %+v", rows)
 	}
 }
 

@@ -102,15 +102,18 @@ func TestRowsAreThereForWhoComesBackSoon(t *testing.T) {
 			rows, _, _ := a.Partial.After(0, time.Now().Add(-Memory).UnixNano())
 			return len(rows)
 		}
-		watchFor(time.Minute)
+		watchFor(time.Minute + time.Second) // in the middle of a window
 		before := rows()
 		if before < 200 {
 			t.Fatalf("%d rows in a minute", before)
 		}
-		time.Sleep(Memory - time.Minute - 2*time.Second) // the first rows are not too old by then
-		watchFor(0)
-		if rows() < before { // new ones may be there already
+		time.Sleep(Memory - time.Minute - 4*time.Second) // the first rows are not too old by then
+		watchFor(2 * time.Second)
+		if rows() < before { // new ones are there too
 			t.Errorf("%d of %d rows are left within the ten minutes", rows(), before)
+		}
+		if rows, _, _ := a.Partial.After(0, 0); len(rows[len(rows)-1].Stats) != 2 {
+			t.Errorf("the last row is %+v, want two colours of this receiver", rows[len(rows)-1])
 		}
 		time.Sleep(Memory + time.Second)
 		watchFor(0)
