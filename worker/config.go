@@ -13,6 +13,7 @@ import (
 	"colorstream/influxdb/access"
 	"colorstream/worker/history"
 	"colorstream/worker/source"
+	"colorstream/worker/window"
 )
 
 //go:generate go test -run "TestVariables|Documented" . -update-docs
@@ -94,6 +95,14 @@ func (c config) channels() []string {
 func (c config) replicas() int {
 	target, _ := c.Redis.Target() // Validate has tried it
 	return target.Replicas(c.Replicas)
+}
+
+// windows is the configuration of the window sets.
+func (c config) windows() window.Config {
+	return window.Config{
+		Width: c.Window, Lateness: c.lateness(), Idle: c.Idle, Statistics: c.Statistics,
+		MaxColors: c.MaxColors, MaxValues: c.MaxValues,
+	}
 }
 
 // Validate checks what a variable's type does not.

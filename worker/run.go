@@ -4,22 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"golang.org/x/sync/errgroup"
 
 	"colorstream/generator/service"
 	"colorstream/worker/history"
 	"colorstream/worker/influx"
 	"colorstream/worker/store"
-	"colorstream/worker/window"
 )
 
 const about = `worker receives colour messages from Redis, computes mean, median, minimum, maximum, sum and count
@@ -43,35 +41,15 @@ func run(ctx context.Context, p service.Process) error {
 	}.Run(ctx, p)
 }
 
+// start runs the worker, and HTTP beside it, until ctx ends. HTTP is served until the last window is
+// stored.
 func start(ctx context.Context, p service.Process, cfg config) error {
 	log := cfg.Log.New(p.Stderr, "worker")
 	log.Info("starting", "version", service.Version(), "config", cfg)
 	for _, name := range service.UnknownVariables(p.Environ, "WORKER_", cfg) {
 		log.Warn("no such variable: it is ignored (worker help lists all)", "variable", name)
 	}
-	redis.SetLogger(redisLog{log})
-	return work(ctx, log, cfg)
-}
-
-// redisLog is where go-redis's own log lines go. They repeat with every attempt what the worker
-// says once.
-type redisLog struct{ log *slog.Logger }
-
-func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
-	l.log.DebugContext(ctx, strings.TrimSpace(fmt.Sprintf(format, v...)), "from", "go-redis")
-}
-
-// windows is the configuration of the window sets.
-func (c config) windows() window.Config {
-	return window.Config{
-		Width: c.Window, Lateness: c.lateness(), Idle: c.Idle, Statistics: c.Statistics,
-		MaxColors: c.MaxColors, MaxValues: c.MaxValues,
-	}
-}
-
-// work runs the worker, and HTTP beside it, until ctx ends. HTTP is served until the last window is
-// stored.
-func work(ctx context.Context, log *slog.Logger, cfg config) error {
+	logging.Disable() // go-redis repeats with every attempt what the worker says once
 	// The worker holds little between two windows: without this the garbage collector would run dozens
 	// of times a second.
 	debug.SetGCPercent(400)
