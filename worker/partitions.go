@@ -157,14 +157,16 @@ func (p *partitions) tryDone(key string, err error) {
 	}
 }
 
-// giveUp reports whether the partition that asks is to be given to another worker.
-func (p *partitions) giveUp() bool {
+// giveUp reports whether a partition is to be given to another worker. It does not count from then
+// on, or more would be given up before this one is.
+func (p *partitions) giveUp(key string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.share.Excess == 0 {
 		return false
 	}
 	p.share.Excess--
+	delete(p.owned, key)
 	return true
 }
 
@@ -200,7 +202,7 @@ func (p *partitions) own(ctx context.Context, log *slog.Logger, key string, s *s
 		return err
 	}
 	group, owning := errgroup.WithContext(ctx)
-	group.Go(func() error { return p.renew(owning, s) })
+	group.Go(func() error { return p.renew(owning, key, s) })
 	group.Go(func() error { return p.work(owning, group, log, key, s) })
 	if err := group.Wait(); ctx.Err() == nil && !errors.Is(err, errGivenUp) {
 		if errors.Is(err, store.ErrFenced) {
@@ -219,10 +221,10 @@ func (p *partitions) own(ctx context.Context, log *slog.Logger, key string, s *s
 }
 
 // renew keeps the lease until ctx ends, it is lost, or the partition is to be given up.
-func (p *partitions) renew(ctx context.Context, s *store.Redis) error {
+func (p *partitions) renew(ctx context.Context, key string, s *store.Redis) error {
 	for last := time.Now(); source.Sleep(ctx, lease/4); {
 		switch err := s.Renew(ctx); {
-		case err == nil && p.giveUp():
+		case err == nil && p.giveUp(key):
 			return errGivenUp
 		case err == nil:
 			last = time.Now()
