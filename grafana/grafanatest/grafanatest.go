@@ -96,9 +96,11 @@ func Start(t testing.TB, o Options) *Server {
 	}
 	s.environ = slices.Concat(os.Environ(), []string{
 		"GF_PATHS_DATA=" + data, "GF_PATHS_LOGS=" + filepath.Join(data, "log"),
-		"GF_PATHS_PLUGINS=" + filepath.Join(data, "plugins"), "GF_PATHS_PROVISIONING=" + provisioning,
+		"GF_PATHS_PLUGINS=" + filepath.Join(data, "plugins"),
+		"GF_PATHS_PROVISIONING=" + provisioning,
 		"GRAFANA_DASHBOARDS=" + s.Dashboards, "GF_LOG_LEVEL=info",
-		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT=" + port, "GF_SECURITY_ADMIN_PASSWORD=" + AdminPassword,
+		"GF_SERVER_HTTP_ADDR=127.0.0.1", "GF_SERVER_HTTP_PORT=" + port,
+		"GF_SECURITY_ADMIN_PASSWORD=" + AdminPassword,
 		"INFLUX_URL=" + influx.URL, "INFLUX_ORG=" + influx.Org, "INFLUX_BUCKET=" + influx.Bucket,
 		// Metrics lie beside the colours here, if a test writes any: the token reads one bucket.
 		"INFLUX_PIPELINE_BUCKET=" + influx.Bucket, "INFLUX_TOKEN=" + token,

@@ -19,7 +19,8 @@ func (r report) alerts(set *Set) {
 		uid, title := rule.Get("uid").Str, rule.Get("title").Str
 		r := report{file: rule.File, where: fmt.Sprintf("rule %q", title), problems: r.problems}
 		r.addIf("alert-uid", !uidPattern.MatchString(uid) || uids[uid],
-			"its uid %q is not one of 1 to 40 letters, digits, - and _, or another rule has it: change it", uid)
+			"its uid %q is not one of 1 to 40 letters, digits, - and _, or another rule has it: change it",
+			uid)
 		r.addIf("alert-title", title == "" || titles[title],
 			"its title is empty, or another rule has it: change it")
 		uids[uid], titles[title] = true, true
@@ -31,7 +32,8 @@ func (r report) alerts(set *Set) {
 var valued = regexp.MustCompile(`\$(values|labels)\b`)
 
 func (r report) alert(rule Rule, set *Set) {
-	r.addIf("alert-text", rule.Get("annotations.summary").Str == "" || rule.Get("annotations.description").Str == "",
+	summary, description := rule.Get("annotations.summary").Str, rule.Get("annotations.description").Str
+	r.addIf("alert-text", summary == "" || description == "",
 		"it needs the annotations summary and description: people read them at night")
 	r.addIf("alert-text", rule.Get("labels.severity").Str == "", "it needs the label severity")
 	for name, text := range rule.Get("labels").Map() {
@@ -54,7 +56,8 @@ func (r report) alert(rule Rule, set *Set) {
 		known = known || step.Get("refId").Str == condition
 		r.alertStep(step)
 	}
-	r.addIf("alert-step", !known, "its condition %q is none of its steps: name the refId of the threshold", condition)
+	r.addIf("alert-step", !known,
+		"its condition %q is none of its steps: name the refId of the threshold", condition)
 	uid, id, leads := rule.Get("dashboardUid").Str, int(rule.Get("panelId").Int()), false
 	if d := set.dashboard(uid); d != nil && id > 0 {
 		_, leads = d.panel(id)
@@ -74,15 +77,18 @@ func (r report) alertStep(step gjson.Result) {
 			"%s has no relativeTimeRange: say how many seconds it looks back", what)
 		r.flux(what, query, nil)
 		r.ranged(what, query)
-		r.addIf("alert-step", strings.Contains(query, "$"), "%s has a dollar sign: alerts know no variables", what)
+		r.addIf("alert-step", strings.Contains(query, "$"),
+			"%s has a dollar sign: alerts know no variables", what)
 	case Expression:
 		r.addIf("alert-step", kind != "reduce" && kind != "threshold",
 			"%s is of type %q: use reduce and threshold, with sums done in Flux", what, kind)
 		for _, comparison := range model.Get("conditions.#.evaluator.type").Array() {
 			r.addIf("alert-step", !slices.Contains(comparisons, comparison.Str),
-				"%s compares with %q: use one of %s", what, comparison.Str, strings.Join(comparisons, ", "))
+				"%s compares with %q: use one of %s",
+				what, comparison.Str, strings.Join(comparisons, ", "))
 		}
 	default:
-		r.add("datasource", "%s reads the data source %q: use %s or %s", what, source, DataSource, Expression)
+		r.add("datasource", "%s reads the data source %q: use %s or %s",
+			what, source, DataSource, Expression)
 	}
 }

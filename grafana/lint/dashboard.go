@@ -35,7 +35,8 @@ func Parse(data []byte) (*Dashboard, error) {
 		if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 			offset = e.Offset
 		}
-		return nil, fmt.Errorf("this is no dashboard: line %d: %w", 1+bytes.Count(data[:offset], []byte("\n")), err)
+		line := 1 + bytes.Count(data[:offset], []byte("\n"))
+		return nil, fmt.Errorf("this is no dashboard: line %d: %w", line, err)
 	}
 	for _, key := range []string{"apiVersion", "spec", "elements"} {
 		if keys[key] != nil {

@@ -28,7 +28,8 @@ type File struct {
 	Err       error
 }
 
-// Provisioned is one file of the folders provisioning/dashboards and provisioning/alerting, as JSON.
+// Provisioned is one file of the folders provisioning/dashboards and provisioning/alerting, as
+// JSON.
 type Provisioned struct {
 	gjson.Result
 
@@ -43,8 +44,8 @@ type Rule struct {
 	File string
 }
 
-// Load reads root's folders dashboards, provisioning/dashboards and provisioning/alerting, and those
-// under them, as Grafana does.
+// Load reads root's folders dashboards, provisioning/dashboards and provisioning/alerting, and
+// those under them, as Grafana does.
 func Load(root fs.FS) (*Set, error) {
 	set := new(Set)
 	for _, dir := range []string{"dashboards", "provisioning/dashboards", "provisioning/alerting"} {

@@ -119,7 +119,8 @@ func (r report) identity(d *Dashboard) {
 	version := d.Get("schemaVersion").Int()
 	r.addIf("schema", version != schemaVersion,
 		"the schemaVersion is %d, and Grafana changes the whole file when somebody saves it: "+
-			"use %d, or open it in Grafana, save it and run make dashboards-pull", version, schemaVersion)
+			"use %d, or open it in Grafana, save it and run make dashboards-pull",
+		version, schemaVersion)
 	refresh := d.Get("refresh")
 	ok := refresh.Type == gjson.Null || refresh.Type == gjson.False ||
 		refresh.Type == gjson.String && refreshPattern.MatchString(refresh.Str)
@@ -155,11 +156,13 @@ func (r report) links(d *Dashboard, set *Set) {
 // providers checks how Grafana is told of the dashboards' folder.
 func (r report) providers(providers []gjson.Result) {
 	for _, p := range providers {
-		r, interval := r.at(fmt.Sprintf("provider %q", p.Get("name").Str)), p.Get("updateIntervalSeconds").Int()
+		r := r.at(fmt.Sprintf("provider %q", p.Get("name").Str))
+		interval := p.Get("updateIntervalSeconds").Int()
 		r.addIf("deletion", p.Get("disableDeletion").Type != gjson.True,
 			"a file that is gone, be it for the moment in which an editor writes it, "+
 				"deletes its dashboard: set disableDeletion: true")
-		r.addIf("deletion", interval <= 10, "its updateIntervalSeconds is %d: with 10 or less Grafana waits for events, "+
-			"which bind mounts may not send; use 15", interval)
+		r.addIf("deletion", interval <= 10,
+			"its updateIntervalSeconds is %d: with 10 or less Grafana waits for events, "+
+				"which bind mounts may not send; use 15", interval)
 	}
 }

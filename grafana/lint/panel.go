@@ -45,7 +45,8 @@ func (r report) panels(d *Dashboard) {
 		seen[id] = p.Get("title").Str
 		kind, repeat := p.Get("type").Str, p.Get("repeat").Str
 		r.addIf("panel-type", !slices.Contains(types, kind),
-			"%q is no type of panel that comes with Grafana: use one of %s", kind, strings.Join(types, ", "))
+			"%q is no type of panel that comes with Grafana: use one of %s",
+			kind, strings.Join(types, ", "))
 		r.addIf("repeat", repeat != "" && !slices.Contains(declared, repeat),
 			"it repeats for the variable %q, which the dashboard does not have: "+
 				"add the variable or empty \"repeat\"", repeat)
@@ -80,8 +81,9 @@ func (r report) grid(panels []gjson.Result) {
 // colors checks that a series called red is red.
 func (r report) colors(p panel) {
 	mode := p.Get("fieldConfig.defaults.color.mode").Str
-	r.addIf("color-mode", !slices.Contains(modes, mode), "Grafana does not know the colour mode %q and "+
-		"shows nothing: use palette-classic, fixed or thresholds", mode)
+	r.addIf("color-mode", !slices.Contains(modes, mode),
+		"Grafana does not know the colour mode %q and shows nothing: "+
+			"use palette-classic, fixed or thresholds", mode)
 	kind := p.Get("type").Str
 	if kind != "timeseries" && kind != "barchart" || !slices.ContainsFunc(p.targets(), perColor) {
 		return
@@ -106,15 +108,15 @@ func perColor(target gjson.Result) bool {
 
 // fixedColor returns the fixed colour of the series of a name, "any" if there is none.
 func (p panel) fixedColor(name string) string {
-	color := p.Get(`fieldConfig.overrides.#(matcher.options=="` + name + `")#|#(matcher.id=="byName")#.properties|` +
-		`@flatten|#(id=="color")#.value|#(mode=="fixed").fixedColor`)
+	color := p.Get(`fieldConfig.overrides.#(matcher.options=="` + name + `")#|` +
+		`#(matcher.id=="byName")#.properties|@flatten|#(id=="color")#.value|#(mode=="fixed").fixedColor`)
 	return cmp.Or(color.Str, "any")
 }
 
 // links are those of the panel's values.
 func (p panel) links() []gjson.Result {
-	return append(p.Get("fieldConfig.defaults.links").Array(),
-		p.Get(`fieldConfig.overrides.#.properties|@flatten|#(id=="links")#.value|@flatten`).Array()...)
+	const ofOverrides = `fieldConfig.overrides.#.properties|@flatten|#(id=="links")#.value|@flatten`
+	return append(p.Get("fieldConfig.defaults.links").Array(), p.Get(ofOverrides).Array()...)
 }
 
 // statistics are the panels that the page shows, by id, and the fields that each reads.
@@ -142,8 +144,8 @@ func (r report) embedded(d *Dashboard) {
 			continue
 		}
 		r := r.at(p.String())
-		r.addIf("embedded", p.Get("type").Str != "timeseries" || len(p.targets()) == 0 || p.Get("repeat").Str != "",
-			"it must be of type timeseries, have a query and not repeat: %s", shown)
+		fits := p.Get("type").Str == "timeseries" && len(p.targets()) > 0 && p.Get("repeat").Str == ""
+		r.addIf("embedded", !fits, "it must be of type timeseries, have a query and not repeat: %s", shown)
 		for _, t := range p.targets() {
 			flux := t.Get("query").Str
 			for _, field := range statistic.fields {

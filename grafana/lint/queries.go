@@ -44,7 +44,8 @@ func (s *Set) Queries() []Query {
 	}
 	for _, r := range s.Rules() {
 		for _, step := range r.Get("data").Array() {
-			source, seconds := step.Get("datasourceUid").Str, step.Get("relativeTimeRange.from").Int()
+			source := step.Get("datasourceUid").Str
+			seconds := step.Get("relativeTimeRange.from").Int()
 			if !slices.Contains(fluxSources, source) || seconds == 0 {
 				continue
 			}
@@ -69,20 +70,23 @@ func (d *Dashboard) queries(file string) (out []Query) {
 		for _, t := range p.targets() {
 			add(Query{
 				Where: p.String(), Kind: p.Get("type").Str, Flux: t.Get("query").Str,
-				Key: fmt.Sprintf("%d/%s", p.number(), t.Get("refId").Str), MaxPoints: int(p.Get("maxDataPoints").Int()),
+				Key:       fmt.Sprintf("%d/%s", p.number(), t.Get("refId").Str),
+				MaxPoints: int(p.Get("maxDataPoints").Int()),
 			}, t.Get("datasource"))
 		}
 	}
 	for _, v := range d.Get(`templating.list.#(type=="query")#`).Array() {
 		name := v.Get("name").Str
-		add(Query{Where: fmt.Sprintf("variable %q", name), Kind: "variable", Flux: flux(v), Key: "variable/" + name},
-			v.Get("datasource"))
+		add(Query{
+			Where: fmt.Sprintf("variable %q", name), Kind: "variable", Flux: flux(v),
+			Key: "variable/" + name,
+		}, v.Get("datasource"))
 	}
 	for _, a := range d.annotations() {
 		name := a.Get("name").Str
 		add(Query{
-			Where: fmt.Sprintf("annotation %q", name), Kind: "annotation", Flux: a.Get("target.query").Str,
-			Key: "annotation/" + name,
+			Where: fmt.Sprintf("annotation %q", name), Kind: "annotation",
+			Flux: a.Get("target.query").Str, Key: "annotation/" + name,
 		}, a.Get("datasource"))
 	}
 	return out

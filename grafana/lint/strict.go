@@ -21,7 +21,8 @@ func (r report) strict(d *Dashboard, data []byte) {
 	// How fields look, the SDK reads less strictly where it stands in a panel.
 	for i, p := range d.Get("panels").Array() {
 		if v := p.Get("fieldConfig.defaults"); v.Exists() {
-			r.sdk(d, fmt.Sprintf("panels[%d].fieldConfig.defaults.", i), new(dashboard.FieldConfig).UnmarshalJSONStrict([]byte(v.Raw)))
+			err := new(dashboard.FieldConfig).UnmarshalJSONStrict([]byte(v.Raw))
+			r.sdk(d, fmt.Sprintf("panels[%d].fieldConfig.defaults.", i), err)
 		}
 	}
 }

@@ -44,7 +44,9 @@ type stored struct {
 //
 // Secrets are password, tlsCACert, tlsClientCert and tlsClientKey, all as PEM but the first, and
 // url: a whole URL, in place of the open one, for one that holds a password.
-func readSettings(from backend.DataSourceInstanceSettings) (set redis.Config, limits window.Config, err error) {
+func readSettings(
+	from backend.DataSourceInstanceSettings,
+) (set redis.Config, limits window.Config, err error) {
 	var in stored
 	if len(from.JSONData) > 0 {
 		if err := json.Unmarshal(from.JSONData, &in); err != nil {

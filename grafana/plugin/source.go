@@ -43,6 +43,7 @@ func open(log *slog.Logger, from backend.DataSourceInstanceSettings) (*source, e
 		receiver.Run(ctx, func() redis.Sink { return partition() })
 	}
 	return &source{
-		uid: from.UID, redis: receiver, live: live.NewAggregator(limits, receive), statistics: limits.Statistics,
+		uid: from.UID, redis: receiver, live: live.NewAggregator(limits, receive),
+		statistics: limits.Statistics,
 	}, nil
 }

@@ -24,8 +24,9 @@ const Scrape = 10 * time.Second
 // length is how much Metrics covers.
 const length = time.Hour
 
-// metrics are what programs have besides what Metrics says of them. A counter grows by itself, by at
-// most so much between two samples; a gauge goes up and down, up to a most; a histogram has bounds.
+// metrics are what programs have besides what Metrics says of them. A counter grows by itself, by
+// at most so much between two samples; a gauge goes up and down, up to a most; a histogram has
+// bounds.
 var metrics = []struct {
 	kind   string
 	most   int

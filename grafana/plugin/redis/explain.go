@@ -16,7 +16,7 @@ var hints = []struct{ contains, hint string }{
 	{"no such host", "there is no such host: correct the URL"},
 	{"connection refused", "nothing listens there: start Redis, or correct the URL"},
 	{"not look like a TLS handshake", "it does not speak TLS: write redis:// in place of rediss://"},
-	{"failed to verify certificate", "its certificate is not trusted: give its CA certificate in the settings"},
+	{"failed to verify certificate", "its certificate is not trusted: give its CA in the settings"},
 	{"timeout", silent},
 	{"deadline exceeded", silent},
 	{"EOF", hangsUp},

@@ -72,7 +72,8 @@ func (r *reader) read(ctx context.Context) error {
 	err := r.begin(ctx)
 	if err == nil {
 		r.State(nil)
-		r.source.log.Info("reading Redis's stream", "address", r.source.target.Address(), "stream", r.key)
+		address := r.source.target.Address()
+		r.source.log.Info("reading Redis's stream", "address", address, "stream", r.key)
 		lost := func(float64) {} // it is logged, and the sink is told of the gap
 		err = source.NewStream(r.source.log, r.client, r.key, r.position, nil, lost).Run(ctx, r)
 	}
