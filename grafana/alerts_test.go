@@ -193,7 +193,9 @@ func TestAlertsFireAndRecover(t *testing.T) {
 		broken[i].Complete = true
 	}
 	write(broken...)
-	for _, recovered := range []func() error{allIn(g, "inactive"), h.want("RECOVERY", silentColor, incomplete, noWindows)} {
+	for _, recovered := range []func() error{
+		allIn(g, "inactive"), h.want("RECOVERY", silentColor, incomplete, noWindows),
+	} {
 		grafanatest.Eventually(t, 120*time.Second, func() error {
 			write(window("red", 0, true), window("blue", 0, true))
 			return recovered()
@@ -221,7 +223,8 @@ func TestInfluxDBAwayIsOneAlert(t *testing.T) {
 	if err := h.want("CRITICAL", noWindows)(); err != nil {
 		t.Error(err)
 	}
-	if text := h.said(noWindows); !strings.Contains(text, "InfluxDB does not answer") || strings.Contains(text, "no value") {
+	text := h.said(noWindows)
+	if !strings.Contains(text, "InfluxDB does not answer") || strings.Contains(text, "no value") {
 		t.Errorf("it says %q", text)
 	}
 	db.Restart(t)

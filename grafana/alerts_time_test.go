@@ -35,7 +35,8 @@ func TestAlertsInTime(t *testing.T) {
 	for name, f := range faults {
 		buckets[name], stacks[name] = db.NewBucket(t), newStack(f)
 	}
-	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Environ: []string{"INFLUX_TOKEN=" + db.AdminToken}, Edit: func(dir string) {
+	token := []string{"INFLUX_TOKEN=" + db.AdminToken}
+	g := grafanatest.Start(t, grafanatest.Options{Influx: db, Environ: token, Edit: func(dir string) {
 		for name, bucket := range buckets {
 			copyFor(t, dir, name, bucket.Bucket)
 		}

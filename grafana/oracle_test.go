@@ -142,8 +142,8 @@ func (o oracle) age(points []series.Point) float64 {
 // answers make what queries must return, by the queries' keys.
 type answers map[string]func() []row
 
-// All queries of the dashboards but the live one, by their key, are run and their answers held against
-// the oracle. A key without a want is an error, so that a new query gets one; nil means that it is
+// All queries of the dashboards but the live one, by their key, are run and their answers held
+// against the oracle. A key without a want is an error, so that a new query gets one; nil means that it is
 // enough for it to run.
 func TestDashboards(t *testing.T) {
 	t.Parallel()

@@ -27,7 +27,8 @@ func TestAnEditInTheBrowserReachesTheFile(t *testing.T) {
 	}
 	pull := func(became string) {
 		t.Helper()
-		said, err := command(t, map[string]string{"GRAFANA_URL": g.URL, "GRAFANA_DIR": root}, "pull", "color", "colors")
+		environ := map[string]string{"GRAFANA_URL": g.URL, "GRAFANA_DIR": root}
+		said, err := command(t, environ, "pull", "color", "colors")
 		if want := "color.json: " + became + "\ncolors.json: " + became + "\n"; err != nil || said != want {
 			t.Fatalf("pull says %q, %v, want %q", said, err, want)
 		}

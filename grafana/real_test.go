@@ -74,7 +74,8 @@ func TestFirstStartShowsDataToEveryone(t *testing.T) {
 	}
 
 	var health struct{ Status, Message string }
-	if _, err := g.Call(true, http.MethodGet, "/api/datasources/uid/colorstream-influxdb/health", nil, &health); err != nil ||
+	const source = "/api/datasources/uid/colorstream-influxdb/health"
+	if _, err := g.Call(true, http.MethodGet, source, nil, &health); err != nil ||
 		health.Status != "OK" {
 		t.Errorf("the data source's health: %v, %+v", err, health)
 	}
@@ -83,14 +84,17 @@ func TestFirstStartShowsDataToEveryone(t *testing.T) {
 	}
 	other := db.NewBucket(t)
 	fill(t, other, time.Minute)
-	if n, err := points(g, strings.ReplaceAll(fluxOf(t, "colors/1/A"), "v.defaultBucket", `"`+other.Bucket+`"`)); err == nil && n > 0 {
+	elsewhere := strings.ReplaceAll(fluxOf(t, "colors/1/A"), "v.defaultBucket", `"`+other.Bucket+`"`)
+	if n, err := points(g, elsewhere); err == nil && n > 0 {
 		t.Errorf("Grafana's token reads another bucket: %d points", n)
 	}
 	save := func(admin bool, dashboard map[string]any) int {
-		status, _ := g.Call(admin, http.MethodPost, "/api/dashboards/db", map[string]any{"dashboard": dashboard}, nil)
+		body := map[string]any{"dashboard": dashboard}
+		status, _ := g.Call(admin, http.MethodPost, "/api/dashboards/db", body, nil)
 		return status
 	}
-	if status := save(false, map[string]any{"title": "x"}); status != http.StatusForbidden && status != http.StatusUnauthorized {
+	status := save(false, map[string]any{"title": "x"})
+	if status != http.StatusForbidden && status != http.StatusUnauthorized {
 		t.Errorf("an anonymous visitor saves a dashboard: status %d", status)
 	}
 	for line := range strings.Lines(g.Warnings()) {
@@ -100,7 +104,8 @@ func TestFirstStartShowsDataToEveryone(t *testing.T) {
 	}
 
 	// What people made in Grafana, and what was provisioned, outlives it.
-	if status := save(true, map[string]any{"uid": "mine", "title": "Mine", "schemaVersion": 42}); status != http.StatusOK {
+	status = save(true, map[string]any{"uid": "mine", "title": "Mine", "schemaVersion": 42})
+	if status != http.StatusOK {
 		t.Fatalf("save a dashboard: status %d", status)
 	}
 	g.Restart(t)
@@ -168,7 +173,9 @@ func TestFilesAreReadAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{"half written": good[:len(good)/2], "emptied": {}, "no JSON": []byte("uid: color\n")} {
+	for name, data := range map[string][]byte{
+		"half written": good[:len(good)/2], "emptied": {}, "no JSON": []byte("uid: color\n"),
+	} {
 		write(path, data)
 		// Another file's edit shows that the folder was read with the broken file in it.
 		next := "Colours beside a file that is " + name

@@ -61,7 +61,8 @@ func TestLintWithoutInfluxDB(t *testing.T) {
 		t.Fatal(err)
 	}
 	said, err = command(t, none, "lint")
-	if err == nil || !strings.Contains(err.Error(), "1 problem in dashboards") || !strings.HasPrefix(said, "empty.json: the file is empty") {
+	if err == nil || !strings.Contains(err.Error(), "1 problem in dashboards") ||
+		!strings.HasPrefix(said, "empty.json: the file is empty") {
 		t.Errorf("said %q, %v", said, err)
 	}
 }

@@ -20,7 +20,8 @@ func TestDataSourceWithCertificates(t *testing.T) {
 	secure := *db
 	secure.URL = authority.ServeFor(t, db.URL).URL
 	g := grafanatest.Start(t, grafanatest.Options{Influx: &secure, Environ: []string{
-		"INFLUX_CA=$__file{" + files.CA + "}", "INFLUX_CERT=$__file{" + files.Cert + "}", "INFLUX_KEY=$__file{" + files.Key + "}",
+		"INFLUX_CA=$__file{" + files.CA + "}", "INFLUX_CERT=$__file{" + files.Cert + "}",
+		"INFLUX_KEY=$__file{" + files.Key + "}",
 	}})
 	if n, err := points(g, fluxOf(t, "colors/1/A")); err != nil || n < 50 {
 		t.Errorf("a query: %v, %d points", err, n)

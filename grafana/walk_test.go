@@ -15,7 +15,9 @@ import (
 
 // wantPanels shows a page and waits until all its panels are drawn or, if there is nothing to show,
 // say so.
-func wantPanels(t *testing.T, ctx grafanatest.Page, g *grafanatest.Server, path, theme string, panels int, empty bool) {
+func wantPanels(
+	t *testing.T, ctx grafanatest.Page, g *grafanatest.Server, path, theme string, panels int, empty bool,
+) {
 	t.Helper()
 	navigate(t, ctx, g, path+"&from=now-15m&to=now&refresh=&_dash.hideTimePicker=true&theme="+theme)
 	grafanatest.Eventually(t, 40*time.Second, func() error {
@@ -76,7 +78,8 @@ func TestAColourLeadsToItsDashboard(t *testing.T) {
 	t.Parallel()
 	g, _ := start(t, 30*time.Minute)
 	ctx := grafanatest.Browser(t, 1500, 2000)
-	navigate(t, ctx, g, "/d/colors/colours?kiosk&from=now-20m&to=now&refresh=") // a refresh would close what a click opens
+	// A refresh would close what a click opens.
+	navigate(t, ctx, g, "/d/colors/colours?kiosk&from=now-20m&to=now&refresh=")
 	// follow checks the first link of a look, before which act is done again and again.
 	follow := func(look string, act func() error) {
 		t.Helper()

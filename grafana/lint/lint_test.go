@@ -74,6 +74,7 @@ var dashboards = []finding{
 	{"repeat", set(panel+"/repeat", "shade"), `the variable "shade"`},
 	{"color-mode", set(panel+"/fieldConfig/defaults/color/mode", "rainbow"), `"rainbow"`},
 	{"color", set(override, removed), `the series "red" is drawn in "any"`},
+	{"color", set(override+"/matcher/id", "byRegexp"), `the series "red" is drawn in "any"`},
 	{"color", set(override+"/properties/0/value/fixedColor", "semi-dark-blue"), `"semi-dark-blue"`},
 	{"target", set(target+"/qurey", "x"), `unknown key "qurey"`},
 	{"target", set(target+"/refId", ""), "no refId"},

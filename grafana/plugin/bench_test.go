@@ -44,7 +44,8 @@ func benchmarkPanels(b *testing.B, count, rate int) {
 	}
 	server := redistest.Start(b)
 	binary := filepath.Join(b.TempDir(), "generator")
-	if out, err := exec.Command("go", "build", "-C", "../../generator", "-o", binary, ".").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-C", "../../generator", "-o", binary, ".")
+	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("build the generator: %v\n%s", err, out)
 	}
 	load := exec.CommandContext(b.Context(), binary)

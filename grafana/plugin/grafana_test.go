@@ -35,7 +35,8 @@ const movingPanel = `{"id":%d,"title":"p","type":"stat","datasource":{"type":"co
 func startGrafana(t *testing.T, redisURL string) *grafanatest.Server {
 	t.Helper()
 	plugins := t.TempDir()
-	g := grafanatest.Start(t, grafanatest.Options{Environ: []string{"GF_PATHS_PLUGINS=" + plugins, "REDIS_URL=" + redisURL}, Edit: func(dir string) {
+	environ := []string{"GF_PATHS_PLUGINS=" + plugins, "REDIS_URL=" + redisURL}
+	g := grafanatest.Start(t, grafanatest.Options{Environ: environ, Edit: func(dir string) {
 		folder := filepath.Join(plugins, pluginID)
 		name := "gpx_colorstream_live_" + runtime.GOOS + "_" + runtime.GOARCH
 		err := errors.Join(os.CopyFS(folder, os.DirFS("web")),
@@ -49,7 +50,8 @@ func startGrafana(t *testing.T, redisURL string) *grafanatest.Server {
 		fmt.Sprintf(movingPanel, 1, "lastNotNull", `"stream":"windows","show":"running","statistic":"max"`),
 		fmt.Sprintf(movingPanel, 2, "count", `"stream":"messages","colors":["red"]`))
 	body := map[string]any{"dashboard": json.RawMessage(moving)}
-	if status, err := g.Call(true, http.MethodPost, "/api/dashboards/db", body, nil); err != nil || status != http.StatusOK {
+	status, err := g.Call(true, http.MethodPost, "/api/dashboards/db", body, nil)
+	if err != nil || status != http.StatusOK {
 		t.Fatalf("save the dashboard: %d %v", status, err)
 	}
 	return g
@@ -103,7 +105,9 @@ func TestInARealGrafana(t *testing.T) {
 		next++
 		sent := time.Now()
 		publish(t, c, "red", float64(next))
-		servicetest.Eventually(t, what, func() bool { return run[bool](t, ctx, fmt.Sprintf("%d in window.seen", next)) })
+		servicetest.Eventually(t, what, func() bool {
+			return run[bool](t, ctx, fmt.Sprintf("%d in window.seen", next))
+		})
 		return time.UnixMilli(run[int64](t, ctx, fmt.Sprintf("window.seen[%d]", next))).Sub(sent)
 	}
 	move("the panel moves")
@@ -186,7 +190,8 @@ func TestInARealGrafana(t *testing.T) {
 
 	// Health, and no warning but the one that is known.
 	var health struct{ Message string }
-	if _, err := g.Call(true, http.MethodGet, "/api/datasources/uid/colorstream-live/health", nil, &health); err != nil ||
+	const path = "/api/datasources/uid/colorstream-live/health"
+	if _, err := g.Call(true, http.MethodGet, path, nil, &health); err != nil ||
 		!strings.Contains(health.Message, "start the generator") {
 		t.Errorf("health: %v %q", err, health.Message)
 	}

@@ -19,15 +19,18 @@ func TestHealthIsSaidInWords(t *testing.T) {
 		t.Helper()
 		s, _ := start(t, settings)
 		got, err := s.CheckHealth(t.Context(), nil)
-		if err != nil || got.Status != status || !strings.Contains(got.Message, words) || strings.Contains(got.Message, "the-payload") {
+		if err != nil || got.Status != status || !strings.Contains(got.Message, words) ||
+			strings.Contains(got.Message, "the-payload") {
 			t.Errorf("%v, %v, want %v %q", got, err, status, words)
 		}
 	}
-	want(backend.HealthStatusError, `The channel "colors" on 127.0.0.1:1: nothing listens there`, settingsFor("redis://127.0.0.1:1", nil))
+	want(backend.HealthStatusError, `The channel "colors" on 127.0.0.1:1: nothing listens there`,
+		settingsFor("redis://127.0.0.1:1", nil))
 	keepPublishing(t, c, "colors", `{"color":"red","value":1}`)
 	keepPublishing(t, c, "strange", `{"colour":"the-payload"}`)
 	want(backend.HealthStatusOk, server.Addr(), settingsFor(server.URL(), nil))
-	want(backend.HealthStatusError, "color_missing", settingsFor(server.URL(), map[string]any{"channel": "strange"}))
+	want(backend.HealthStatusError, "color_missing",
+		settingsFor(server.URL(), map[string]any{"channel": "strange"}))
 }
 
 func TestSettings(t *testing.T) {

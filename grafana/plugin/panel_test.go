@@ -42,7 +42,8 @@ func start(t testing.TB, settings backend.DataSourceInstanceSettings) (*source, 
 
 func publish(t testing.TB, c *goredis.Client, color string, v float64) {
 	t.Helper()
-	if err := c.Publish(context.Background(), "colors", fmt.Sprintf(`{"color":%q,"name":"n","value":%v}`, color, v)).Err(); err != nil {
+	text := fmt.Sprintf(`{"color":%q,"name":"n","value":%v}`, color, v)
+	if err := c.Publish(context.Background(), "colors", text).Err(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -122,7 +123,8 @@ func (w *panel) run(t testing.TB, s *source, path string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := s.RunStream(ctx, &backend.RunStreamRequest{Path: path}, backend.NewStreamSender(w)); err != nil {
+		err := s.RunStream(ctx, &backend.RunStreamRequest{Path: path}, backend.NewStreamSender(w))
+		if err != nil {
 			t.Errorf("the stream %s breaks: %v", path, err)
 		}
 	})

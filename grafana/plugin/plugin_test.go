@@ -49,7 +49,8 @@ func TestAClosedWindowIsExact(t *testing.T) {
 				}
 				var err error
 				if transport == "stream" {
-					err = c.XAdd(t.Context(), &goredis.XAddArgs{Stream: "colors", Values: []string{"m", lines.String()}}).Err()
+					entry := goredis.XAddArgs{Stream: "colors", Values: []string{"m", lines.String()}}
+					err = c.XAdd(t.Context(), &entry).Err()
 				} else {
 					err = c.Publish(t.Context(), "colors", lines.String()).Err()
 				}
@@ -60,7 +61,8 @@ func TestAClosedWindowIsExact(t *testing.T) {
 			})
 			for i, statistic := range statistics {
 				for _, v := range panels[i].values("red") {
-					if want := naive(statistic, windows[v.at.Unix()]); math.Abs(v.value-want) > 1e-9 || v.at.Nanosecond() != 0 {
+					want := naive(statistic, windows[v.at.Unix()])
+					if math.Abs(v.value-want) > 1e-9 || v.at.Nanosecond() != 0 {
 						t.Errorf("%s of the window at %v is %v, want %v", statistic, v.at, v.value, want)
 					}
 				}

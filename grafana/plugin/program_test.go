@@ -58,14 +58,18 @@ func TestTheProgram(t *testing.T) {
 	}
 	settings := settingsFor("redis://127.0.0.1:1", nil)
 	settings.ID = 1
-	at := backend.ToProto().PluginContext(backend.PluginContext{PluginID: pluginID, DataSourceInstanceSettings: &settings})
+	at := backend.ToProto().PluginContext(backend.PluginContext{
+		PluginID: pluginID, DataSourceInstanceSettings: &settings,
+	})
 	health, err := dispense("diagnostics").(grpcplugin.DiagnosticsClient).CheckHealth(t.Context(),
 		&pluginv2.CheckHealthRequest{PluginContext: at})
 	if err != nil || !strings.Contains(health.GetMessage(), "nothing listens there") {
 		t.Errorf("health: %v, %v", health, err)
 	}
 	answer, err := dispense("data").(grpcplugin.DataClient).QueryData(t.Context(), &pluginv2.QueryDataRequest{
-		PluginContext: at, Queries: []*pluginv2.DataQuery{{RefId: "A", Json: []byte(`{"live":true}`), TimeRange: new(pluginv2.TimeRange)}},
+		PluginContext: at, Queries: []*pluginv2.DataQuery{{
+			RefId: "A", Json: []byte(`{"live":true}`), TimeRange: new(pluginv2.TimeRange),
+		}},
 	})
 	if err != nil || answer.GetResponses()["A"].GetError() != "" {
 		t.Errorf("a query: %v, %v", answer, err)
