@@ -18,7 +18,10 @@ there already is kept.`
 func run(ctx context.Context, p service.Process) error {
 	return service.Program{
 		Name: "influxdb", About: about, Config: config{},
-		Commands: []service.Command{{Usage: "run", Help: "prepare the server, then end", Run: service.Configured(prepare)}},
+		Commands: []service.Command{{
+			Usage: "run", Help: "prepare the server, then end",
+			Run: service.Configured(prepare),
+		}},
 	}.Run(ctx, p)
 }
 

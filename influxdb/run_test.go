@@ -37,7 +37,10 @@ func runs(t *testing.T, db *influxtest.Server, dir string, more map[string]strin
 	environ := map[string]string{"INFLUX_URL": db.URL, "INFLUX_TOKEN_DIR": dir, "INFLUX_TIMEOUT": "20"}
 	maps.Copy(environ, more)
 	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), service.Process{Environ: environ, Stdout: &stdout, Stderr: io.MultiWriter(&stderr, t.Output())})
+	err := run(t.Context(), service.Process{
+		Environ: environ, Stdout: &stdout,
+		Stderr: io.MultiWriter(&stderr, t.Output()),
+	})
 	return stdout.String() + stderr.String(), err
 }
 
@@ -176,7 +179,9 @@ func TestReplacesWrongTokens(t *testing.T) {
 		"of fewer buckets": func(_ *testing.T, _ *influxtest.Server, dir string) error {
 			return os.WriteFile(filepath.Join(dir, "grafana"), []byte(tokens(t, dir)["dashboard"]), 0o600)
 		},
-		"the administrator's": write(func(db *influxtest.Server, _ string) string { return db.AdminToken }),
+		"the administrator's": write(func(db *influxtest.Server, _ string) string {
+			return db.AdminToken
+		}),
 		"of another bucket": write(func(db *influxtest.Server, _ string) string {
 			return db.DashboardToken
 		}),
@@ -259,7 +264,15 @@ func TestRetentionChanges(t *testing.T) {
 	for _, c := range []struct {
 		text    string
 		seconds int64
-	}{{"30d", 2592000}, {"36h", 129600}, {"0", 0}, {"1h", 3600}, {"90m", 5400}, {"52w", 31449600}, {"7200", 7200}} {
+	}{
+		{"30d", 2592000},
+		{"36h", 129600},
+		{"0", 0},
+		{"1h", 3600},
+		{"90m", 5400},
+		{"52w", 31449600},
+		{"7200", 7200},
+	} {
 		environ["INFLUX_RETENTION"] = c.text
 		out := mustRun(t, db, dir, environ)
 		got := int64(0)
@@ -375,26 +388,38 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	check("wrong password", map[string]string{"INFLUX_URL": db.URL, "INFLUX_ADMIN_PASSWORD": "notthepassword"},
+	check("wrong password", map[string]string{
+		"INFLUX_URL":            db.URL,
+		"INFLUX_ADMIN_PASSWORD": "notthepassword",
+	},
 		"INFLUX_ADMIN_PASSWORD", "INFLUX_ADMIN_USER=admin", db.URL, "first set up")
 	check("nobody there", map[string]string{"INFLUX_URL": "http://127.0.0.1:1"},
 		"INFLUX_URL=http://127.0.0.1:1", "500ms", "INFLUX_TIMEOUT", "refused")
 	check("starting for ever", map[string]string{"INFLUX_URL": stranger(503, "")}, "INFLUX_URL", "503")
 	check("another program", map[string]string{"INFLUX_URL": stranger(404, "no")},
 		"INFLUX_URL", "not InfluxDB 2", "404")
-	check("InfluxDB 1", map[string]string{"INFLUX_URL": stranger(200, `{"name":"influxdb","status":"pass","version":"1.8.10"}`)},
+	check("InfluxDB 1", map[string]string{"INFLUX_URL": stranger(200,
+		`{"name":"influxdb","status":"pass","version":"1.8.10"}`)},
 		"INFLUX_URL", "not InfluxDB 2", "1.8.10")
 	check("InfluxDB 3", map[string]string{"INFLUX_URL": stranger(401, "")},
 		"INFLUX_URL", "not InfluxDB 2")
-	check("folder", map[string]string{"INFLUX_URL": db.URL, "INFLUX_TOKEN_DIR": filepath.Join(file, "tokens")},
+	check("folder", map[string]string{
+		"INFLUX_URL":       db.URL,
+		"INFLUX_TOKEN_DIR": filepath.Join(file, "tokens"),
+	},
 		"INFLUX_TOKEN_DIR="+file, "not a directory")
 	check("everything wrong", map[string]string{
-		"INFLUX_URL": "localhost:8086", "INFLUX_BUCKET": "_x", "INFLUX_RETENTION": "59m", "INFLUX_ADMIN_PASSWORD": "seven77",
-		"INFLUX_TIMEOUT": "0", "INFLUX_TOKEN_GROUPS": "nobody:1",
-	}, "INFLUX_URL", "INFLUX_BUCKET", "INFLUX_RETENTION", "1h", "INFLUX_ADMIN_PASSWORD: has 7", "INFLUX_TIMEOUT", "nobody")
+		"INFLUX_URL": "localhost:8086", "INFLUX_BUCKET": "_x", "INFLUX_RETENTION": "59m",
+		"INFLUX_ADMIN_PASSWORD": "seven77",
+		"INFLUX_TIMEOUT":        "0", "INFLUX_TOKEN_GROUPS": "nobody:1",
+	}, "INFLUX_URL", "INFLUX_BUCKET", "INFLUX_RETENTION", "1h", "INFLUX_ADMIN_PASSWORD: has 7",
+		"INFLUX_TIMEOUT", "nobody")
 	check("one bucket", map[string]string{"INFLUX_PIPELINE_BUCKET": "color_data"},
 		`INFLUX_PIPELINE_BUCKET="color_data"`, "may not see the rest")
-	check("unreadable values", map[string]string{"INFLUX_RETENTION": "5 parsecs", "INFLUX_TOKEN_GROUPS": "worker"},
+	check("unreadable values", map[string]string{
+		"INFLUX_RETENTION":    "5 parsecs",
+		"INFLUX_TOKEN_GROUPS": "worker",
+	},
 		"5 parsecs", "30d", `INFLUX_TOKEN_GROUPS="worker"`)
 	if os.Getuid() != 0 { // root may write everywhere
 		locked := t.TempDir()
@@ -427,7 +452,8 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	err := run(ctx, service.Process{
 		Environ: map[string]string{"INFLUX_URL": "http://127.0.0.1:1", "INFLUX_TOKEN_DIR": t.TempDir()},
-		Stdout:  io.Discard, Stderr: writerFunc(func([]byte) { cancel() }), // stops it when it says that it waits
+		// stops it when it says that it waits
+		Stdout: io.Discard, Stderr: writerFunc(func([]byte) { cancel() }),
 	})
 	wrong(t, err == nil || !strings.Contains(err.Error(), "interrupted"), "got %v", err)
 }

@@ -118,7 +118,8 @@ func TestInfluxDBScrapes(t *testing.T) {
 	const flux = `from(bucket: "pipeline") |> range(start: -1h) |> last() |> group() |> keep(columns: ["_measurement", "_field", "_value", "program"])`
 	want := map[string]float64{
 		"colorstream_test_total worker counter": 1,
-		"colorstream_test_seconds  0.5":         1, "colorstream_test_seconds  +Inf": 2, "colorstream_test_seconds  sum": 3, "colorstream_test_seconds  count": 2,
+		"colorstream_test_seconds  0.5":         1, "colorstream_test_seconds  +Inf": 2,
+		"colorstream_test_seconds  sum": 3, "colorstream_test_seconds  count": 2,
 	}
 	got := map[string]float64{}
 	for deadline := time.Now().Add(30 * time.Second); len(got) == 0 &&
@@ -133,7 +134,8 @@ func TestInfluxDBScrapes(t *testing.T) {
 		}
 	}
 	if got["colorstream_test_total worker counter"] >= 1 {
-		want["colorstream_test_total worker counter"] = got["colorstream_test_total worker counter"] // it may have come twice
+		// it may have come twice
+		want["colorstream_test_total worker counter"] = got["colorstream_test_total worker counter"]
 	}
 	equal(t, "metrics", want, got)
 	for name, token := range all {
@@ -153,7 +155,10 @@ func TestScrapeText(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "targets", targets{"a": "http://h:1/metrics", "b": "https://h/m?x=y"}, got)
-	for _, text := range []string{"a", "=http://h/", "a=h:1/metrics", "a=http:///m", "a=http://h/,", "a=http://h/,a=http://h/"} {
+	for _, text := range []string{
+		"a", "=http://h/", "a=h:1/metrics", "a=http:///m", "a=http://h/,",
+		"a=http://h/,a=http://h/",
+	} {
 		if err := new(targets).UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q is accepted", text)
 		}

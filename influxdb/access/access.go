@@ -31,7 +31,8 @@ func (c Config) Validate() error {
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" ||
 		u.Fragment != "" {
-		return service.Invalid("INFLUX_URL", u.Redacted(), "is not an address such as http://localhost:8086")
+		return service.Invalid("INFLUX_URL", u.Redacted(),
+			"is not an address such as http://localhost:8086")
 	}
 	if u.Scheme == "http" && c.files() != (certs.Files{}) {
 		return errors.New("INFLUX_CA_FILE, INFLUX_CERT_FILE and INFLUX_KEY_FILE need an INFLUX_URL " +

@@ -52,7 +52,8 @@ func TestClusterFile(t *testing.T) {
 	wrong(t, len(addresses) != 6, "the nodes are %v", addresses)
 	for _, name := range []string{"generator", "worker", "grafana"} {
 		s := project.Services[name]
-		for _, at := range regexp.MustCompile(`[\d.]+:6379`).FindAllString(*s.Environment["REDIS_URL"], -1) {
+		for _, at := range regexp.MustCompile(`[\d.]+:6379`).FindAllString(*s.Environment["REDIS_URL"],
+			-1) {
 			wrong(t, addresses[at] == "", "%s: REDIS_URL names %s", name, at)
 		}
 		if *s.Environment["REDIS_TRANSPORT"] != "stream" || *s.Environment["REDIS_PARTITIONS"] != "8" ||

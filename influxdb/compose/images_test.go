@@ -27,7 +27,8 @@ func TestTags(t *testing.T) {
 		if name == "grafana" {
 			tag = *s.Build.Args["GRAFANA_VERSION"]
 		}
-		wrong(t, (s.Build == nil || name == "grafana") && !pinned.MatchString(tag), "%q is not pinned", tag)
+		wrong(t, (s.Build == nil || name == "grafana") && !pinned.MatchString(tag), "%q is not pinned",
+			tag)
 	})
 	if got := *load(t, "GRAFANA_VERSION=9.4.17").Services["grafana"].Build.Args["GRAFANA_VERSION"]; got != "9.4.17" {
 		t.Errorf("GRAFANA_VERSION gives %s", got)
@@ -61,7 +62,10 @@ func TestDockerfiles(t *testing.T) {
 		if ours[name] == "" {
 			return
 		}
-		for _, part := range []string{"CGO_ENABLED=0", "GOWORK=off", "--mount=type=cache,target=/go/pkg/mod", "TARGETARCH", "-trimpath"} {
+		for _, part := range []string{
+			"CGO_ENABLED=0", "GOWORK=off",
+			"--mount=type=cache,target=/go/pkg/mod", "TARGETARCH", "-trimpath",
+		} {
 			wrong(t, !strings.Contains(text, part), "without %s", part)
 		}
 		wrong(t, s.HealthCheck != nil && !strings.Contains(text, "HEALTHCHECK"),

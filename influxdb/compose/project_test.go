@@ -19,7 +19,8 @@ const root = "../.."
 
 // ours are the services whose programs are in this repository, and the folders of their sources.
 var ours = map[string]string{
-	"generator": "generator", "worker": "worker", "dashboard": "dashboard", "influxdb-init": "influxdb",
+	"generator": "generator", "worker": "worker", "dashboard": "dashboard",
+	"influxdb-init": "influxdb",
 }
 
 // oneShots end by themselves.
@@ -59,7 +60,10 @@ func load(t *testing.T, environ ...string) *types.Project {
 }
 
 // each runs a test for every service.
-func each(t *testing.T, project *types.Project, test func(t *testing.T, name string, service types.ServiceConfig)) {
+func each(
+	t *testing.T, project *types.Project,
+	test func(t *testing.T, name string, service types.ServiceConfig),
+) {
 	t.Helper()
 	for _, name := range slices.Sorted(maps.Keys(project.Services)) {
 		t.Run(name, func(t *testing.T) { test(t, name, project.Services[name]) })

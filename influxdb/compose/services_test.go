@@ -18,7 +18,10 @@ import (
 // Without a profile, that which a newcomer starts is there and nothing else.
 func TestServices(t *testing.T) {
 	t.Parallel()
-	want := []string{"dashboard", "dotenv", "generator", "grafana", "influxdb", "influxdb-init", "redis", "worker"}
+	want := []string{
+		"dashboard", "dotenv", "generator", "grafana", "influxdb", "influxdb-init",
+		"redis", "worker",
+	}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(project(t, nil).Services))); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
@@ -161,7 +164,8 @@ func TestLifecycle(t *testing.T) {
 func TestPorts(t *testing.T) {
 	t.Parallel()
 	published := map[string]string{
-		"dashboard": "8050", "grafana": "3000", "influxdb": "8086", "redis": "6379", "worker": "8051", "generator": "8052",
+		"dashboard": "8050", "grafana": "3000", "influxdb": "8086", "redis": "6379", "worker": "8051",
+		"generator": "8052",
 	}
 	check := func(t *testing.T, project *types.Project, host, prefix string) {
 		t.Helper()
@@ -179,7 +183,8 @@ func TestPorts(t *testing.T) {
 		})
 	}
 	check(t, load(t), "127.0.0.1", "")
-	check(t, load(t, "BIND_ADDRESS=0.0.0.0", "DASHBOARD_PORT=18050", "GRAFANA_PORT=13000", "INFLUX_PORT=18086",
+	check(t, load(t, "BIND_ADDRESS=0.0.0.0", "DASHBOARD_PORT=18050", "GRAFANA_PORT=13000",
+		"INFLUX_PORT=18086",
 		"REDIS_PORT=16379", "WORKER_PORT=18051", "GENERATOR_PORT=18052"), "0.0.0.0", "1")
 }
 
@@ -198,7 +203,8 @@ func TestVolumes(t *testing.T) {
 			wrong(t, err != nil || info.IsDir() == (v.Target == "/etc/grafana/grafana.ini"),
 				"%s: %s is not what it should be: %v", name, v.Source, err)
 			if name == "grafana" && v.Target == *s.Environment["GRAFANA_DASHBOARDS"] {
-				home := regexp.MustCompile(`= \$__env\{GRAFANA_DASHBOARDS\}/(.+)`).FindStringSubmatch(read(t, "grafana/grafana.ini"))
+				home := regexp.MustCompile(`= \$__env\{GRAFANA_DASHBOARDS\}/(.+)`).FindStringSubmatch(
+					read(t, "grafana/grafana.ini"))
 				if home == nil {
 					t.Fatal("grafana.ini has no home dashboard")
 				}

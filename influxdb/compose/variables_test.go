@@ -39,7 +39,8 @@ var tables = map[string][2]string{
 	"influxdb-init": {"influxdb/docs/variables.md", "influxdb"},
 }
 
-var tableRow = regexp.MustCompile("(?m)^\\| `(\\w+)(\\[_FILE\\])?` \\| (?:–|required|`(.*)`) \\| (.*) \\|$")
+var tableRow = regexp.MustCompile(
+	"(?m)^\\| `(\\w+)(\\[_FILE\\])?` \\| (?:–|required|`(.*)`) \\| (.*) \\|$")
 
 // known lists the variables of a service's program, in the order of the table.
 func known(t *testing.T, service string) []variable {
@@ -107,7 +108,8 @@ func mentioned(t *testing.T) map[string]string {
 			}
 		case string:
 			// The default itself may hold a variable.
-			for name, v := range template.ExtractVariables(map[string]any{"": value}, template.DefaultPattern) {
+			for name, v := range template.ExtractVariables(map[string]any{"": value},
+				template.DefaultPattern) {
 				if defaults[name] == "" {
 					defaults[name] = v.DefaultValue
 				}
@@ -169,7 +171,8 @@ func TestEveryVariableIsDocumented(t *testing.T) {
 	}
 	byHand, section, _ := strings.Cut(read(t, ".env.example"), generated)
 	got := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^#?([A-Z][A-Z0-9_]*)=(.*)$`).FindAllStringSubmatch(byHand, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^#?([A-Z][A-Z0-9_]*)=(.*)$`).FindAllStringSubmatch(
+		byHand, -1) {
 		got[m[1]] = m[2]
 	}
 	if set := regexp.MustCompile(`(?m)^[^#\s].*`).FindString(byHand + section); set != "" {
@@ -179,7 +182,8 @@ func TestEveryVariableIsDocumented(t *testing.T) {
 		t.Errorf("written by hand: -docker-compose.yml +.env.example\n%s", diff)
 	}
 	if *update {
-		if err := os.WriteFile(filepath.Join(root, ".env.example"), []byte(byHand+generated+b.String()), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(root, ".env.example"), []byte(byHand+generated+b.String()),
+			0o644); err != nil {
 			t.Fatal(err)
 		}
 	} else if diff := cmp.Diff(b.String(), section); diff != "" {
@@ -242,7 +246,8 @@ func TestSettingsReachTheirPrograms(t *testing.T) {
 	want("REDIS_TRANSPORT=stream", "generator worker stream", "REDIS_TRANSPORT=stream")
 	want("", "grafana", "ALERT_WEBHOOK_URL=")
 	want("", "grafana", "ALERT_WEBHOOK_SET=") // Grafana is told that there is none
-	want("ALERT_WEBHOOK_URL=http://hook.example/x", "grafana", "ALERT_WEBHOOK_URL=http://hook.example/x")
+	want("ALERT_WEBHOOK_URL=http://hook.example/x", "grafana",
+		"ALERT_WEBHOOK_URL=http://hook.example/x")
 	want("ALERT_WEBHOOK_URL=http://hook.example/x", "grafana", "ALERT_WEBHOOK_SET=yes")
 
 	// A password, as itself or as a file.

@@ -1,5 +1,5 @@
-// Package flux sends Flux to InfluxDB 2, for tests and for the checks of the dashboards. It holds an
-// answer whole: it is not for the programs that run all day.
+// Package flux sends Flux to InfluxDB 2, for tests and for the checks of the dashboards. It holds
+// an answer whole: it is not for the programs that run all day.
 package flux
 
 import (
@@ -22,8 +22,8 @@ type Client struct {
 // A Table is the rows of one group.
 type Table []Row
 
-// A Row is the columns of one row by name, each a float64, int64, uint64, bool, time.Time or string.
-// What is null or empty is nil.
+// A Row is the columns of one row by name, each a float64, int64, uint64, bool, time.Time or
+// string. What is null or empty is nil.
 type Row map[string]any
 
 // Run sends Flux and reads all of the answer, without the columns result and table.

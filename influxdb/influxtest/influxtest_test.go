@@ -20,7 +20,8 @@ func TestEachBucketIsAlone(t *testing.T) {
 		!strings.Contains(err.Error(), "403") {
 		t.Errorf("writing with another bucket's token: %v, want a 403", err)
 	}
-	if _, err := two.TryQuery(t, one.DashboardToken, `from(bucket: "`+two.Bucket+`") |> range(start: 0)`); err == nil {
+	if _, err := two.TryQuery(t, one.DashboardToken,
+		`from(bucket: "`+two.Bucket+`") |> range(start: 0)`); err == nil {
 		t.Error("another bucket's token reads")
 	}
 }
@@ -28,7 +29,9 @@ func TestEachBucketIsAlone(t *testing.T) {
 // Whoever may read a bucket must not reach the machine's other services.
 func TestFluxDoesNotConnectToThisMachine(t *testing.T) {
 	t.Parallel()
-	service := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it is reached") }))
+	service := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("it is reached")
+	}))
 	defer service.Close()
 	db := Shared(t)
 	_, err := db.TryQuery(t, db.DashboardToken, `import "experimental/http"

@@ -69,7 +69,8 @@ func TestStatistics(t *testing.T) {
 		"average": `"average" is none of mean,median,min,max,stddev and p…`, "Mean": `"Mean" is none`,
 		"complete": `"complete"`, "p": `"p"`, "p0": `"p0"`, "p100": `"p100"`, "mean,p101": `"p101"`,
 		"p-5": `"p-5"`, "p095": `"p095"`, "p95.0": `"p95.0"`, "p95.": `"p95."`, "p.5": `"p.5"`,
-		"p1e1": `"p1e1"`, "p99.99999": `"p99.99999"`, "p9_9": `"p9_9"`, "pNaN": `"pNaN"`, "p0x1": `"p0x1"`,
+		"p1e1": `"p1e1"`, "p99.99999": `"p99.99999"`, "p9_9": `"p9_9"`, "pNaN": `"pNaN"`,
+		"p0x1": `"p0x1"`,
 	} {
 		want(entry, "", problem)
 	}

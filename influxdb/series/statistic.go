@@ -14,10 +14,10 @@ import (
 //
 // stddev is the sample standard deviation, √(Σ(x−mean)²/(n−1)). One value has none.
 //
-// The percentile p of the values in order, x[0] to x[n−1], stands at h = (n−1)·p/100: it is x[h], or
-// lies on the straight line between the two values beside h. This is definition 7 of R. J. Hyndman
-// and Y. Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50 (1996), and
-// what R's quantile and NumPy's percentile do unless told otherwise. The median is p50.
+// The percentile p of the values in order, x[0] to x[n−1], stands at h = (n−1)·p/100: it is x[h],
+// or lies on the straight line between the two values beside h. This is definition 7 of R. J.
+// Hyndman and Y. Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50
+// (1996), and what R's quantile and NumPy's percentile do unless told otherwise. The median is p50.
 type Statistic string
 
 // named are the statistics that are no percentiles, in the order in which all are shown.

@@ -93,8 +93,8 @@ func (c client) remove(ctx context.Context, path string) error {
 
 var errNotInfluxDB = errors.New("what answers is not InfluxDB 2")
 
-// wait returns when an InfluxDB 2 answers, and tells whether it is new. Nobody there is what it waits
-// for, until the timeout, and tells once; something else there is an error at once.
+// wait returns when an InfluxDB 2 answers, and tells whether it is new. Nobody there is what it
+// waits for, until the timeout, and tells once; something else there is an error at once.
 func (c client) wait(
 	ctx context.Context, log *slog.Logger, timeout time.Duration,
 ) (isNew bool, err error) {

@@ -34,8 +34,8 @@ func (s *stack) findGrafana() {
 	s.grafana.path, s.GrafanaHome = path, home
 }
 
-// grafanaHome is the folder with Grafana's defaults and web pages: the one that is set, else that of
-// an unpacked archive, or where packages put it.
+// grafanaHome is the folder with Grafana's defaults and web pages: the one that is set, else that
+// of an unpacked archive, or where packages put it.
 func grafanaHome(program, set string) (string, error) {
 	homes := []string{set}
 	if set == "" {

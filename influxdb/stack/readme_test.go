@@ -19,7 +19,8 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commands := regexp.MustCompile("(?m)(?:`|^    )((?:[A-Z_]+=\\w+ )*make( [a-z-]+)(?: FILE=\\S+)?)(?:`|$)").
+	commands := regexp.MustCompile(
+		"(?m)(?:`|^    )((?:[A-Z_]+=\\w+ )*make( [a-z-]+)(?: FILE=\\S+)?)(?:`|$)").
 		FindAllStringSubmatch(string(text), -1)
 	for _, m := range commands {
 		cmd := exec.Command("sh", "-c", strings.Replace(m[1], "make", "make --dry-run", 1))

@@ -1,11 +1,11 @@
 // Stack runs the whole of Colorstream on one machine, without containers: Redis, InfluxDB, workers,
 // the generator, the page, and Grafana where it is installed.
 //
-// It needs the programs in the checkout's folder bin, where make builds them; InfluxDB is built once
-// (see package influxd), Redis and Grafana are the machine's. All data lies in one folder. It is a
-// launcher for trying and developing, not an init system: what dies is not restarted, it takes the
-// rest down. On Linux the kernel ends all programs with a launcher that is killed; elsewhere they
-// run on.
+// It needs the programs in the checkout's folder bin, where make builds them; InfluxDB is built
+// once (see package influxd), Redis and Grafana are the machine's. All data lies in one folder. It
+// is a launcher for trying and developing, not an init system: what dies is not restarted, it takes
+// the rest down. On Linux the kernel ends all programs with a launcher that is killed; elsewhere
+// they run on.
 package main
 
 import (
@@ -21,7 +21,8 @@ import (
 const about = `stack runs all of Colorstream on this machine, without containers. Run it in the checkout, after
 make build.`
 
-const notes = `Every program gets the variables that it knows: ` + "`bin/PROGRAM help`" + ` lists them.
+const notes = `Every program gets the variables that it knows: ` + "`bin/PROGRAM help`" +
+	` lists them.
 
 `
 
@@ -29,9 +30,15 @@ func run(ctx context.Context, p service.Process) error {
 	return service.Program{
 		Name: "stack", About: about, Notes: notes, Config: config{},
 		Commands: []service.Command{
-			{Usage: "run", Help: "start everything; Ctrl-C stops it, a second Ctrl-C ends it at once", Run: service.Configured(up)},
+			{
+				Usage: "run", Help: "start everything; Ctrl-C stops it, a second Ctrl-C ends it at once",
+				Run: service.Configured(up),
+			},
 			{Usage: "stop", Help: "stop what runs", Run: service.Configured(down)},
-			{Usage: "influxd", Help: "build InfluxDB if there is none yet, and print its path", Run: buildInfluxd},
+			{
+				Usage: "influxd", Help: "build InfluxDB if there is none yet, and print its path",
+				Run: buildInfluxd,
+			},
 		},
 	}.Run(ctx, p)
 }

@@ -59,7 +59,10 @@ func TestGrafanaIsFound(t *testing.T) {
 	}
 	s.GrafanaHome = t.TempDir()
 	s.findGrafana()
-	for _, want := range []string{"GRAFANA_HOME=" + s.GrafanaHome, filepath.Join(s.GrafanaHome, "bin", "grafana")} {
+	for _, want := range []string{
+		"GRAFANA_HOME=" + s.GrafanaHome,
+		filepath.Join(s.GrafanaHome, "bin", "grafana"),
+	} {
 		if s.grafana.listen != "" || !strings.Contains(s.grafana.note, want) ||
 			!strings.Contains(sc.String(), want) {
 			t.Errorf("an empty folder: %+v, %s", s.grafana, sc)
@@ -93,7 +96,8 @@ func TestGrafanaIsTold(t *testing.T) {
 	s.Influx.CA = "/ca.pem"
 	got := told()
 	for _, want := range []string{
-		"GF_SERVER_HTTP_PORT=3100", "INFLUX_URL=http://db", "GF_PATHS_PROVISIONING=" + s.root + "/grafana/provisioning",
+		"GF_SERVER_HTTP_PORT=3100", "INFLUX_URL=http://db",
+		"GF_PATHS_PROVISIONING=" + s.root + "/grafana/provisioning",
 		"INFLUX_CA=$__file{/ca.pem}", "INFLUX_CERT=", "ALERT_WEBHOOK_URL=", "ALERT_WEBHOOK_SET=",
 	} {
 		if !strings.Contains(got, want+"\n") {

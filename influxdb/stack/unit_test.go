@@ -272,7 +272,10 @@ func TestScaleOut(t *testing.T) {
 		t.Errorf("got %v", s.environ)
 	}
 	s.influx.listen = "127.0.0.1:8086"
-	for _, want := range []string{"worker-1=http://127.0.0.1:8051/metrics", "worker-3=http://127.0.0.1:8071/metrics"} {
+	for _, want := range []string{
+		"worker-1=http://127.0.0.1:8051/metrics",
+		"worker-3=http://127.0.0.1:8071/metrics",
+	} {
 		if got := s.scrape(); !strings.Contains(got, want) {
 			t.Errorf("InfluxDB does not read %s: %s", want, got)
 		}
