@@ -85,18 +85,21 @@ func (h *hook) want(kind string, names ...string) func() error {
 func startQuick(t *testing.T, db *influxtest.Server, environ ...string) *grafanatest.Server {
 	t.Helper()
 	change := strings.NewReplacer("interval: 30s", "interval: 10s", "for: 30s", "for: 10s")
-	return grafanatest.Start(t, grafanatest.Options{Influx: db, Environ: environ, Edit: func(dir string) {
-		for _, name := range []string{"rules.yaml", "pipeline.yaml"} {
-			path := filepath.Join(dir, "alerting", name)
-			text, err := os.ReadFile(path)
-			if err == nil {
-				err = os.WriteFile(path, []byte(change.Replace(string(text))), 0o644)
+	return grafanatest.Start(t, grafanatest.Options{
+		Influx: db, Environ: environ,
+		Edit: func(dir string) {
+			for _, name := range []string{"rules.yaml", "pipeline.yaml"} {
+				path := filepath.Join(dir, "alerting", name)
+				text, err := os.ReadFile(path)
+				if err == nil {
+					err = os.WriteFile(path, []byte(change.Replace(string(text))), 0o644)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-	}})
+		},
+	})
 }
 
 // A rule is one as Grafana shows it.
@@ -240,15 +243,15 @@ var (
 		"/api/search", "/api/dashboards/uid/colors", "/api/frontend/settings", "/api/annotations",
 		"/api/datasources", "/api/datasources/uid/colorstream-influxdb",
 		"/api/prometheus/grafana/api/v1/rules", "/api/alertmanager/grafana/api/v2/alerts",
-		"/api/alertmanager/grafana/config/api/v1/alerts", "/api/alertmanager/grafana/config/api/v1/receivers",
-		"/api/alertmanager/grafana/config/history",
+		"/api/alertmanager/grafana/config/api/v1/alerts",
+		"/api/alertmanager/grafana/config/api/v1/receivers", "/api/alertmanager/grafana/config/history",
 		"/api/v1/provisioning/contact-points", "/api/v1/provisioning/policies",
 		"/apis/notifications.alerting.grafana.app/v0alpha1/namespaces/default/receivers",
 		"/apis/notifications.alerting.grafana.app/v0alpha1/namespaces/default/routingtrees",
 	}
 	hidden = []string{
-		"/api/admin/settings", "/api/org/users", "/api/users", "/api/serviceaccounts/search", "/api/auth/keys",
-		"/api/v1/provisioning/contact-points/export?decrypt=true",
+		"/api/admin/settings", "/api/org/users", "/api/users", "/api/serviceaccounts/search",
+		"/api/auth/keys", "/api/v1/provisioning/contact-points/export?decrypt=true",
 	}
 )
 
@@ -301,7 +304,8 @@ func TestNobodyIsToldWithoutAWebhook(t *testing.T) {
 			LastNotifyAttemptError string
 		}
 	}
-	_, err := g.Call(true, http.MethodGet, "/api/alertmanager/grafana/config/api/v1/receivers", nil, &receivers)
+	_, err := g.Call(true, http.MethodGet, "/api/alertmanager/grafana/config/api/v1/receivers", nil,
+		&receivers)
 	if err != nil || len(receivers) == 0 {
 		t.Fatalf("receivers: %v, %v", receivers, err)
 	}

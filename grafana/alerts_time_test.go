@@ -91,20 +91,25 @@ var ruleUID = regexp.MustCompile(`(?m)^(\s+- uid: )colorstream-`)
 func copyFor(t *testing.T, dir, name, bucket string) {
 	t.Helper()
 	change := strings.NewReplacer(
-		"uid: colorstream-influxdb", "uid: influxdb-"+bucket, "uid: colorstream-pipeline", "uid: pipeline-"+bucket,
-		"Uid: colorstream-influxdb", "Uid: influxdb-"+bucket, "Uid: colorstream-pipeline", "Uid: pipeline-"+bucket,
-		"name: InfluxDB", "name: influxdb-"+bucket, "name: Pipeline", "name: pipeline-"+bucket, "isDefault: true", "",
+		"uid: colorstream-influxdb", "uid: influxdb-"+bucket, "uid: colorstream-pipeline",
+		"uid: pipeline-"+bucket,
+		"Uid: colorstream-influxdb", "Uid: influxdb-"+bucket, "Uid: colorstream-pipeline",
+		"Uid: pipeline-"+bucket,
+		"name: InfluxDB", "name: influxdb-"+bucket, "name: Pipeline", "name: pipeline-"+bucket,
+		"isDefault: true", "",
 		"$__env{INFLUX_BUCKET}", bucket, "$__env{INFLUX_PIPELINE_BUCKET}", bucket,
 		"folder: Colorstream", fmt.Sprintf("folder: %q", name),
 	)
 	for _, path := range []string{
-		"datasources/influxdb.yaml", "datasources/pipeline.yaml", "alerting/rules.yaml", "alerting/pipeline.yaml",
+		"datasources/influxdb.yaml", "datasources/pipeline.yaml", "alerting/rules.yaml",
+		"alerting/pipeline.yaml",
 	} {
 		text, err := os.ReadFile(filepath.Join("provisioning", path))
 		if err != nil {
 			t.Fatal(err)
 		}
-		text = []byte(change.Replace(ruleUID.ReplaceAllString(string(text), "${1}"+bucket[len(bucket)-3:]+"-")))
+		text = []byte(change.Replace(
+			ruleUID.ReplaceAllString(string(text), "${1}"+bucket[len(bucket)-3:]+"-")))
 		path = filepath.Join(dir, filepath.Dir(path), bucket+"-"+filepath.Base(path))
 		if err := os.WriteFile(path, text, 0o644); err != nil {
 			t.Fatal(err)

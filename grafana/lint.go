@@ -59,7 +59,9 @@ func lintAll(ctx context.Context, p service.Process, dir string) error {
 }
 
 // runQueries starts an InfluxDB, fills it with sample data and runs the set's queries on it.
-func runQueries(ctx context.Context, environ map[string]string, set *lint.Set) (_ []lint.Problem, err error) {
+func runQueries(
+	ctx context.Context, environ map[string]string, set *lint.Set,
+) (_ []lint.Problem, err error) {
 	binary, err := influxd.Find(func(name string) string { return environ[name] })
 	if err != nil {
 		return nil, err
@@ -79,10 +81,11 @@ func runQueries(ctx context.Context, environ map[string]string, set *lint.Set) (
 	defer func() { err = errors.Join(err, server.Stop(influxd.StopTimeout)) }()
 	url := "http://" + addr
 	admin := setup.Admin{User: "admin", Password: lintPassword, Token: lintToken}
-	err = setup.Apply(ctx, slog.New(slog.DiscardHandler), access.Config{URL: url}, time.Minute, admin, setup.Plan{
-		Org: lintOrg, Buckets: []setup.Bucket{{Name: lintBucket}, {Name: lintPipeline}},
-		Folder: setup.Folder{Path: filepath.Join(dir, "tokens")},
-	})
+	err = setup.Apply(ctx, slog.New(slog.DiscardHandler), access.Config{URL: url}, time.Minute, admin,
+		setup.Plan{
+			Org: lintOrg, Buckets: []setup.Bucket{{Name: lintBucket}, {Name: lintPipeline}},
+			Folder: setup.Folder{Path: filepath.Join(dir, "tokens")},
+		})
 	if err != nil {
 		return nil, err
 	}

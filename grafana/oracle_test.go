@@ -62,7 +62,9 @@ func (o oracle) in(color string) []series.Point {
 
 // steps sums up the points of each step at multiples of the step since 1970, the first from the
 // range's begin. A step without points is a row with its time only, if empty is true.
-func (o oracle) steps(points []series.Point, key row, empty bool, sumUp func([]series.Point) any) []row {
+func (o oracle) steps(
+	points []series.Point, key row, empty bool, sumUp func([]series.Point) any,
+) []row {
 	var out []row
 	if len(points) == 0 {
 		return nil
@@ -143,8 +145,8 @@ func (o oracle) age(points []series.Point) float64 {
 type answers map[string]func() []row
 
 // All queries of the dashboards but the live one, by their key, are run and their answers held
-// against the oracle. A key without a want is an error, so that a new query gets one; nil means that it is
-// enough for it to run.
+// against the oracle. A key without a want is an error, so that a new query gets one; nil means
+// that it is enough for it to run.
 func TestDashboards(t *testing.T) {
 	t.Parallel()
 	db, metricsDB := influxtest.Shared(t).NewBucket(t), influxtest.Shared(t).NewBucket(t)
@@ -209,7 +211,9 @@ func fluxOf(t *testing.T, key string) string {
 }
 
 // ask runs a query on a bucket as Grafana does for a range of time.
-func ask(t *testing.T, db *influxtest.Server, start, stop time.Time, every time.Duration, text string) []row {
+func ask(
+	t *testing.T, db *influxtest.Server, start, stop time.Time, every time.Duration, text string,
+) []row {
 	t.Helper()
 	where := query.Context{
 		Start: start, Stop: stop, Every: every, Bucket: db.Bucket, Org: db.Org,
@@ -254,14 +258,16 @@ func middle(values []float64) float64 {
 func colors(o oracle) answers {
 	all, odd := o.in(""), o.in(sample.Odd)
 	return answers{
-		"colors/1/A":  func() []row { return o.each(true, mean) },
-		"colors/2/A":  func() []row { return o.each(true, medians) },
-		"colors/3/A":  func() []row { return o.each(true, least) },
-		"colors/4/A":  func() []row { return o.each(true, most) },
-		"colors/5/A":  func() []row { return []row{{"_value": o.age(all)}} },
-		"colors/6/A":  func() []row { return o.steps(all, nil, false, messages) },
-		"colors/7/A":  func() []row { return []row{o.alive()} },
-		"colors/8/A":  func() []row { return append(o.gaps(all, nil), row{"_time": o.start, "_value": int64(0)}) },
+		"colors/1/A": func() []row { return o.each(true, mean) },
+		"colors/2/A": func() []row { return o.each(true, medians) },
+		"colors/3/A": func() []row { return o.each(true, least) },
+		"colors/4/A": func() []row { return o.each(true, most) },
+		"colors/5/A": func() []row { return []row{{"_value": o.age(all)}} },
+		"colors/6/A": func() []row { return o.steps(all, nil, false, messages) },
+		"colors/7/A": func() []row { return []row{o.alive()} },
+		"colors/8/A": func() []row {
+			return append(o.gaps(all, nil), row{"_time": o.start, "_value": int64(0)})
+		},
 		"colors/9/A":  nil, // from the first step's begin: color/4/A is held against the oracle
 		"colors/10/A": o.table,
 		"colors/11/A": nil, // colors/8/A, with a name
@@ -312,16 +318,21 @@ func color(o oracle) answers {
 		},
 		"color/5/A": func() []row {
 			r := row{"now": mean(odd)}
-			for name, points := range map[string][]series.Point{"hour": before(time.Hour), "day": before(24 * time.Hour)} {
+			for name, points := range map[string][]series.Point{
+				"hour": before(time.Hour),
+				"day":  before(24 * time.Hour),
+			} {
 				if len(points) > 0 {
 					r[name] = mean(points)
 				}
 			}
 			return []row{r}
 		},
-		"color/6/A":  func() []row { return []row{{"min": least(odd), "max": most(odd)}} },
-		"color/7/A":  func() []row { return o.steps(odd, nil, false, messages) },
-		"color/8/A":  func() []row { return append(o.gaps(odd, nil), row{"_time": o.start, "_value": int64(0)}) },
+		"color/6/A": func() []row { return []row{{"min": least(odd), "max": most(odd)}} },
+		"color/7/A": func() []row { return o.steps(odd, nil, false, messages) },
+		"color/8/A": func() []row {
+			return append(o.gaps(odd, nil), row{"_time": o.start, "_value": int64(0)})
+		},
 		"color/9/A":  func() []row { return []row{{"_value": o.age(odd)}} },
 		"color/10/A": nil, // color/2/A, shifted
 		"color/11/A": func() []row {
@@ -381,7 +392,8 @@ func (o oracle) table() []row {
 	for _, c := range sample.Colors() {
 		points := o.in(c)
 		out = append(out, row{
-			"Colour": c, "Mean": mean(points), "Off": (mean(points).(float64) - center) / usual, "Age": o.age(points),
+			"Colour": c, "Mean": mean(points), "Off": (mean(points).(float64) - center) / usual,
+			"Age":      o.age(points),
 			"Messages": float64(messages(points).(int64)), "min": least(hour.in(c)), "max": most(hour.in(c)),
 		})
 	}
@@ -447,8 +459,10 @@ func (o oracle) last(series string) (s sample.Sample) {
 
 func pipeline(o oracle) answers {
 	want := answers{
-		"pipeline/8/A":  func() []row { return []row{{"_value": messages(o.in(""))}} },
-		"pipeline/26/A": func() []row { return []row{{"_value": o.last("colorstream_worker_store_waiting").Value}} },
+		"pipeline/8/A": func() []row { return []row{{"_value": messages(o.in(""))}} },
+		"pipeline/26/A": func() []row {
+			return []row{{"_value": o.last("colorstream_worker_store_waiting").Value}}
+		},
 	}
 	for key, name := range map[string]string{
 		"1/A": "generator_published", "2/A": "generator_no_subscribers", "3/A": "worker_received",
@@ -460,8 +474,9 @@ func pipeline(o oracle) answers {
 	}
 	for _, key := range []string{
 		"7/A", // TestNotAccountedFor
-		"9/A", "10/A", "11/A", "12/A", "13/A", "14/A", "15/A", "16/A", "17/A", "18/A", "19/A", "20/A", "21/A", "22/A", "23/A",
-		"31/A", "32/A", "33/A", "34/A", "annotation/Starts", "annotation/Windows not complete", "annotation/InfluxDB away",
+		"9/A", "10/A", "11/A", "12/A", "13/A", "14/A", "15/A", "16/A", "17/A", "18/A", "19/A", "20/A",
+		"21/A", "22/A", "23/A", "31/A", "32/A", "33/A", "34/A", "annotation/Starts",
+		"annotation/Windows not complete", "annotation/InfluxDB away",
 	} {
 		want["pipeline/"+key] = nil
 	}
@@ -485,7 +500,10 @@ func TestFiftyLinesAtMost(t *testing.T) {
 			want[p.Color] = true
 		}
 	}
-	for _, key := range []string{"colors/1/A", "colors/2/A", "colors/3/A", "colors/4/A", "colors/9/A"} {
+	for _, key := range []string{
+		"colors/1/A", "colors/2/A", "colors/3/A", "colors/4/A",
+		"colors/9/A",
+	} {
 		got := map[any]bool{}
 		for _, r := range ask(t, db, start, end, time.Minute, fluxOf(t, key)) {
 			got[r["color"]] = true

@@ -14,8 +14,8 @@ import (
 )
 
 // TestOtherStatistics asks all queries of a bucket whose worker computes p99.9 and the standard
-// deviation alone. None fails, those that show whatever there is show both, and what cannot be had is
-// empty.
+// deviation alone. None fails, those that show whatever there is show both, and what cannot be had
+// is empty.
 func TestOtherStatistics(t *testing.T) {
 	t.Parallel()
 	db := influxtest.Shared(t).NewBucket(t)

@@ -35,7 +35,10 @@ func TestAnEditInTheBrowserReachesTheFile(t *testing.T) {
 	}
 	pull("unchanged")
 
-	for uid, path := range map[string]string{"colors": "/d/colors/colours?", "color": "/d/color/one-colour?var-color=blue&var-color=red&"} {
+	for uid, path := range map[string]string{
+		"colors": "/d/colors/colours?",
+		"color":  "/d/color/one-colour?var-color=blue&var-color=red&",
+	} {
 		navigate(t, ctx, g, path+"from=now-30m&to=now&refresh=")
 		var model string
 		grafanatest.Eventually(t, 40*time.Second, func() error {
@@ -44,7 +47,9 @@ func TestAnEditInTheBrowserReachesTheFile(t *testing.T) {
 				err = screen.Complaint(3, false)
 			}
 			if err == nil {
-				model, err = chromedp.Run(ctx, chromedp.Evaluate[string](`JSON.stringify(window.__grafanaSceneContext ? window.__grafanaSceneContext.getSaveModel() : window.grafanaRuntime.getDashboardSaveModel())`))
+				model, err = chromedp.Run(ctx,
+					chromedp.Evaluate[string](
+						`JSON.stringify(window.__grafanaSceneContext ? window.__grafanaSceneContext.getSaveModel() : window.grafanaRuntime.getDashboardSaveModel())`))
 			}
 			return err
 		})

@@ -30,7 +30,9 @@ var views = []struct {
 
 // checkQueries writes sample data to two empty buckets and runs all queries of the set on it: each
 // must run and return something, in order of time, with the columns that its panel draws.
-func checkQueries(ctx context.Context, c flux.Client, points, metrics string, set *lint.Set) ([]lint.Problem, error) {
+func checkQueries(
+	ctx context.Context, c flux.Client, points, metrics string, set *lint.Set,
+) ([]lint.Problem, error) {
 	end := time.Now().Truncate(sample.Window)
 	for part := range slices.Chunk(sample.Points(end, sampleRange), chunk) {
 		if err := c.Write(ctx, points, sample.Lines(part)); err != nil {
@@ -43,7 +45,10 @@ func checkQueries(ctx context.Context, c flux.Client, points, metrics string, se
 	var problems []lint.Problem
 	for _, q := range set.Queries() {
 		for _, v := range views {
-			where := query.Context{Start: end.Add(-v.back), Stop: end, Every: v.every, Bucket: points, Org: c.Org}
+			where := query.Context{
+				Start: end.Add(-v.back), Stop: end, Every: v.every, Bucket: points,
+				Org: c.Org,
+			}
 			where.Variables = map[string]string{"color": sample.Odd, "search": "", "scale": "same"}
 			if q.Source == lint.Pipeline {
 				where.Bucket = metrics
@@ -80,7 +85,8 @@ func checkQuery(ctx context.Context, c flux.Client, q lint.Query, where query.Co
 		for _, row := range t {
 			at, ok := row["_time"].(time.Time)
 			_, value := row["_value"]
-			if (!ok || !value) && slices.Contains([]string{"timeseries", "state-timeline", "heatmap", "alert"}, q.Kind) {
+			if (!ok || !value) && slices.Contains(
+				[]string{"timeseries", "state-timeline", "heatmap", "alert"}, q.Kind) {
 				return errors.New("the answer needs the columns _time and _value: " +
 					`end the query with |> keep(columns: ["_time", "_value", "color"])`)
 			}

@@ -24,8 +24,8 @@ func fill(t *testing.T, db *influxtest.Server, length time.Duration) {
 	db.Write(t, string(sample.Lines(sample.Points(time.Now(), length))))
 }
 
-// start starts a Grafana on a bucket with known points that end now, of some length, and waits until
-// it has read the dashboards.
+// start starts a Grafana on a bucket with known points that end now, of some length, and waits
+// until it has read the dashboards.
 func start(t *testing.T, length time.Duration) (*grafanatest.Server, *influxtest.Server) {
 	t.Helper()
 	grafanatest.Need(t)
@@ -109,7 +109,10 @@ func TestFirstStartShowsDataToEveryone(t *testing.T) {
 		t.Fatalf("save a dashboard: status %d", status)
 	}
 	g.Restart(t)
-	for uid, want := range map[string]string{"mine": "Mine", "colors": "Colours", "color": "One colour"} {
+	for uid, want := range map[string]string{
+		"mine": "Mine", "colors": "Colours",
+		"color": "One colour",
+	} {
 		grafanatest.Eventually(t, 10*time.Second, wantTitle(g, uid, want))
 	}
 	if n, err := points(g, fluxOf(t, "colors/1/A")); err != nil || n < 100 {
@@ -129,7 +132,8 @@ func points(g *grafanatest.Server, flux string) (int, error) {
 	_, err := g.Call(false, http.MethodPost, "/api/ds/query", map[string]any{
 		"from": "now-15m", "to": "now",
 		"queries": []any{map[string]any{
-			"refId": "A", "datasource": map[string]any{"type": "influxdb", "uid": "colorstream-influxdb"}, "query": flux,
+			"refId": "A", "datasource": map[string]any{"type": "influxdb", "uid": "colorstream-influxdb"},
+			"query":      flux,
 			"intervalMs": 5000, "maxDataPoints": 500,
 		}},
 	}, &answer)
@@ -163,7 +167,9 @@ func TestFilesAreReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	rename := func(title string) []byte { return bytes.Replace(good, []byte("One colour"), []byte(title), 1) }
+	rename := func(title string) []byte {
+		return bytes.Replace(good, []byte("One colour"), []byte(title), 1)
+	}
 
 	write(path, rename("One of them"))
 	grafanatest.Eventually(t, 30*time.Second, wantTitle(g, "color", "One of them"))

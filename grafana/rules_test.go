@@ -88,7 +88,8 @@ func TestReadingsInReverse(t *testing.T) {
 	for i, value := range []float64{1000, 1200, 1190, 1195, 1300, 10, 50} { // a restart comes last
 		for _, name := range []string{"generator_published", "worker_received", "worker_accepted"} {
 			at := end.Add(time.Duration(i-10) * time.Second)
-			readings = append(readings, sample.Sample{Series: "colorstream_" + name + "_total", Field: "counter", At: at, Value: value})
+			readings = append(readings,
+				sample.Sample{Series: "colorstream_" + name + "_total", Field: "counter", At: at, Value: value})
 		}
 	}
 	db.Write(t, string(readings.Lines()))

@@ -25,7 +25,8 @@ type config struct {
 
 func run(ctx context.Context, p service.Process) error {
 	return service.Program{
-		Name: "grafana", About: "grafana looks after the files in dashboards/ and provisioning/.", Config: config{},
+		Name: "grafana", About: "grafana looks after the files in dashboards/ and provisioning/.",
+		Config: config{},
 		Commands: []service.Command{
 			{Usage: "lint", Help: "check every dashboard and alert rule, and run their queries on a real InfluxDB", Run: service.Configured(lintFolder)},
 			{Usage: "pull UID...", Help: "bring what was saved in Grafana's pages into the files; without a UID, all that are there already", Run: service.Configured(pullFolder)},

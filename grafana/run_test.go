@@ -28,7 +28,10 @@ func command(t *testing.T, environ map[string]string, args ...string) (string, e
 			environ[name] = os.Getenv(name)
 		}
 	}
-	err := run(t.Context(), service.Process{Args: args, Environ: environ, Stdout: &out, Stderr: t.Output()})
+	err := run(t.Context(), service.Process{
+		Args: args, Environ: environ, Stdout: &out,
+		Stderr: t.Output(),
+	})
 	return out.String(), err
 }
 

@@ -79,5 +79,6 @@ func runbook(t *testing.T) string {
 
 // anchor is how a heading is linked to.
 func anchor(heading string) string {
-	return strings.ReplaceAll(strings.ToLower(regexp.MustCompile(`[^A-Za-z0-9 -]`).ReplaceAllString(heading, "")), " ", "-")
+	return strings.ReplaceAll(strings.ToLower(
+		regexp.MustCompile(`[^A-Za-z0-9 -]`).ReplaceAllString(heading, "")), " ", "-")
 }

@@ -80,7 +80,9 @@ var faults = map[string]fault{
 		alerts: []string{"no-windows", "points-waiting"},
 	},
 	"InfluxDB slow for a moment": {every: func(r *round) { r.oldest = float64(r.number%2) * 50 }},
-	"points rejected":            {at: func(r *round) { r.pointsRejected += 2 }, alerts: []string{"points-rejected"}},
+	"points rejected": {at: func(r *round) {
+		r.pointsRejected += 2
+	}, alerts: []string{"points-rejected"}},
 	"stream trimmed by others": {
 		at:     func(r *round) { r.lost, r.incomplete = r.lost+7, true },
 		alerts: []string{"removed"},

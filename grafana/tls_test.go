@@ -9,8 +9,8 @@ import (
 	"colorstream/influxdb/influxtest"
 )
 
-// The data source reads an InfluxDB whose certificate a private authority signed, and which asks for
-// Grafana's own.
+// The data source reads an InfluxDB whose certificate a private authority signed, and which asks
+// for Grafana's own.
 func TestDataSourceWithCertificates(t *testing.T) {
 	t.Parallel()
 	grafanatest.Need(t)

@@ -16,7 +16,8 @@ import (
 // wantPanels shows a page and waits until all its panels are drawn or, if there is nothing to show,
 // say so.
 func wantPanels(
-	t *testing.T, ctx grafanatest.Page, g *grafanatest.Server, path, theme string, panels int, empty bool,
+	t *testing.T, ctx grafanatest.Page, g *grafanatest.Server, path, theme string, panels int,
+	empty bool,
 ) {
 	t.Helper()
 	navigate(t, ctx, g, path+"&from=now-15m&to=now&refresh=&_dash.hideTimePicker=true&theme="+theme)
@@ -89,7 +90,8 @@ func TestAColourLeadsToItsDashboard(t *testing.T) {
 				return err
 			}
 			links, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](
-				`Array.from(document.querySelectorAll('a')).filter(a => a.innerText.`+look+`).map(a => a.href)`))
+				`Array.from(document.querySelectorAll('a')).filter(a => a.innerText.`+look+
+					`).map(a => a.href)`))
 			if err == nil && len(links) == 0 {
 				err = errors.New("there is no link yet")
 			}
@@ -123,7 +125,9 @@ func TestAColourLeadsToItsDashboard(t *testing.T) {
 		return fmt.Errorf("%w on %+v", err, screen)
 	})
 	middle := func(selector string) (x, y float64, err error) {
-		at, err := chromedp.Run(ctx, chromedp.Evaluate[[]float64](`(() => { `+chart+`return Array.from(chart.querySelectorAll('`+selector+`'))
+		at, err := chromedp.Run(ctx,
+			chromedp.Evaluate[[]float64](`(() => { `+chart+`return Array.from(chart.querySelectorAll('`+
+				selector+`'))
 			.map(e => e.getBoundingClientRect()).filter(r => r.width > 0).flatMap(r => [r.x + r.width / 2, r.y + r.height / 2]) })()`))
 		if err == nil && len(at) < 2 {
 			err = fmt.Errorf("there is no %s", selector)

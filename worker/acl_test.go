@@ -20,7 +20,8 @@ func userLine(t *testing.T, name string) []any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := regexp.MustCompile(`(?m)^    (ACL SETUSER ` + name + ` .*)$`).FindStringSubmatch(string(text))
+	line := regexp.MustCompile(`(?m)^    (ACL SETUSER ` + name + ` .*)$`).FindStringSubmatch(
+		string(text))
 	if line == nil {
 		t.Fatalf("there is no line for %s", name)
 	}
@@ -32,8 +33,8 @@ func userLine(t *testing.T, name string) []any {
 }
 
 // The programs run with the users of docs/redis.md, with TLS and their own certificates where there
-// is one Redis; a command that they do not need is denied. The same users suffice on a cluster, when
-// each node has them.
+// is one Redis; a command that they do not need is denied. The same users suffice on a cluster,
+// when each node has them.
 func TestRestrictedUsers(t *testing.T) {
 	t.Parallel()
 	authority := certstest.New(t)

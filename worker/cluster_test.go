@@ -174,7 +174,9 @@ func (r *clusterRig) sendRejected(year time.Time, quit <-chan struct{}) {
 func (r *clusterRig) wantLetters(rejected map[string]bool) {
 	r.t.Helper()
 	missing := maps.Clone(rejected)
-	defer func() { r.say("%d of %d have no dead letter: %.300v", len(missing), len(rejected), missing) }()
+	defer func() {
+		r.say("%d of %d have no dead letter: %.300v", len(missing), len(rejected), missing)
+	}()
 	r.eventually("dead letters are there", func() bool {
 		for e := range r.entries("colors:rejected") {
 			payload, _ := e.Values["payload"].(string)

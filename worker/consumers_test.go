@@ -55,9 +55,9 @@ var consumers = []consumer{
 }
 
 // BenchmarkConsumers compares the worker with the least that can be done, on one machine and in one
-// run: a reader that throws bytes away, and a bare go-redis loop; and several workers and partitions
-// with one. All read what the benchmark publishes at full speed on one local Redis with its default
-// limits.
+// run: a reader that throws bytes away, and a bare go-redis loop; and several workers and
+// partitions with one. All read what the benchmark publishes at full speed on one local Redis with
+// its default limits.
 //
 //	cd worker && go test -run '^$' -bench Consumers . [-count 3] [-args -messages 2000000]
 //

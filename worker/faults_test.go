@@ -118,22 +118,22 @@ func (s *stack) ready(words ...string) {
 func (s *stack) finish(texts ...string) {
 	s.t.Helper()
 	s.worker.stop()
-	all := ""
+	var all strings.Builder
 	for _, p := range append(s.workers, s.generator) {
 		text := p.output()
-		all += text
+		all.WriteString(text)
 		// A machine that is too busy for a window has a line of its own.
 		if lines := strings.Count(text, "\n") - strings.Count(text, "a window's border"); lines > 40 {
 			s.t.Errorf("the log has %d lines:\n%s", lines, p.tail())
 		}
 	}
 	for _, text := range texts {
-		if n := strings.Count(all, text); n != 1 {
+		if n := strings.Count(all.String(), text); n != 1 {
 			s.t.Errorf("%q was said %d times:\n%s", text, n, s.worker.tail())
 		}
 	}
 	for _, secret := range s.secrets {
-		if strings.Contains(all, secret) {
+		if strings.Contains(all.String(), secret) {
 			s.t.Errorf("a secret is in the log: %q", secret)
 		}
 	}

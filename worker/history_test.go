@@ -256,7 +256,8 @@ func TestImportStatuses(t *testing.T) {
 	r.expectImport(1, "no such file", "absent.csv")
 	r.expectImport(1, "may not write", "INFLUX_TOKEN="+r.db.DashboardToken, good)
 	r.expectImport(1, "INFLUX_READ_TOKEN", "INFLUX_READ_TOKEN="+r.db.WorkerToken, good)
-	r.expectImport(2, "INFLUX_TOKEN[_FILE]: is required", "INFLUX_TOKEN=", "INFLUX_TOKEN_DIR="+t.TempDir(),
+	r.expectImport(2, "INFLUX_TOKEN[_FILE]: is required", "INFLUX_TOKEN=",
+		"INFLUX_TOKEN_DIR="+t.TempDir(),
 		good)
 	// it may read
 	r.expectImport(1, "with other values", "INFLUX_TOKEN="+r.db.AdminToken, "INFLUX_READ_TOKEN=", good)
@@ -281,7 +282,8 @@ func TestImportTooOld(t *testing.T) {
 	t.Parallel()
 	r := importer(t)
 	admin(t, r.db, http.MethodPatch, "/api/v2/buckets/"+describe(t, r.db).ID,
-		`{"retentionRules":[{"type":"expire","everySeconds":86400,"shardGroupDurationSeconds":3600}]}`, nil)
+		`{"retentionRules":[{"type":"expire","everySeconds":86400,"shardGroupDurationSeconds":3600}]}`,
+		nil)
 	now := time.Now().Truncate(5 * time.Second)
 	file := r.file("old.csv", fmt.Sprintf("color,value,ts\nred,1,%d\nred,2,%d\n", now.Unix(),
 		now.Add(-48*time.Hour).Unix()))

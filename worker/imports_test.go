@@ -20,13 +20,14 @@ var crossings = map[string][]string{
 		"generator/service",
 	},
 	"worker": {
-		"generator/certs", "generator/tally", "generator/message", "generator/progress", "generator/redisurl", "generator/service",
-		"generator/source", "generator/streamid", "influxdb/access", "influxdb/series",
+		"generator/certs", "generator/tally", "generator/message", "generator/progress",
+		"generator/redisurl", "generator/service", "generator/source", "generator/streamid",
+		"influxdb/access", "influxdb/series",
 	},
 	"dashboard": {"generator/service", "influxdb/access", "influxdb/series"},
 	"grafana": {
-		"generator/process", "generator/service", "generator/service/servicetest", "influxdb/access", "influxdb/flux", "influxdb/series", "influxdb/influxd",
-		"influxdb/influxtest", "influxdb/setup",
+		"generator/process", "generator/service", "generator/service/servicetest", "influxdb/access",
+		"influxdb/flux", "influxdb/series", "influxdb/influxd", "influxdb/influxtest", "influxdb/setup",
 	},
 	"grafana/plugin": {
 		"generator/message", "generator/redisurl", "influxdb/series", "worker/window", "worker/source",
@@ -34,8 +35,9 @@ var crossings = map[string][]string{
 }
 
 var testCrossings = []string{
-	"generator/certs/certstest", "generator/process", "grafana/grafanatest", "generator/message", "generator/redistest", "generator/redisurl",
-	"generator/service/servicetest", "influxdb/influxtest", "influxdb/series", "worker/window",
+	"generator/certs/certstest", "generator/process", "grafana/grafanatest", "generator/message",
+	"generator/redistest", "generator/redisurl", "generator/service/servicetest",
+	"influxdb/influxtest", "influxdb/series", "worker/window",
 }
 
 // pure are the contracts and the core. Of other modules they import the standard library and the

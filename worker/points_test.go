@@ -45,7 +45,8 @@ func (r *rig) points() map[pointKey]point {
 
 func (r *rig) readPoints() (all map[pointKey]point, whole bool) {
 	r.t.Helper()
-	rows := r.db.Query(r.t, `from(bucket: "`+r.db.Bucket+`") |> range(start: 1970-01-01T00:00:00Z, stop: 2100-01-01T00:00:00Z)
+	rows := r.db.Query(r.t, `from(bucket: "`+r.db.Bucket+
+		`") |> range(start: 1970-01-01T00:00:00Z, stop: 2100-01-01T00:00:00Z)
 		|> filter(fn: (r) => r._measurement == "color_metrics")
 		|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")`)
 	all = make(map[pointKey]point, len(rows))
@@ -85,7 +86,8 @@ func count(points map[pointKey]point) (n int64) {
 // stored returns the sum of the points' counts.
 func (r *rig) stored() (n int64) {
 	r.t.Helper()
-	for _, row := range r.db.Query(r.t, `from(bucket: "`+r.db.Bucket+`") |> range(start: 0, stop: 2100-01-01T00:00:00Z)
+	for _, row := range r.db.Query(r.t,
+		`from(bucket: "`+r.db.Bucket+`") |> range(start: 0, stop: 2100-01-01T00:00:00Z)
 		|> filter(fn: (r) => r._field == "count") |> group() |> sum()`) {
 		n, _ = row["_value"].(int64)
 	}
@@ -179,7 +181,8 @@ func (r *rig) watch() (stop func()) {
 				return
 			case <-time.After(500 * time.Millisecond):
 			}
-			rows, err := r.db.TryQuery(r.t, r.db.AdminToken, `from(bucket: "`+r.db.Bucket+`") |> range(start: 0, stop: 2100-01-01T00:00:00Z)
+			rows, err := r.db.TryQuery(r.t, r.db.AdminToken,
+				`from(bucket: "`+r.db.Bucket+`") |> range(start: 0, stop: 2100-01-01T00:00:00Z)
 				|> filter(fn: (r) => r._field == "count") |> keep(columns: ["_time", "_value", "color"])`)
 			if err != nil {
 				continue // InfluxDB is away

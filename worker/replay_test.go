@@ -30,7 +30,8 @@ func TestReplayOfLongAgo(t *testing.T) {
 		// Up to two seconds out of order.
 		m := message.Message{
 			Color: []string{"red", "blue", "rouge, foncé=1"}[random.IntN(3)], Name: "n",
-			Value: float64(random.IntN(1000)) / 10, Time: at.Add(-time.Duration(random.IntN(2000)) * time.Millisecond),
+			Value: float64(random.IntN(1000)) / 10,
+			Time:  at.Add(-time.Duration(random.IntN(2000)) * time.Millisecond),
 		}
 		messages = append(messages, m)
 		file = append(m.AppendJSON(file), '\n')

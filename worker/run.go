@@ -41,8 +41,8 @@ func run(ctx context.Context, p service.Process) error {
 	}.Run(ctx, p)
 }
 
-// start runs the worker, and HTTP beside it, until ctx ends. HTTP is served until the last window is
-// stored.
+// start runs the worker, and HTTP beside it, until ctx ends. HTTP is served until the last window
+// is stored.
 func start(ctx context.Context, p service.Process, cfg config) error {
 	log := cfg.Log.New(p.Stderr, "worker")
 	log.Info("starting", "version", service.Version(), "config", cfg)

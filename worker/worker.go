@@ -70,8 +70,8 @@ func newWorker(
 	}
 }
 
-// resume makes the windows as they were at the last commit; refill gives them their values back. The
-// state holds none, and windows that do not get all are incomplete.
+// resume makes the windows as they were at the last commit; refill gives them their values back.
+// The state holds none, and windows that do not get all are incomplete.
 func resume(
 	log *slog.Logger, cfg window.Config, saved store.Saved,
 	refill func(*window.Set, source.Position) error,

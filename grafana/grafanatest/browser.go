@@ -72,8 +72,9 @@ const look = `(() => {
 
 // nothing is what panels say that have nothing to show.
 var nothing = []string{
-	"No data", "no windows", "Data is missing", "does not have a", "no heatmap fields", "Cannot visualize", "Panel plugin not found",
-	"An unexpected error", "Query error", "Failed to load",
+	"No data", "no windows", "Data is missing", "does not have a", "no heatmap fields",
+	"Cannot visualize", "Panel plugin not found", "An unexpected error", "Query error",
+	"Failed to load",
 }
 
 // Complaint tells what is wrong with a screen on which all panels have data or, if empty is true,

@@ -75,8 +75,9 @@ func Start(t testing.TB, o Options) *Server {
 	data, provisioning := filepath.Join(dir, "data"), filepath.Join(dir, "provisioning")
 	addr := process.FreeAddr()
 	s := &Server{
-		home: home, config: filepath.Join(root, "grafana.ini"), Dashboards: filepath.Join(dir, "dashboards"),
-		URL: "http://" + addr,
+		home: home, config: filepath.Join(root, "grafana.ini"),
+		Dashboards: filepath.Join(dir, "dashboards"),
+		URL:        "http://" + addr,
 	}
 	_, port, _ := net.SplitHostPort(addr)
 	err := errors.Join(os.MkdirAll(filepath.Join(data, "plugins"), 0o755),

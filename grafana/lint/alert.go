@@ -32,7 +32,8 @@ func (r report) alerts(set *Set) {
 var valued = regexp.MustCompile(`\$(values|labels)\b`)
 
 func (r report) alert(rule Rule, set *Set) {
-	summary, description := rule.Get("annotations.summary").Str, rule.Get("annotations.description").Str
+	summary, description := rule.Get("annotations.summary").Str,
+		rule.Get("annotations.description").Str
 	r.addIf("alert-text", summary == "" || description == "",
 		"it needs the annotations summary and description: people read them at night")
 	r.addIf("alert-text", rule.Get("labels.severity").Str == "", "it needs the label severity")

@@ -104,8 +104,9 @@ const schemaVersion = 42
 // identity checks a dashboard's own keys.
 func (r report) identity(d *Dashboard) {
 	for _, key := range []string{"__inputs", "__requires", "__elements"} {
-		r.addIf("inputs", d.Get(key).Exists(), "remove %q: it is for sharing with other people's Grafana; "+
-			"export without it, or run make dashboards-pull", key)
+		r.addIf("inputs", d.Get(key).Exists(),
+			"remove %q: it is for sharing with other people's Grafana; "+
+				"export without it, or run make dashboards-pull", key)
 	}
 	for _, key := range []string{"id", "version", "iteration"} {
 		r.addIf("volatile", d.Get(key).Type != gjson.Null,

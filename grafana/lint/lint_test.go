@@ -44,7 +44,9 @@ var dashboards = []finding{
 	{"json", whole(""), "the file is empty"},
 	{"json", whole("[]"), "this is no dashboard"},
 	{"json", text(`"refresh": "5s",`, `"refresh": "5s"`), "line 5: invalid character"},
-	{"json", func(text string) (string, error) { return text[:len(text)/2], nil }, "line 42: unexpected end"},
+	{"json", func(text string) (string, error) {
+		return text[:len(text)/2], nil
+	}, "line 42: unexpected end"},
 	{"json", func(text string) (string, error) { return text + "{}", nil }, "after top-level value"},
 	{"json", set("/spec", map[string]any{}), "export it again as Classic"},
 	{"json", whole(`{"apiVersion": "dashboard.grafana.app/v2beta1", "spec": {}}`), "v2 schema"},
@@ -65,8 +67,14 @@ var dashboards = []finding{
 	{"grid", set(panel+"/gridPos", removed), "it has no place"},
 	{"grid", set(panel+"/gridPos/w", 25), "at most 24"},
 	{"grid", set("/panels/1/gridPos/x", 3), `it lies on panel 1 "Mean"`},
-	{"link", set(panel+"/fieldConfig/defaults/links/0/url", "/d/pipeline/pipeline"), "loses the time range"},
-	{"link", set("/links", []any{map[string]any{"title": "X", "type": "link", "url": "/d/none/x"}}), "in no file"},
+	{
+		"link", set(panel+"/fieldConfig/defaults/links/0/url", "/d/pipeline/pipeline"),
+		"loses the time range",
+	},
+	{
+		"link", set("/links", []any{map[string]any{"title": "X", "type": "link", "url": "/d/none/x"}}),
+		"in no file",
+	},
 	{"panel-id", set(panel+"/id", removed), "use a whole number"},
 	{"panel-id", set(panel+"/id", "1"), "use a whole number"},
 	{"panel-id", set("/panels/1/id", 1), `that of the panel "Mean" too`},
@@ -83,7 +91,10 @@ var dashboards = []finding{
 	{"datasource", set(panel+"/datasource", removed), "names no data source"},
 	{"datasource", set(panel+"/datasource", "InfluxDB"), "the old way"},
 	{"datasource", set(target+"/datasource/uid", "${DS_INFLUXDB}"), "placeholder"},
-	{"datasource", set("/annotations/list/0/datasource/uid", "other"), `annotation Marks: the data source of it is "other"`},
+	{
+		"datasource", set("/annotations/list/0/datasource/uid", "other"),
+		`annotation Marks: the data source of it is "other"`,
+	},
 	{"macro", text("v.windowPeriod", "dashboard.windowPeriod"), "write v.windowPeriod"},
 	{"macro", text("v.windowPeriod", "v.interval"), "does not know v.interval"},
 	{"macro", text("v.windowPeriod", "$__interval"), "is no Flux"},
@@ -92,8 +103,14 @@ var dashboards = []finding{
 	{"range", text("start: v.timeRangeStart", "start: -1h"), "does not follow the time picker"},
 	{"range", text(", start: -1d", ""), "looks back 30 days"},
 	{"variable", text("${color:regex}", "${shade:regex}"), `no variable "shade"`},
-	{"variable", set("/templating/list/-", map[string]any{"name": "color", "type": "custom"}), "two of this name"},
-	{"variable", set("/templating/list/-", map[string]any{"name": "ds", "type": "datasource"}), "does not work on the page"},
+	{
+		"variable", set("/templating/list/-", map[string]any{"name": "color", "type": "custom"}),
+		"two of this name",
+	},
+	{
+		"variable", set("/templating/list/-", map[string]any{"name": "ds", "type": "datasource"}),
+		"does not work on the page",
+	},
 	{"duplicate-uid", set("/uid", "pipeline"), "that of pipeline.json too"},
 	{"duplicate-title", set("/title", "Pipeline"), "that of pipeline.json too"},
 }
@@ -101,8 +118,12 @@ var dashboards = []finding{
 // Patches of the home dashboard, as the page shows its panels 1 to 4.
 var embedded = []finding{
 	{"embedded", text(`"id": 2,`, `"id": 92,`), "panel 2 is missing"},
-	{"embedded", text(`r._field == \"median\")`, `r._field == \"mean\")`), `does not read the field "median"`},
-	{"embedded", text(`some)\n  |> aggregateWindow(every: v.windowPeriod, fn: max`, `/${color}/)\n  |> aggregateWindow(every: v.windowPeriod, fn: max`), "uses a variable"},
+	{
+		"embedded", text(`r._field == \"median\")`, `r._field == \"mean\")`),
+		`does not read the field "median"`,
+	},
+	{"embedded", text(`some)\n  |> aggregateWindow(every: v.windowPeriod, fn: max`,
+		`/${color}/)\n  |> aggregateWindow(every: v.windowPeriod, fn: max`), "uses a variable"},
 }
 
 var rules = []finding{
@@ -119,7 +140,10 @@ var rules = []finding{
 	{"alert-step", set(rule+"/data/0/relativeTimeRange", removed), "relativeTimeRange"},
 	{"alert-step", text("v.timeRangeStop)", "v.timeRangeStop) // $x"), "a dollar sign"},
 	{"alert-step", set(rule+"/data/1/model/type", "math"), "use reduce and threshold"},
-	{"alert-step", set(rule+"/data/2/model/conditions/0/evaluator/type", "above"), `compares with "above"`},
+	{
+		"alert-step", set(rule+"/data/2/model/conditions/0/evaluator/type", "above"),
+		`compares with "above"`,
+	},
 	{"alert-panel", set(rule+"/panelId", 7), `panel 7 of the dashboard "valid"`},
 	{"alert-panel", set(rule+"/dashboardUid", removed), "in no file"},
 	{"datasource", set(rule+"/data/0/datasourceUid", "other"), `the data source "other"`},
@@ -141,7 +165,10 @@ func TestEveryRuleFires(t *testing.T) {
 		{"testdata/valid.json", "dashboards/valid.json", dashboards},
 		{"../dashboards/colors.json", "dashboards/colors.json", embedded},
 		{"testdata/valid.yaml", "provisioning/alerting/valid.yaml", rules},
-		{"../provisioning/dashboards/colorstream.yaml", "provisioning/dashboards/colorstream.yaml", providers},
+		{
+			"../provisioning/dashboards/colorstream.yaml", "provisioning/dashboards/colorstream.yaml",
+			providers,
+		},
 	} {
 		for _, f := range group.findings {
 			files := files(t)
@@ -182,8 +209,12 @@ func files(t *testing.T) fstest.MapFS {
 	t.Helper()
 	out := fstest.MapFS{}
 	add := func(path, text string) { out[path] = &fstest.MapFile{Data: []byte(text)} }
-	for uid, title := range map[string]string{"color": "One colour", "colors-live": "Live", "pipeline": "Pipeline"} {
-		add("dashboards/"+uid+".json", fmt.Sprintf(`{"uid": %q, "title": %q, "schemaVersion": 42}`, uid, title))
+	for uid, title := range map[string]string{
+		"color": "One colour", "colors-live": "Live",
+		"pipeline": "Pipeline",
+	} {
+		add("dashboards/"+uid+".json",
+			fmt.Sprintf(`{"uid": %q, "title": %q, "schemaVersion": 42}`, uid, title))
 	}
 	add("dashboards/valid.json", read(t, "testdata/valid.json"))
 	add("provisioning/alerting/valid.yaml", read(t, "testdata/valid.yaml"))
@@ -217,7 +248,8 @@ func ruleNames(t *testing.T) []string {
 	}
 	var out []string
 	for _, path := range sources {
-		for _, m := range regexp.MustCompile(`\.add(?:If)?\("([a-z0-9-]+)"`).FindAllStringSubmatch(read(t, path), -1) {
+		for _, m := range regexp.MustCompile(`\.add(?:If)?\("([a-z0-9-]+)"`).FindAllStringSubmatch(
+			read(t, path), -1) {
 			out = append(out, m[1])
 		}
 	}

@@ -11,15 +11,16 @@ import (
 
 // types are the panels that come with Grafana.
 var types = []string{
-	"alertlist", "annolist", "barchart", "bargauge", "candlestick", "canvas", "dashlist", "gauge", "geomap", "heatmap",
-	"histogram", "logs", "news", "nodeGraph", "piechart", "row", "stat", "state-timeline", "status-history", "table", "text",
-	"timeseries", "traces", "xychart",
+	"alertlist", "annolist", "barchart", "bargauge", "candlestick", "canvas", "dashlist", "gauge",
+	"geomap", "heatmap", "histogram", "logs", "news", "nodeGraph", "piechart", "row", "stat",
+	"state-timeline", "status-history", "table", "text", "timeseries", "traces", "xychart",
 }
 
 // modes are the colour modes of Grafana. One that it does not know breaks the panel.
 var modes = []string{
-	"", "fixed", "thresholds", "shades", "palette-classic", "palette-classic-by-name", "continuous-GrYlRd", "continuous-RdYlGr", "continuous-BlYlRd",
-	"continuous-YlRd", "continuous-BlPu", "continuous-YlBl", "continuous-blues", "continuous-reds", "continuous-greens",
+	"", "fixed", "thresholds", "shades", "palette-classic", "palette-classic-by-name",
+	"continuous-GrYlRd", "continuous-RdYlGr", "continuous-BlYlRd", "continuous-YlRd",
+	"continuous-BlPu", "continuous-YlBl", "continuous-blues", "continuous-reds", "continuous-greens",
 	"continuous-purples",
 }
 
@@ -145,7 +146,8 @@ func (r report) embedded(d *Dashboard) {
 		}
 		r := r.at(p.String())
 		fits := p.Get("type").Str == "timeseries" && len(p.targets()) > 0 && p.Get("repeat").Str == ""
-		r.addIf("embedded", !fits, "it must be of type timeseries, have a query and not repeat: %s", shown)
+		r.addIf("embedded", !fits, "it must be of type timeseries, have a query and not repeat: %s",
+			shown)
 		for _, t := range p.targets() {
 			flux := t.Get("query").Str
 			for _, field := range statistic.fields {

@@ -43,7 +43,8 @@ func (r report) sdk(d *Dashboard, path string, err error) {
 var ownRule = regexp.MustCompile(`(^|\.)(datasource|id|refresh)$`)
 
 // unknown matches keys that Grafana 12.4 saves and the SDK does not know.
-var unknown = regexp.MustCompile(`unexpected field '(showValues|footer|regexApplyTo|valuesFormat|__.*)'`)
+var unknown = regexp.MustCompile(
+	`unexpected field '(showValues|footer|regexApplyTo|valuesFormat|__.*)'`)
 
 // tolerated reports whether the SDK finds a fault in something that Grafana takes.
 func tolerated(e *cog.BuildError) bool {

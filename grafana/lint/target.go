@@ -17,7 +17,10 @@ var keys = []string{"refId", "datasource", "query", "hide", "queryType", "rawQue
 const liveType = "colorstream-live-datasource"
 
 // liveKeys are what a target of the live data source may hold.
-var liveKeys = []string{"refId", "datasource", "hide", "queryType", "stream", "show", "statistic", "colors", "streaming"}
+var liveKeys = []string{
+	"refId", "datasource", "hide", "queryType", "stream", "show", "statistic",
+	"colors", "streaming",
+}
 
 // builtin are the data sources that are Grafana's own.
 var builtin = []string{"-- Grafana --", "-- Mixed --", "-- Dashboard --", "grafana", "__expr__"}
@@ -72,7 +75,8 @@ func (r report) source(what string, ref gjson.Result) {
 }
 
 var (
-	macro   = regexp.MustCompile(`\b([a-zA-Z]+)\.(timeRangeStart|timeRangeStop|windowPeriod|bucket|defaultBucket|organization)\b`)
+	macro = regexp.MustCompile(
+		`\b([a-zA-Z]+)\.(timeRangeStart|timeRangeStop|windowPeriod|bucket|defaultBucket|organization)\b`)
 	vMember = regexp.MustCompile(`\bv\.([a-zA-Z]+)`)
 	from    = regexp.MustCompile(`from\s*\(\s*bucket:\s*"`)
 	every   = regexp.MustCompile(`every:\s*(\d\w*)`)
@@ -120,7 +124,8 @@ func (r report) charted(what, text string, declared []string) {
 // ranged checks that a query reads the range that it is asked for.
 func (r report) ranged(what, text string) {
 	r.addIf("range", strings.TrimSpace(text) != "" && !strings.Contains(text, "v.timeRangeStart"),
-		"%s does not follow the time picker: use range(start: v.timeRangeStart, stop: v.timeRangeStop)", what)
+		"%s does not follow the time picker: use range(start: v.timeRangeStart, stop: v.timeRangeStop)",
+		what)
 }
 
 func names(d *Dashboard) []string {

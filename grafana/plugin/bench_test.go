@@ -34,8 +34,9 @@ func (c *counter) Send(*backend.StreamPacket) error { c.frames++; return nil }
 
 func benchmarkPanels(b *testing.B, count, rate int) {
 	paths := []string{
-		"windows/running/mean/red", "windows/running/mean/blue", "windows/running/mean/green", "windows/running/mean/yellow",
-		"windows/running/mean/red/blue", "windows/running/mean/green/yellow", "messages", "messages/blue", "messages/red", "rates",
+		"windows/running/mean/red", "windows/running/mean/blue", "windows/running/mean/green",
+		"windows/running/mean/yellow", "windows/running/mean/red/blue",
+		"windows/running/mean/green/yellow", "messages", "messages/blue", "messages/red", "rates",
 	}
 	for _, show := range []string{"running", "closed"} {
 		for _, s := range []string{"mean", "median", "min", "max", "count"} {
@@ -58,7 +59,8 @@ func benchmarkPanels(b *testing.B, count, rate int) {
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	for i := range counters {
-		go s.RunStream(ctx, &backend.RunStreamRequest{Path: paths[i]}, backend.NewStreamSender(&counters[i]))
+		go s.RunStream(ctx, &backend.RunStreamRequest{Path: paths[i]},
+			backend.NewStreamSender(&counters[i]))
 	}
 	awaitSubscriber(b, server.Client())
 	used := func() time.Duration {

@@ -28,8 +28,10 @@ func react(t *testing.T, version string, files map[string]string) map[string]str
 		t.Fatal(err)
 	}
 	folder := filepath.Join(cache, "colorstream", "react-"+version)
-	if _, err := os.Stat(filepath.Join(folder, "node_modules", ".package-lock.json")); err != nil { // npm writes it last
-		text, err := exec.CommandContext(t.Context(), npm, "install", "--prefix", folder, "--no-audit", "--no-fund",
+	// npm writes it last
+	if _, err := os.Stat(filepath.Join(folder, "node_modules", ".package-lock.json")); err != nil {
+		text, err := exec.CommandContext(t.Context(), npm, "install", "--prefix", folder, "--no-audit",
+			"--no-fund",
 			"--no-save", "--ignore-scripts", "react@"+version, "react-dom@"+version).CombinedOutput()
 		if err != nil {
 			t.Fatalf("npm install: %v\n%s", err, text)
@@ -62,7 +64,8 @@ func TestTheFrontEndWorksUnderOldAndNewReact(t *testing.T) {
 		},
 		"19.2.0": { // Grafana 13
 			"react": "react/cjs/react.development.js", "react-dom": "react-dom/cjs/react-dom.development.js",
-			"react-dom/client": "react-dom/cjs/react-dom-client.development.js", "scheduler": "scheduler/cjs/scheduler.development.js",
+			"react-dom/client": "react-dom/cjs/react-dom-client.development.js",
+			"scheduler":        "scheduler/cjs/scheduler.development.js",
 		},
 	} {
 		t.Run(version, func(t *testing.T) {

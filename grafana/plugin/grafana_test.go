@@ -47,7 +47,8 @@ func startGrafana(t *testing.T, redisURL string) *grafanatest.Server {
 		}
 	}})
 	moving := fmt.Sprintf(movingDashboard,
-		fmt.Sprintf(movingPanel, 1, "lastNotNull", `"stream":"windows","show":"running","statistic":"max"`),
+		fmt.Sprintf(movingPanel, 1, "lastNotNull",
+			`"stream":"windows","show":"running","statistic":"max"`),
 		fmt.Sprintf(movingPanel, 2, "count", `"stream":"messages","colors":["red"]`))
 	body := map[string]any{"dashboard": json.RawMessage(moving)}
 	status, err := g.Call(true, http.MethodPost, "/api/dashboards/db", body, nil)
@@ -129,7 +130,9 @@ func TestInARealGrafana(t *testing.T) {
 	}
 	show(t, ctx, g.URL+"/d-solo/moving/x?orgId=1&hideLogo=true&panelId=2")
 	for range 2 {
-		servicetest.Eventually(t, "messages from before the reload", func() bool { return count() == total })
+		servicetest.Eventually(t, "messages from before the reload", func() bool {
+			return count() == total
+		})
 		if err := chromedp.Do(ctx, chromedp.Reload()); err != nil {
 			t.Fatal(err)
 		}
@@ -199,7 +202,8 @@ func TestInARealGrafana(t *testing.T) {
 		ours := strings.Contains(line, pluginID) || strings.Contains(line, "live")
 		known := strings.Contains(line, "Permitting unsigned plugin") ||
 			strings.Contains(line, "elevated privileges") ||
-			strings.Contains(line, "not connected to Redis") || strings.Contains(line, "Plugin is unsigned") // 12.4
+			// 12.4
+			strings.Contains(line, "not connected to Redis") || strings.Contains(line, "Plugin is unsigned")
 		if ours && !known {
 			t.Errorf("Grafana complains: %s", line)
 		}

@@ -14,7 +14,9 @@ import (
 
 // CheckHealth connects with the settings, waits a few seconds for a message, and says what is
 // wrong.
-func (s *source) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequest) (*backend.CheckHealthResult, error) {
+func (s *source) CheckHealth(
+	ctx context.Context, _ *backend.CheckHealthRequest,
+) (*backend.CheckHealthResult, error) {
 	payload, err := s.redis.Probe(ctx)
 	if err != nil {
 		return unwell(err.Error()), nil
@@ -35,5 +37,8 @@ func (s *source) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequest)
 
 func unwell(text string) *backend.CheckHealthResult {
 	first, size := utf8.DecodeRuneInString(text)
-	return &backend.CheckHealthResult{Status: backend.HealthStatusError, Message: string(unicode.ToUpper(first)) + text[size:]}
+	return &backend.CheckHealthResult{
+		Status:  backend.HealthStatusError,
+		Message: string(unicode.ToUpper(first)) + text[size:],
+	}
 }

@@ -15,7 +15,9 @@ func TestHealthIsSaidInWords(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	c := server.Client()
-	want := func(status backend.HealthStatus, words string, settings backend.DataSourceInstanceSettings) {
+	want := func(status backend.HealthStatus, words string,
+		settings backend.DataSourceInstanceSettings,
+	) {
 		t.Helper()
 		s, _ := start(t, settings)
 		got, err := s.CheckHealth(t.Context(), nil)
@@ -40,20 +42,37 @@ func TestSettings(t *testing.T) {
 		secret    map[string]string
 		want      string
 	}{
-		"nothing set":      {"", `{}`, nil, ""},
-		"no JSON at all":   {"", ``, nil, ""},
-		"empty variables":  {"", `{"channel":"","transport":"","window":"","lateness":"","statistics":""}`, nil, ""},
-		"all set":          {"rediss://me@host:1/2", `{"channel":"c","transport":"stream","window":"1m","lateness":"2s","statistics":"p99.9, stddev"}`, nil, ""},
+		"nothing set":    {"", `{}`, nil, ""},
+		"no JSON at all": {"", ``, nil, ""},
+		"empty variables": {
+			"", `{"channel":"","transport":"","window":"","lateness":"","statistics":""}`,
+			nil, "",
+		},
+		"all set": {
+			"rediss://me@host:1/2",
+			`{"channel":"c","transport":"stream","window":"1m","lateness":"2s","statistics":"p99.9, stddev"}`, nil, "",
+		},
 		"not JSON":         {"", `{`, nil, "not understood"},
 		"transport":        {"", `{"transport":"mail"}`, nil, `"mail"`},
 		"window":           {"", `{"window":"5"}`, nil, `the window is "5"`},
 		"window too small": {"", `{"window":"1ms"}`, nil, `from 10ms`},
 		"lateness":         {"", `{"lateness":"-1s"}`, nil, `the lateness is "-1s"`},
-		"statistics":       {"", `{"statistics":"mean,p101"}`, nil, `the statistics are "mean,p101": "p101" is none`},
-		"CA":               {"", `{}`, map[string]string{"tlsCACert": "the-secret"}, "CA PEM certificate"},
-		"client":           {"", `{}`, map[string]string{"tlsClientCert": "the-secret"}, "give both"},
-		"URL":              {"http://:the-secret@x", `{}`, nil, "is not a Redis URL"},
-		"secret URL":       {"", `{}`, map[string]string{"url": "redis://:the-secret@a b"}, "is not a Redis URL"},
+		"statistics": {
+			"", `{"statistics":"mean,p101"}`, nil,
+			`the statistics are "mean,p101": "p101" is none`,
+		},
+		"CA": {
+			"", `{}`,
+			map[string]string{"tlsCACert": "the-secret"},
+			"CA PEM certificate",
+		},
+		"client": {"", `{}`, map[string]string{"tlsClientCert": "the-secret"}, "give both"},
+		"URL":    {"http://:the-secret@x", `{}`, nil, "is not a Redis URL"},
+		"secret URL": {
+			"", `{}`,
+			map[string]string{"url": "redis://:the-secret@a b"},
+			"is not a Redis URL",
+		},
 	} {
 		_, err := open(slog.New(slog.DiscardHandler), backend.DataSourceInstanceSettings{
 			URL: test.url, JSONData: []byte(test.json), DecryptedSecureJSONData: test.secret,
@@ -95,7 +114,9 @@ func TestNothingSecretIsLoggedOrInFrames(t *testing.T) {
 	}
 	servicetest.Eventually(t, "the message", func() bool { return len(w.values("red")) == 1 })
 	server.Kill()
-	servicetest.Eventually(t, "a log line", func() bool { return log.Count("not connected to Redis") > 0 })
+	servicetest.Eventually(t, "a log line", func() bool {
+		return log.Count("not connected to Redis") > 0
+	})
 	w.stop()
 	for _, text := range []string{secret, payload} {
 		if log.Count(text) > 0 {

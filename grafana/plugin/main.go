@@ -28,7 +28,9 @@ const pluginID = "colorstream-live-datasource"
 func main() {
 	logging.Disable()        // go-redis would print each attempt to connect
 	log := newLog(os.Stderr) // before the SDK takes standard error away
-	instance := func(_ context.Context, from backend.DataSourceInstanceSettings) (instancemgmt.Instance, error) {
+	instance := func(_ context.Context,
+		from backend.DataSourceInstanceSettings,
+	) (instancemgmt.Instance, error) {
 		return open(log.With("dsUid", from.UID), from)
 	}
 	if err := datasource.Manage(pluginID, instance, datasource.ManageOpts{}); err != nil {

@@ -25,7 +25,9 @@ func settingsFor(url string, options map[string]any) backend.DataSourceInstanceS
 }
 
 // start makes a data source, and gives what it logs.
-func start(t testing.TB, settings backend.DataSourceInstanceSettings) (*source, *servicetest.Output) {
+func start(
+	t testing.TB, settings backend.DataSourceInstanceSettings,
+) (*source, *servicetest.Output) {
 	t.Helper()
 	log := new(servicetest.Output)
 	s, err := open(newLog(log), settings)

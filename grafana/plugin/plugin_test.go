@@ -25,7 +25,8 @@ func TestAClosedWindowIsExact(t *testing.T) {
 			t.Parallel()
 			server := redistest.Start(t)
 			c := server.Client()
-			s, log := start(t, settingsFor(server.URL(), map[string]any{"transport": transport, "window": "1s"}))
+			s, log := start(t, settingsFor(server.URL(),
+				map[string]any{"transport": transport, "window": "1s"}))
 			var panels []*panel
 			statistics := []string{"mean", "median", "min", "max", "count"}
 			for _, statistic := range statistics {
@@ -67,7 +68,9 @@ func TestAClosedWindowIsExact(t *testing.T) {
 					}
 				}
 			}
-			servicetest.Eventually(t, "messages are shown", func() bool { return len(messages.values("red")) > 0 })
+			servicetest.Eventually(t, "messages are shown", func() bool {
+				return len(messages.values("red")) > 0
+			})
 		})
 	}
 }
@@ -195,11 +198,13 @@ func TestQueriesThatDoNotStream(t *testing.T) {
 func TestOnlyStreamsThatThereAreAndNobodyPublishes(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t, settingsFor("redis://127.0.0.1:1", nil))
-	subscribed, err := s.SubscribeStream(t.Context(), &backend.SubscribeStreamRequest{Path: "windows/all"})
+	subscribed, err := s.SubscribeStream(t.Context(),
+		&backend.SubscribeStreamRequest{Path: "windows/all"})
 	if err != nil || subscribed.Status != backend.SubscribeStreamStatusNotFound {
 		t.Errorf("subscribe: %v %v", subscribed, err)
 	}
-	published, err := s.PublishStream(t.Context(), &backend.PublishStreamRequest{Path: "messages", Data: []byte(`{}`)})
+	published, err := s.PublishStream(t.Context(),
+		&backend.PublishStreamRequest{Path: "messages", Data: []byte(`{}`)})
 	if err != nil || published.Status != backend.PublishStreamStatusPermissionDenied {
 		t.Errorf("publish: %v %v", published, err)
 	}

@@ -66,17 +66,19 @@ func TestTheProgram(t *testing.T) {
 	if err != nil || !strings.Contains(health.GetMessage(), "nothing listens there") {
 		t.Errorf("health: %v, %v", health, err)
 	}
-	answer, err := dispense("data").(grpcplugin.DataClient).QueryData(t.Context(), &pluginv2.QueryDataRequest{
-		PluginContext: at, Queries: []*pluginv2.DataQuery{{
-			RefId: "A", Json: []byte(`{"live":true}`), TimeRange: new(pluginv2.TimeRange),
-		}},
-	})
+	answer, err := dispense("data").(grpcplugin.DataClient).QueryData(t.Context(),
+		&pluginv2.QueryDataRequest{
+			PluginContext: at, Queries: []*pluginv2.DataQuery{{
+				RefId: "A", Json: []byte(`{"live":true}`), TimeRange: new(pluginv2.TimeRange),
+			}},
+		})
 	if err != nil || answer.GetResponses()["A"].GetError() != "" {
 		t.Errorf("a query: %v, %v", answer, err)
 	}
-	_, err = dispense("stream").(grpcplugin.StreamClient).RunStream(t.Context(), &pluginv2.RunStreamRequest{
-		PluginContext: at, Path: "messages",
-	})
+	_, err = dispense("stream").(grpcplugin.StreamClient).RunStream(t.Context(),
+		&pluginv2.RunStreamRequest{
+			PluginContext: at, Path: "messages",
+		})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,9 @@ import (
 // QueryData answers queries. One that is to stream gets the name of its channel, and no rows: they
 // come with the subscription. Every other gets the rows of its time range, and keeps the receiver
 // running for two minutes, so that an alert rule finds them the next time.
-func (s *source) QueryData(_ context.Context, req *backend.QueryDataRequest) (*backend.QueryDataResponse, error) {
+func (s *source) QueryData(
+	_ context.Context, req *backend.QueryDataRequest,
+) (*backend.QueryDataResponse, error) {
 	answer := backend.NewQueryDataResponse()
 	for _, q := range req.Queries {
 		f, err := s.answer(q)

@@ -41,7 +41,9 @@ func (s *source) stream(q channel.Query) (*live.Ring, func([]live.Row) *data.Fra
 
 // SubscribeStream lets a panel in, with the last minutes to begin with. Who may query the data
 // source may watch.
-func (s *source) SubscribeStream(_ context.Context, req *backend.SubscribeStreamRequest) (*backend.SubscribeStreamResponse, error) {
+func (s *source) SubscribeStream(
+	_ context.Context, req *backend.SubscribeStreamRequest,
+) (*backend.SubscribeStreamResponse, error) {
 	q, err := channel.Parse(req.Path)
 	if err != nil {
 		return &backend.SubscribeStreamResponse{Status: backend.SubscribeStreamStatusNotFound}, nil
@@ -55,11 +57,16 @@ func (s *source) SubscribeStream(_ context.Context, req *backend.SubscribeStream
 		return nil, err
 	}
 	s.begun.Store(req.Path, next)
-	return &backend.SubscribeStreamResponse{Status: backend.SubscribeStreamStatusOK, InitialData: initial}, nil
+	return &backend.SubscribeStreamResponse{
+		Status:      backend.SubscribeStreamStatusOK,
+		InitialData: initial,
+	}, nil
 }
 
 // PublishStream lets nobody publish.
-func (s *source) PublishStream(context.Context, *backend.PublishStreamRequest) (*backend.PublishStreamResponse, error) {
+func (s *source) PublishStream(
+	context.Context, *backend.PublishStreamRequest,
+) (*backend.PublishStreamResponse, error) {
 	return &backend.PublishStreamResponse{Status: backend.PublishStreamStatusPermissionDenied}, nil
 }
 
@@ -68,7 +75,9 @@ func (s *source) PublishStream(context.Context, *backend.PublishStreamRequest) (
 //
 // Every frame has its schema: whoever has just subscribed may have missed the frame with a new
 // colour.
-func (s *source) RunStream(ctx context.Context, req *backend.RunStreamRequest, sender *backend.StreamSender) error {
+func (s *source) RunStream(
+	ctx context.Context, req *backend.RunStreamRequest, sender *backend.StreamSender,
+) error {
 	q, err := channel.Parse(req.Path)
 	if err != nil {
 		return nil // an error would have Grafana try again for ever

@@ -35,13 +35,25 @@ func TestRedisWithTLS(t *testing.T) {
 		secret map[string]string
 		want   string // empty: it works
 	}{
-		"all right":         {url, `{}`, map[string]string{"tlsCACert": ca, "tlsClientCert": cert, "tlsClientKey": key}, ""},
+		"all right": {
+			url, `{}`,
+			map[string]string{"tlsCACert": ca, "tlsClientCert": cert, "tlsClientKey": key},
+			"",
+		},
 		"files":             {url, named, nil, ""},
 		"files without TLS": {server.URL(), named, nil, "need a REDIS_URL with TLS"},
-		"not verified":      {url, `{"tlsSkipVerify":true}`, map[string]string{"tlsClientCert": cert, "tlsClientKey": key}, ""},
-		"unknown authority": {url, `{}`, map[string]string{"tlsClientCert": cert, "tlsClientKey": key}, "is not trusted"},
-		"no client":         {url, `{}`, map[string]string{"tlsCACert": ca}, "certificate"},
-		"without TLS":       {strings.Replace(url, "rediss", "redis", 1), `{}`, nil, "write rediss://"},
+		"not verified": {
+			url, `{"tlsSkipVerify":true}`,
+			map[string]string{"tlsClientCert": cert, "tlsClientKey": key},
+			"",
+		},
+		"unknown authority": {
+			url, `{}`,
+			map[string]string{"tlsClientCert": cert, "tlsClientKey": key},
+			"is not trusted",
+		},
+		"no client":   {url, `{}`, map[string]string{"tlsCACert": ca}, "certificate"},
+		"without TLS": {strings.Replace(url, "rediss", "redis", 1), `{}`, nil, "write rediss://"},
 	} {
 		s, err := open(slog.New(slog.DiscardHandler), backend.DataSourceInstanceSettings{
 			URL: test.url, JSONData: []byte(test.json), DecryptedSecureJSONData: test.secret,

@@ -93,8 +93,8 @@ func number(value any) float64 {
 
 // settle takes from old what no person chose: which version saved a panel last, what a query's
 // variable found and had chosen, and what Grafana adds or leaves out where it means nothing, keys
-// whose value is null, false, empty, zero, or an object of such. Items of lists are compared if they
-// have the same id, name or refId, or stand at the same place.
+// whose value is null, false, empty, zero, or an object of such. Items of lists are compared if
+// they have the same id, name or refId, or stand at the same place.
 func settle(fresh, old any) {
 	switch fresh := fresh.(type) {
 	case map[string]any:

@@ -14,7 +14,10 @@ const width = 100
 
 // first are the keys that a reader wants to see first, in this order. All others follow by the
 // alphabet.
-var first = []string{"id", "uid", "title", "name", "type", "description", "refId", "datasource", "gridPos", "query"}
+var first = []string{
+	"id", "uid", "title", "name", "type", "description", "refId", "datasource",
+	"gridPos", "query",
+}
 
 // text prints a value behind a column: on one line if that fits, else an item a line. lead is the
 // line break with the indentation so far; without one, everything is on one line.

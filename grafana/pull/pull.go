@@ -1,9 +1,10 @@
-// Package pull brings dashboards that people edited and saved in Grafana's pages back into the files
-// that Grafana is provisioned from.
+// Package pull brings dashboards that people edited and saved in Grafana's pages back into the
+// files that Grafana is provisioned from.
 //
-// It reads each file's dashboard from Grafana by its uid, and writes the file only if something that
-// matters has changed. What was edited in a file and in Grafana both, ends up as Grafana has it: the
-// version history shows the rest. Dashboards that no file has are named, and written if asked for.
+// It reads each file's dashboard from Grafana by its uid, and writes the file only if something
+// that matters has changed. What was edited in a file and in Grafana both, ends up as Grafana has
+// it: the version history shows the rest. Dashboards that no file has are named, and written if
+// asked for.
 package pull
 
 import (
@@ -141,7 +142,8 @@ func (c Config) one(ctx context.Context, uid string, f file) (string, error) {
 
 // get reads JSON from Grafana.
 func (c Config) get(ctx context.Context, path string, answer any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.URL, "/")+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.URL, "/")+path,
+		nil)
 	if err != nil {
 		return fmt.Errorf("GRAFANA_URL=%s: %w", c.URL, err)
 	}

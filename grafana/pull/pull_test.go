@@ -125,7 +125,10 @@ func TestSavingChangesNothingElse(t *testing.T) {
 
 func TestNewDashboards(t *testing.T) {
 	t.Parallel()
-	c, _ := setUp(t, grafana{"mine": same, "other": `{"uid": "other", "title": "Other", "panels": [], "schemaVersion": 39}`})
+	c, _ := setUp(t, grafana{
+		"mine":  same,
+		"other": `{"uid": "other", "title": "Other", "panels": [], "schemaVersion": 39}`,
+	})
 	said, err := run(t, c)
 	if want := "other is in Grafana only; give its uid to save it as other.json"; err != nil ||
 		!strings.Contains(said, want) {
@@ -153,9 +156,13 @@ func TestRejected(t *testing.T) {
 		change func(*pull.Config)
 		want   string
 	}{
-		"v2 schema":      {g: grafana{"mine": v2}, want: "v2 schema"},
-		"wrong password": {g: grafana{"mine": same}, change: func(c *pull.Config) { c.User, c.Password = "admin", "wrong" }, want: "GRAFANA_TOKEN"},
-		"no Grafana":     {g: grafana{}, change: func(c *pull.Config) { c.URL = "http://127.0.0.1:1" }, want: "GRAFANA_URL=http://127.0.0.1:1"},
+		"v2 schema": {g: grafana{"mine": v2}, want: "v2 schema"},
+		"wrong password": {g: grafana{"mine": same}, change: func(c *pull.Config) {
+			c.User, c.Password = "admin", "wrong"
+		}, want: "GRAFANA_TOKEN"},
+		"no Grafana": {g: grafana{}, change: func(c *pull.Config) {
+			c.URL = "http://127.0.0.1:1"
+		}, want: "GRAFANA_URL=http://127.0.0.1:1"},
 		"broken file": {g: grafana{"mine": same}, change: func(c *pull.Config) {
 			_ = os.WriteFile(filepath.Join(c.Dir, "mine.json"), []byte(`{"uid": "mi`), 0o644)
 		}, want: "correct the file before pulling"},

@@ -14,7 +14,10 @@ import (
 )
 
 // Macros are the names after "v." that Grafana replaces in Flux.
-var Macros = []string{"timeRangeStart", "timeRangeStop", "windowPeriod", "defaultBucket", "organization"}
+var Macros = []string{
+	"timeRangeStart", "timeRangeStop", "windowPeriod", "defaultBucket",
+	"organization",
+}
 
 // Context is what a query's macros and variables become.
 type Context struct {

@@ -131,7 +131,8 @@ func Metrics(end time.Time) Samples {
 			}
 		}
 		add("process_start_time_seconds,program=worker", "gauge", float64(started.Unix()))
-		add("process_start_time_seconds,program=generator", "gauge", float64(end.Add(-30*time.Hour).Unix()))
+		add("process_start_time_seconds,program=generator", "gauge",
+			float64(end.Add(-30*time.Hour).Unix()))
 		add("influxdb_uptime_seconds,id=x", "gauge", float64(i)*10)
 		add("colorstream_worker_store_max_bytes", "gauge", 1<<28)
 		add("colorstream_worker_event_ahead_seconds", "gauge", float64(r.IntN(14))-10)

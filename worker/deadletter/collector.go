@@ -3,8 +3,8 @@ package deadletter
 // maxBytes is about what a collector holds at most.
 const maxBytes = 4 << 20
 
-// A Collector gathers the letters between two commits: about 4 MiB of them. Further ones are dropped
-// and counted. It is not safe for concurrent use.
+// A Collector gathers the letters between two commits: about 4 MiB of them. Further ones are
+// dropped and counted. It is not safe for concurrent use.
 type Collector struct {
 	dropped func(letters int)
 	data    []byte

@@ -22,7 +22,8 @@ func decodeAll(t *testing.T, data []byte) []Letter {
 
 func TestFormat(t *testing.T) {
 	l := Letter{Reason: "color", Payload: `{"value":1}`, At: at}
-	const want = `{"at":"2026-01-02T03:04:05.678Z","reason":"color","payload":"eyJ2YWx1ZSI6MX0="}` + "\n"
+	const want = `{"at":"2026-01-02T03:04:05.678Z","reason":"color","payload":"eyJ2YWx1ZSI6MX0="}` +
+		"\n"
 	if got := string(l.Append(nil)); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -83,8 +83,8 @@ type delivery struct {
 	rejected []RejectedLine
 }
 
-// request delivers lines that may go together. If some are rejected, or they are too large, they are
-// halved until each of those stands alone.
+// request delivers lines that may go together. If some are rejected, or they are too large, they
+// are halved until each of those stands alone.
 func (d *delivery) request(ctx context.Context, lines [][]byte) error {
 	if len(lines) == 0 {
 		return nil

@@ -47,8 +47,8 @@ func TestNothingComesTwice(t *testing.T) {
 	client := redistest.Start(t).Client()
 	channels := []string{"a", "ab", "abc", "a*c", "b", "colors.red", "[a]", "a-c", `a\c`}
 	names := []string{
-		"*", "a*", "?", "a?c", "[ab]", "[^a]", "[a-c]*", `a\*c`, "*c", "colors.*", "*.red", "[", "[a", "a[-]c",
-		`\[a]*`, "[c-a]", `[\a-c]`, "**", "a**c", "[^", "a[b-", "a", "ab", "b", `a\\c`, `[a\]b`,
+		"*", "a*", "?", "a?c", "[ab]", "[^a]", "[a-c]*", `a\*c`, "*c", "colors.*", "*.red", "[", "[a",
+		"a[-]c", `\[a]*`, "[c-a]", `[\a-c]`, "**", "a**c", "[^", "a[b-", "a", "ab", "b", `a\\c`, `[a\]b`,
 	}
 	matches := make(map[string][]string)
 	for _, name := range names {

@@ -30,8 +30,8 @@ func (c *clock) now() int64 {
 	return c.read(c.wall(t), int64(t.Sub(c.base))) // the difference is of monotonic readings
 }
 
-// read gives the time of a moment at which the machine's clock shows wall, and one that is never set
-// shows mono.
+// read gives the time of a moment at which the machine's clock shows wall, and one that is never
+// set shows mono.
 func (c *clock) read(wall, mono int64) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 const (
 	// pingEvery is the longest time between two pings.
 	pingEvery = 250 * time.Millisecond
-	// onTime is how late after a window's border its ping may be sent, and reach Redis, for the windows
-	// on both sides to be complete. A process that is stopped, or starved, sends later.
+	// onTime is how late after a window's border its ping may be sent, and reach Redis, for the
+	// windows on both sides to be complete. A process that is stopped, or starved, sends later.
 	onTime = 250 * time.Millisecond
 	// silentMost is how long a connection may bring nothing, not even an answer to a ping, before it
 	// is given up.

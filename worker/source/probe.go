@@ -69,8 +69,8 @@ func (p probe) intact(b batch) bool {
 }
 
 // count compares how many entries were added with how many were read. It is certain of it if the
-// batch has all that there is, or if the stream holds no entry but those that follow, and as many as
-// were added.
+// batch has all that there is, or if the stream holds no entry but those that follow, and as many
+// as were added.
 func (s *Stream) count(b batch) (lost int64, certain bool) {
 	p, read, n, last := b.probe, s.position.Entries, int64(len(b.entries)), b.after
 	if n > 0 {

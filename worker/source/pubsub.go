@@ -50,7 +50,8 @@ type PubSub struct {
 // takes it. The sink learns the time at every multiple of width. It never learns one before start,
 // in nanoseconds since 1970: what an earlier run had reached.
 func NewPubSub(
-	log *slog.Logger, opt *redis.Options, channels []string, width time.Duration, start int64, state State,
+	log *slog.Logger, opt *redis.Options, channels []string, width time.Duration, start int64,
+	state State,
 ) *PubSub {
 	p := &PubSub{
 		log: log, opt: opt, width: width, clock: newClock(log, start), state: state, now: start,

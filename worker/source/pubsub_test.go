@@ -282,7 +282,9 @@ func TestSlowPing(t *testing.T) {
 			continue
 		}
 		misplaced++
-		if !slices.ContainsFunc(rec.gaps, func(g [2]int64) bool { return g[0] < border && border < g[1] }) {
+		if !slices.ContainsFunc(rec.gaps, func(g [2]int64) bool {
+			return g[0] < border && border < g[1]
+		}) {
 			t.Errorf("a message was published %v after a border, counts before it, and no gap tells: %v",
 				time.Duration(published-border), rec.gaps)
 			return

@@ -241,7 +241,8 @@ func (s *Stream) tick(ctx context.Context) error {
 // Replay reads the entries from an instant, in nanoseconds since 1970, up to a position, whose time
 // and payload replay takes.
 func Replay(
-	ctx context.Context, client redis.UniversalClient, key string, from int64, to Position, replay func(at int64, payload string),
+	ctx context.Context, client redis.UniversalClient, key string, from int64, to Position,
+	replay func(at int64, payload string),
 ) error {
 	start, count := fmt.Sprint(from/int64(time.Millisecond)), mostEntries/10
 	for to.ID != "" {

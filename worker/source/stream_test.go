@@ -249,7 +249,10 @@ func TestContent(t *testing.T) {
 		{map[string]any{"t": "1"}, tick, ""},
 		{map[string]any{"color": "red", "value": "42"}, payload, `{"color":"red","value":42}`},
 		{
-			map[string]any{"value": "-4.5e3", "color": `a"b\`, "name": "n", "ts": "1738573200000", "other": "x"},
+			map[string]any{
+				"value": "-4.5e3", "color": `a"b\`, "name": "n", "ts": "1738573200000",
+				"other": "x",
+			},
 			payload,
 			`{"color":"a\"b\\","value":-4.5e3,"name":"n","ts":1738573200000}`,
 		},

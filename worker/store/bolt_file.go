@@ -130,7 +130,8 @@ func (b *Bolt) replace() (err error) {
 			b.rescued = append(b.rescued, intact(b.db)...)
 		}
 		b.abandon()
-		if moved != "" && !errors.Is(b.damage, errRemoved) { // opened anew, for locks may be held for ever
+		// opened anew, for locks may be held for ever
+		if moved != "" && !errors.Is(b.damage, errRemoved) {
 			if db, file, err := openBolt(moved); err == nil {
 				b.rescued = append(b.rescued, intact(db)...)
 				unlock(file)

@@ -124,7 +124,9 @@ func (r *Redis) Load(ctx context.Context) (Saved, error) {
 		r.add(Queue(q), name, size)
 	}
 	for q, fields := range r.waiting {
-		slices.SortFunc(fields, func(a, b field) int { return streamid.Compare(a.position(), b.position()) })
+		slices.SortFunc(fields, func(a, b field) int {
+			return streamid.Compare(a.position(), b.position())
+		})
 		r.send(q)
 	}
 	return Saved{State: []byte(state), Position: position}, nil
@@ -308,7 +310,8 @@ func (r *Redis) Stats() Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := Stats{
-		Bytes: r.bytes[Lines] + r.bytes[Letters], Batches: len(r.waiting[Lines]), DroppedLetters: r.dropped,
+		Bytes: r.bytes[Lines] + r.bytes[Letters], Batches: len(r.waiting[Lines]),
+		DroppedLetters: r.dropped,
 	}
 	if s.Batches > 0 {
 		s.Oldest = r.waiting[Lines][0].at()

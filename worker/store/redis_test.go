@@ -70,7 +70,9 @@ func TestRedisLease(t *testing.T) {
 			t.Fatalf("a second owner acquires: %v, %v", ok, err)
 		}
 	}
-	pass := func(d time.Duration) { client.HIncrBy(t.Context(), "s:worker", "until", -d.Milliseconds()) }
+	pass := func(d time.Duration) {
+		client.HIncrBy(t.Context(), "s:worker", "until", -d.Milliseconds())
+	}
 	owned("")
 	acquire(t, a)
 	acquire(t, a) // after an error its own lease is no obstacle

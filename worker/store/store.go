@@ -44,8 +44,8 @@ type Commit struct {
 	Letters  []byte  // dead letters, each ended by a line break, may be empty
 }
 
-// A Part is what an open window gained between two commits. A window's parts stay as long as commits
-// call it open.
+// A Part is what an open window gained between two commits. A window's parts stay as long as
+// commits call it open.
 type Part struct {
 	Window int64 // the window's start
 	Data   []byte

@@ -70,7 +70,8 @@ func (s *Set) NextDue() (due int64, ok bool) {
 	return due, ok
 }
 
-// endDue is the source time at which the watermark has passed the window's end, if no message comes.
+// endDue is the source time at which the watermark has passed the window's end, if no message
+// comes.
 func (s *Set) endDue(w *Window) int64 {
 	if !w.Events || w.End <= s.Newest {
 		return w.End
@@ -78,9 +79,9 @@ func (s *Set) endDue(w *Window) int64 {
 	return max(w.End, s.silentFor(s.cfg.Idle))
 }
 
-// finalDue is the source time at which the watermark is so far past the end of a window that nothing
-// may come for it any more, if no message comes. Messages without an event time do not close a window
-// for those with one: it waits for the watermark of event times too.
+// finalDue is the source time at which the watermark is so far past the end of a window that
+// nothing may come for it any more, if no message comes. Messages without an event time do not
+// close a window for those with one: it waits for the watermark of event times too.
 func (s *Set) finalDue(w *Window) int64 {
 	end := later(w.End, s.cfg.Lateness)
 	if end <= s.Newest {

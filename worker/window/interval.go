@@ -25,8 +25,8 @@ func (v intervals) search(at int64) int {
 	return i
 }
 
-// add joins [start, end) with what it touches. Past maxIntervals the two oldest become one: the time
-// between them then counts as closed too.
+// add joins [start, end) with what it touches. Past maxIntervals the two oldest become one: the
+// time between them then counts as closed too.
 func (v *intervals) add(start, end int64) {
 	i := v.search(start)
 	j := i

@@ -129,7 +129,10 @@ func naiveLog(cfg Config, log []entry) []point {
 			}
 		}
 		for _, color := range slices.Sorted(maps.Keys(w.values)) {
-			points = append(points, point{w.start, naiveStats(cfg.Statistics, color, w.values[color]), complete})
+			points = append(points, point{
+				w.start, naiveStats(cfg.Statistics, color, w.values[color]),
+				complete,
+			})
 		}
 	}
 	return points
@@ -187,7 +190,12 @@ type player struct {
 	panes map[int64]*Pane
 }
 
-func newPlayer(t *testing.T, cfg Config) *player { return &player{t, NewSet(cfg), map[int64]*Pane{}} }
+func newPlayer(t *testing.T, cfg Config) *player {
+	return &player{
+		t, NewSet(cfg),
+		map[int64]*Pane{},
+	}
+}
 
 func (p *player) entry(e entry) {
 	ns := e.ID * 1e6
@@ -223,7 +231,8 @@ func checkLog(t *testing.T, what string, seed uint64, log []entry, want, got []p
 	t.Helper()
 	if slices.EqualFunc(want, got, func(a, b point) bool {
 		x, y := a.Stats, b.Stats
-		return a.Start == b.Start && a.Complete == b.Complete && x.Color == y.Color && x.Count == y.Count &&
+		return a.Start == b.Start && a.Complete == b.Complete && x.Color == y.Color &&
+			x.Count == y.Count &&
 			near(x.Sum, y.Sum) && slices.EqualFunc(x.Values, y.Values, near)
 	}) {
 		return
@@ -234,9 +243,9 @@ func checkLog(t *testing.T, what string, seed uint64, log []entry, want, got []p
 	}
 }
 
-// TestRandomLogs runs random logs through a set: whole; as a stream's worker does, whose state holds
-// no values, with restarts that replay the log; and as a Pub/Sub worker does, with restarts that
-// restore parts. All must give what naiveLog gives.
+// TestRandomLogs runs random logs through a set: whole; as a stream's worker does, whose state
+// holds no values, with restarts that replay the log; and as a Pub/Sub worker does, with restarts
+// that restore parts. All must give what naiveLog gives.
 func TestRandomLogs(t *testing.T) {
 	const together = 100
 	logs := 1000

@@ -10,7 +10,8 @@ import (
 
 // full are the statistics that the tests ask for.
 var full = series.Statistics{
-	"p99.9", series.Mean, series.Median, series.StdDev, series.Min, series.Max, "p0.0001", "p33.3", "p50", "p95",
+	"p99.9", series.Mean, series.Median, series.StdDev, series.Min, series.Max, "p0.0001", "p33.3",
+	"p50", "p95",
 }
 
 // of returns one of the full statistics.
@@ -19,8 +20,8 @@ func (s Stats) of(name series.Statistic) float64 { return s.Values[slices.Index(
 // scale makes whole numbers of all doubles.
 const scale = 1074
 
-// naiveStats is the second opinion on a list of statistics: whole numbers of any size, a sort, and each
-// result rounded once. It shares no code with the package.
+// naiveStats is the second opinion on a list of statistics: whole numbers of any size, a sort, and
+// each result rounded once. It shares no code with the package.
 func naiveStats(list series.Statistics, color string, values []float64) Stats {
 	sorted := make([]*big.Int, len(values))
 	total := new(big.Int)
@@ -30,7 +31,10 @@ func naiveStats(list series.Statistics, color string, values []float64) Stats {
 		total.Add(total, sorted[i])
 	}
 	n := int64(len(values))
-	s := Stats{Color: color, Count: n, Sum: quotient(total, big.NewInt(1)), Values: make([]float64, len(list))}
+	s := Stats{
+		Color: color, Count: n, Sum: quotient(total, big.NewInt(1)),
+		Values: make([]float64, len(list)),
+	}
 	for i, name := range list {
 		switch name {
 		case series.Mean:
@@ -84,12 +88,14 @@ func naiveDeviation(values []*big.Int, total *big.Int) float64 {
 	}
 	below := new(big.Int).Mul(n, n)
 	below.Mul(below, big.NewInt(int64(len(values)-1)))
-	root := new(big.Float).SetPrec(300).SetRat(new(big.Rat).SetFrac(squares, below.Lsh(below, 2*scale)))
+	root := new(big.Float).SetPrec(300).SetRat(
+		new(big.Rat).SetFrac(squares, below.Lsh(below, 2*scale)))
 	f, _ := root.Sqrt(root).Float64()
 	return f
 }
 
 // near tells whether two doubles are equal but for a rounding.
 func near(a, b float64) bool {
-	return a == b || a != a && b != b || math.Abs(a-b) <= 1e-15*max(math.Abs(a), math.Abs(b)) || math.Abs(a-b) <= 1e-323
+	return a == b || a != a && b != b || math.Abs(a-b) <= 1e-15*max(math.Abs(a), math.Abs(b)) ||
+		math.Abs(a-b) <= 1e-323
 }

@@ -21,8 +21,8 @@ type colorPart struct {
 	Color  string
 	chunks [][]float64
 	Values []byte // of chunks, little-endian: gob's own encoding takes three times as long
-	// Counts are pairs: by how much a whole number is above the last one, and how many more of it there
-	// are.
+	// Counts are pairs: by how much a whole number is above the last one, and how many more of it
+	// there are.
 	Counts []uint64
 	Sketch *sketch // in place of an earlier one
 }

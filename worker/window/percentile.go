@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// percentile takes n values, above zero, by their rank, as [series.Statistic] defines it; 1/2 is the
-// median.
+// percentile takes n values, above zero, by their rank, as [series.Statistic] defines it; 1/2 is
+// the median.
 func percentile(n, share, of uint64, at func(rank uint64) float64) float64 {
 	h := (n - 1) * share
 	lower := at(h / of)
@@ -42,8 +42,8 @@ func valueAt(stored []float64, counts []uint64, k uint64) float64 {
 		return selectAt(stored, int(k))
 	}
 	// The first integer up to which there are more than k values is an upper bound of the answer, and
-	// the stored values just below it settle it. Few values are stored beside counted ones (a tail), so
-	// sorting them is cheap.
+	// the stored values just below it settle it. Few values are stored beside counted ones (a tail),
+	// so sorting them is cheap.
 	slices.Sort(stored)
 	i := 0
 	for value, c := range counts {

@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// A sum is an exact total of doubles or of their squares: two whole numbers of sumUnit, a word after
-// the other from the lowest on, of what is above zero and of what is below. So nothing is rounded,
-// whatever is added; the mean is rounded twice: the total to a double, and the quotient.
+// A sum is an exact total of doubles or of their squares: two whole numbers of sumUnit, a word
+// after the other from the lowest on, of what is above zero and of what is below. So nothing is
+// rounded, whatever is added; the mean is rounded twice: the total to a double, and the quotient.
 type sum struct{ Plus, Minus [68]uint64 }
 
 const (
@@ -108,8 +108,8 @@ func (s *sum) mean(total float64, n int64) float64 {
 }
 
 // deviation is the sample standard deviation of n values of which s is the sum and squares that of
-// their squares. It is rounded once (from 200 bits), infinite past a double's range, and NaN for one
-// value.
+// their squares. It is rounded once (from 200 bits), infinite past a double's range, and NaN for
+// one value.
 func (s *sum) deviation(squares *sum, n int64) float64 {
 	if n < 2 {
 		return math.NaN()

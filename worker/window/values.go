@@ -130,8 +130,8 @@ func (v *values) share() *values {
 	return c
 }
 
-// stats computes the statistics of the list, into out. It reorders the tail, puts the chunks' values
-// together in new memory, and changes the sketch.
+// stats computes the statistics of the list, into out. It reorders the tail, puts the chunks'
+// values together in new memory, and changes the sketch.
 func (v *values) stats(list series.Statistics, out []float64) Stats {
 	s := Stats{Values: out, Count: v.count()}
 	low, high := math.Inf(1), math.Inf(-1)

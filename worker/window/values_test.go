@@ -19,7 +19,9 @@ func TestValuesAgainstOracle(t *testing.T) {
 		"normal":              func(r *rand.Rand) float64 { return r.NormFloat64() },
 		"anything":            randomValue,
 		"one value":           func(*rand.Rand) float64 { return 0.1 },
-		"huge":                func(r *rand.Rand) float64 { return math.MaxFloat64 * (1 - r.Float64()/100) },
+		"huge": func(r *rand.Rand) float64 {
+			return math.MaxFloat64 * (1 - r.Float64()/100)
+		},
 		"cancelling": func(r *rand.Rand) float64 {
 			return []float64{1e300, -1e300, 1e100, -1e100, 5, 1e-300}[r.IntN(6)]
 		},
@@ -62,7 +64,8 @@ func TestValuesAgainstOracle(t *testing.T) {
 					t.Errorf("n %d, partial: -want +got\n%s", n, diff)
 				}
 				if got := partial.share().stats(full, make([]float64, len(full))); got.of(series.StdDev) != want.of(series.StdDev) &&
-					n > 1 || got.of("p95") != want.of("p95") || got.of("p33.3") != want.of("p33.3") || got.of("p50") != got.of(series.Median) {
+					n > 1 || got.of("p95") != want.of("p95") || got.of("p33.3") != want.of("p33.3") ||
+					got.of("p50") != got.of(series.Median) {
 					t.Errorf("n %d: a rounding too much in %+v, want %+v", n, got, want)
 				}
 				if diff := cmp.Diff(want, v.stats(full, make([]float64, len(full))), cmp.Comparer(near)); diff != "" {
@@ -132,7 +135,10 @@ func TestSketchKeysAreOrdered(t *testing.T) {
 
 // FuzzSum holds sums of arbitrary doubles against big rationals.
 func FuzzSum(f *testing.F) {
-	f.Add([]byte{0x7f, 0xef, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xef, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	f.Add([]byte{
+		0x7f, 0xef, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xef, 0xff, 0xff, 0xff, 0xff,
+		0xff, 0xff,
+	})
 	f.Add([]byte("0123456789abcdef01234567"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var all []float64

@@ -2,8 +2,8 @@
 // window's statistics, exactly.
 //
 // The package is pure: no goroutine, clock, logger or I/O. Instants are nanoseconds since 1970 UTC.
-// A [Set] receives an ordered sequence of messages, times and gaps, and its results follow from that
-// sequence alone.
+// A [Set] receives an ordered sequence of messages, times and gaps, and its results follow from
+// that sequence alone.
 //
 // A window is half-open, [k·W, (k+1)·W), and aligned to 1970. Two kinds of time decide where a
 // message belongs and when a window ends:
@@ -97,8 +97,8 @@ func (p *Pane) Points() []series.Point {
 // Partial computes the statistics so far of an open window, which goes on unharmed.
 func (w *Window) Partial() []Stats { return w.pane(false).Stats() }
 
-// pane gives what the window holds now. If it is not final, later additions do not change the memory
-// that the two share.
+// pane gives what the window holds now. If it is not final, later additions do not change the
+// memory that the two share.
 func (w *Window) pane(final bool) *Pane {
 	colors := w.colors
 	if !final {

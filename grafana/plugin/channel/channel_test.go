@@ -14,7 +14,10 @@ func TestQueriesAndTheirPaths(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ json, path string }{
 		{`{}`, "windows/running/mean"},
-		{`{"refId":"A","hide":false,"stream":"windows","show":"closed","statistic":"max"}`, "windows/closed/max"},
+		{
+			`{"refId":"A","hide":false,"stream":"windows","show":"closed","statistic":"max"}`,
+			"windows/closed/max",
+		},
 		{`{"statistic":"count","colors":["red","blue","red",""]}`, "windows/running/count/red/blue"},
 		{`{"statistic":"p99.9"}`, "windows/running/p99.9"},
 		{`{"stream":"messages","statistic":"max"}`, "messages"},
@@ -76,8 +79,9 @@ func TestAChannelFitsGrafana(t *testing.T) {
 func TestOtherPathsAreNoStreams(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{
-		"", "windows", "windows/running", "windows/open/mean", "windows/running/avg", "windows/running/p101", "messages/", "rates//red", "rates/a b", "rates/a.b",
-		"rates/=4", "rates/=zz", "rates/=61", "rates/=c3", "rates/red/red", "grafana/broadcast", "RATES",
+		"", "windows", "windows/running", "windows/open/mean", "windows/running/avg",
+		"windows/running/p101", "messages/", "rates//red", "rates/a b", "rates/a.b", "rates/=4",
+		"rates/=zz", "rates/=61", "rates/=c3", "rates/red/red", "grafana/broadcast", "RATES",
 	} {
 		if q, err := Parse(path); err == nil {
 			t.Errorf("Parse(%q) = %+v", path, q)

@@ -46,7 +46,10 @@ func wide(rows []live.Row, columns []string, value func(*window.Stats) float64) 
 		times[i] = time.Unix(0, row.At).UTC()
 	}
 	f := data.NewFrame("", data.NewField("Time", nil, times))
-	f.Meta = &data.FrameMeta{Type: data.FrameTypeTimeSeriesWide, TypeVersion: data.FrameTypeVersion{0, 1}}
+	f.Meta = &data.FrameMeta{
+		Type:        data.FrameTypeTimeSeriesWide,
+		TypeVersion: data.FrameTypeVersion{0, 1},
+	}
 	for _, color := range columns {
 		values := make([]*float64, len(rows))
 		for i, row := range rows {
@@ -79,7 +82,10 @@ func Messages(rows []live.Row, columns []string) *data.Frame {
 	factor := data.NewField(factorName, nil, factors)
 	factor.Config = &data.FieldConfig{
 		Description: "how many messages this one stands for; 1 while all are shown",
-		Custom:      map[string]any{"hideFrom": map[string]bool{"viz": true, "legend": true, "tooltip": false}},
+		Custom: map[string]any{"hideFrom": map[string]bool{
+			"viz": true, "legend": true,
+			"tooltip": false,
+		}},
 	}
 	f.Fields = append(f.Fields, factor)
 	return f

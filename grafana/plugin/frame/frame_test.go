@@ -38,7 +38,10 @@ var samples = []live.Row{
 }
 
 func sample(after int64, color string, value, factor float64) live.Row {
-	return live.Row{At: at + after, Stats: []window.Stats{{Color: color, Sum: value, Count: 1}}, Factor: factor}
+	return live.Row{
+		At: at + after, Stats: []window.Stats{{Color: color, Sum: value, Count: 1}},
+		Factor: factor,
+	}
 }
 
 func TestFramesAreAsTheyWere(t *testing.T) {
@@ -63,7 +66,10 @@ func TestFramesAreAsTheyWere(t *testing.T) {
 func TestWhatIsNotThereIsNull(t *testing.T) {
 	t.Parallel()
 	few := series.Statistics{"p99.9", series.StdDev}
-	rows := []live.Row{{At: at, Stats: []window.Stats{{Color: "red", Values: []float64{5, math.NaN()}, Count: 1}}}}
+	rows := []live.Row{{At: at, Stats: []window.Stats{{
+		Color: "red", Values: []float64{5, math.NaN()},
+		Count: 1,
+	}}}}
 	for name, want := range map[series.Statistic]string{
 		"p99.9": "[[1767268800000],[5]]", "stddev": "[[1767268800000],[null]]", "median": "[[],[]]",
 	} {

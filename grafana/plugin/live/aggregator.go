@@ -82,8 +82,9 @@ func NewAggregator(limits window.Config, receive Receive) *Aggregator {
 	memory := int64(Memory)
 	return &Aggregator{
 		Partial: newRing(int(memory / partialEvery)), Closed: newRing(maxClosed),
-		Rates: newRing(int(memory / ratesEvery)), Messages: newRing(int(memory / sampleEvery * perSample)),
-		limits: limits, now: func() int64 { return time.Now().UnixNano() }, receive: receive,
+		Rates:    newRing(int(memory / ratesEvery)),
+		Messages: newRing(int(memory / sampleEvery * perSample)),
+		limits:   limits, now: func() int64 { return time.Now().UnixNano() }, receive: receive,
 		colors: colors{all: make(map[string]*color), pinned: make(map[string]int)},
 		closed: make(map[int64]*closing),
 	}

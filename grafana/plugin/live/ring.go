@@ -52,7 +52,9 @@ func (r *Ring) add(rows ...Row) {
 
 // After gives the rows behind a position that are not before an instant, the position behind them,
 // and a channel that is closed when there are more. Position 0 stands before all that are kept.
-func (r *Ring) After(position uint64, since int64) (rows []Row, next uint64, changed <-chan struct{}) {
+func (r *Ring) After(
+	position uint64, since int64,
+) (rows []Row, next uint64, changed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rows = r.rows

@@ -39,15 +39,26 @@ func TestRestrictedUser(t *testing.T) {
 		}
 		send := func() {
 			if stream {
-				admin.XAdd(t.Context(), &goredis.XAddArgs{Stream: "colors", Values: []string{entryField, "hello"}})
+				admin.XAdd(t.Context(), &goredis.XAddArgs{
+					Stream: "colors",
+					Values: []string{entryField, "hello"},
+				})
 			} else {
 				admin.Publish(t.Context(), "colors", "hello")
 			}
 		}
-		cfg := Config{Redis: at("redis://live:PASSWORD@" + server.Addr()), Channel: "colors", Stream: stream, Width: time.Second}
+		cfg := Config{
+			Redis: at("redis://live:PASSWORD@" + server.Addr()), Channel: "colors",
+			Stream: stream, Width: time.Second,
+		}
 		r := start(t, cfg)
-		servicetest.Eventually(t, "connected", func() bool { return strings.HasSuffix(r.state(), "connected") })
-		servicetest.Eventually(t, "a message", func() bool { send(); return slices.Contains(r.got(), "hello") })
+		servicetest.Eventually(t, "connected", func() bool {
+			return strings.HasSuffix(r.state(), "connected")
+		})
+		servicetest.Eventually(t, "a message", func() bool {
+			send()
+			return slices.Contains(r.got(), "hello")
+		})
 		s, err := New(slog.New(slog.DiscardHandler), cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -59,9 +70,16 @@ func TestRestrictedUser(t *testing.T) {
 		if log := admin.Do(t.Context(), "acl", "log").Val(); len(log.([]any)) > 0 {
 			t.Errorf("Redis refused %v", log)
 		}
-		user := goredis.NewClient(&goredis.Options{Addr: server.Addr(), Username: "live", Password: "PASSWORD"})
+		user := goredis.NewClient(&goredis.Options{
+			Addr: server.Addr(), Username: "live",
+			Password: "PASSWORD",
+		})
 		defer user.Close()
-		for _, command := range [][]any{{"publish", "colors", "x"}, {"xadd", "colors", "*", "m", "x"}, {"get", "other"}} {
+		for _, command := range [][]any{
+			{"publish", "colors", "x"},
+			{"xadd", "colors", "*", "m", "x"},
+			{"get", "other"},
+		} {
 			if err := user.Do(t.Context(), command...).Err(); err == nil ||
 				!strings.Contains(err.Error(), "NOPERM") {
 				t.Errorf("it may %v: %v", command, err)

@@ -88,7 +88,8 @@ func (s *Source) nothing(ctx context.Context, client redisurl.Client) error {
 	} else if is, err := client.Type(ctx, name).Result(); err == nil && is == "stream" {
 		hint = "there is a stream of that name: choose the transport Stream"
 	}
-	return fmt.Errorf("nothing came from %s in %v, though Redis answers: %s", s.Describe(), probeTime, hint)
+	return fmt.Errorf("nothing came from %s in %v, though Redis answers: %s", s.Describe(), probeTime,
+		hint)
 }
 
 // Describe names the source for a person: its address and channel.

@@ -134,7 +134,10 @@ func TestStream(t *testing.T) {
 	n := 0
 	add := func() {
 		t.Helper()
-		for c.XAdd(t.Context(), &goredis.XAddArgs{Stream: "colors", Values: []any{"x", "y", entryField, n}}).Err() != nil {
+		for c.XAdd(t.Context(), &goredis.XAddArgs{
+			Stream: "colors",
+			Values: []any{"x", "y", entryField, n},
+		}).Err() != nil {
 			time.Sleep(time.Millisecond)
 		}
 		n++
@@ -161,10 +164,14 @@ func TestStream(t *testing.T) {
 		more(1) // before the reader is back, as a rule
 	}
 	servicetest.Eventually(t, "all messages after restarts", arrived)
-	servicetest.Eventually(t, "reading again", func() bool { return strings.HasSuffix(r.state(), "connected") })
+	servicetest.Eventually(t, "reading again", func() bool {
+		return strings.HasSuffix(r.state(), "connected")
+	})
 	server.Stop()
 	before := r.state()
-	servicetest.Eventually(t, "a server that hangs is given up", func() bool { return r.state() == before+" lost" })
+	servicetest.Eventually(t, "a server that hangs is given up", func() bool {
+		return r.state() == before+" lost"
+	})
 	server.Resume()
 	more(1)
 	servicetest.Eventually(t, "all messages after it hung", arrived)
@@ -250,7 +257,8 @@ func TestAProbeSaysWhatIsWrong(t *testing.T) {
 	if err := c.Set(ctx, "text", "x", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Do(ctx, "acl", "setuser", "mute", "on", ">"+secret, "+@all", "~*", "resetchannels").Err(); err != nil {
+	if err := c.Do(ctx, "acl", "setuser", "mute", "on", ">"+secret, "+@all", "~*",
+		"resetchannels").Err(); err != nil {
 		t.Fatal(err)
 	}
 	mute, err := net.Listen("tcp", "127.0.0.1:0")
@@ -280,26 +288,62 @@ func TestAProbeSaysWhatIsWrong(t *testing.T) {
 		cfg  Config
 		want string
 	}{
-		"no URL":     {Config{Redis: at("http://x"), Channel: "c"}, "is not a Redis URL"},
-		"broken URL": {Config{Redis: at("redis://:" + secret + "@bad host:1/0"), Channel: "c"}, "is not a Redis URL"},
+		"no URL": {Config{Redis: at("http://x"), Channel: "c"}, "is not a Redis URL"},
+		"broken URL": {
+			Config{Redis: at("redis://:" + secret + "@bad host:1/0"), Channel: "c"},
+			"is not a Redis URL",
+		},
 		"no channel": {Config{Redis: at(open.URL())}, "channel has no name"},
 		"twice the same": {
 			Config{Redis: at(open.URL()), Channel: "colors.*,*.red"}, "its messages would come twice",
 		},
-		"nobody listens":        {Config{Redis: at("redis://127.0.0.1:1/0"), Channel: "c"}, "127.0.0.1:1: nothing listens there: start Redis"},
-		"no such host":          {Config{Redis: at("redis://nowhere.invalid:6379/0"), Channel: "c"}, "there is no such host"},
-		"not answering":         {Config{Redis: at("redis://" + mute.Addr().String()), Channel: "c"}, "does not answer"},
-		"hanging up":            {Config{Redis: at("redis://" + hangsUp.Addr().String()), Channel: "c"}, "write rediss://"},
-		"no password":           {Config{Redis: at(locked.URL()), Channel: "c"}, "Redis wants one"},
-		"wrong password":        {Config{Redis: at(locked.URL()), Password: secret, Channel: "c"}, "wrong user or password"},
-		"wrong password in URL": {Config{Redis: at("redis://:" + secret + "@" + locked.Addr()), Channel: "c"}, "wrong user or password"},
-		"no permission":         {Config{Redis: at("redis://mute:" + secret + "@" + host), Channel: "c"}, "may not read"},
-		"no such database":      {Config{Redis: at("redis://" + open.Addr() + "/99"), Channel: "c"}, "no such database"},
-		"no TLS there":          {Config{Redis: at("rediss://" + open.Addr()), Channel: "c"}, "TLS"},
-		"no publisher":          {Config{Redis: at(open.URL()), Channel: "c"}, "start the generator"},
-		"a stream instead":      {Config{Redis: at(open.URL()), Channel: "s"}, "choose the transport Stream"},
-		"no stream":             {Config{Redis: at(open.URL()), Channel: "c", Stream: true}, `nothing came from the stream "c"`},
-		"no stream but a text":  {Config{Redis: at(open.URL()), Channel: "text", Stream: true}, "is no stream"},
+		"nobody listens": {
+			Config{Redis: at("redis://127.0.0.1:1/0"), Channel: "c"},
+			"127.0.0.1:1: nothing listens there: start Redis",
+		},
+		"no such host": {
+			Config{Redis: at("redis://nowhere.invalid:6379/0"), Channel: "c"},
+			"there is no such host",
+		},
+		"not answering": {
+			Config{Redis: at("redis://" + mute.Addr().String()), Channel: "c"},
+			"does not answer",
+		},
+		"hanging up": {
+			Config{Redis: at("redis://" + hangsUp.Addr().String()), Channel: "c"},
+			"write rediss://",
+		},
+		"no password": {Config{Redis: at(locked.URL()), Channel: "c"}, "Redis wants one"},
+		"wrong password": {
+			Config{Redis: at(locked.URL()), Password: secret, Channel: "c"},
+			"wrong user or password",
+		},
+		"wrong password in URL": {Config{
+			Redis:   at("redis://:" + secret + "@" + locked.Addr()),
+			Channel: "c",
+		}, "wrong user or password"},
+		"no permission": {
+			Config{Redis: at("redis://mute:" + secret + "@" + host), Channel: "c"},
+			"may not read",
+		},
+		"no such database": {
+			Config{Redis: at("redis://" + open.Addr() + "/99"), Channel: "c"},
+			"no such database",
+		},
+		"no TLS there": {Config{Redis: at("rediss://" + open.Addr()), Channel: "c"}, "TLS"},
+		"no publisher": {Config{Redis: at(open.URL()), Channel: "c"}, "start the generator"},
+		"a stream instead": {
+			Config{Redis: at(open.URL()), Channel: "s"},
+			"choose the transport Stream",
+		},
+		"no stream": {
+			Config{Redis: at(open.URL()), Channel: "c", Stream: true},
+			`nothing came from the stream "c"`,
+		},
+		"no stream but a text": {
+			Config{Redis: at(open.URL()), Channel: "text", Stream: true},
+			"is no stream",
+		},
 	} {
 		trying.Go(func() {
 			got := tried(t, test.cfg)
@@ -320,7 +364,9 @@ func TestSeveralChannels(t *testing.T) {
 	server := redistest.Start(t)
 	client := server.Client()
 	r := start(t, Config{Redis: at(server.URL()), Channel: "colors.*, other"})
-	servicetest.Eventually(t, "connected", func() bool { return strings.HasSuffix(r.state(), "connected") })
+	servicetest.Eventually(t, "connected", func() bool {
+		return strings.HasSuffix(r.state(), "connected")
+	})
 	for _, name := range []string{"colors.a", "other", "else", "colors.b"} {
 		client.Publish(t.Context(), name, name)
 	}
@@ -340,9 +386,15 @@ func TestAProbeFindsMessages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for channel, want := range map[string]string{"colors": "the message", "col*, other": "the message", "stream": "the entry"} {
+	for channel, want := range map[string]string{
+		"colors": "the message", "col*, other": "the message",
+		"stream": "the entry",
+	} {
 		s, err := New(slog.New(slog.DiscardHandler),
-			Config{Redis: at(server.URL()), Channel: channel, Stream: channel == "stream", Width: time.Second})
+			Config{
+				Redis: at(server.URL()), Channel: channel, Stream: channel == "stream",
+				Width: time.Second,
+			})
 		if err != nil {
 			t.Fatal(err)
 		}
