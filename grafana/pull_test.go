@@ -41,7 +41,7 @@ func TestAnEditInTheBrowserReachesTheFile(t *testing.T) {
 	} {
 		navigate(t, ctx, g, path+"from=now-30m&to=now&refresh=")
 		var model string
-		grafanatest.Eventually(t, 40*time.Second, func() error {
+		grafanatest.Eventually(t, 90*time.Second, func() error {
 			screen, err := grafanatest.Look(ctx)
 			if err == nil {
 				err = screen.Complaint(3, false)

@@ -21,7 +21,7 @@ func wantPanels(
 ) {
 	t.Helper()
 	navigate(t, ctx, g, path+"&from=now-15m&to=now&refresh=&_dash.hideTimePicker=true&theme="+theme)
-	grafanatest.Eventually(t, 40*time.Second, func() error {
+	grafanatest.Eventually(t, 90*time.Second, func() error {
 		screen, err := grafanatest.Look(ctx)
 		if err == nil {
 			err = screen.Complaint(panels, empty)
