@@ -140,7 +140,7 @@ func testPageWithGrafana(
 	b.must(os.WriteFile(file+".new", data, 0o644))
 	b.must(os.Rename(file+".new", file))
 	panel := eval[string](b, frame+`.src`)
-	for deadline := time.Now().Add(45 * time.Second); !eval[bool](b, `(`+frame+`?.contentDocument?.body.innerText ?? "").includes("`+title+`")`); time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(45 * time.Second); !eval[bool](b, `(`+frame+`?.contentDocument?.body?.innerText ?? "").includes("`+title+`")`); time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the panel %s is not the edited one after 45 s", panel)
 		}
