@@ -110,9 +110,8 @@ func (m *moment) table(v view) (colors []*latest.Color, e tableEvent) {
 
 // matches reports whether a name contains all words.
 func matches(name string, words []string) bool {
-	return !slices.ContainsFunc(words, func(w string) bool {
-		return !strings.Contains(strings.ToLower(name), w)
-	})
+	name = strings.ToLower(name)
+	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(name, w) })
 }
 
 // order sorts colours, which are in the order of their names, by the view's column. Those that are
