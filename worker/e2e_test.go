@@ -234,8 +234,8 @@ func (p *program) wait() error {
 	case err := <-p.done:
 		p.done <- err
 		return err
-	case <-time.After(patience):
-		return fmt.Errorf("still running after %v", patience)
+	case <-time.After(waitTimeout):
+		return fmt.Errorf("still running after %v", waitTimeout)
 	}
 }
 
@@ -315,14 +315,14 @@ func (p *program) metrics() map[string]float64 {
 	return values
 }
 
-// patience is how long a test waits for what must happen, on a machine that is busy.
-const patience = 2 * time.Minute
+// waitTimeout is how long a test waits for what must happen, on a machine that is busy.
+const waitTimeout = 2 * time.Minute
 
 func (r *rig) eventually(what string, condition func() bool) {
 	r.t.Helper()
-	for deadline := time.Now().Add(patience); !condition(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(waitTimeout); !condition(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			r.t.Fatalf("waited %v in vain: %s", patience, what)
+			r.t.Fatalf("waited %v in vain: %s", waitTimeout, what)
 		}
 	}
 }

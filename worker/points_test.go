@@ -98,7 +98,7 @@ func (r *rig) stored() (n int64) {
 func (r *rig) waitCount(n int64) {
 	r.t.Helper()
 	last := r.stored()
-	for deadline := time.Now().Add(patience); last != n; last = r.stored() {
+	for deadline := time.Now().Add(waitTimeout); last != n; last = r.stored() {
 		if time.Now().After(deadline) {
 			r.t.Fatalf("the points hold %d messages, want %d", last, n)
 		}
